@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libqbroker: named queues that processes share, held by the broker qbrokerd.
+ *
+ *	qb *q;
+ *	if (qb_open(NULL, &q) != QB_OK) ...			// $QBROKER_ADDR, or the
+ *system's broker qb_put(q, "jobs", "hello", 5, QB_FOREVER, NULL);
+ *
+ *	qb_item *item;
+ *	if (qb_get(q, "jobs", QB_FOREVER, QB_MANUAL, &item) == QB_OK) {
+ *		work(qb_item_body(item), qb_item_size(item));
+ *		qb_ack(q, item);				// task_done, for this very
+ *item qb_item_free(item);
+ *	}
+ *	qb_join(q, "jobs", QB_FOREVER);
+ *	qb_close(q);
+ *
+ * The calls are those of Python's queue.Queue (docs.python.org/3/library/queue.html):
+ *put and get wait in the broker, join waits until every item that was put has been
+ *finished.
+ *
+ * Handles. A `qb` is one client session over one connection. It is opened at the first
+ *need, and again at the next call after it was lost; the call during which it is lost
+ *returns QB_LOST, and what it did may or may not have happened. Items that the session
+ *held are then back in their queues.
+ *
+ * Threads. The library has no globals, starts no threads, touches no signals (writes
+ *use MSG_NOSIGNAL). One handle must be used by one thread at a time; different handles
+ *are independent.
+ *
+ * fork(). After a fork the child may go on using the handle: its first call drops the
+ *inherited connection, without a word to the broker and without disturbing the
+ *parent's, and opens its own, as a new session. Requests that were outstanding belong
+ *to the parent alone; their callbacks are not called in the child. An item that the
+ * parent got can be read by the child, but finishing it is QB_STALE. A child that never
+ *calls the library needs to do nothing; sockets are close-on-exec.
+ *
+ * Timeouts are in milliseconds, 0 (do not wait) to QB_FOREVER; a negative one is
+ *QB_INVALID before anything is sent. The broker watches over them. When it does not
+ *answer within 10 s after a timeout, or for requests that do not wait within 30 s, or
+ *when the connection cannot be made within 10 s or the timeout if that is longer, the
+ *call returns QB_LOST or QB_NO_BROKER.
+ *
+ * Memory. Strings and bodies that are passed in are used during the call only, unless
+ *it says otherwise. Pointers that a function returns belong to the object that they
+ *came from and live as long as it does.
+ */
+#ifndef QBROKER_H
+#define QBROKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define QB_FOREVER   INT64_MAX
+#define QB_MAX_BATCH 1000 /* items in one call for many */
+
+/* What a call says. Positive: the broker's answer, with the number that it has on the
+ * wire (PROTOCOL.md). Negative: the library's own. */
+typedef enum qb_result {
+	QB_OK = 0,
+	QB_EMPTY = 1,	    /* get, peek: no item in time (queue.Empty) */
+	QB_FULL = 2,	    /* put: no room in time (queue.Full) */
+	QB_TIMEOUT = 3,	    /* join: unfinished items were left */
+	QB_SHUT_DOWN = 4,   /* queue.ShutDown */
+	QB_CANCELLED = 5,   /* ended by qb_cancel() */
+	QB_NOT_FOUND = 6,   /* no such queue, or no such waiting request */
+	QB_MISMATCH = 7,    /* declare: the queue has another value of an option */
+	QB_STALE = 8,	    /* the item is not (or no more) leased to this session */
+	QB_NOT_LEASED = 9,  /* task_done called too many times (Python's ValueError) */
+	QB_TOO_BIG = 10,    /* the item is larger than the broker or the queue allows */
+	QB_INVALID = 11,    /* an argument is out of range; qb_error() names it */
+	QB_UNKNOWN_OP = 12, /* the broker is older than the library */
+	QB_LIMIT = 13,	    /* too many queues, waiting requests or connections */
+	QB_NO_MEMORY = 14,  /* here or in the broker; nothing was changed */
+	QB_NOT_EMPTY = 15,  /* delete: the queue is in use */
+	QB_DENIED = 16,	    /* also: no permission to open the broker's socket */
+	QB_DELETED = 17,    /* the queue was deleted while the request waited */
+	QB_STOPPING = 18,   /* the broker is stopping */
+	QB_MALFORMED = 19,  /* the other end does not speak this protocol */
+	QB_BAD_STATE = 20,
+	QB_VERSION = 21,
+	QB_NO_BROKER = -1, /* nobody listens at the address, or it cannot be reached */
+	QB_LOST = -2,	   /* the connection was lost during the call */
+	QB_AGAIN = -3, /* qb_wait(): the time is over and requests are outstanding */
+} qb_result;
+
+typedef enum qb_ack_mode {
+	QB_MANUAL = 0, /* the caller finishes the item: qb_ack() or qb_task_done() */
+	QB_AUTO = 1,   /* the library finishes it as soon as the whole body is here: one
+			  more write, no round trip */
+	QB_NONE = 2,   /* finished as soon as the broker sends it: it is lost if this
+			  process dies before it is read */
+} qb_ack_mode;
+
+typedef struct qb qb;
+typedef struct qb_item qb_item;
+typedef struct qb_table qb_table;
+
+/* The name of a result ("FULL"), and a sentence about it. Static storage; never NULL.
+ */
+const char *qb_result_name(qb_result result);
+const char *qb_result_text(qb_result result);
+
+/* The version of the library, as "1.2.3". */
+const char *qb_version(void);
+
+/* --- the handle ------------------------------------------------------------------ */
+
+/* Opens a handle and connects. `address`: "unix:/path", "tcp://host:port",
+ * "tcp://[::1]:port"; NULL stands for the environment's QBROKER_ADDR, and if that is
+ * unset or empty for QB_DEFAULT_ADDRESS. On QB_OK *ret is a handle for qb_close(). On
+ * QB_NO_BROKER, QB_DENIED, QB_LOST and QB_VERSION too, so that qb_error() can say what
+ * happened and a later call can try again. On QB_INVALID (the address) and QB_NO_MEMORY
+ * it is NULL. */
+#define QB_DEFAULT_ADDRESS "unix:/run/qbroker/qbrokerd.sock"
+qb_result qb_open(const char *address, qb **ret);
+
+/* Waits at most `timeout_ms` until every outstanding put is confirmed, ends the session
+ * in order (items that it holds go back to their queues) and frees the handle, always.
+ * Anything but QB_OK says that some puts were refused or are not known to have been
+ * accepted: the result is the first failure's. In a forked child that inherited the
+ * handle and has not used it, only frees. NULL is allowed. */
+qb_result qb_close_wait(qb *q, int64_t timeout_ms);
+
+/* qb_close_wait() with 10 s, for callers that have no use for the result. */
+void qb_close(qb *q);
+
+/* The sentence of the last call on this handle that was not QB_OK; "" before. Valid
+ * until the next call. */
+const char *qb_error(const qb *q);
+
+/* The name that the broker shows for this client, at most 255 bytes (longer:
+ * QB_INVALID); it takes effect at the next connect, so call it before the first use. By
+ * default the name of the program. */
+qb_result qb_set_name(qb *q, const char *name);
+
+/* The address that the handle connects to. */
+const char *qb_address(const qb *q);
+
+/* A round trip to the broker. */
+qb_result qb_ping(qb *q);
+
+/* The broker's name and version ("qbrokerd/0.1.0") and the largest item it takes; ""
+ * and 0 while not connected. */
+const char *qb_server(const qb *q);
+uint64_t qb_max_item(const qb *q);
+
+/* --- put ------------------------------------------------------------------------- */
+
+/* Puts one item of `len` bytes. Waits while the queue is full. QB_OK: the broker has
+ * it, and its id is in *ret_id unless that is NULL. QB_FULL, QB_SHUT_DOWN, QB_TOO_BIG,
+ * QB_INVALID, QB_LIMIT, QB_DELETED, … : it was not accepted. QB_LOST: unknown. */
+qb_result qb_put(qb *q, const char *queue, const void *body, size_t len,
+		 int64_t timeout_ms, uint64_t *ret_id);
+
+/* The same with a content type for the consumer, 0 to 255, which means nothing to the
+ * broker. */
+qb_result qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body,
+		       size_t len, int64_t timeout_ms, uint64_t *ret_id);
+
+/* Puts 1 to QB_MAX_BATCH items of together at most 16 MiB, in order. `ret_ids` may be
+ * NULL; else it has room for `n` entries: an item's id (> 0), or the negated qb_result
+ * that refused it. Without `atomic`: QB_OK when all were accepted, else the result that
+ * refused the first of those that were not. With `atomic` all are accepted, or none. */
+qb_result qb_put_many(qb *q, const char *queue, const struct iovec *bodies, unsigned n,
+		      int atomic, int64_t timeout_ms, int64_t *ret_ids);
+
+/* Puts without waiting for the confirmation: the pipelined put. The body is copied. Up
+ * to the handle's window of puts (qb_set_window()) may be outstanding; at the bound the
+ * call waits for the oldest. Data is sent when enough has gathered, and by every other
+ * call. A put that the broker refuses is reported once: by the next qb_put_start() or
+ * qb_flush(), or by qb_close_wait(), as their result; qb_failed_puts() counts them.
+ * Never loses silently: at exit, call qb_close_wait(). */
+qb_result qb_put_start(qb *q, const char *queue, const void *body, size_t len);
+
+/* Waits until every pipelined put is confirmed. QB_OK: all those since the last report
+ * were accepted; else the first failure's result. QB_FULL with "puts are still
+ * outstanding" in qb_error(): the timeout ran out first; they go on. */
+qb_result qb_flush(qb *q, int64_t timeout_ms);
+
+/* How many pipelined puts may be outstanding: 1 to 65536; 256 by default. */
+qb_result qb_set_window(qb *q, unsigned window);
+
+unsigned qb_outstanding_puts(const qb *q); /* pipelined puts that have no answer yet */
+uint64_t qb_failed_puts(
+	const qb *q); /* pipelined puts that were refused or lost, since qb_open() */
+
+/* --- get ------------------------------------------------------------------------- */
+
+/* Gets the next item, which the caller frees with qb_item_free(). Waits while there is
+ * none. QB_EMPTY, QB_SHUT_DOWN, QB_INVALID, QB_LIMIT, QB_DELETED, … : there is no item,
+ * and *ret is NULL. QB_LOST: an item that was on its way goes to another consumer (with
+ * QB_NONE it is lost). */
+qb_result qb_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
+		 qb_item **ret);
+
+/* Gets 1 to `max_items` (at most QB_MAX_BATCH) items into the array `ret_items`; their
+ * number is in *ret_n. Waits until `min_items` (1 to max_items) are there or the
+ * timeout runs out, and then takes what there is; once they are there, at most
+ * `linger_ms` longer for `max_items`. `max_bytes`: of all bodies together, 0 for the
+ * broker's 16 MiB; the first item comes whatever its size. */
+qb_result qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
+		      unsigned max_items, unsigned min_items, uint64_t max_bytes,
+		      int64_t linger_ms, qb_item **ret_items, unsigned *ret_n);
+
+/* The item that the next get would be given, left where it is. Its id is 0 for
+ * qb_ack(): it is not leased. QB_EMPTY. */
+qb_result qb_peek(qb *q, const char *queue, qb_item **ret);
+
+const void *qb_item_body(
+	const qb_item *item); /* never NULL; followed by a 0 byte that is not counted */
+size_t qb_item_size(const qb_item *item);
+uint64_t qb_item_id(const qb_item *item);
+uint32_t qb_item_deliveries(
+	const qb_item *item); /* above 1: it may have been worked on before */
+uint32_t qb_item_crashes(const qb_item *item); /* how many of its holders died */
+uint8_t qb_item_ctype(const qb_item *item);
+
+/* Frees the memory here; the lease in the broker stays. NULL is allowed. */
+void qb_item_free(qb_item *item);
+
+/* --- finishing ------------------------------------------------------------------- */
+
+/* Finishes an item that was got with QB_MANUAL. QB_STALE: it is no lease of this
+ * session any more. */
+qb_result qb_ack(qb *q, const qb_item *item);
+
+/* The same without waiting for the answer: it travels with the next call's request, or
+ * with qb_send(). If the connection is lost before, the item comes back and is
+ * delivered again. */
+qb_result qb_ack_start(qb *q, const qb_item *item);
+
+/* Finishes 1 to QB_MAX_BATCH items, each on its own. QB_STALE when some were;
+ * qb_error() says how many. */
+qb_result qb_ack_many(qb *q, qb_item *const *items, unsigned n);
+
+/* Finishes the oldest item of the queue that this session holds, as Queue.task_done()
+ * of Python does. QB_NOT_LEASED: called more often than there were items (Python's
+ * ValueError). */
+qb_result qb_task_done(qb *q, const char *queue);
+
+/* Gives an item back, unworked, to its original place in the queue. QB_STALE. */
+qb_result qb_release(qb *q, const qb_item *item);
+
+/* Waits until every item of the queue is finished: none ready, none held. QB_TIMEOUT.
+ */
+qb_result qb_join(qb *q, const char *queue, int64_t timeout_ms);
+
+/* --- queues ---------------------------------------------------------------------- */
+
+/* As Queue.qsize(), and the count that join waits for. Each pointer may be NULL.
+ * maxsize is <= 0 for no bound. */
+qb_result qb_size(qb *q, const char *queue, uint64_t *ret_qsize,
+		  uint64_t *ret_unfinished, int64_t *ret_maxsize);
+
+/* Makes a queue. `options` is an array of "name=value" that ends with NULL, or NULL for
+ * the defaults: "maxsize=N"
+ * (<= 0: no bound), "max_bytes=N" (0: no bound). If the queue exists, the options must
+ * be those it has (QB_MISMATCH names the first that is not), unless `update` is not 0:
+ * then they are changed. *ret_created (may be NULL): whether it was made. */
+qb_result qb_declare(qb *q, const char *queue, const char *const *options, int update,
+		     int *ret_created);
+
+qb_result qb_delete(qb *q, const char *queue,
+		    int force); /* QB_NOT_EMPTY unless force; QB_NOT_FOUND */
+qb_result qb_purge(qb *q, const char *queue,
+		   uint64_t *ret_count); /* drops what is not held; QB_NOT_FOUND */
+qb_result qb_shutdown(qb *q, const char *queue,
+		      int immediate);	       /* Queue.shutdown() of Python 3.13 */
+qb_result qb_reopen(qb *q, const char *queue); /* undoes it; QB_NOT_FOUND */
+
+/* --- tables: rows of named values, for administration ---------------------------- */
+
+/* One row for each queue, in the order in which they were made; with a name, for that
+ * queue alone (QB_NOT_FOUND). One row about the broker. PROTOCOL.md (QUEUES, STATS)
+ * names the columns. The caller frees the table. */
+qb_result qb_queues(qb *q, const char *queue, qb_table **ret);
+qb_result qb_stats(qb *q, qb_table **ret);
+
+unsigned qb_table_rows(const qb_table *table);
+
+/* A value by row and name: a number into *ret (1: there is one, 0: no such number), or
+ * a string (NULL: no such string). */
+int qb_table_number(const qb_table *table, unsigned row, const char *name,
+		    int64_t *ret);
+const char *qb_table_string(const qb_table *table, unsigned row, const char *name);
+
+/* The name of the i-th value of a row, NULL behind the last: to walk over whatever is
+ * there. */
+const char *qb_table_name(const qb_table *table, unsigned row, unsigned i);
+void qb_table_free(qb_table *table);
+
+/* --- in an event loop ------------------------------------------------------------ */
+
+/* A request that was started is finished by a call of its callback, exactly once, from
+ * within qb_process(), qb_wait() or any blocking call on the same handle. `item` is the
+ * callback's to free (get only, and only with QB_OK). `id` is that of the item that was
+ * put. qb_error() has the sentence when the result is not QB_OK. When the connection is
+ * lost or the handle is closed, outstanding requests are finished with QB_LOST. The
+ * callback may start requests, not block or close the handle. */
+typedef void qb_done(qb *q, uint64_t request, qb_result result, uint64_t id,
+		     qb_item *item, void *arg);
+
+/* Starts a request. *ret_request, which may be NULL, is for qb_cancel(). Bodies are
+ * copied. Nothing is sent before qb_send(), qb_process(), qb_wait() or a blocking call,
+ * or until enough has gathered. */
+qb_result qb_start_put(qb *q, const char *queue, const void *body, size_t len,
+		       int64_t timeout_ms, qb_done *done, void *arg,
+		       uint64_t *ret_request);
+qb_result qb_start_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
+		       qb_done *done, void *arg, uint64_t *ret_request);
+qb_result qb_start_ack(qb *q, const qb_item *item, qb_done *done, void *arg,
+		       uint64_t *ret_request);
+qb_result qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *done,
+			void *arg, uint64_t *ret_request);
+
+/* Ends the wait of a started request: its callback is called with QB_CANCELLED, or with
+ * its result if that was on the way. Does not wait for it. QB_NOT_FOUND: no such
+ * request is outstanding. */
+qb_result qb_cancel(qb *q, uint64_t request);
+
+/* For the caller's poll(): the descriptor (-1 while there is no connection; it changes
+ * with a reconnect, so ask each time) and the poll events to wait for. */
+int qb_fd(const qb *q);
+short qb_events(const qb *q);
+
+/* Reads and writes what is possible without waiting and calls the callbacks of what is
+ * finished. Call it when poll() reports any event for the descriptor. QB_LOST: the
+ * connection is gone; the next call of any other function makes a new one. */
+qb_result qb_process(qb *q);
+
+/* Writes what has gathered, as far as it goes without waiting. */
+qb_result qb_send(qb *q);
+
+/* qb_process() in a loop, until no request that was started is outstanding (QB_OK), or
+ * the timeout runs out (QB_AGAIN). */
+qb_result qb_wait(qb *q, int64_t timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine: named queues, the sessions that use them, and who waits for what. It is a
+ * machine without I/O: it is told the time, it never asks; what must be said to a
+ * client comes out as a struct qe_reply. It knows nothing of sockets, frames, logs,
+ * files or libevent, and needs libc only.
+ *
+ *                qe_put                  get, or a getter waits
+ *    (waits) -------------->  READY  -----------------------------> LEASED
+ *    putter       room          ^                                     |
+ *                               |  release; session closed or lost:   |
+ *                               +-- back to its original place -------+
+ *                               |                                     | ack,
+ *                               | purge, immediate shutdown           v task_done
+ *                               +----------------------------------> gone
+ *
+ * (DELAYED and DEAD are states of the same kind; nothing enters them yet.)
+ *
+ * Answers. A call that returns anything but QE_WAIT is finished: its answer is the
+ * return value and what it wrote to `ret`. QE_WAIT means that the request waits in the
+ * engine; its one answer comes out of qe_next_reply() later, named by session and rid.
+ * After every call, and after qe_tick(), the caller drains qe_next_reply(): any call
+ * may have answered any number of waiting requests. Waking a waiter takes no memory, so
+ * it cannot fail.
+ *
+ * Failure. A result other than QE_OK and QE_WAIT means that nothing was changed (apart
+ * from a queue that came into being at its first use), unless the function says
+ * otherwise.
+ *
+ * Bodies. An item is one allocation, counted by references: one of the engine while the
+ * item is in a queue or leased, one of each struct qe_reply that carries it, and the
+ * caller's own. A body does not change once the item has been handed over, so a caller
+ * may send from it without copying.
+ *
+ * Time. `now_ns` is monotonic, in nanoseconds, and must not go back between calls. A
+ * deadline is a point on the same clock; QE_NEVER waits for ever; one that is not after
+ * `now_ns` does not wait.
+ *
+ * Not thread-safe: one thread owns an engine and all that came out of it.
+ */
+#ifndef QBROKER_CORE_ENGINE_H
+#define QBROKER_CORE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define QE_NEVER     UINT64_MAX
+#define QE_MAX_NAME  255
+#define QE_MAX_BATCH 1000 /* items in one put, get or ack of many */
+#define QE_MUST_USE  __attribute__((warn_unused_result))
+
+struct qe;	   /* an engine */
+struct qe_session; /* one client's identity */
+struct qe_item;	   /* a body and its metadata */
+
+enum qe_result {
+	QE_OK,
+	QE_WAIT,	/* the answer comes out of qe_next_reply() */
+	QE_EMPTY,	/* no item in time */
+	QE_FULL_ITEMS,	/* no room in time: maxsize */
+	QE_FULL_BYTES,	/* no room in time: max_bytes */
+	QE_FULL_MEMORY, /* no room in time: the memory limit of the engine */
+	QE_TIMEOUT,	/* join: unfinished items were left */
+	QE_SHUT_DOWN,
+	QE_CANCELLED,
+	QE_NOT_FOUND,
+	QE_MISMATCH,
+	QE_STALE,      /* the tag is no lease of this session */
+	QE_NOT_LEASED, /* task_done without a lease */
+	QE_TOO_BIG,    /* can never fit: larger than max_bytes or, an atomic batch, than
+			  maxsize */
+	QE_INVALID,    /* a name or a number out of range; a rid that already waits */
+	QE_LIMIT,      /* max_queues, max_sessions or max_waiters is reached */
+	QE_NOMEM,
+	QE_NOT_EMPTY,
+	QE_DELETED, /* the queue was deleted while the request waited */
+};
+
+/* Limits of an engine. A limit of 0 means none. */
+struct qe_config {
+	uint32_t epoch;	 /* this run of the broker; the third part of every tag */
+	int64_t maxsize; /* default of queues that come into being by use; <= 0: none */
+	uint64_t max_bytes;    /* likewise; 0: none */
+	uint64_t memory_limit; /* bytes: a put waits while accepted items would exceed
+				  it; with those that wait, and all else, at most 9/8 of
+				  it is taken */
+	uint32_t max_queues;   /* named queues */
+	uint32_t max_waiters;  /* waiting requests of one session */
+};
+
+/* Makes an engine. `config` is copied. NULL: no memory. */
+struct qe *qe_new(const struct qe_config *config) QE_MUST_USE;
+
+/* Frees everything: queues, items, waiters, sessions. Items that the caller still
+ * references, also through replies, must have been given back before. NULL is allowed.
+ */
+void qe_free(struct qe *e);
+
+/* Takes over new limits; they hold for what comes, nothing that exists is dropped. The
+ * epoch is not changed. Puts that fit now are accepted: drain qe_next_reply(). */
+void qe_configure(struct qe *e, uint64_t now_ns, const struct qe_config *config);
+
+/* --- items ----------------------------------------------------------------------- */
+
+/* Makes an item with an uninitialised body of `body_len` bytes, owned by the caller
+ * (one reference). QE_FULL_MEMORY: it would go above 9/8 of the memory limit. QE_NOMEM:
+ * the system has no memory. */
+enum qe_result qe_item_new(struct qe *e, size_t body_len,
+			   struct qe_item **ret_item) QE_MUST_USE;
+
+/* Gives one reference back. */
+void qe_item_unref(struct qe *e, struct qe_item *item);
+void qe_item_ref(struct qe_item *item);
+
+/* The body, writable until the item has been put, and its length in bytes. */
+void *qe_item_body(struct qe_item *item);
+size_t qe_item_body_len(const struct qe_item *item);
+
+void qe_item_set_ctype(struct qe_item *item, uint8_t ctype);
+uint8_t qe_item_ctype(const struct qe_item *item);
+uint64_t qe_item_id(const struct qe_item *item); /* 0 before it was accepted */
+uint32_t qe_item_deliveries(
+	const struct qe_item *item); /* how often it was given to somebody */
+uint32_t qe_item_crashes(
+	const struct qe_item *item); /* how many of its holders were lost */
+
+/* --- sessions -------------------------------------------------------------------- */
+
+/* Begins a session. `id`: 16 bytes, copied. `owner` is the caller's, returned by
+ * qe_session_owner(). QE_INVALID: a session with this id exists. QE_NOMEM. */
+enum qe_result qe_session_new(struct qe *e, uint64_t now_ns, const uint8_t id[16],
+			      void *owner, struct qe_session **ret_session) QE_MUST_USE;
+
+enum qe_end {
+	QE_END_CLOSED, /* in order: leases are released, no crash is counted */
+	QE_END_LOST,   /* the client died or its link was cut: crashes + 1 */
+};
+
+/* Ends a session: its waiting requests are dropped unanswered (waiting puts with their
+ * items), its leases go back to their original places. The session must not be used any
+ * more by the caller. A session with very many leases gives them back over several
+ * qe_tick() calls, oldest first. */
+void qe_session_end(struct qe *e, uint64_t now_ns, struct qe_session *session,
+		    enum qe_end how);
+
+void *qe_session_owner(const struct qe_session *session);
+
+/* --- answers --------------------------------------------------------------------- */
+
+enum qe_request {
+	QE_REQUEST_PUT,
+	QE_REQUEST_GET,
+	QE_REQUEST_JOIN,
+};
+
+/* The answer of one put, get or join. */
+struct qe_reply {
+	struct qe_session *session; /* whose request; only in answers that come from
+				       qe_next_reply() */
+	uint64_t rid;		    /* likewise */
+	enum qe_request request;
+	enum qe_result result;
+	bool many;	  /* the request was one for many items (put: `results`, get:
+			     qe_reply_item()) */
+	unsigned n;	  /* get: items given; put of many: entries of `results` */
+	uint64_t id;	  /* put of one item, QE_OK: its id */
+	int64_t *results; /* put of many, QE_OK: per item its id (> 0), or -(enum
+			     qe_result) */
+	struct qe_item *item;	/* get: the only item when n is 1, else NULL */
+	struct qe_item **items; /* get: the items when n is above 1, else NULL */
+};
+
+/* The i-th item, 0 <= i < reply->n. Its reference is the reply's. */
+struct qe_item *qe_reply_item(const struct qe_reply *reply, unsigned i);
+
+/* Takes the next answer of a request that waited. false: there is none. Answers to
+ * sessions that have ended never come out. The caller calls qe_reply_done() when it has
+ * used it. */
+bool qe_next_reply(struct qe *e, struct qe_reply *ret_reply) QE_MUST_USE;
+
+/* Gives back what a reply holds: its references to items, its arrays. For every reply
+ * that was filled, by qe_next_reply() or by a call that returned QE_OK. */
+void qe_reply_done(struct qe *e, struct qe_reply *reply);
+
+/* --- put, get, join -------------------------------------------------------------- */
+
+struct qe_name { /* a queue's name: 1 to 255 bytes of UTF-8 without control characters
+		  */
+	const char *p;
+	size_t len;
+};
+
+/* Puts `n` items (1 to QE_MAX_BATCH) from the array `items`, in order. The engine takes
+ * the caller's references over, whatever the result.
+ *
+ * One item, `many` false: QE_OK and ret->id; QE_WAIT; or refused: QE_FULL_* (the
+ * deadline is not after now and there is no room, or other puts wait before it),
+ * QE_SHUT_DOWN, QE_TOO_BIG, QE_INVALID, QE_LIMIT, QE_NOMEM. Every put that waits is
+ * served in the order of arrival.
+ *
+ * `many`: QE_OK with ret->results, or QE_WAIT and the same later. Without `atomic` each
+ * item is accepted as soon as there is room, in order; the deadline refuses those that
+ * are left, with QE_FULL_* in their results, and so do a shutdown (QE_SHUT_DOWN), a
+ * deletion (QE_DELETED) or a cancellation (QE_CANCELLED) that comes between. An item
+ * that can never fit is QE_TOO_BIG in its result, and those behind it go on. With
+ * `atomic` all are accepted at one moment or none; the refusal is then the result of
+ * the whole request. A request that is refused before any item was accepted for a
+ * reason that holds for all (shut down, invalid, limit, no memory) is refused whole
+ * also without `atomic`. */
+enum qe_result qe_put(struct qe *e, uint64_t now_ns, struct qe_session *session,
+		      uint64_t rid, struct qe_name queue, uint64_t deadline_ns,
+		      struct qe_item **items, unsigned n, bool many, bool atomic,
+		      struct qe_reply *ret_reply) QE_MUST_USE;
+
+struct qe_get {
+	uint64_t deadline_ns;
+	bool no_ack;	    /* the item is finished as it is given (ack none) */
+	bool many;	    /* the members below count; else one item */
+	unsigned max_items; /* 1 to QE_MAX_BATCH */
+	unsigned min_items; /* 1 to max_items */
+	uint64_t max_bytes; /* of the bodies together; the first item is given whatever
+			       its size */
+	uint64_t linger_ns; /* once min_items are ready, wait so much longer for
+			       max_items */
+};
+
+/* Gets one item, or 1 to max_items: QE_OK with the items in `ret_reply`, each leased to
+ * the session with qe_item_deliveries() as its delivery number (with no_ack: finished).
+ * QE_WAIT; or refused: QE_EMPTY, QE_SHUT_DOWN, QE_INVALID, QE_LIMIT, QE_NOMEM.
+ *
+ * Waiting gets are served in the order of arrival, one item wakes exactly one of them;
+ * those for more than one item stand in a line of their own, of which only the first is
+ * looked at, and an item goes to whichever of the two lines' first can take it and came
+ * earlier. When the deadline of a get of many runs out it takes what is ready. When
+ * memory for the list of items is short it gives fewer. */
+enum qe_result qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session,
+		      uint64_t rid, struct qe_name queue, const struct qe_get *get,
+		      struct qe_reply *ret_reply) QE_MUST_USE;
+
+/* Waits until ready + delayed + leased is 0. QE_OK at once when it is, or when there is
+ * no such queue; QE_WAIT; QE_TIMEOUT when the deadline is not after now; QE_INVALID,
+ * QE_LIMIT, QE_NOMEM. */
+enum qe_result qe_join(struct qe *e, uint64_t now_ns, struct qe_session *session,
+		       uint64_t rid, struct qe_name queue,
+		       uint64_t deadline_ns) QE_MUST_USE;
+
+/* Ends the wait of this session's request `rid`: its answer is QE_CANCELLED (a put of
+ * many of which some were accepted: its results). QE_NOT_FOUND: no such request waits.
+ */
+enum qe_result qe_cancel(struct qe *e, uint64_t now_ns, struct qe_session *session,
+			 uint64_t rid) QE_MUST_USE;
+
+/* --- finishing ------------------------------------------------------------------- */
+
+struct qe_tag {
+	uint64_t id;
+	uint64_t delivery;
+	uint64_t epoch;
+};
+
+/* Finishes a lease of this session. QE_STALE: it has no such lease. */
+enum qe_result qe_ack(struct qe *e, uint64_t now_ns, struct qe_session *session,
+		      struct qe_tag tag) QE_MUST_USE;
+
+/* Finishes the session's oldest lease (by the time it was given) on the queue.
+ * QE_NOT_LEASED. */
+enum qe_result qe_task_done(struct qe *e, uint64_t now_ns, struct qe_session *session,
+			    struct qe_name queue) QE_MUST_USE;
+
+/* Gives a leased item back to its original place, unworked. QE_STALE. */
+enum qe_result qe_release(struct qe *e, uint64_t now_ns, struct qe_session *session,
+			  struct qe_tag tag) QE_MUST_USE;
+
+/* --- looking --------------------------------------------------------------------- */
+
+/* The item that the next get would be given, with a reference for the caller. QE_EMPTY,
+ * QE_INVALID. */
+enum qe_result qe_peek(struct qe *e, struct qe_name queue,
+		       struct qe_item **ret_item) QE_MUST_USE;
+
+/* Exact sizes; all 0, with the default maxsize, for a queue that does not exist.
+ * QE_INVALID. */
+struct qe_size {
+	uint64_t qsize;	     /* ready + delayed */
+	uint64_t unfinished; /* ready + delayed + leased */
+	int64_t maxsize;
+};
+enum qe_result qe_size(struct qe *e, struct qe_name queue,
+		       struct qe_size *ret_size) QE_MUST_USE;
+
+#define QE_COUNTER(name, text) uint64_t name;
+struct qe_counters {
+#include "daemon/core/counters.def"
+};
+#undef QE_COUNTER
+
+enum qe_shutdown {
+	QE_OPEN,
+	QE_SHUTDOWN,	       /* puts are refused, gets drain */
+	QE_SHUTDOWN_IMMEDIATE, /* and items that come back are dropped */
+};
+
+struct qe_queue_stats {
+	struct qe_name name; /* points into the queue: valid until the next call that
+				changes it */
+	uint64_t ready, delayed, leased, dead;
+	uint64_t bytes; /* of ready and delayed bodies */
+	int64_t maxsize;
+	uint64_t max_bytes;
+	uint64_t getters, putters, joiners; /* requests that wait */
+	enum qe_shutdown shutdown;
+	uint64_t oldest_ns; /* age of the item next in line; 0 without one */
+	struct qe_counters counters;
+};
+
+/* One queue by name. QE_NOT_FOUND, QE_INVALID. */
+enum qe_result qe_queue_stats(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			      struct qe_queue_stats *ret_stats) QE_MUST_USE;
+
+/* Walks over all queues in the order in which they were made: `*cursor` is 0 at the
+ * start, and the call moves it on. false: there are no more. Queues may come and go
+ * between the calls. */
+bool qe_next_queue(struct qe *e, uint64_t now_ns, uint64_t *cursor,
+		   struct qe_queue_stats *ret_stats) QE_MUST_USE;
+
+struct qe_stats {
+	uint64_t queues, sessions, waiters;
+	uint64_t memory; /* bytes of items, waiters, queues and sessions, allocator
+			    overhead estimated */
+	uint64_t ready, delayed, leased, dead;
+	struct qe_counters counters; /* over all queues, those that were deleted too */
+};
+void qe_stats(const struct qe *e, struct qe_stats *ret_stats);
+
+/* --- administration -------------------------------------------------------------- */
+
+struct qe_declare {
+	bool has_maxsize, has_max_bytes; /* which of the two are given */
+	int64_t maxsize;
+	uint64_t max_bytes;
+	bool update; /* change an existing queue instead of comparing */
+};
+
+/* Makes a queue, or compares it: QE_OK and whether it was made; QE_MISMATCH and, in
+ * `ret_stats`, what the queue has (`ret_stats` is otherwise left alone). QE_INVALID,
+ * QE_LIMIT, QE_NOMEM. */
+enum qe_result qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			  const struct qe_declare *declare, bool *ret_created,
+			  struct qe_queue_stats *ret_stats) QE_MUST_USE;
+
+/* Removes a queue. QE_NOT_EMPTY: it has unfinished items or waiting requests and
+ * `force` is false. With `force` the items go with it (counted as purged, the leased
+ * ones too), and all that waits is answered QE_DELETED. QE_NOT_FOUND, QE_INVALID. */
+enum qe_result qe_delete(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			 bool force) QE_MUST_USE;
+
+/* Drops the ready and delayed items and says how many. Their memory may be given back
+ * over several qe_tick() calls. QE_NOT_FOUND, QE_INVALID. */
+enum qe_result qe_purge(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			uint64_t *ret_count) QE_MUST_USE;
+
+/* As queue.Queue.shutdown of Python 3.13 (docs.python.org/3/library/queue.html): puts,
+ * also those that wait, are refused; gets are served while there are items. `immediate`
+ * drops the ready and delayed items; leased ones stay with their holders and are
+ * dropped if they come back. Makes the queue when there is none. Calling it again is
+ * allowed; immediate is not taken back by it. QE_INVALID, QE_LIMIT, QE_NOMEM. */
+enum qe_result qe_shutdown(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			   bool immediate) QE_MUST_USE;
+
+/* Undoes a shutdown; a queue that is open stays so. QE_NOT_FOUND, QE_INVALID. */
+enum qe_result qe_reopen(struct qe *e, uint64_t now_ns,
+			 struct qe_name queue) QE_MUST_USE;
+
+/* --- time ------------------------------------------------------------------------ */
+
+/* Does what is due: waits that ran out, and a bounded share (well below a millisecond)
+ * of the work that ended sessions, purges and deletions left behind. Returns the time
+ * of the next call on the engine's clock: `now_ns` itself when more work is left,
+ * QE_NEVER when there is nothing to wait for. The value holds until the next call of
+ * any other function that takes `now_ns`. */
+uint64_t qe_tick(struct qe *e, uint64_t now_ns);
+
+/* When qe_tick() must be called next, as qe_tick() returns it. O(1). */
+uint64_t qe_next_deadline(const struct qe *e);
+
+/* --- for tests ------------------------------------------------------------------- */
+
+/* Verifies every invariant that can be seen from inside: the states of all items
+ * against the sets they are in, order, counts, the conservation equation of every
+ * queue, heaps, tables, the memory count. Returns NULL, or a sentence (static storage)
+ * that names the first that does not hold. O(everything). */
+const char *qe_check(const struct qe *e);
+
+#endif

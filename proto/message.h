@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * Heads as typed messages, both directions. PROTOCOL.md is the contract; ops.def,
+ * options.def and status.def are its tables, and one letter of a signature in ops.def
+ * is one field here. Views in a decoded message borrow from the head. */
+#ifndef QBROKER_PROTO_MESSAGE_H
+#define QBROKER_PROTO_MESSAGE_H
+
+#include "proto/frame.h"
+#include "proto/out.h"
+#include "proto/reader.h"
+
+#define QP_VERSION 1
+#define QP_FOREVER UINT64_MAX /* a timeout of nil */
+#define QP_MAX_COUNT \
+	(UINT64_C(1) << 53) /* the largest number that an argument may be, ids apart \
+			     */
+#define QP_MAX_BATCH_ITEMS 1000
+#define QP_MAX_BATCH_BYTES (UINT32_C(16) << 20)
+#define QP_MAX_NAME	   255
+#define QP_SESSION_BYTES   16
+
+#define QP_OP(name, number, args, fields, body) QP_OP_##name = number,
+enum qp_op {
+#include "proto/ops.def"
+};
+#undef QP_OP
+
+#define QP_STATUS(name, number, text) QP_##name = number,
+enum qp_status {
+#include "proto/status.def"
+};
+#undef QP_STATUS
+
+enum qp_ack { QP_ACK_MANUAL, QP_ACK_AUTO, QP_ACK_NONE };
+enum qp_body { QP_BODY_NONE, QP_BODY_ITEM, QP_BODY_BATCH };
+
+/* The name ("FULL", "PUT") and text of a number; NULL for a number that is not in the
+ * table. */
+const char *qp_status_name(unsigned status);
+const char *qp_status_text(unsigned status);
+const char *qp_op_name(unsigned op);
+
+/* What kind of body a request of this operation has. */
+enum qp_body qp_op_body(enum qp_op op);
+
+/* The map at the end of a request or a reply: bit 1 << QP_HAS_<name> of `present` says
+ * whether it is given; what is not given is 0. */
+#define QP_OPTION(name, ctype, type, min, max) QP_HAS_##name,
+enum qp_option {
+#include "proto/options.def"
+};
+#undef QP_OPTION
+
+#define QP_OPTION(name, ctype, type, min, max) ctype name;
+struct qp_options {
+	uint32_t present;
+#include "proto/options.def"
+};
+#undef QP_OPTION
+
+#define QP_GIVEN(options, name) (((options)->present & 1u << QP_HAS_##name) != 0)
+#define QP_GIVE(options, name, value) \
+	((options)->present |= 1u << QP_HAS_##name, (options)->name = (value))
+
+/* An array in a head: decoded, `in` stands before its first element, and every element
+ * has been verified; to encode, `numbers` are its elements. */
+struct qp_list {
+	uint32_t n;
+	struct qp_reader in;
+	const int64_t *numbers;
+};
+
+/* One item of GET_MANY's reply. */
+struct qp_item {
+	uint64_t id;
+	uint64_t delivery;
+	uint64_t length;
+	uint64_t ctype;
+	uint64_t crashes;
+};
+
+struct qp_request { /* which members count is the operation's signature in ops.def */
+	enum qp_op op;
+	uint64_t rid;
+	struct qp_str queue;	/* q: always valid; Q: absent for nil */
+	uint64_t timeout_ms;	/* t: QP_FOREVER for nil */
+	enum qp_ack ack;	/* a */
+	uint64_t max_items;	/* n */
+	uint64_t id;		/* i */
+	uint64_t delivery;	/* d */
+	uint64_t epoch;		/* e */
+	uint64_t target;	/* r */
+	uint64_t cursor;	/* c */
+	uint64_t version;	/* v */
+	struct qp_str session;	/* s: 16 bytes */
+	struct qp_list lengths; /* l */
+	struct qp_list tags;	/* g: flat; n counts numbers, two for a tag */
+	struct qp_options options;
+};
+
+struct qp_reply {
+	uint64_t rid;
+	enum qp_status status; /* not OK: `text` counts and nothing below it */
+	struct qp_str text;
+	uint64_t id;		    /* i */
+	uint64_t delivery;	    /* d */
+	uint64_t count;		    /* k */
+	uint64_t cursor;	    /* c */
+	bool created;		    /* b */
+	uint64_t version;	    /* v */
+	uint64_t epoch;		    /* e */
+	struct qp_str session;	    /* s */
+	uint64_t qsize, unfinished; /* z */
+	int64_t maxsize;
+	struct qp_list results; /* R: an id, or a negated status */
+	struct qp_list stale;	/* x: positions */
+	struct qp_list
+		items; /* I: decoded with qp_item_next(), encoded from `item_rows` */
+	const struct qp_item *item_rows;
+	struct qp_options options;
+};
+
+/* Why a head was refused. */
+struct qp_error {
+	enum qp_status
+		status; /* MALFORMED: close the connection; else answer and go on */
+	uint64_t rid;	/* 0 when it could not be read */
+	char text[256]; /* a sentence that names the offending value */
+};
+
+/* Decodes a request. false: `ret_error` says why, and `ret` is worthless. */
+bool qp_request_decode(const void *head, size_t len, struct qp_request *ret,
+		       struct qp_error *ret_error);
+
+/* Appends a request's frame without its body: the caller appends `body_len` bytes next.
+ */
+void qp_request_encode(struct qp_out *out, const struct qp_request *request,
+		       uint32_t body_len);
+
+/* Only the rid of a reply, which says what it answers; false when it is broken. */
+bool qp_reply_rid(const void *head, size_t len, uint64_t *ret_rid);
+
+/* Decodes the reply of a request of operation `op` (0: a frame about the connection,
+ * which can only be a refusal). */
+bool qp_reply_decode(const void *head, size_t len, unsigned op, struct qp_reply *ret,
+		     struct qp_error *ret_error);
+
+/* Appends a reply's frame without its body. */
+void qp_reply_encode(struct qp_out *out, enum qp_op op, const struct qp_reply *reply,
+		     uint32_t body_len);
+
+/* Appends a refusal: [status, rid, text]. The text is cut at 1024 bytes. */
+void qp_refusal_encode(struct qp_out *out, enum qp_status status, uint64_t rid,
+		       const char *text);
+
+/* The next number, or item, of a decoded list. Call it at most `n` times. */
+uint64_t qp_list_next(struct qp_list *list);
+int64_t qp_list_next_signed(struct qp_list *list);
+struct qp_item qp_item_next(struct qp_list *items);
+
+/* Whether these bytes are a queue's name: 1 to 255 bytes of UTF-8 without control
+ * characters. */
+bool qp_valid_name(const char *name, size_t len);
+
+/* --- rows: the body of QUEUES and STATS ------------------------------------------ */
+
+/* Writes rows into an output list. */
+void qp_row_array(struct qp_out *out, uint32_t rows);
+void qp_row_begin(struct qp_out *out, uint32_t pairs);
+void qp_row_number(struct qp_out *out, const char *name, uint64_t value);
+void qp_row_signed(struct qp_out *out, const char *name, int64_t value);
+void qp_row_string(struct qp_out *out, const char *name, const char *value, size_t len);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ * A cursor over msgpack from a peer: the security boundary. It takes no memory, never
+ * recurses, reads only inside the bytes that it was given, and fails for good at the
+ * first thing that is not as asked; so a caller reads what it wants and asks once, at
+ * the end, whether all of it was there. Views borrow from the input. */
+#ifndef QBROKER_PROTO_READER_H
+#define QBROKER_PROTO_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define QP_MAX_DEPTH   16
+#define QP_MAX_OBJECTS 4096 /* in one head */
+
+struct qp_str { /* not terminated; NULL with length 0 when absent */
+	const char *p;
+	uint32_t len;
+};
+
+enum qp_type {
+	QP_NIL,
+	QP_BOOL,
+	QP_UINT,
+	QP_INT,
+	QP_FLOAT,
+	QP_STR,
+	QP_BIN,
+	QP_ARRAY,
+	QP_MAP,
+	QP_EXT,
+	QP_NOTHING
+};
+
+struct qp_reader {
+	const uint8_t *p, *end;
+	bool failed;
+};
+
+void qp_reader_init(struct qp_reader *r, const void *bytes, size_t len);
+
+/* The type of what comes next, without taking it; QP_NOTHING at the end, after a
+ * failure, or for the byte that msgpack never uses. A non-negative integer is QP_UINT,
+ * in whatever format. */
+enum qp_type qp_reader_type(const struct qp_reader *r);
+
+/* Each takes one object; when it is of another type the reader fails and 0, false or an
+ * empty view comes back. */
+uint64_t qp_read_uint(struct qp_reader *r);
+int64_t qp_read_int(struct qp_reader *r); /* any integer up to INT64_MAX */
+bool qp_read_bool(struct qp_reader *r);
+void qp_read_nil(struct qp_reader *r);
+struct qp_str qp_read_str(struct qp_reader *r);
+struct qp_str qp_read_bin(struct qp_reader *r);
+uint32_t qp_read_array(
+	struct qp_reader *r);		   /* the number of elements, which come next */
+uint32_t qp_read_map(struct qp_reader *r); /* the number of pairs, which come next */
+
+/* Takes one object of any type with all that is in it. Fails beyond QP_MAX_DEPTH. */
+void qp_read_skip(struct qp_reader *r);
+
+/* Whether `bytes` are exactly one well-formed object of at most QP_MAX_OBJECTS objects,
+ * nested at most QP_MAX_DEPTH deep: what every head must pass before anything in it is
+ * believed. */
+bool qp_well_formed(const void *bytes, size_t len);
+
+#endif
