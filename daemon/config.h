@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The configuration: defaults, then the file, then the command line. options.def has
+ * one row per option and drives everything. It knows nothing of who uses the values, of
+ * sockets or of libevent.
+ *
+ * (Autoconf's header has the same name: include that one as <config.h>.)
+ */
+#ifndef QBROKER_CONFIG_H
+#define QBROKER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "daemon/log.h"
+
+#define CONFIG_ERROR_LEN 512 /* room enough for every error text */
+
+/* What the command line says. The strings are borrowed and must outlive the struct
+ * config that was loaded with them: a reload reads them again. */
+struct config_args {
+	const char *file; /* NULL: the default place, where there need not be one */
+	char **listen;	  /* --listen: when there is one, the file's do not count */
+	size_t n_listen;
+	char **set; /* --set: "option=value", wins over the file */
+	size_t n_set;
+};
+
+struct config_list {
+	char **v;
+	size_t n;
+};
+
+/* One member per row of options.def. Sizes are in bytes. */
+struct config {
+	struct config_list listen;
+	bool allow_remote;
+	unsigned socket_mode;
+	char *socket_group; /* never NULL; empty: the group of the process */
+	uint64_t max_connections;
+	uint64_t max_item;
+	uint64_t memory_limit; /* `auto` has become a number */
+	uint64_t max_queues;
+	uint64_t max_waiters;
+	int64_t maxsize;
+	uint64_t max_bytes;
+	uint64_t hello_timeout_ms;
+	uint64_t output_high;
+	uint64_t output_low;
+	enum log_level log_level;
+
+	const struct config_args *args; /* as given to config_load() */
+};
+
+/* Loads a configuration. 0; or -1 with a sentence in `err` that names file and line (or
+ * the command line's option), option, value and what is allowed, and `ret` unchanged. */
+int config_load(struct config *ret, const struct config_args *args, char *err,
+		size_t errlen) __attribute__((warn_unused_result));
+
+/* Frees what config_load() allocated. */
+void config_free(struct config *config);
+
+/* Names of options, `a, b`; empty when there are none. */
+struct config_changes {
+	char applied[512]; /* have new values now */
+	char restart[512]; /* differ in the file, but keep their values until a restart
+			    */
+};
+
+/* Loads anew with the same arguments and takes over the options that may change while
+ * the broker runs. 0; or -1 with `err` as above, and nothing changed. */
+int config_reload(struct config *config, struct config_changes *ret, char *err,
+		  size_t errlen) __attribute__((warn_unused_result));
+
+/* Where the file is when nothing else is said. */
+const char *config_default_file(void);
+
+/* Prints the table: one line per option with name, type, default, range, whether a
+ * reload takes it over, and what it means, separated by tabs. */
+void config_print_options(FILE *out);
+
+#endif
