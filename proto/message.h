@@ -9,8 +9,8 @@
 #include "proto/out.h"
 #include "proto/reader.h"
 
-#define QP_VERSION 1
-#define QP_FOREVER UINT64_MAX /* a timeout of nil */
+#define QP_PROTOCOL_VERSION 1
+#define QP_FOREVER	    UINT64_MAX /* a timeout of nil */
 #define QP_MAX_COUNT \
 	(UINT64_C(1) << 53) /* the largest number that an argument may be, ids apart \
 			     */
@@ -18,6 +18,7 @@
 #define QP_MAX_BATCH_BYTES (UINT32_C(16) << 20)
 #define QP_MAX_NAME	   255
 #define QP_SESSION_BYTES   16
+#define QP_MAX_TEXT	   1024 /* bytes of a refusal's sentence */
 
 #define QP_OP(name, number, args, fields, body) QP_OP_##name = number,
 enum qp_op {
@@ -149,7 +150,7 @@ bool qp_reply_decode(const void *head, size_t len, unsigned op, struct qp_reply 
 void qp_reply_encode(struct qp_out *out, enum qp_op op, const struct qp_reply *reply,
 		     uint32_t body_len);
 
-/* Appends a refusal: [status, rid, text]. The text is cut at 1024 bytes. */
+/* Appends a refusal: [status, rid, text]. The text is cut at QP_MAX_TEXT bytes. */
 void qp_refusal_encode(struct qp_out *out, enum qp_status status, uint64_t rid,
 		       const char *text);
 

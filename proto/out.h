@@ -38,6 +38,9 @@ void qp_out_append(struct qp_out *out, const void *bytes, size_t len);
 void qp_out_refer(struct qp_out *out, const void *bytes, size_t len,
 		  qp_release *release, void *arg);
 
+/* Moves everything that waits in `from` to the end of `out`; `from` is empty then. */
+void qp_out_move(struct qp_out *out, struct qp_out *from);
+
 /* The first bytes that wait, as at most `max` parts of together at most `max_len`
  * bytes. Returns the number of parts. */
 int qp_out_peek(const struct qp_out *out, struct iovec *parts, int max, size_t max_len);

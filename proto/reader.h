@@ -10,8 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QP_MAX_DEPTH   16
-#define QP_MAX_OBJECTS 4096 /* in one head */
+#define QP_MAX_DEPTH 16
 
 struct qp_str { /* not terminated; NULL with length 0 when absent */
 	const char *p;
@@ -59,9 +58,7 @@ uint32_t qp_read_map(struct qp_reader *r); /* the number of pairs, which come ne
 /* Takes one object of any type with all that is in it. Fails beyond QP_MAX_DEPTH. */
 void qp_read_skip(struct qp_reader *r);
 
-/* Whether `bytes` are exactly one well-formed object of at most QP_MAX_OBJECTS objects,
- * nested at most QP_MAX_DEPTH deep: what every head must pass before anything in it is
- * believed. */
+/* Whether `bytes` are exactly one well-formed object, nested at most QP_MAX_DEPTH deep. */
 bool qp_well_formed(const void *bytes, size_t len);
 
 #endif
