@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT
+ * Requests and replies against byte strings written by hand from PROTOCOL.md, in both directions. */
+#include "proto/message.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SESSION "0123456789abcdef"
+
+/* A frame written by hand: what must come out of the encoder, and what must go into the decoder. */
+#define HEAD(bytes) bytes, sizeof(bytes) - 1
+
+static char *encoded; /* the frame's bytes, from the last flatten() */
+
+static size_t
+flatten(struct qp_out *out)
+{
+	struct iovec parts[64];
+	size_t len = 0;
+	int n = qp_out_peek(out, parts, 64, SIZE_MAX);
+
+	ck_assert(!out->failed);
+	free(encoded);
+	encoded = malloc(out->len + 1);
+	for (int i = 0; i < n; i++) {
+		memcpy(encoded + len, parts[i].iov_base, parts[i].iov_len);
+		len += parts[i].iov_len;
+	}
+	ck_assert_uint_eq(len, out->len);
+	qp_out_done(out);
+	return len;
+}
+
+static void
+expect_frame(struct qp_out *out, const char *head, size_t head_len, uint32_t body_len)
+{
+	size_t len = flatten(out);
+	struct qp_frame f = qp_frame_read((uint8_t *)encoded);
+
+	ck_assert_uint_eq(f.head_len, head_len);
+	ck_assert_uint_eq(f.body_len, body_len);
+	ck_assert_uint_eq(len, head_len + QP_FRAME_BYTES);
+	ck_assert_mem_eq(encoded + QP_FRAME_BYTES, head, head_len);
+}
+
+static struct qp_request
+decode(const char *head, size_t len)
+{
+	struct qp_request m;
+	struct qp_error e;
+	bool ok = qp_request_decode(head, len, &m, &e);
+
+	ck_assert_msg(ok, "%s", ok ? "" : e.text);
+	return m;
+}
+
+static void
+expect_refused(const char *head, size_t len, enum qp_status status, uint64_t rid,
+	       const char *words)
+{
+	struct qp_request m;
+	struct qp_error e;
+
+	ck_assert(!qp_request_decode(head, len, &m, &e));
+	ck_assert_uint_eq(e.status, status);
+	ck_assert_uint_eq(e.rid, rid);
+	ck_assert_msg(strstr(e.text, words) != NULL, "'%s' in '%s'", words, e.text);
+}
+
+START_TEST(the_frame_is_two_big_endian_lengths)
+{
+	uint8_t bytes[QP_FRAME_BYTES];
+
+	qp_frame_write(bytes, (struct qp_frame){0x01020304, 0xfffefdfc});
+	ck_assert_mem_eq(bytes, "\x01\x02\x03\x04\xff\xfe\xfd\xfc", 8);
+	ck_assert_uint_eq(qp_frame_read(bytes).head_len, 0x01020304);
+	ck_assert_uint_eq(qp_frame_read(bytes).body_len, 0xfffefdfc);
+}
+END_TEST
+
+static const struct {
+	const char *head;
+	size_t len;
+	uint32_t body_len;
+	struct qp_request m;
+} requests[] = {
+	{HEAD("\x92\x02\x01"), 0, {.op = QP_OP_PING, .rid = 1}},
+	{HEAD("\x92\x03\x02"), 0, {.op = QP_OP_CLOSE, .rid = 2}},
+	{HEAD("\x94\x0a\x07\xa4jobs\xc0"),
+	 5,
+	 {.op = QP_OP_PUT, .rid = 7, .queue = {"jobs", 4}, .timeout_ms = QP_FOREVER}},
+	{HEAD("\x94\x0a\xcd\x01\x00\xa4jobs\x00"),
+	 0,
+	 {.op = QP_OP_PUT, .rid = 256, .queue = {"jobs", 4}}},
+	{HEAD("\x95\x0c\x08\xa4jobs\xcd\x03\xe8\x02"),
+	 0,
+	 {.op = QP_OP_GET,
+	  .rid = 8,
+	  .queue = {"jobs", 4},
+	  .timeout_ms = 1000,
+	  .ack = QP_ACK_NONE}},
+	{HEAD("\x95\x0e\x00\x2a\x03\xce\xff\xff\xff\xff"),
+	 0,
+	 {.op = QP_OP_ACK, .id = 42, .delivery = 3, .epoch = UINT32_MAX}},
+	{HEAD("\x93\x0f\x09\xa4jobs"),
+	 0,
+	 {.op = QP_OP_TASK_DONE, .rid = 9, .queue = {"jobs", 4}}},
+	{HEAD("\x95\x11\x0a\x2a\x01\x05"),
+	 0,
+	 {.op = QP_OP_RELEASE, .rid = 10, .id = 42, .delivery = 1, .epoch = 5}},
+	{HEAD("\x94\x12\x0b\xa4jobs\x00"),
+	 0,
+	 {.op = QP_OP_JOIN, .rid = 11, .queue = {"jobs", 4}}},
+	{HEAD("\x93\x13\x0c\x0b"), 0, {.op = QP_OP_CANCEL, .rid = 12, .target = 11}},
+	{HEAD("\x93\x14\x0d\xa4jobs"),
+	 0,
+	 {.op = QP_OP_PEEK, .rid = 13, .queue = {"jobs", 4}}},
+	{HEAD("\x93\x15\x0d\xa4jobs"),
+	 0,
+	 {.op = QP_OP_SIZE, .rid = 13, .queue = {"jobs", 4}}},
+	{HEAD("\x93\x20\x0d\xa4jobs"),
+	 0,
+	 {.op = QP_OP_PURGE, .rid = 13, .queue = {"jobs", 4}}},
+	{HEAD("\x93\x22\x0d\xa4jobs"),
+	 0,
+	 {.op = QP_OP_REOPEN, .rid = 13, .queue = {"jobs", 4}}},
+	{HEAD("\x94\x23\x0e\xc0\x05"), 0, {.op = QP_OP_QUEUES, .rid = 14, .cursor = 5}},
+	{HEAD("\x94\x23\x0e\xa4jobs\x00"),
+	 0,
+	 {.op = QP_OP_QUEUES, .rid = 14, .queue = {"jobs", 4}}},
+	{HEAD("\x92\x24\x0f"), 0, {.op = QP_OP_STATS, .rid = 15}},
+};
+
+START_TEST(requests_are_encoded_as_the_protocol_says)
+{
+	struct qp_out out;
+
+	qp_out_init(&out);
+	qp_request_encode(&out, &requests[_i].m, requests[_i].body_len);
+	expect_frame(&out, requests[_i].head, requests[_i].len, requests[_i].body_len);
+}
+END_TEST
+
+START_TEST(requests_are_decoded_as_the_protocol_says)
+{
+	struct qp_request m = decode(requests[_i].head, requests[_i].len);
+	const struct qp_request *want = &requests[_i].m;
+
+	ck_assert_uint_eq(m.op, want->op);
+	ck_assert_uint_eq(m.rid, want->rid);
+	ck_assert_uint_eq(m.timeout_ms, want->timeout_ms);
+	ck_assert_uint_eq(m.ack, want->ack);
+	ck_assert_uint_eq(m.id, want->id);
+	ck_assert_uint_eq(m.delivery, want->delivery);
+	ck_assert_uint_eq(m.epoch, want->epoch);
+	ck_assert_uint_eq(m.target, want->target);
+	ck_assert_uint_eq(m.cursor, want->cursor);
+	ck_assert_uint_eq(m.queue.len, want->queue.len);
+	ck_assert_mem_eq(m.queue.p ? m.queue.p : "", want->queue.p ? want->queue.p : "",
+			 want->queue.len);
+	ck_assert_uint_eq(m.options.present, 0);
+}
+END_TEST
+
+START_TEST(hello_carries_version_session_and_what_the_client_says_of_itself)
+{
+	static const char head[] = "\x95\x01\x01\x01\xc4\x10" SESSION "\x82\xa6"
+				   "client\xa2me\xa3pid\xcd\x04\xd2";
+	struct qp_request m = decode(HEAD(head));
+	struct qp_out out;
+
+	ck_assert_uint_eq(m.version, 1);
+	ck_assert_mem_eq(m.session.p, SESSION, 16);
+	ck_assert(QP_GIVEN(&m.options, client) && QP_GIVEN(&m.options, pid));
+	ck_assert_mem_eq(m.options.client.p, "me", 2);
+	ck_assert_uint_eq(m.options.pid, 1234);
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 0);
+	expect_frame(&out, HEAD(head), 0);
+}
+END_TEST
+
+START_TEST(put_many_carries_its_lengths_and_options)
+{
+	static const char head[] =
+		"\x96\x0b\x01\xa4jobs\xc0\x93\x01\xcd\x01\x2c\x00\x81\xa6"
+		"atomic\xc3";
+	struct qp_request m = decode(HEAD(head));
+	int64_t lengths[] = {1, 300, 0};
+	struct qp_out out;
+
+	ck_assert_uint_eq(m.lengths.n, 3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(qp_list_next(&m.lengths), (uint64_t)lengths[i]);
+	ck_assert(QP_GIVEN(&m.options, atomic) && m.options.atomic);
+	m.lengths.numbers = lengths;
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 301);
+	expect_frame(&out, HEAD(head), 301);
+}
+END_TEST
+
+START_TEST(get_many_and_declare_carry_their_options)
+{
+	struct qp_request m =
+		decode(HEAD("\x97\x0d\x01\xa4jobs\x05\x00\x64\x82\xa9min_items\x0a"
+			    "\xa9linger_ms\x14"));
+
+	ck_assert_uint_eq(m.max_items, 100);
+	ck_assert_uint_eq(m.options.min_items, 10);
+	ck_assert_uint_eq(m.options.linger_ms, 20);
+	m = decode(HEAD("\x94\x1e\x01\xa4jobs\x82\xa7maxsize\xff\xa6update\xc2"));
+	ck_assert(QP_GIVEN(&m.options, maxsize) && m.options.maxsize == -1);
+	ck_assert(QP_GIVEN(&m.options, update) && !m.options.update);
+	ck_assert(!QP_GIVEN(&m.options, max_bytes));
+}
+END_TEST
+
+START_TEST(ack_many_carries_pairs)
+{
+	struct qp_request m = decode(HEAD("\x94\x10\x00\x05\x94\x2a\x01\x2b\x02"));
+
+	ck_assert_uint_eq(m.rid, 0);
+	ck_assert_uint_eq(m.tags.n, 4);
+	ck_assert_uint_eq(qp_list_next(&m.tags), 42);
+	ck_assert_uint_eq(qp_list_next(&m.tags), 1);
+	expect_refused(HEAD("\x94\x10\x01\x05\x93\x2a\x01\x2b"), QP_INVALID, 1, "tags");
+	expect_refused(HEAD("\x94\x10\x01\x05\x90"), QP_INVALID, 1, "tags");
+}
+END_TEST
+
+START_TEST(unknown_options_are_ignored_whatever_they_hold)
+{
+	struct qp_request m =
+		decode(HEAD("\x93\x02\x01\x83\xa3xyz\x92\x01\x02\x05\xc0\x92\x01\x02"
+			    "\x81\x01\x02"));
+
+	ck_assert_uint_eq(m.op, QP_OP_PING);
+	ck_assert_uint_eq(m.options.present, 0);
+}
+END_TEST
+
+START_TEST(a_wrong_argument_is_invalid_and_named)
+{
+	expect_refused(HEAD("\x94\x0a\x01\xa0\xc0"), QP_INVALID, 1, "queue");
+	expect_refused(HEAD("\x94\x0a\x01\xa2\x61\x01\xc0"), QP_INVALID, 1, "queue");
+	expect_refused(HEAD("\x94\x0a\x01\xa2\xc3\x28\xc0"), QP_INVALID, 1, "queue");
+	expect_refused(HEAD("\x94\x0a\x01\x05\xc0"), QP_INVALID, 1, "queue");
+	expect_refused(HEAD("\x94\x0a\x01\xa4jobs\xff"), QP_INVALID, 1, "timeout");
+	expect_refused(HEAD("\x94\x0a\x01\xa4jobs\xcf\x00\x20\x00\x00\x00\x00\x00\x01"),
+		       QP_INVALID, 1, "timeout");
+	expect_refused(HEAD("\x95\x0c\x01\xa4jobs\xc0\x03"), QP_INVALID, 1, "ack");
+	expect_refused(HEAD("\x93\x0a\x01\xa4jobs"), QP_INVALID, 1, "2 arguments");
+	expect_refused(HEAD("\x95\x0a\x01\xa4jobs\xc0\x05"), QP_INVALID, 1,
+		       "map of options");
+	expect_refused(HEAD("\x95\x0a\x01\xa4jobs\xc0\x81\xa5"
+			    "ctype\xcd\x01\x00"),
+		       QP_INVALID, 1, "ctype must be an integer from 0 to 255");
+	expect_refused(HEAD("\x94\x1f\x01\xa4jobs\x81\xa5"
+			    "force\x01"),
+		       QP_INVALID, 1, "force must be true or false");
+}
+END_TEST
+
+START_TEST(an_unknown_operation_keeps_its_rid)
+{
+	expect_refused(HEAD("\x93\xcd\x01\x00\x05\x01"), QP_UNKNOWN_OP, 5, "256");
+	expect_refused(HEAD("\x92\x00\x05"), QP_UNKNOWN_OP, 5, "0");
+}
+END_TEST
+
+START_TEST(a_broken_head_is_malformed)
+{
+	expect_refused(HEAD("\x94\x0a\x01\xa4job"), QP_MALFORMED, 0, "well-formed");
+	expect_refused(HEAD("\x92\x02\x01\x00"), QP_MALFORMED, 0, "well-formed");
+	expect_refused(HEAD("\xc0"), QP_MALFORMED, 0, "op and rid");
+	expect_refused(HEAD("\x91\x02"), QP_MALFORMED, 0, "");
+	expect_refused(HEAD("\x92\x02\x00"), QP_MALFORMED, 0, "rid 0");
+	expect_refused(HEAD("\x92\x02\xcf\x80\x00\x00\x00\x00\x00\x00\x00"),
+		       QP_MALFORMED, 0, "rid");
+	expect_refused(HEAD("\xdd\x04\x00\x00\x00"), QP_MALFORMED, 0, "");
+}
+END_TEST
+
+START_TEST(every_cut_of_every_request_is_refused_and_nothing_is_read_beyond_it)
+{
+	for (size_t len = 1; len < requests[_i].len; len++) {
+		struct qp_request m;
+		struct qp_error e;
+		char *copy = malloc(len);
+
+		memcpy(copy, requests[_i].head, len);
+		ck_assert(!qp_request_decode(copy, len, &m, &e));
+		ck_assert_uint_eq(e.status, QP_MALFORMED);
+		free(copy);
+	}
+}
+END_TEST
+
+static struct qp_reply
+decode_reply(enum qp_op op, const char *head, size_t len)
+{
+	struct qp_reply m;
+	struct qp_error e;
+	uint64_t rid;
+	bool ok = qp_reply_decode(head, len, op, &m, &e);
+
+	ck_assert_msg(ok, "%s", ok ? "" : e.text);
+	ck_assert(qp_reply_rid(head, len, &rid));
+	ck_assert_uint_eq(rid, m.rid);
+	return m;
+}
+
+static void
+expect_reply(enum qp_op op, const struct qp_reply *m, const char *head, size_t len)
+{
+	struct qp_out out;
+
+	qp_out_init(&out);
+	qp_reply_encode(&out, op, m, 0);
+	expect_frame(&out, head, len, 0);
+}
+
+START_TEST(replies_are_written_and_read_as_the_protocol_says)
+{
+	struct qp_reply m = decode_reply(QP_OP_PUT, HEAD("\x93\x00\x07\xcd\x01\x00"));
+
+	ck_assert_uint_eq(m.id, 256);
+	expect_reply(QP_OP_PUT, &m, HEAD("\x93\x00\x07\xcd\x01\x00"));
+
+	m = decode_reply(QP_OP_GET, HEAD("\x95\x00\x08\x2a\x03\x81\xa7"
+					 "crashes\x02"));
+	ck_assert_uint_eq(m.id, 42);
+	ck_assert_uint_eq(m.delivery, 3);
+	ck_assert_uint_eq(m.options.crashes, 2);
+	expect_reply(QP_OP_GET, &m,
+		     HEAD("\x95\x00\x08\x2a\x03\x81\xa7"
+			  "crashes\x02"));
+
+	m = decode_reply(QP_OP_SIZE, HEAD("\x95\x00\x01\x05\x06\xff"));
+	ck_assert(m.qsize == 5 && m.unfinished == 6 && m.maxsize == -1);
+	expect_reply(QP_OP_SIZE, &m, HEAD("\x95\x00\x01\x05\x06\xff"));
+
+	m = decode_reply(QP_OP_DECLARE, HEAD("\x93\x00\x01\xc3"));
+	ck_assert(m.created);
+	expect_reply(QP_OP_DECLARE, &m, HEAD("\x93\x00\x01\xc3"));
+
+	m = decode_reply(QP_OP_QUEUES, HEAD("\x94\x00\x01\x64\x65"));
+	ck_assert(m.count == 100 && m.cursor == 101);
+	expect_reply(QP_OP_QUEUES, &m, HEAD("\x94\x00\x01\x64\x65"));
+}
+END_TEST
+
+START_TEST(lists_in_replies_are_written_and_read)
+{
+	int64_t results[] = {41, -2, 42};
+	struct qp_item rows[] = {
+		{.id = 7, .delivery = 1, .length = 3},
+		{.id = 8, .delivery = 2, .length = 0, .ctype = 9, .crashes = 1}};
+	struct qp_reply m = {.rid = 1, .results = {.n = 3, .numbers = results}};
+	static const char items[] =
+		"\x93\x00\x01\x92\x93\x07\x01\x03\x94\x08\x02\x00\x82\xa5"
+		"ctype\x09\xa7"
+		"crashes\x01";
+	struct qp_item item;
+
+	expect_reply(QP_OP_PUT_MANY, &m, HEAD("\x93\x00\x01\x93\x29\xfe\x2a"));
+	m = decode_reply(QP_OP_PUT_MANY, HEAD("\x93\x00\x01\x93\x29\xfe\x2a"));
+	ck_assert_uint_eq(m.results.n, 3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(qp_list_next_signed(&m.results), results[i]);
+
+	m = (struct qp_reply){.rid = 1, .items = {.n = 2}, .item_rows = rows};
+	expect_reply(QP_OP_GET_MANY, &m, HEAD(items));
+	m = decode_reply(QP_OP_GET_MANY, HEAD(items));
+	item = qp_item_next(&m.items);
+	ck_assert(item.id == 7 && item.length == 3 && item.crashes == 0);
+	item = qp_item_next(&m.items);
+	ck_assert(item.id == 8 && item.delivery == 2 && item.ctype == 9 &&
+		  item.crashes == 1);
+}
+END_TEST
+
+START_TEST(refusals_carry_their_text_cut_to_its_bound)
+{
+	struct qp_out out;
+	struct qp_reply m;
+	struct qp_error e;
+	char text[2000];
+
+	qp_out_init(&out);
+	qp_refusal_encode(&out, QP_FULL, 9, "no");
+	expect_frame(&out, HEAD("\x93\x02\x09\xa2no"), 0);
+	m = decode_reply(QP_OP_PUT, HEAD("\x93\x02\x09\xa2no"));
+	ck_assert_uint_eq(m.status, QP_FULL);
+	ck_assert_mem_eq(m.text.p, "no", 2);
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	qp_refusal_encode(&out, QP_INVALID, 1, text);
+	ck_assert_uint_eq(flatten(&out), QP_FRAME_BYTES + 3 + 3 + QP_MAX_TEXT);
+	ck_assert(!qp_reply_decode(HEAD("\x93\x00\x00\xa2no"), 0, &m, &e));
+	ck_assert(qp_reply_decode(HEAD("\x93\x13\x00\xa2no"), 0, &m, &e));
+}
+END_TEST
+
+START_TEST(broken_replies_are_refused)
+{
+	struct qp_reply m;
+	struct qp_error e;
+
+	ck_assert(!qp_reply_decode(HEAD("\x92\x00\x01"), QP_OP_PUT, &m, &e));
+	ck_assert(!qp_reply_decode(HEAD("\x93\x00\x01\x00"), QP_OP_PUT, &m, &e));
+	ck_assert(!qp_reply_decode(HEAD("\x94\x00\x01\x05\x05"), QP_OP_PUT, &m, &e));
+	ck_assert(!qp_reply_decode(HEAD("\x93\x00\x01\x05\x00"), QP_OP_PUT, &m, &e));
+	ck_assert(!qp_reply_decode(HEAD("\x93\x02\x01\x05"), QP_OP_PUT, &m, &e));
+	ck_assert(!qp_reply_decode(HEAD("\xdd\xff\xff\xff\xff\x00\x01"), QP_OP_GET_MANY,
+				   &m, &e));
+}
+END_TEST
+
+START_TEST(names_are_utf8_without_control_characters)
+{
+	char longest[257];
+
+	memset(longest, 'a', sizeof(longest));
+	ck_assert(qp_valid_name(longest, 255));
+	ck_assert(!qp_valid_name(longest, 256));
+	ck_assert(!qp_valid_name("", 0));
+	ck_assert(qp_valid_name("Gr\xc3\xbc\xc3\x9f", 6));
+	ck_assert(qp_valid_name("\xf0\x9f\x90\x87", 4));
+	ck_assert(!qp_valid_name("a\x1f", 2));
+	ck_assert(!qp_valid_name("a\0b", 3));
+	ck_assert(!qp_valid_name("\x7f", 1));
+	ck_assert_msg(!qp_valid_name("\xc2\x85", 2), "U+0085 is a control character");
+	ck_assert_msg(!qp_valid_name("\xc0\xaf", 2), "not the shortest form");
+	ck_assert_msg(!qp_valid_name("\xe0\x80\xaf", 3), "not the shortest form");
+	ck_assert_msg(!qp_valid_name("\xed\xa0\x80", 3), "a surrogate");
+	ck_assert_msg(!qp_valid_name("\xf4\x90\x80\x80", 4), "beyond U+10FFFF");
+	ck_assert_msg(!qp_valid_name("\xe2\x82", 2), "cut short");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("message");
+	TCase *t = tcase_create("message");
+	SRunner *sr = srunner_create(s);
+	int failed, n = sizeof(requests) / sizeof(requests[0]);
+
+	tcase_add_test(t, the_frame_is_two_big_endian_lengths);
+	tcase_add_loop_test(t, requests_are_encoded_as_the_protocol_says, 0, n);
+	tcase_add_loop_test(t, requests_are_decoded_as_the_protocol_says, 0, n);
+	tcase_add_test(
+		t, hello_carries_version_session_and_what_the_client_says_of_itself);
+	tcase_add_test(t, put_many_carries_its_lengths_and_options);
+	tcase_add_test(t, get_many_and_declare_carry_their_options);
+	tcase_add_test(t, ack_many_carries_pairs);
+	tcase_add_test(t, unknown_options_are_ignored_whatever_they_hold);
+	tcase_add_test(t, a_wrong_argument_is_invalid_and_named);
+	tcase_add_test(t, an_unknown_operation_keeps_its_rid);
+	tcase_add_test(t, a_broken_head_is_malformed);
+	tcase_add_loop_test(
+		t, every_cut_of_every_request_is_refused_and_nothing_is_read_beyond_it,
+		0, n);
+	tcase_add_test(t, replies_are_written_and_read_as_the_protocol_says);
+	tcase_add_test(t, lists_in_replies_are_written_and_read);
+	tcase_add_test(t, refusals_carry_their_text_cut_to_its_bound);
+	tcase_add_test(t, broken_replies_are_refused);
+	tcase_add_test(t, names_are_utf8_without_control_characters);
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT
+ * The output list: order, references, partial consumption, moving. */
+#include "proto/out.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int released;
+
+static void
+count_release(void *arg)
+{
+	released += *(int *)arg;
+}
+
+static void
+expect_bytes(const struct qp_out *out, const char *want)
+{
+	struct iovec parts[16];
+	char got[256];
+	size_t len = 0;
+	int n = qp_out_peek(out, parts, 16, SIZE_MAX);
+
+	for (int i = 0; i < n; i++) {
+		memcpy(got + len, parts[i].iov_base, parts[i].iov_len);
+		len += parts[i].iov_len;
+	}
+	ck_assert_uint_eq(len, strlen(want));
+	ck_assert_uint_eq(out->len, len);
+	ck_assert_mem_eq(got, want, len);
+}
+
+START_TEST(copies_and_references_keep_their_order)
+{
+	struct qp_out out;
+	int one = 1;
+
+	qp_out_init(&out);
+	released = 0;
+	qp_out_append(&out, "ab", 2);
+	qp_out_refer(&out, "CD", 2, count_release, &one);
+	qp_out_append(&out, "ef", 2);
+	expect_bytes(&out, "abCDef");
+	qp_out_consume(&out, 3);
+	expect_bytes(&out, "Def");
+	ck_assert_int_eq(released, 0);
+	qp_out_consume(&out, 1);
+	ck_assert_int_eq(released, 1);
+	expect_bytes(&out, "ef");
+	qp_out_consume(&out, 2);
+	ck_assert_ptr_null(out.first);
+	ck_assert_ptr_null(out.last);
+	qp_out_append(&out, "x", 1);
+	expect_bytes(&out, "x");
+	qp_out_done(&out);
+}
+END_TEST
+
+START_TEST(what_was_not_sent_is_released_once)
+{
+	struct qp_out out;
+	int one = 1;
+
+	qp_out_init(&out);
+	released = 0;
+	qp_out_refer(&out, "CD", 2, count_release, &one);
+	qp_out_refer(&out, "", 0, count_release, &one);
+	qp_out_done(&out);
+	ck_assert_int_eq(released, 2);
+}
+END_TEST
+
+START_TEST(an_empty_reference_is_released_when_it_is_reached)
+{
+	struct qp_out out;
+	int one = 1;
+
+	qp_out_init(&out);
+	released = 0;
+	qp_out_append(&out, "a", 1);
+	qp_out_refer(&out, "", 0, count_release, &one);
+	qp_out_append(&out, "b", 1);
+	expect_bytes(&out, "ab");
+	qp_out_consume(&out, 1);
+	ck_assert_int_eq(released, 1);
+	qp_out_consume(&out, 1);
+	qp_out_done(&out);
+}
+END_TEST
+
+START_TEST(peeking_stops_at_its_bounds)
+{
+	struct qp_out out;
+	struct iovec parts[2];
+
+	qp_out_init(&out);
+	qp_out_refer(&out, "abc", 3, NULL, NULL);
+	qp_out_refer(&out, "def", 3, NULL, NULL);
+	qp_out_refer(&out, "ghi", 3, NULL, NULL);
+	ck_assert_int_eq(qp_out_peek(&out, parts, 2, SIZE_MAX), 2);
+	ck_assert_int_eq(qp_out_peek(&out, parts, 2, 4), 2);
+	ck_assert_uint_eq(parts[1].iov_len, 1);
+	ck_assert_int_eq(qp_out_peek(&out, parts, 2, 0), 0);
+	qp_out_done(&out);
+}
+END_TEST
+
+START_TEST(moving_empties_the_one_and_extends_the_other)
+{
+	struct qp_out a, b;
+
+	qp_out_init(&a);
+	qp_out_init(&b);
+	qp_out_append(&b, "cd", 2);
+	qp_out_move(&a, &b);
+	expect_bytes(&a, "cd");
+	qp_out_append(&b, "ef", 2);
+	qp_out_move(&a, &b);
+	qp_out_move(&a, &b);
+	expect_bytes(&a, "cdef");
+	ck_assert_uint_eq(b.len, 0);
+	qp_out_append(&a, "g", 1);
+	expect_bytes(&a, "cdefg");
+	qp_out_done(&a);
+}
+END_TEST
+
+START_TEST(a_reserve_larger_than_a_block_is_contiguous)
+{
+	struct qp_out out;
+	uint8_t *p;
+
+	qp_out_init(&out);
+	qp_out_append(&out, "a", 1);
+	p = qp_out_reserve(&out, 100000);
+	ck_assert_ptr_nonnull(p);
+	memset(p, 'x', 100000);
+	qp_out_commit(&out, 100000);
+	ck_assert_uint_eq(out.len, 100001);
+	qp_out_consume(&out, 100001);
+	ck_assert_uint_eq(out.len, 0);
+	qp_out_done(&out);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("out");
+	TCase *t = tcase_create("out");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_test(t, copies_and_references_keep_their_order);
+	tcase_add_test(t, what_was_not_sent_is_released_once);
+	tcase_add_test(t, an_empty_reference_is_released_when_it_is_reached);
+	tcase_add_test(t, peeking_stops_at_its_bounds);
+	tcase_add_test(t, moving_empties_the_one_and_extends_the_other);
+	tcase_add_test(t, a_reserve_larger_than_a_block_is_contiguous);
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
