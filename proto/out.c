@@ -26,10 +26,10 @@ qp_out_init(struct qp_out *out)
 }
 
 static void
-segment_free(struct qp_segment *s)
+segment_free(struct qp_out *out, struct qp_segment *s)
 {
 	if (s->release)
-		s->release(s->arg);
+		s->release(out->owner, s->arg);
 	free(s);
 }
 
@@ -40,9 +40,9 @@ qp_out_done(struct qp_out *out)
 
 	for (struct qp_segment *s = out->first; s; s = next) {
 		next = s->next;
-		segment_free(s);
+		segment_free(out, s);
 	}
-	qp_out_init(out);
+	*out = (struct qp_out){.owner = out->owner};
 }
 
 static struct qp_segment *
@@ -107,7 +107,7 @@ qp_out_refer(struct qp_out *out, const void *bytes, size_t len, qp_release *rele
 
 	if (!s) {
 		if (release)
-			release(arg);
+			release(out->owner, arg);
 		return;
 	}
 	s->bytes = bytes;
@@ -128,7 +128,7 @@ qp_out_move(struct qp_out *out, struct qp_out *from)
 		out->first = from->first;
 	if (from->last)
 		out->last = from->last;
-	qp_out_init(from);
+	*from = (struct qp_out){.owner = from->owner};
 }
 
 int
@@ -157,7 +157,7 @@ qp_out_consume(struct qp_out *out, size_t len)
 	while ((s = out->first) && len >= s->len) {
 		len -= s->len;
 		out->first = s->next;
-		segment_free(s);
+		segment_free(out, s);
 	}
 	if (!s)
 		out->last = NULL;

@@ -16,9 +16,10 @@ struct qp_out {
 	struct qp_segment *first, *last;
 	size_t len;  /* bytes that wait */
 	bool failed; /* memory ran out: something that was appended is missing */
+	void *owner; /* the caller's, handed to every release function; NULL at first */
 };
 
-typedef void qp_release(void *arg);
+typedef void qp_release(void *owner, void *arg);
 
 void qp_out_init(struct qp_out *out);
 

@@ -9,7 +9,7 @@
 static int released;
 
 static void
-count_release(void *arg)
+count_release(void *owner, void *arg)
 {
 	released += *(int *)arg;
 }
