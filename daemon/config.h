@@ -18,6 +18,11 @@
 
 #define CONFIG_ERROR_LEN 512 /* room enough for every error text */
 
+/* Why an address that other hosts reach is refused without allow_remote. */
+#define CONFIG_REMOTE_REFUSED                                                      \
+	"other hosts could reach it, and whoever connects may do everything, for " \
+	"authentication does not exist yet; if that is meant, say allow_remote = yes"
+
 /* What the command line says. The strings are borrowed and must outlive the struct
  * config that was loaded with them: a reload reads them again. */
 struct config_args {
