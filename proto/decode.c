@@ -372,8 +372,8 @@ decode_fields(struct qp_reader *in, uint32_t n, const struct op_row *row,
 				      "a field of the reply to %s is not valid",
 				      row->name);
 	}
-	if (n > wants && qp_reader_type(in) == QP_MAP)
-		return n == wants + 1 && read_options(in, &ret->options, e);
+	if (n == wants + 1 && qp_reader_type(in) == QP_MAP)
+		return read_options(in, &ret->options, e);
 	return n == wants ||
 	       refuse(e, QP_MALFORMED, "the reply to %s has %u fields", row->name, n);
 }
