@@ -52,6 +52,7 @@ struct config {
 	int64_t maxsize;
 	uint64_t max_bytes;
 	uint64_t hello_timeout_ms;
+	uint64_t frame_timeout_ms;
 	uint64_t output_high;
 	uint64_t output_low;
 	enum log_level log_level;

@@ -34,7 +34,7 @@ void qp_out_commit(struct qp_out *out, size_t len);
 /* Appends a copy. */
 void qp_out_append(struct qp_out *out, const void *bytes, size_t len);
 
-/* Appends without copying: `bytes` must live until `release(arg)`, which is called
+/* Appends without copying: `bytes` must live until `release(owner, arg)`, called
  * once, also after a failure; it may be NULL. */
 void qp_out_refer(struct qp_out *out, const void *bytes, size_t len,
 		  qp_release *release, void *arg);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ * Constructs and connects; what the parts do, they do themselves. */
+#include "daemon/app.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "daemon/log.h"
+#include "daemon/net/listener.h"
+#include "daemon/net/notify.h"
+#include "daemon/net/server.h"
+
+/* A stop waits so long for clients to read what is on its way to them. */
+#define STOP_SECONDS 5
+
+struct app {
+	struct config *config;
+	struct event_base *base;
+	struct event *stop_signals[2], *reload_signal;
+	struct server *server;
+	struct listeners *listeners;
+	struct notify *notify;
+	uint32_t epoch;
+	bool stopping;
+};
+
+static struct qe_config
+engine_config(const struct app *app)
+{
+	const struct config *c = app->config;
+
+	return (struct qe_config){
+		.epoch = app->epoch,
+		.maxsize = c->maxsize,
+		.max_bytes = c->max_bytes,
+		.memory_limit = c->memory_limit,
+		.max_queues = (uint32_t)c->max_queues,
+		.max_waiters = (uint32_t)c->max_waiters,
+	};
+}
+
+static struct server_limits
+server_limits(const struct config *c)
+{
+	return (struct server_limits){
+		.max_connections = c->max_connections,
+		.max_item = c->max_item,
+		.memory_limit = c->memory_limit,
+		.hello_timeout_ms = c->hello_timeout_ms,
+		.frame_timeout_ms = c->frame_timeout_ms,
+		.output_high = c->output_high,
+		.output_low = c->output_low,
+	};
+}
+
+static void
+stop_cb(evutil_socket_t signal, short what, void *arg)
+{
+	((struct app *)arg)->stopping = true;
+}
+
+static void
+reload_cb(evutil_socket_t signal, short what, void *arg)
+{
+	struct app *app = arg;
+	struct config_changes changes;
+	struct qe_config engine;
+	char err[CONFIG_ERROR_LEN], quoted[CONFIG_ERROR_LEN];
+
+	notify_reloading();
+	if (config_reload(app->config, &changes, err, sizeof(err)) != 0) {
+		log_event(LOG_LEVEL_ERROR, "reload_failed", "error=%s",
+			  log_quote(quoted, sizeof(quoted), err, strlen(err)));
+		notify_ready();
+		return;
+	}
+	log_open(log_stderr_is_journal(), app->config->log_level);
+	engine = engine_config(app);
+	qe_configure(app->server->engine, server_now_ns(), &engine);
+	app->server->limits = server_limits(app->config);
+	log_event(LOG_LEVEL_INFO, "reload", "changed=\"%s\" after_restart=\"%s\"",
+		  changes.applied, changes.restart);
+	notify_ready();
+}
+
+static struct event *
+on_signal(struct app *app, int signal, event_callback_fn callback)
+{
+	struct event *e = evsignal_new(app->base, signal, callback, app);
+
+	if (e && event_add(e, NULL) < 0) {
+		event_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+/* Epochs tell the runs of a broker apart: a tag of one is stale in the next. */
+static uint32_t
+random_epoch(void)
+{
+	uint32_t epoch = 0;
+
+	if (getrandom(&epoch, sizeof(epoch), 0) != sizeof(epoch) || epoch == 0)
+		epoch = (uint32_t)server_now_ns() | 1;
+	return epoch;
+}
+
+static bool
+make_loop(struct app *app)
+{
+	struct event_config *config = event_config_new();
+
+	if (!config)
+		return false;
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	app->base = event_base_new_with_config(config);
+	event_config_free(config);
+	return app->base != NULL;
+}
+
+static bool
+make_server(struct app *app)
+{
+	struct server_limits limits = server_limits(app->config);
+	struct qe_config config;
+	struct qe *engine;
+
+	app->epoch = random_epoch();
+	config = engine_config(app);
+	engine = qe_new(&config);
+	if (!engine)
+		return false;
+	app->server = server_new(app->base, engine, app->epoch, &limits);
+	if (!app->server)
+		qe_free(engine);
+	return app->server != NULL;
+}
+
+static bool
+make_parts(struct app *app)
+{
+	return make_loop(app) && make_server(app) &&
+	       (app->stop_signals[0] = on_signal(app, SIGTERM, stop_cb)) &&
+	       (app->stop_signals[1] = on_signal(app, SIGINT, stop_cb)) &&
+	       (app->reload_signal = on_signal(app, SIGHUP, reload_cb)) &&
+	       (app->notify = notify_new(app->base));
+}
+
+struct app *
+app_new(struct config *config, char *err, size_t errlen)
+{
+	struct app *app = calloc(1, sizeof(*app));
+
+	if (!app || (app->config = config, !make_parts(app))) {
+		snprintf(err, errlen, "no memory");
+		app_free(app);
+		return NULL;
+	}
+	app->listeners = listeners_open(app->base, config, server_accept, app->server,
+					err, errlen);
+	if (!app->listeners) {
+		app_free(app);
+		return NULL;
+	}
+	app->server->listeners = app->listeners;
+	return app;
+}
+
+static void
+log_addresses(const struct app *app)
+{
+	const char *address;
+	size_t cursor = 0;
+
+	while ((address = listeners_next(app->listeners, &cursor)))
+		log_event(LOG_LEVEL_INFO, "listening", "address=%s", address);
+}
+
+/* Says good-bye to everybody, and gives them a bounded time to hear it. */
+static void
+stop(struct app *app)
+{
+	struct timeval limit = {.tv_sec = STOP_SECONDS};
+	uint64_t until_ns = server_now_ns() + STOP_SECONDS * UINT64_C(1000000000);
+
+	log_event(LOG_LEVEL_INFO, "stopping", "connections=%zu", app->server->n_conns);
+	notify_stopping();
+	listeners_close(app->listeners);
+	app->listeners = NULL;
+	server_stop(app->server);
+	server_turn(app->server);
+	event_base_loopexit(app->base, &limit);
+	while (app->server->n_conns > 0 && server_now_ns() < until_ns) {
+		event_base_loop(app->base, EVLOOP_ONCE);
+		server_turn(app->server);
+	}
+	log_event(LOG_LEVEL_INFO, "stopped", "connections=%zu", app->server->n_conns);
+}
+
+int
+app_run(struct app *app)
+{
+	bool more = false;
+
+	log_addresses(app);
+	log_event(LOG_LEVEL_INFO, "ready", "epoch=%" PRIu32, app->epoch);
+	notify_ready();
+	while (!app->stopping) {
+		if (event_base_loop(app->base, more ? EVLOOP_ONCE | EVLOOP_NONBLOCK
+						    : EVLOOP_ONCE) < 0) {
+			log_event(LOG_LEVEL_ERROR, "loop_failed", "stopping=1");
+			return EXIT_FAILURE;
+		}
+		more = server_turn(app->server);
+	}
+	stop(app);
+	return EXIT_SUCCESS;
+}
+
+static void
+free_event(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void
+app_free(struct app *app)
+{
+	if (!app)
+		return;
+	listeners_close(app->listeners);
+	server_free(app->server);
+	notify_free(app->notify);
+	free_event(app->stop_signals[0]);
+	free_event(app->stop_signals[1]);
+	free_event(app->reload_signal);
+	if (app->base)
+		event_base_free(app->base);
+	free(app);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ * A connection's life: readiness, output, and the one door out. */
+#include "daemon/net/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/net/listener.h"
+#include "daemon/net/server.h"
+
+#define WRITE_SHARE (1 << 20) /* bytes to one connection in one loop turn */
+#define WRITE_PARTS 64
+
+static const struct {
+	const char *name;
+	bool log;
+} reasons[] = {
+#define CLOSE_REASON(name, log) {#name, log},
+#include "daemon/net/close_reasons.def"
+#undef CLOSE_REASON
+};
+
+static void
+readable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	input_read(arg);
+}
+
+static void
+writable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	conn_flush(arg);
+}
+
+struct conn *
+conn_new(struct server *server, int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		close(fd);
+		return NULL;
+	}
+	c->server = server;
+	c->fd = fd;
+	c->number = ++server->last_number;
+	c->progress_ns = server_now_ns();
+	qp_out_init(&c->out);
+	c->out.owner = server->engine;
+	event_assign(&c->readable, server->base, fd, EV_READ | EV_PERSIST, readable_cb,
+		     c);
+	event_assign(&c->writable, server->base, fd, EV_WRITE, writable_cb, c);
+	TAILQ_INSERT_TAIL(&server->conns, c, all);
+	server->n_conns++;
+	if (event_add(&c->readable, NULL) < 0) {
+		conn_close(c, CLOSE_no_memory);
+		return NULL;
+	}
+	return c;
+}
+
+void
+conn_free(struct conn *c)
+{
+	input_free(c);
+	qp_out_done(&c->out);
+	free(c);
+}
+
+static void
+end_session(struct conn *c)
+{
+	if (c->session)
+		qe_session_end(c->server->engine, server_now_ns(), c->session,
+			       QE_END_LOST);
+	c->session = NULL;
+}
+
+static void
+not_dirty(struct conn *c)
+{
+	if (c->dirty)
+		TAILQ_REMOVE(&c->server->dirty, c, dirties);
+	c->dirty = false;
+}
+
+void
+conn_close(struct conn *c, enum close_reason reason)
+{
+	struct server *s = c->server;
+
+	if (c->state == CONN_CLOSED)
+		return;
+	log_event(reasons[reason].log ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "close",
+		  "conn=%u reason=%s", c->number, reasons[reason].name);
+	end_session(c);
+	not_dirty(c);
+	event_del(&c->readable);
+	event_del(&c->writable);
+	close(c->fd);
+	c->state = CONN_CLOSED;
+	TAILQ_REMOVE(&s->conns, c, all);
+	TAILQ_INSERT_TAIL(&s->closed, c, all);
+	s->n_conns--;
+	s->closed_by[reason]++;
+	listeners_resume(s->listeners);
+}
+
+void
+conn_drain(struct conn *c, enum close_reason reason)
+{
+	if (c->state >= CONN_DRAINING)
+		return;
+	end_session(c);
+	input_free(c);
+	event_del(&c->readable);
+	c->state = CONN_DRAINING;
+	c->reason = reason;
+	c->progress_ns = server_now_ns();
+	conn_dirty(c);
+}
+
+void
+conn_refuse(struct conn *c, enum close_reason reason, enum qp_status status,
+	    const char *text)
+{
+	char quoted[128];
+
+	if (c->state >= CONN_DRAINING)
+		return;
+	log_event(LOG_LEVEL_DEBUG, "refuse", "conn=%u status=%s text=%s", c->number,
+		  qp_status_name(status),
+		  log_quote(quoted, sizeof(quoted), text, strlen(text)));
+	qp_refusal_encode(&c->out, status, 0, text);
+	conn_drain(c, reason);
+}
+
+void
+conn_dirty(struct conn *c)
+{
+	if (c->dirty || c->state == CONN_CLOSED)
+		return;
+	c->dirty = true;
+	TAILQ_INSERT_TAIL(&c->server->dirty, c, dirties);
+}
+
+bool
+conn_is_timed(const struct conn *c)
+{
+	if (c->state != CONN_OPEN)
+		return true;
+	return !c->paused && (c->in.bytes || c->in.discard);
+}
+
+/* --- output ---------------------------------------------------------------------- */
+
+/* Writes at most a share. false: the connection has been closed. */
+static bool
+write_share(struct conn *c)
+{
+	size_t share = WRITE_SHARE;
+
+	while (c->out.len > 0 && share > 0) {
+		struct iovec parts[WRITE_PARTS];
+		struct msghdr msg = {.msg_iov = parts};
+		ssize_t n;
+
+		msg.msg_iovlen =
+			(size_t)qp_out_peek(&c->out, parts, WRITE_PARTS, share);
+		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return true;
+		if (n < 0) {
+			conn_close(c,
+				   c->state == CONN_DRAINING ? c->reason : CLOSE_reset);
+			return false;
+		}
+		qp_out_consume(&c->out, (size_t)n);
+		c->progress_ns =
+			c->state == CONN_DRAINING ? server_now_ns() : c->progress_ns;
+		share -= (size_t)n;
+	}
+	return true;
+}
+
+static void
+pause_reading(struct conn *c)
+{
+	c->paused = true;
+	event_del(&c->readable);
+}
+
+static void
+resume_reading(struct conn *c)
+{
+	c->paused = false;
+	if (event_add(&c->readable, NULL) < 0)
+		conn_close(c, CLOSE_no_memory);
+	else
+		input_resume(c);
+}
+
+void
+conn_flush(struct conn *c)
+{
+	const struct server_limits *limits = &c->server->limits;
+
+	if (c->state == CONN_CLOSED)
+		return;
+	not_dirty(c);
+	if (c->out.failed) {
+		conn_close(c, CLOSE_no_memory);
+		return;
+	}
+	if (!write_share(c))
+		return;
+	if (c->out.len > 0 && event_add(&c->writable, NULL) < 0)
+		conn_close(c, CLOSE_no_memory);
+	else if (c->out.len == 0 && c->state == CONN_DRAINING)
+		conn_close(c, c->reason);
+	else if (c->state == CONN_DRAINING)
+		return;
+	else if (!c->paused && c->out.len > limits->output_high)
+		pause_reading(c);
+	else if (c->paused && c->out.len <= limits->output_low)
+		resume_reading(c);
+}

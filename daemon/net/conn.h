@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One connection: its bytes in and out, its state, its end. input.c makes frames of the bytes, dispatch.c
+ * carries out what they ask, deliver.c answers; they all share this struct, nobody else does.
+ */
+#ifndef QBROKER_NET_CONN_H
+#define QBROKER_NET_CONN_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+
+#include "daemon/core/engine.h"
+#include "proto/message.h"
+
+struct server;
+
+enum conn_state {
+	CONN_HELLO,    /* nothing but HELLO is allowed */
+	CONN_OPEN,     /* has a session */
+	CONN_DRAINING, /* not read any more; closed when its output has gone out */
+	CONN_CLOSED,   /* freed at the end of the loop turn */
+};
+
+#define CLOSE_REASON(name, log) CLOSE_##name,
+enum close_reason {
+#include "daemon/net/close_reasons.def"
+	N_CLOSE_REASONS
+};
+#undef CLOSE_REASON
+
+/* What has come of a frame that is not there whole, in two forms: its first bytes, as they came; or, once the
+ * head is there and the body is on its way, the head, and the body in an item of its own. */
+struct conn_input {
+	uint8_t *
+		bytes; /* first form: the unread bytes. Second: the head. NULL: neither */
+	size_t len, room;
+	struct qe_item *body; /* second form: where the body goes */
+	size_t body_got;      /* bytes of it that have come */
+	uint64_t discard;     /* bytes of a refused body that are still to come */
+};
+
+struct conn {
+	struct server *server;
+	int fd;
+	uint32_t number; /* in the log */
+	enum conn_state state;
+	struct qe_session *session; /* CONN_OPEN, and CONN_DRAINING never */
+	struct conn_input in;
+	struct qp_out out; /* its owner is the engine */
+	uint64_t
+		progress_ns; /* when the frame that is on its way (or the wait for HELLO, or
+				 the draining) last went on */
+	bool paused;	     /* not read, because of its unsent output */
+	bool dirty;	     /* in server->dirty */
+	enum close_reason reason; /* CONN_DRAINING: what it will be closed for */
+	struct event readable, writable;
+	TAILQ_ENTRY(conn) all;	   /* in server->conns or server->closed */
+	TAILQ_ENTRY(conn) dirties; /* in server->dirty */
+};
+
+/* Takes over a connected descriptor. NULL: no memory; the descriptor has been closed. */
+struct conn *conn_new(struct server *server, int fd);
+
+/* The one door out: ends the session as lost unless it has ended, closes the descriptor, counts and logs the
+ * reason. The memory goes at the end of the loop turn. Does nothing the second time. */
+void conn_close(struct conn *c, enum close_reason reason);
+
+/* Frees a closed connection. */
+void conn_free(struct conn *c);
+
+/* Says [status, 0, text] as the last thing, ends the session as lost, and closes when that has gone out. */
+void conn_refuse(struct conn *c, enum close_reason reason, enum qp_status status,
+		 const char *text);
+
+/* Reads nothing more, and closes when the output has gone out. */
+void conn_drain(struct conn *c, enum close_reason reason);
+
+/* To be called after output was appended: it goes out at the end of the loop turn. */
+void conn_dirty(struct conn *c);
+
+/* Writes as much as goes without waiting, and at most a share per loop turn; pauses and resumes reading. */
+void conn_flush(struct conn *c);
+
+/* Whether the connection is in the middle of something that must go on: HELLO, a frame, draining. */
+bool conn_is_timed(const struct conn *c);
+
+/* --- input.c --------------------------------------------------------------------- */
+
+/* Reads once and handles every whole frame that is there. */
+void input_read(struct conn *c);
+
+/* Handles the frames that were left when reading was paused. */
+void input_resume(struct conn *c);
+
+/* Frees what has come of a frame. */
+void input_free(struct conn *c);
+
+/* --- dispatch.c ------------------------------------------------------------------ */
+
+/* A whole frame. The body is `body` (in the shared buffer: valid during the call), or `item` (one reference, which the
+ * callee takes over), or neither when it is empty. */
+struct frame {
+	const uint8_t *head;
+	uint32_t head_len, body_len;
+	const uint8_t *body;
+	struct qe_item *item;
+};
+
+void dispatch_frame(struct conn *c, struct frame *frame);
+
+/* For a frame whose body has yet to come: an item to read it into, or NULL: the frame was refused, and its
+ * body must be thrown away. */
+struct qe_item *dispatch_expect(struct conn *c, const uint8_t *head,
+				struct qp_frame lengths);
+
+#endif

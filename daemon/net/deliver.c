@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ * What the engine answers, as frames. Small bodies are copied behind their heads, so that one write takes many
+ * of them; large ones are sent from the item itself. */
+#include "daemon/net/deliver.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/net/server.h"
+
+/* Above this many bytes a reference costs less than a copy. */
+#define COPY_MAX 4096
+
+static const struct {
+	enum qp_status status;
+	const char *text; /* NULL: the status says it all */
+} results[] = {
+	[QE_OK] = {QP_OK, NULL},
+	[QE_WAIT] = {QP_OK, NULL},
+	[QE_EMPTY] = {QP_EMPTY, NULL},
+	[QE_FULL_ITEMS] = {QP_FULL, "the queue has maxsize items"},
+	[QE_FULL_BYTES] = {QP_FULL, "the queue has max_bytes bytes"},
+	[QE_FULL_MEMORY] = {QP_FULL, "the broker has reached its memory_limit"},
+	[QE_TIMEOUT] = {QP_TIMEOUT, NULL},
+	[QE_SHUT_DOWN] = {QP_SHUT_DOWN, NULL},
+	[QE_CANCELLED] = {QP_CANCELLED, NULL},
+	[QE_NOT_FOUND] = {QP_NOT_FOUND, NULL},
+	[QE_MISMATCH] = {QP_MISMATCH, NULL},
+	[QE_STALE] = {QP_STALE, NULL},
+	[QE_NOT_LEASED] = {QP_NOT_LEASED, NULL},
+	[QE_TOO_BIG] = {QP_TOO_BIG,
+			"it can never fit the queue's maxsize and max_bytes"},
+	[QE_INVALID] = {QP_INVALID,
+			"a number is out of range, or a request with this rid waits"},
+	[QE_LIMIT] =
+		{QP_LIMIT,
+		 "the broker's max_queues or this session's max_waiters is reached"},
+	[QE_NOMEM] = {QP_NO_MEMORY, NULL},
+	[QE_NOT_EMPTY] = {QP_NOT_EMPTY,
+			  "the queue has items or waiting requests; force deletes it"},
+	[QE_DELETED] = {QP_DELETED, NULL},
+};
+
+void
+deliver_result(struct conn *c, uint64_t rid, enum qe_result result)
+{
+	enum qp_status status = results[result].status;
+	const char *text = results[result].text;
+
+	if (rid == 0)
+		return;
+	qp_refusal_encode(&c->out, status, rid, text ? text : qp_status_text(status));
+	conn_dirty(c);
+}
+
+void
+deliver_refusal(struct conn *c, uint64_t rid, enum qp_status status, const char *fmt,
+		...)
+{
+	char text[QP_MAX_TEXT];
+	va_list ap;
+
+	if (rid == 0)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	qp_refusal_encode(&c->out, status, rid, text);
+	conn_dirty(c);
+}
+
+void
+deliver_fields(struct conn *c, const struct qp_request *request, struct qp_reply *reply)
+{
+	if (request->rid == 0)
+		return;
+	reply->rid = request->rid;
+	qp_reply_encode(&c->out, request->op, reply, 0);
+	conn_dirty(c);
+}
+
+void
+deliver_ok(struct conn *c, const struct qp_request *request)
+{
+	struct qp_reply reply = {0};
+
+	deliver_fields(c, request, &reply);
+}
+
+/* --- bodies ---------------------------------------------------------------------- */
+
+static void
+release_item(void *owner, void *arg)
+{
+	qe_item_unref(owner, arg);
+}
+
+/* Appends an item's body; it holds its own reference if it needs one. */
+static void
+append_body(struct conn *c, struct qe_item *item)
+{
+	size_t len = qe_item_body_len(item);
+
+	if (len <= COPY_MAX) {
+		qp_out_append(&c->out, qe_item_body(item), len);
+		return;
+	}
+	qe_item_ref(item);
+	qp_out_refer(&c->out, qe_item_body(item), len, release_item, item);
+}
+
+static void
+append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
+{
+	struct qp_reply m = {.rid = rid,
+			     .id = qe_item_id(item),
+			     .delivery = qe_item_deliveries(item)};
+
+	if (qe_item_ctype(item))
+		QP_GIVE(&m.options, ctype, qe_item_ctype(item));
+	if (qe_item_crashes(item))
+		QP_GIVE(&m.options, crashes, qe_item_crashes(item));
+	qp_reply_encode(&c->out, op, &m, (uint32_t)qe_item_body_len(item));
+	append_body(c, item);
+	conn_dirty(c);
+}
+
+void
+deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
+{
+	append_item(c, op, rid, item);
+	qe_item_unref(c->server->engine, item);
+}
+
+static void
+append_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
+{
+	struct qp_item rows[QP_MAX_BATCH_ITEMS];
+	struct qp_reply m = {.rid = rid, .items = {.n = reply->n}, .item_rows = rows};
+	uint64_t body_len = 0;
+
+	for (unsigned i = 0; i < reply->n; i++) {
+		struct qe_item *item = qe_reply_item(reply, i);
+
+		rows[i] = (struct qp_item){
+			.id = qe_item_id(item),
+			.delivery = qe_item_deliveries(item),
+			.length = qe_item_body_len(item),
+			.ctype = qe_item_ctype(item),
+			.crashes = qe_item_crashes(item),
+		};
+		body_len += rows[i].length;
+	}
+	qp_reply_encode(&c->out, QP_OP_GET_MANY, &m, (uint32_t)body_len);
+	for (unsigned i = 0; i < reply->n; i++)
+		append_body(c, qe_reply_item(reply, i));
+	conn_dirty(c);
+}
+
+/* --- replies --------------------------------------------------------------------- */
+
+static void
+append_put(struct conn *c, uint64_t rid, const struct qe_reply *reply)
+{
+	struct qp_reply m = {.rid = rid, .id = reply->id};
+
+	if (!reply->many) {
+		qp_reply_encode(&c->out, QP_OP_PUT, &m, 0);
+		conn_dirty(c);
+		return;
+	}
+	/* The engine's results become the wire's statuses in place. */
+	for (unsigned i = 0; i < reply->n; i++)
+		if (reply->results[i] < 0)
+			reply->results[i] =
+				-(int64_t)results[-reply->results[i]].status;
+	m.results = (struct qp_list){.n = reply->n, .numbers = reply->results};
+	qp_reply_encode(&c->out, QP_OP_PUT_MANY, &m, 0);
+	conn_dirty(c);
+}
+
+void
+deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply)
+{
+	struct qp_request join = {.op = QP_OP_JOIN, .rid = rid};
+
+	if (reply->result != QE_OK)
+		deliver_result(c, rid, reply->result);
+	else if (reply->request == QE_REQUEST_JOIN)
+		deliver_ok(c, &join);
+	else if (reply->request == QE_REQUEST_PUT)
+		append_put(c, rid, reply);
+	else if (reply->many)
+		append_items(c, rid, reply);
+	else
+		append_item(c, QP_OP_GET, rid, qe_reply_item(reply, 0));
+	qe_reply_done(c->server->engine, reply);
+}
+
+void
+deliver_finished(struct server *s)
+{
+	struct qe_reply reply;
+
+	while (qe_next_reply(s->engine, &reply))
+		deliver_reply(qe_session_owner(reply.session), reply.rid, &reply);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * What the engine answers, as frames for a connection. */
+#ifndef QBROKER_NET_DELIVER_H
+#define QBROKER_NET_DELIVER_H
+
+#include "daemon/net/conn.h"
+
+/* Answers a put, get or join that is finished; the reply is given back to the engine. */
+void deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply);
+
+/* Answers everything in the engine that waited and is finished. */
+void deliver_finished(struct server *s);
+
+/* Answers a request of `op` with the fields in `reply`; its rid is set. */
+void deliver_fields(struct conn *c, const struct qp_request *request,
+		    struct qp_reply *reply);
+
+/* Answers with success and no fields. */
+void deliver_ok(struct conn *c, const struct qp_request *request);
+
+/* Answers with one item, as GET and PEEK do. Takes over the reference. */
+void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item);
+
+/* Answers with a refusal: the engine's result, or a status and a sentence of its own. `rid` 0: nothing is said. */
+void deliver_result(struct conn *c, uint64_t rid, enum qe_result result);
+void deliver_refusal(struct conn *c, uint64_t rid, enum qp_status status,
+		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* --- report.c: the rows of QUEUES and STATS -------------------------------------- */
+
+void report_queues(struct conn *c, const struct qp_request *request);
+void report_stats(struct conn *c, const struct qp_request *request);
+
+#endif

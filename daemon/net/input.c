@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ * Frames out of a stream. All connections read into one shared buffer; a connection keeps bytes of its own only for
+ * a frame that is not there whole. A large body is read straight into the item that it becomes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/net/conn.h"
+#include "daemon/net/server.h"
+
+#define BODY_SHARE 262144 /* bytes of one body in one loop turn */
+
+void
+input_free(struct conn *c)
+{
+	free(c->in.bytes);
+	if (c->in.body)
+		qe_item_unref(c->server->engine, c->in.body);
+	c->in = (struct conn_input){0};
+}
+
+/* Whether the connection may have another frame handled. */
+static bool
+goes_on(const struct conn *c)
+{
+	return c->state < CONN_DRAINING && !c->paused;
+}
+
+static void
+keep(struct conn *c, const uint8_t *p, size_t len)
+{
+	if (len == 0 || c->state >= CONN_DRAINING)
+		return;
+	c->in.bytes = malloc(len);
+	if (!c->in.bytes) {
+		conn_close(c, CLOSE_no_memory);
+		return;
+	}
+	memcpy(c->in.bytes, p, len);
+	c->in.len = len;
+	if (c->state != CONN_HELLO)
+		c->progress_ns = server_now_ns();
+}
+
+/* The head is there, the large body is not: from now on it is read in place, or thrown away. */
+static void
+begin_body(struct conn *c, struct qp_frame f, const uint8_t *head, size_t have)
+{
+	const uint8_t *body = head + f.head_len;
+	struct qe_item *item = dispatch_expect(c, head, f);
+
+	if (c->state >= CONN_DRAINING) {
+		if (item)
+			qe_item_unref(c->server->engine, item);
+		return;
+	}
+	c->progress_ns = server_now_ns();
+	if (!item) {
+		c->in.discard = f.body_len - have;
+		return;
+	}
+	c->in.body = item;
+	c->in.body_got = have;
+	memcpy(qe_item_body(item), body, have);
+	keep(c, head, f.head_len);
+}
+
+static bool
+lengths_are_broken(struct conn *c, struct qp_frame f)
+{
+	uint32_t max = c->state == CONN_HELLO ? QP_MAX_HEAD_HELLO : QP_MAX_HEAD;
+	char text[96];
+
+	if (f.head_len == 0 || f.head_len > max)
+		snprintf(text, sizeof(text), "a head of %u bytes: 1 to %u are allowed",
+			 f.head_len, max);
+	else if (c->state == CONN_HELLO && f.body_len > 0)
+		snprintf(text, sizeof(text), "a body of %u bytes before HELLO",
+			 f.body_len);
+	else
+		return false;
+	conn_refuse(c, CLOSE_malformed, QP_MALFORMED, text);
+	return true;
+}
+
+static void
+pause_if_full(struct conn *c)
+{
+	if (c->out.len > c->server->limits.output_high)
+		conn_flush(c);
+}
+
+/* Handles the whole frames in these bytes, and keeps what is left. */
+static void
+handle(struct conn *c, const uint8_t *p, size_t len)
+{
+	while (len >= QP_FRAME_BYTES && goes_on(c)) {
+		struct qp_frame f = qp_frame_read(p);
+		const uint8_t *head = p + QP_FRAME_BYTES;
+		uint64_t head_end = QP_FRAME_BYTES + (uint64_t)f.head_len;
+
+		if (lengths_are_broken(c, f))
+			return;
+		if (len < head_end + f.body_len) {
+			if (head_end + f.body_len <= GATHER_MAX || len < head_end)
+				break;
+			begin_body(c, f, head, len - head_end);
+			return;
+		}
+		dispatch_frame(c, &(struct frame){.head = head,
+						  .head_len = f.head_len,
+						  .body_len = f.body_len,
+						  .body = head + f.head_len});
+		p += head_end + f.body_len;
+		len -= head_end + f.body_len;
+		pause_if_full(c);
+	}
+	keep(c, p, len);
+}
+
+static void
+body_is_whole(struct conn *c)
+{
+	struct conn_input in = c->in;
+
+	c->in = (struct conn_input){0};
+	dispatch_frame(c, &(struct frame){.head = in.bytes,
+					  .head_len = (uint32_t)in.len,
+					  .body_len = (uint32_t)in.body_got,
+					  .item = in.body});
+	free(in.bytes);
+	pause_if_full(c);
+}
+
+/* `n` bytes have been read: the first of them into the body in progress, the others into the buffer. */
+static void
+took_body(struct conn *c, size_t n, size_t left)
+{
+	if (n < left) {
+		c->in.body_got += n;
+		c->progress_ns = server_now_ns();
+		return;
+	}
+	c->in.body_got += left;
+	body_is_whole(c);
+	if (goes_on(c))
+		handle(c, c->server->buffer, n - left);
+	else
+		keep(c, c->server->buffer, n - left);
+}
+
+static void
+took_bytes(struct conn *c, size_t n)
+{
+	uint8_t *p = c->server->buffer;
+	size_t dropped = c->in.discard < n ? (size_t)c->in.discard : n;
+
+	if (dropped > 0)
+		c->progress_ns = server_now_ns();
+	c->in.discard -= dropped;
+	handle(c, p + dropped, n - dropped);
+}
+
+/* Reads a share behind what was kept of the last frame, or into the body that is on its way. */
+static ssize_t
+read_share(struct conn *c, size_t body_left)
+{
+	uint8_t *buffer = c->server->buffer;
+	struct iovec parts[2] = {{buffer + c->in.len, READ_SHARE}};
+	struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 1};
+
+	if (c->in.body) {
+		parts[0].iov_base =
+			(uint8_t *)qe_item_body(c->in.body) + c->in.body_got;
+		parts[0].iov_len = body_left < BODY_SHARE ? body_left : BODY_SHARE;
+		parts[1] = (struct iovec){buffer, READ_SHARE};
+		msg.msg_iovlen = body_left < BODY_SHARE ? 2 : 1;
+	}
+	return recvmsg(c->fd, &msg, MSG_DONTWAIT);
+}
+
+void
+input_read(struct conn *c)
+{
+	size_t body_left =
+		c->in.body ? qe_item_body_len(c->in.body) - c->in.body_got : 0;
+	ssize_t n = read_share(c, body_left);
+	size_t kept = c->in.len;
+
+	if (n == 0)
+		conn_close(c, CLOSE_eof);
+	else if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		conn_close(c, CLOSE_reset);
+	if (n <= 0)
+		return;
+	if (c->in.body) {
+		took_body(c, (size_t)n, body_left);
+		return;
+	}
+	if (c->in.bytes)
+		memcpy(c->server->buffer, c->in.bytes, kept);
+	free(c->in.bytes);
+	c->in.bytes = NULL;
+	c->in.len = 0;
+	took_bytes(c, (size_t)n + kept);
+}
+
+void
+input_resume(struct conn *c)
+{
+	struct conn_input in = c->in;
+
+	if (in.body || in.discard || !in.bytes)
+		return;
+	c->in = (struct conn_input){0};
+	handle(c, in.bytes, in.len);
+	free(in.bytes);
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ * The rows of QUEUES and STATS. Their columns are listed in PROTOCOL.md, and nowhere else but here. */
+#include <unistd.h>
+
+#include <config.h>
+
+#include "daemon/net/deliver.h"
+#include "daemon/net/server.h"
+
+#define QUEUES_AT_ONCE 100
+#define MS(ns)	       ((ns) / 1000000)
+
+/* How many counters there are. */
+#define QE_COUNTER(name, text) COUNTER_##name,
+enum {
+#include "daemon/core/counters.def"
+	COUNTERS
+};
+#undef QE_COUNTER
+
+#define CLOSE_REASON(name, log) "closed_" #name,
+static const char *const closed_names[] = {
+#include "daemon/net/close_reasons.def"
+};
+#undef CLOSE_REASON
+
+static void
+put_counters(struct qp_out *rows, const struct qe_counters *counters)
+{
+#define QE_COUNTER(name, text) qp_row_number(rows, #name, counters->name);
+#include "daemon/core/counters.def"
+#undef QE_COUNTER
+}
+
+static void
+put_states(struct qp_out *rows, uint64_t ready, uint64_t delayed, uint64_t leased,
+	   uint64_t dead)
+{
+	qp_row_number(rows, "ready", ready);
+	qp_row_number(rows, "delayed", delayed);
+	qp_row_number(rows, "leased", leased);
+	qp_row_number(rows, "dead", dead);
+}
+
+static void
+put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
+{
+	qp_row_begin(rows, 14 + COUNTERS);
+	qp_row_string(rows, "queue", q->name.p, q->name.len);
+	put_states(rows, q->ready, q->delayed, q->leased, q->dead);
+	qp_row_number(rows, "unfinished", q->ready + q->delayed + q->leased);
+	qp_row_number(rows, "bytes", q->bytes);
+	qp_row_signed(rows, "maxsize", q->maxsize);
+	qp_row_number(rows, "max_bytes", q->max_bytes);
+	qp_row_number(rows, "getters", q->getters);
+	qp_row_number(rows, "putters", q->putters);
+	qp_row_number(rows, "joiners", q->joiners);
+	qp_row_number(rows, "shutdown", q->shutdown);
+	qp_row_number(rows, "oldest_ms", MS(q->oldest_ns));
+	put_counters(rows, &q->counters);
+}
+
+/* Sends a reply whose body are the rows. */
+static void
+send_rows(struct conn *c, const struct qp_request *request, struct qp_out *rows,
+	  uint64_t count, uint64_t cursor)
+{
+	struct qp_reply reply = {.rid = request->rid, .count = count, .cursor = cursor};
+
+	qp_reply_encode(&c->out, request->op, &reply, (uint32_t)rows->len);
+	qp_out_move(&c->out, rows);
+	conn_dirty(c);
+}
+
+static void
+report_one_queue(struct conn *c, const struct qp_request *request)
+{
+	struct qe_name name = {request->queue.p, request->queue.len};
+	struct qe_queue_stats q;
+	struct qp_out rows;
+	enum qe_result result =
+		qe_queue_stats(c->server->engine, server_now_ns(), name, &q);
+
+	if (result != QE_OK) {
+		deliver_result(c, request->rid, result);
+		return;
+	}
+	qp_out_init(&rows);
+	qp_row_array(&rows, 1);
+	put_queue(&rows, &q);
+	send_rows(c, request, &rows, 1, 0);
+}
+
+void
+report_queues(struct conn *c, const struct qp_request *request)
+{
+	struct qe_queue_stats q[QUEUES_AT_ONCE];
+	uint64_t cursor = request->cursor, now_ns = server_now_ns();
+	uint32_t n = 0;
+	struct qp_out rows;
+
+	if (request->queue.p) {
+		report_one_queue(c, request);
+		return;
+	}
+	while (n < QUEUES_AT_ONCE &&
+	       qe_next_queue(c->server->engine, now_ns, &cursor, &q[n]))
+		n++;
+	qp_out_init(&rows);
+	qp_row_array(&rows, n);
+	for (uint32_t i = 0; i < n; i++)
+		put_queue(&rows, &q[i]);
+	send_rows(c, request, &rows, n, n < QUEUES_AT_ONCE ? 0 : cursor);
+}
+
+void
+report_stats(struct conn *c, const struct qp_request *request)
+{
+	struct server *s = c->server;
+	struct qe_stats e;
+	struct qp_out rows;
+
+	qe_stats(s->engine, &e);
+	qp_out_init(&rows);
+	qp_row_array(&rows, 1);
+	qp_row_begin(&rows, 14 + COUNTERS + N_CLOSE_REASONS);
+	qp_row_string(&rows, "version", PACKAGE_VERSION, sizeof(PACKAGE_VERSION) - 1);
+	qp_row_number(&rows, "epoch", s->epoch);
+	qp_row_number(&rows, "uptime_ms", MS(server_now_ns() - s->started_ns));
+	qp_row_number(&rows, "pid", (uint64_t)getpid());
+	qp_row_number(&rows, "queues", e.queues);
+	qp_row_number(&rows, "sessions", e.sessions);
+	qp_row_number(&rows, "connections", s->n_conns);
+	qp_row_number(&rows, "waiters", e.waiters);
+	qp_row_number(&rows, "memory", e.memory);
+	qp_row_number(&rows, "memory_limit", s->limits.memory_limit);
+	put_states(&rows, e.ready, e.delayed, e.leased, e.dead);
+	put_counters(&rows, &e.counters);
+	for (int i = 0; i < N_CLOSE_REASONS; i++)
+		qp_row_number(&rows, closed_names[i], s->closed_by[i]);
+	send_rows(c, request, &rows, 1, 0);
+}

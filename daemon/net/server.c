@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ * The loop's turn. libevent says who is ready and when time has passed; here, once per turn, what the engine
+ * has finished is answered and every connection with something to say is written to. */
+#include "daemon/net/server.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/net/deliver.h"
+
+#define SWEEP_SECONDS 1
+
+uint64_t
+server_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void
+timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	((struct server *)arg)->timer_ns =
+		QE_NEVER; /* the end of the turn does the work */
+}
+
+static void
+sweep_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+	uint64_t now_ns = server_now_ns();
+	struct conn *c, *next;
+
+	for (c = TAILQ_FIRST(&s->conns); c; c = next) {
+		bool hello = c->state == CONN_HELLO;
+		uint64_t timeout_ms =
+			hello ? s->limits.hello_timeout_ms : s->limits.frame_timeout_ms;
+
+		next = TAILQ_NEXT(c, all);
+		if (conn_is_timed(c) && now_ns - c->progress_ns > timeout_ms * 1000000)
+			conn_close(c,
+				   hello ? CLOSE_hello_timeout : CLOSE_frame_timeout);
+	}
+}
+
+struct server *
+server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
+	   const struct server_limits *limits)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	struct timeval every = {.tv_sec = SWEEP_SECONDS};
+
+	if (!s)
+		return NULL;
+	s->base = base;
+	s->engine = engine;
+	s->epoch = epoch;
+	s->limits = *limits;
+	s->started_ns = server_now_ns();
+	s->timer_ns = QE_NEVER;
+	TAILQ_INIT(&s->conns);
+	TAILQ_INIT(&s->closed);
+	TAILQ_INIT(&s->dirty);
+	evtimer_assign(&s->timer, base, timer_cb, s);
+	event_assign(&s->sweep, base, -1, EV_PERSIST, sweep_cb, s);
+	s->buffer = malloc(GATHER_MAX + READ_SHARE);
+	if (!s->buffer || event_add(&s->sweep, &every) < 0) {
+		free(s->buffer);
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void
+free_closed(struct server *s)
+{
+	struct conn *c;
+
+	while ((c = TAILQ_FIRST(&s->closed))) {
+		TAILQ_REMOVE(&s->closed, c, all);
+		conn_free(c);
+	}
+}
+
+void
+server_free(struct server *s)
+{
+	struct conn *c;
+
+	if (!s)
+		return;
+	s->listeners = NULL;
+	while ((c = TAILQ_FIRST(&s->conns)))
+		conn_close(c, CLOSE_stopping);
+	free_closed(s);
+	event_del(&s->timer);
+	event_del(&s->sweep);
+	qe_free(s->engine);
+	free(s->buffer);
+	free(s);
+}
+
+void
+server_accept(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg)
+{
+	struct server *s = arg;
+	struct conn *c = conn_new(s, fd);
+
+	if (!c) {
+		log_event(LOG_LEVEL_WARNING, "accept", "error=\"no memory\"");
+		return;
+	}
+	log_event(LOG_LEVEL_DEBUG, "accept", "conn=%u peer=%s", c->number,
+		  peer->sa_family == AF_UNIX ? "unix" : "tcp");
+	if (s->n_conns > s->limits.max_connections)
+		conn_refuse(c, CLOSE_refused, QP_LIMIT,
+			    "the broker has max_connections connections");
+}
+
+/* Sets the timer to the engine's next deadline. A timer that is too early is left alone: it costs one turn. */
+static void
+set_timer(struct server *s, uint64_t now_ns)
+{
+	uint64_t at_ns = qe_next_deadline(s->engine), wait_us;
+	struct timeval wait;
+
+	s->more = at_ns <= now_ns;
+	if (s->more || at_ns >= s->timer_ns)
+		return;
+	wait_us = (at_ns - now_ns + 999) / 1000;
+	wait = (struct timeval){(time_t)(wait_us / 1000000),
+				(suseconds_t)(wait_us % 1000000)};
+	s->timer_ns = event_add(&s->timer, &wait) == 0 ? at_ns : QE_NEVER;
+}
+
+bool
+server_turn(struct server *s)
+{
+	uint64_t now_ns = server_now_ns();
+	struct conn *c;
+
+	qe_tick(s->engine, now_ns);
+	deliver_finished(s);
+	while ((c = TAILQ_FIRST(&s->dirty))) {
+		conn_flush(c);
+		deliver_finished(
+			s); /* a connection that was resumed may have asked for more */
+	}
+	free_closed(s);
+	set_timer(s, now_ns);
+	return s->more;
+}
+
+void
+server_stop(struct server *s)
+{
+	struct conn *c, *next;
+
+	s->listeners = NULL;
+	for (c = TAILQ_FIRST(&s->conns); c; c = next) {
+		next = TAILQ_NEXT(c, all);
+		conn_refuse(c, CLOSE_stopping, QP_STOPPING, "the broker is stopping");
+	}
+}

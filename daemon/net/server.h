@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * All connections, the engine they share, and the loop's turn: read what is there, answer what was finished,
+ * write to each connection once.
+ */
+#ifndef QBROKER_NET_SERVER_H
+#define QBROKER_NET_SERVER_H
+
+#include <stddef.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "daemon/net/conn.h"
+
+struct listeners;
+
+/* What one loop turn reads from one connection: large enough that a system call is cheap for each frame
+ * in it, small enough that nobody waits long. */
+#define READ_SHARE 131072
+
+/* Frames up to this size are gathered; the bodies of larger ones are read in place. */
+#define GATHER_MAX (QP_FRAME_BYTES + QP_MAX_HEAD)
+
+struct server_limits {
+	uint64_t max_connections;
+	uint64_t max_item;
+	uint64_t memory_limit; /* for STATS */
+	uint64_t hello_timeout_ms;
+	uint64_t frame_timeout_ms;
+	uint64_t output_high, output_low; /* bytes */
+};
+
+TAILQ_HEAD(conn_list, conn);
+
+struct server {
+	struct event_base *base;
+	struct qe *engine;
+	struct server_limits limits;
+	struct listeners *listeners; /* told when a connection has gone; may be NULL */
+	uint32_t epoch;
+	uint64_t started_ns;
+	uint32_t last_number;
+	size_t n_conns;
+	uint64_t closed_by[N_CLOSE_REASONS];
+	struct conn_list conns, closed, dirty;
+	struct event timer; /* the engine's next deadline */
+	struct event sweep; /* looks for connections that do not go on */
+	uint64_t timer_ns;  /* what `timer` is set to; QE_NEVER: not set */
+	bool more;	    /* the engine has work left */
+	uint8_t *
+		buffer; /* shared by all reads: room for what was gathered, and for a share */
+};
+
+/* Takes over `engine` when it succeeds. NULL: no memory. */
+struct server *server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
+			  const struct server_limits *limits);
+
+/* Closes every connection at once and frees the engine. NULL is allowed. */
+void server_free(struct server *s);
+
+/* A new connection: a listener_accept. `arg` is the server. */
+void server_accept(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg);
+
+/* The end of a loop turn: answers, timers, output, memory. Returns whether there is more to do, so that the next
+ * turn must not wait. */
+bool server_turn(struct server *s);
+
+/* Says STOPPING to everybody, and closes. Afterwards turns must go on until n_conns is 0. */
+void server_stop(struct server *s);
+
+/* Monotonic, in nanoseconds. */
+uint64_t server_now_ns(void);
+
+#endif
