@@ -34,7 +34,7 @@ struct listeners {
 	struct event *retry; /* pending while `exhausted` and not `paused` */
 	bool paused;	     /* by listeners_pause() */
 	bool exhausted;	     /* no file descriptors or memory: not accepting */
-	bool episode;	     /* it has been logged; no accept has succeeded since */
+	bool episode;	     /* it has been logged, and somebody may still wait */
 	listener_accept *accept;
 	void *arg;
 };
@@ -89,10 +89,6 @@ accept_one(struct listener *listener)
 			 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0) {
-		if (l->episode)
-			log_event(LOG_LEVEL_INFO, "accept_resumed", "listen=%s",
-				  listener->address);
-		l->episode = false;
 		l->accept(fd, (struct sockaddr *)&peer, len, l->arg);
 		return true;
 	}
