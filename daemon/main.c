@@ -33,7 +33,10 @@ struct command_line {
 const char *argp_program_version = "qbrokerd " PACKAGE_VERSION;
 
 static const struct argp_option argp_options[] = {
-	{"config", 'c', "FILE", 0, "read FILE, which must exist", 0},
+	{"config", 'c', "FILE", 0,
+	 "read FILE, which must exist; the default, which need not, is " QB_SYSCONFDIR
+	 "/qbrokerd.conf",
+	 0},
 	{"listen", 'l', "ADDRESS", 0,
 	 "listen on ADDRESS (unix:/path, tcp://host:port) instead of what the file "
 	 "says; "
