@@ -91,6 +91,7 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
 	ck_assert_int_eq(config.maxsize, 0);
 	ck_assert_uint_eq(config.max_bytes, 0);
 	ck_assert_uint_eq(config.hello_timeout_ms, 10000);
+	ck_assert_uint_eq(config.frame_timeout_ms, 30000);
 	ck_assert_uint_eq(config.output_high, 8 << 20);
 	ck_assert_uint_eq(config.output_low, 1 << 20);
 	ck_assert_int_eq(config.log_level, LOG_LEVEL_INFO);
