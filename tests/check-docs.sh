@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What is written down twice must agree: the table of options with manual and example
+# configuration, qbrokerd's command line with its manual, operations and statuses with
+# PROTOCOL.md. Runs in the build folder; srcdir is where the sources are.
+set -u
+LC_ALL=C
+export LC_ALL
+srcdir=${srcdir:-.}
+qbrokerd=${QBROKERD:-./qbrokerd}
+tab=$(printf '\t')
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+wrong() {
+	printf 'FAIL: %s\n' "$*"
+	failures=$((failures + 1))
+}
+
+# The lines of an option in qbrokerd.conf(5), joined by blanks.
+manual_entry() {
+	awk -v name="$1" '
+		/^\.It / || /^\.El/ { inside = ($2 == "Cm" && $3 == name) }
+		inside { printf "%s ", $0 }
+	' "$srcdir/doc/qbrokerd.conf.5"
+}
+
+check_option() { # name type default range change
+	when='A reload applies it.'
+	[ "$5" = reload ] || when='A reload does not apply it.'
+	expected="Default: ${3:-empty}. Allowed: $4. $when"
+	entry=$(manual_entry "$1")
+	case $entry in
+	".It Cm $1 No = Ar $2 "*"$expected"*) ;;
+	'') wrong "qbrokerd.conf.5 has no entry for $1" ;;
+	*) wrong "qbrokerd.conf.5, $1: \"No = Ar $2\" and \"$expected\" are not in: $entry" ;;
+	esac
+	line="#$1 =${3:+ $3}"
+	grep -qxF "$line" "$srcdir/etc/qbrokerd.conf" ||
+		wrong "etc/qbrokerd.conf has no line \"$line\""
+}
+
+check_options() {
+	"$qbrokerd" --help-options >"$work/table" || wrong "qbrokerd --help-options fails"
+	[ -s "$work/table" ] || wrong "the table of options is empty"
+	# A tab in IFS would swallow empty fields.
+	tr "$tab" '|' <"$work/table" >"$work/rows"
+	while IFS='|' read -r name type default range change help; do
+		[ -n "$help" ] || wrong "$name has no help"
+		check_option "$name" "$type" "$default" "$range" "$change"
+	done <"$work/rows"
+
+	cut -f1 "$work/table" | sort >"$work/names"
+	sed -n 's/^\.It Cm \([a-z_]*\) No = .*/\1/p' "$srcdir/doc/qbrokerd.conf.5" | sort >"$work/manual"
+	sed -n 's/^#\([a-z_]*\) =.*/\1/p' "$srcdir/etc/qbrokerd.conf" | sort >"$work/example"
+	diff "$work/names" "$work/manual" || wrong "qbrokerd.conf.5 has other options than qbrokerd"
+	diff "$work/names" "$work/example" || wrong "etc/qbrokerd.conf has other options than qbrokerd"
+
+	sed 's/^#\([a-z_]* =\)/\1/' "$srcdir/etc/qbrokerd.conf" >"$work/conf"
+	"$qbrokerd" -t -c "$work/conf" >/dev/null || wrong "etc/qbrokerd.conf is not valid"
+}
+
+# Every long option that a program's --help lists is in its manual, and no other.
+check_command_line() { # program manual
+	"$1" --help >"$work/help" || wrong "$1 --help fails"
+	grep -oE -- '(^| )--[a-z][a-z-]*' "$work/help" | tr -d ' ' | sort -u >"$work/options"
+	grep '^\.It Fl' "$2" | grep -oE -- 'Fl -[a-z][a-z-]*' | sed 's/^Fl /-/' |
+		sort -u >"$work/manual"
+	diff "$work/options" "$work/manual" ||
+		wrong "$(basename "$2") has other options than $(basename "$1") --help"
+}
+
+# Rows of a table of PROTOCOL.md as "number name".
+protocol_rows() { # number of the section
+	awk -F'|' -v section="## $1. " '
+		/^## / { inside = index($0, section) == 1 }
+		inside && $2 ~ /^ [0-9]+ $/ { gsub(/ /, "", $2); gsub(/ /, "", $3); print $2, $3 }
+	' "$srcdir/proto/PROTOCOL.md" | sort
+}
+
+check_protocol() { # macro file section
+	sed -n "s/^$1(\\([A-Z_]*\\), *\\([0-9]*\\),.*/\\2 \\1/p" "$srcdir/proto/$2" | sort >"$work/def"
+	protocol_rows "$3" >"$work/page"
+	[ -s "$work/def" ] || wrong "no rows were found in proto/$2"
+	diff "$work/def" "$work/page" || wrong "PROTOCOL.md, section $3, and proto/$2 differ"
+}
+
+# Every option of requests and replies is somewhere in the tables of operations.
+check_protocol_options() {
+	sed -n 's/^QP_OPTION(\([a-z_]*\),.*/\1/p' "$srcdir/proto/options.def" >"$work/names"
+	[ -s "$work/names" ] || wrong "no rows were found in proto/options.def"
+	grep '^| *[0-9]' "$srcdir/proto/PROTOCOL.md" >"$work/page"
+	while read -r name; do
+		grep -qw "$name" "$work/page" || wrong "PROTOCOL.md does not name the option $name"
+	done <"$work/names"
+}
+
+# Queue counters are the fields of STATS and QUEUES.
+check_counters() {
+	sed -n 's/^QE_COUNTER(\([a-z_]*\),.*/\1/p' "$srcdir/daemon/core/counters.def" >"$work/names"
+	while read -r name; do
+		grep -qF "\`$name\`" "$srcdir/proto/PROTOCOL.md" || wrong "PROTOCOL.md does not name the counter $name"
+	done <"$work/names"
+}
+
+check_options
+check_command_line "$qbrokerd" "$srcdir/doc/qbrokerd.8"
+check_protocol QP_STATUS status.def 3
+check_protocol QP_OP ops.def 4
+check_protocol_options
+check_counters
+if command -v mandoc >/dev/null; then
+	mandoc -Tlint -W warning "$srcdir"/doc/*.[1-8] || wrong "mandoc finds fault with a manual"
+fi
+[ "$failures" -eq 0 ] || exit 1
+echo "documents and tables agree"
