@@ -5,8 +5,6 @@
 #include "proto/signature.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* What the letters are called in refusals. */
@@ -29,21 +27,6 @@ static const struct {
 	{'r', "target", "an integer from 1 to 2^63-1"},
 	{'c', "cursor", "an integer from 0 to 2^63-1"},
 };
-
-static bool refuse(struct qp_error *e, enum qp_status status, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static bool
-refuse(struct qp_error *e, enum qp_status status, const char *fmt, ...)
-{
-	va_list ap;
-
-	e->status = status;
-	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
-	va_end(ap);
-	return false;
-}
 
 /* --- arguments and fields -------------------------------------------------------- */
 
@@ -142,23 +125,20 @@ read_integers(struct qp_reader *in, struct qp_list *ret)
 	return !in->failed;
 }
 
-static bool read_options(struct qp_reader *in, struct qp_options *ret,
-			 struct qp_error *e);
-
 static bool
 read_item(struct qp_reader *in, struct qp_item *ret)
 {
-	struct qp_options options = {0};
+	struct qp_options options = {.present = 0};
 	struct qp_error e;
 	uint32_t n = qp_read_array(in);
 
 	if (n < 3 || n > 4 || !read_within(in, 1, INT64_MAX, &ret->id) ||
 	    !read_within(in, 0, QP_MAX_COUNT, &ret->delivery) ||
 	    !read_within(in, 0, QP_MAX_BODY, &ret->length) ||
-	    (n == 4 && !read_options(in, &options, &e)))
+	    (n == 4 && !qp_read_options(in, &options, &e)))
 		return false;
-	ret->ctype = options.ctype;
-	ret->crashes = options.crashes;
+	ret->ctype = QP_OPT(&options, ctype);
+	ret->crashes = QP_OPT(&options, crashes);
 	return true;
 }
 
@@ -201,72 +181,6 @@ read_field(struct qp_reader *in, char letter, struct qp_reply *m)
 	}
 }
 
-/* --- the map at the end ---------------------------------------------------------- */
-
-static const struct option_row *
-option_find(struct qp_str name)
-{
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (option_rows[i].name_len == name.len &&
-		    memcmp(option_rows[i].name, name.p, name.len) == 0)
-			return &option_rows[i];
-	return NULL;
-}
-
-static bool
-read_option(struct qp_reader *in, const struct option_row *row, struct qp_options *ret)
-{
-	void *field = (char *)ret + row->offset;
-	int64_t number;
-
-	if (row->type == QP_STR) {
-		struct qp_str s = qp_read_str(in);
-
-		memcpy(field, &s, sizeof(s));
-		return !in->failed && (int64_t)s.len <= row->max;
-	}
-	number = row->type == QP_BOOL ? qp_read_bool(in) : qp_read_int(in);
-	memcpy(field, &number, sizeof(number));
-	return !in->failed && number >= row->min && number <= row->max;
-}
-
-static bool
-refuse_option(struct qp_error *e, const struct option_row *row)
-{
-	if (row->type == QP_BOOL)
-		return refuse(e, QP_INVALID, "option %s must be true or false",
-			      row->name);
-	if (row->type == QP_STR)
-		return refuse(e, QP_INVALID,
-			      "option %s must be a str of at most %" PRId64 " bytes",
-			      row->name, row->max);
-	return refuse(e, QP_INVALID,
-		      "option %s must be an integer from %" PRId64 " to %" PRId64,
-		      row->name, row->min, row->max);
-}
-
-static bool
-read_options(struct qp_reader *in, struct qp_options *ret, struct qp_error *e)
-{
-	uint32_t pairs = qp_read_map(in);
-
-	for (uint32_t i = 0; i < pairs && !in->failed; i++) {
-		const struct option_row *row = NULL;
-
-		if (qp_reader_type(in) == QP_STR)
-			row = option_find(qp_read_str(in));
-		else
-			qp_read_skip(in);
-		if (!row)
-			qp_read_skip(in);
-		else if (!read_option(in, row, ret))
-			return refuse_option(e, row);
-		else
-			ret->present |= 1u << (row - option_rows);
-	}
-	return !in->failed || refuse(e, QP_INVALID, "the map of options is broken");
-}
-
 /* --- requests -------------------------------------------------------------------- */
 
 static bool
@@ -274,31 +188,32 @@ refuse_argument(struct qp_error *e, const char *op, char letter)
 {
 	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
 		if (letters[i].letter == letter)
-			return refuse(e, QP_INVALID, "%s: %s must be %s", op,
-				      letters[i].name, letters[i].wants);
-	return refuse(e, QP_INVALID, "%s: an argument is not valid", op);
+			return qp_refuse(e, QP_INVALID, "%s: %s must be %s", op,
+					 letters[i].name, letters[i].wants);
+	return qp_refuse(e, QP_INVALID, "%s: an argument is not valid", op);
 }
 
 static bool
 decode_arguments(struct qp_reader *in, uint32_t n, const struct op_row *row,
 		 struct qp_request *ret, struct qp_error *e)
 {
-	size_t wants = strlen(row->args);
+	size_t wants = row->n_args;
 
 	if (n != wants && n != wants + 1)
-		return refuse(e, QP_INVALID,
-			      "%s takes %zu arguments and a map of options, not %u",
-			      row->name, wants, n);
+		return qp_refuse(e, QP_INVALID,
+				 "%s takes %zu arguments and a map of options, not %u",
+				 row->name, wants, n);
 	for (const char *letter = row->args; *letter; letter++)
 		if (!read_argument(in, *letter, ret))
 			return refuse_argument(e, row->name, *letter);
 	if (n == wants)
 		return true;
 	if (qp_reader_type(in) != QP_MAP)
-		return refuse(e, QP_INVALID,
-			      "%s: what follows the arguments must be a map of options",
-			      row->name);
-	return read_options(in, &ret->options, e);
+		return qp_refuse(
+			e, QP_INVALID,
+			"%s: what follows the arguments must be a map of options",
+			row->name);
+	return qp_read_options(in, &ret->options, e);
 }
 
 static bool
@@ -310,16 +225,16 @@ decode_request(struct qp_reader *in, struct qp_request *ret, struct qp_error *e)
 	const struct op_row *row;
 
 	if (in->failed || n < 2)
-		return refuse(e, QP_MALFORMED,
-			      "a head is an array that begins with op and rid");
+		return qp_refuse(e, QP_MALFORMED,
+				 "a head is an array that begins with op and rid");
 	if (rid > INT64_MAX || (rid == 0 && op != QP_OP_ACK && op != QP_OP_ACK_MANY))
-		return refuse(e, QP_MALFORMED,
-			      "rid %" PRIu64 " is not from 1 to 2^63-1", rid);
+		return qp_refuse(e, QP_MALFORMED,
+				 "rid %" PRIu64 " is not from 1 to 2^63-1", rid);
 	e->rid = ret->rid = rid;
 	row = op_row(op);
 	if (!row)
-		return refuse(e, QP_UNKNOWN_OP, "operation %" PRIu64 " is not known",
-			      op);
+		return qp_refuse(e, QP_UNKNOWN_OP, "operation %" PRIu64 " is not known",
+				 op);
 	ret->op = (enum qp_op)op;
 	return decode_arguments(in, n - 2, row, ret, e);
 }
@@ -331,13 +246,15 @@ qp_request_decode(const void *head, size_t len, struct qp_request *ret,
 	struct qp_reader in;
 
 	qp_reader_init(&in, head, len);
-	*ret = (struct qp_request){0};
+	ret->op = (enum qp_op)0;
+	ret->queue = (struct qp_str){NULL, 0};
+	ret->options.present = 0;
 	ret_error->rid = 0;
 	if (decode_request(&in, ret, ret_error) && in.p == in.end)
 		return true;
 	if (!qp_well_formed(head, len)) {
 		ret_error->rid = 0;
-		return refuse(
+		return qp_refuse(
 			ret_error, QP_MALFORMED,
 			"the head's %zu bytes are not one well-formed msgpack array",
 			len);
@@ -368,14 +285,14 @@ decode_fields(struct qp_reader *in, uint32_t n, const struct op_row *row,
 	for (const char *letter = row->fields; *letter; letter++) {
 		wants += *letter == 'z' ? 3 : 1;
 		if (!read_field(in, *letter, ret))
-			return refuse(e, QP_MALFORMED,
-				      "a field of the reply to %s is not valid",
-				      row->name);
+			return qp_refuse(e, QP_MALFORMED,
+					 "a field of the reply to %s is not valid",
+					 row->name);
 	}
 	if (n == wants + 1 && qp_reader_type(in) == QP_MAP)
-		return read_options(in, &ret->options, e);
-	return n == wants ||
-	       refuse(e, QP_MALFORMED, "the reply to %s has %u fields", row->name, n);
+		return qp_read_options(in, &ret->options, e);
+	return n == wants || qp_refuse(e, QP_MALFORMED, "the reply to %s has %u fields",
+				       row->name, n);
 }
 
 static bool
@@ -388,15 +305,15 @@ decode_reply(struct qp_reader *in, unsigned op, struct qp_reply *ret,
 
 	ret->rid = qp_read_uint(in);
 	if (in->failed || n < 2 || status > UINT16_MAX || (status == QP_OK && !row))
-		return refuse(e, QP_MALFORMED,
-			      "the reply does not begin with status and rid");
+		return qp_refuse(e, QP_MALFORMED,
+				 "the reply does not begin with status and rid");
 	ret->status = (enum qp_status)status;
 	if (status == QP_OK)
 		return decode_fields(in, n - 2, row, ret, e);
 	ret->text = qp_read_str(in);
 	for (uint32_t i = 3; i < n && !in->failed; i++)
 		qp_read_skip(in);
-	return !in->failed || refuse(e, QP_MALFORMED, "a refusal without its text");
+	return !in->failed || qp_refuse(e, QP_MALFORMED, "a refusal without its text");
 }
 
 bool
@@ -406,12 +323,12 @@ qp_reply_decode(const void *head, size_t len, unsigned op, struct qp_reply *ret,
 	struct qp_reader in;
 
 	qp_reader_init(&in, head, len);
-	*ret = (struct qp_reply){0};
-	*ret_error = (struct qp_error){.status = QP_MALFORMED};
+	ret->options.present = 0;
+	ret_error->rid = 0;
 	if (!decode_reply(&in, op, ret, ret_error))
 		return false;
-	return in.p == in.end || refuse(ret_error, QP_MALFORMED,
-					"there are bytes behind the reply's array");
+	return in.p == in.end || qp_refuse(ret_error, QP_MALFORMED,
+					   "there are bytes behind the reply's array");
 }
 
 uint64_t

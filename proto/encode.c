@@ -7,7 +7,8 @@
 
 #include <msgpack/pack.h>
 
-#define NUMBER 9 /* bytes of the longest integer */
+#define NUMBER 9  /* bytes of the longest integer */
+#define ITEM   64 /* bytes of the longest row of GET_MANY's reply */
 
 struct head {
 	struct qp_out *out;
@@ -108,8 +109,12 @@ options_max(const struct qp_options *options)
 	size_t max = 3;
 
 	for (uint32_t left = options->present; left; left &= left - 1)
-		max += 24 + NUMBER + (size_t)option_rows[__builtin_ctz(left)].name_len;
-	return max + options->client.len + options->server.len;
+		max += 3 + NUMBER + (size_t)option_rows[__builtin_ctz(left)].name_len;
+	if (QP_GIVEN(options, client))
+		max += options->client.len;
+	if (QP_GIVEN(options, server))
+		max += options->server.len;
+	return max;
 }
 
 static void
@@ -144,13 +149,32 @@ pack_argument(struct head *h, char letter, const struct qp_request *m)
 	}
 }
 
+static size_t
+arguments_max(const char *args, const struct qp_request *m)
+{
+	size_t max = 0;
+
+	for (; *args; args++) {
+		max += NUMBER;
+		if (*args == 'q' || *args == 'Q')
+			max += m->queue.len;
+		else if (*args == 's')
+			max += m->session.len;
+		else if (*args == 'l')
+			max += m->lengths.n * NUMBER;
+		else if (*args == 'g')
+			max += m->tags.n * NUMBER;
+	}
+	return max;
+}
+
 void
 qp_request_encode(struct qp_out *out, const struct qp_request *m, uint32_t body_len)
 {
-	const char *args = op_row(m->op)->args;
-	size_t n = strlen(args);
-	size_t max = n * NUMBER + m->queue.len + m->session.len +
-		     (m->lengths.n + m->tags.n) * NUMBER + options_max(&m->options);
+	const struct op_row *row = op_row(m->op);
+	const char *args = row->args;
+	size_t n = row->n_args;
+	size_t max = arguments_max(args, m) + options_max(&m->options);
 	struct head h;
 
 	if (!head_begin(&h, out, max, (uint32_t)n + 2 + (m->options.present != 0)))
@@ -216,15 +240,31 @@ pack_field(struct head *h, char letter, const struct qp_reply *m)
 	}
 }
 
+static size_t
+fields_max(const char *fields, const struct qp_reply *m)
+{
+	size_t max = 0;
+
+	for (; *fields; fields++) {
+		max += 3 * NUMBER; /* `sizes` are three numbers, a session 16 bytes */
+		if (*fields == 'R')
+			max += m->results.n * NUMBER;
+		else if (*fields == 'x')
+			max += m->stale.n * NUMBER;
+		else if (*fields == 'I')
+			max += m->items.n * ITEM;
+	}
+	return max;
+}
+
 void
 qp_reply_encode(struct qp_out *out, enum qp_op op, const struct qp_reply *m,
 		uint32_t body_len)
 {
-	const char *fields = op_row(op)->fields;
-	size_t n = strlen(fields), elements = strchr(fields, 'z') ? n + 2 : n;
-	size_t max = elements * NUMBER + m->session.len +
-		     (m->results.n + m->stale.n) * NUMBER + m->items.n * 64 +
-		     options_max(&m->options);
+	const struct op_row *row = op_row(op);
+	const char *fields = row->fields;
+	size_t n = row->n_fields, elements = strchr(fields, 'z') ? n + 2 : n;
+	size_t max = fields_max(fields, m) + options_max(&m->options);
 	struct head h;
 
 	if (!head_begin(&h, out, max,

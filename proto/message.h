@@ -44,8 +44,8 @@ const char *qp_op_name(unsigned op);
 /* What kind of body a request of this operation has. */
 enum qp_body qp_op_body(enum qp_op op);
 
-/* The map at the end of a request or a reply: bit 1 << QP_HAS_<name> of `present` says
- * whether it is given; what is not given is 0. */
+/* The map at the end of a request or a reply. Bit 1 << QP_HAS_<name> of `present` says
+ * whether it is given; a member that is not given has no value: QP_OPT() reads it as 0. */
 #define QP_OPTION(name, ctype, type, min, max) QP_HAS_##name,
 enum qp_option {
 #include "proto/options.def"
@@ -60,6 +60,7 @@ struct qp_options {
 #undef QP_OPTION
 
 #define QP_GIVEN(options, name) (((options)->present & 1u << QP_HAS_##name) != 0)
+#define QP_OPT(options, name)	(QP_GIVEN(options, name) ? (options)->name : 0)
 #define QP_GIVE(options, name, value) \
 	((options)->present |= 1u << QP_HAS_##name, (options)->name = (value))
 
@@ -80,7 +81,8 @@ struct qp_item {
 	uint64_t crashes;
 };
 
-struct qp_request { /* which members count is the operation's signature in ops.def */
+/* Which members count is the operation's signature in ops.def; the others have no value. */
+struct qp_request {
 	enum qp_op op;
 	uint64_t rid;
 	struct qp_str queue;	/* q: always valid; Q: absent for nil */

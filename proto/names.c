@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-#define QP_OP(name, number, args, fields, body) \
-	[number] = {#name, args, fields, QP_BODY_##body},
+#define QP_OP(name, number, args, fields, body)                                        \
+	[number] = {#name,	   args, fields, sizeof(args) - 1, sizeof(fields) - 1, \
+		    QP_BODY_##body},
 static const struct op_row op_rows[] = {
 #include "proto/ops.def"
 };

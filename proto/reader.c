@@ -36,14 +36,20 @@ qp_reader_init(struct qp_reader *r, const void *bytes, size_t len)
 	r->failed = false;
 }
 
-static uint64_t
+static inline uint64_t
 big_endian(const uint8_t *p, size_t width)
 {
-	uint64_t value = 0;
+	uint16_t u16;
+	uint32_t u32;
+	uint64_t u64;
 
-	for (size_t i = 0; i < width; i++)
-		value = value << 8 | p[i];
-	return value;
+	switch (width) {
+	case 0: return 0;
+	case 1: return *p;
+	case 2: memcpy(&u16, p, 2); return be16toh(u16);
+	case 4: memcpy(&u32, p, 4); return be32toh(u32);
+	default: memcpy(&u64, p, 8); return be64toh(u64);
+	}
 }
 
 static uint64_t
@@ -78,7 +84,7 @@ token_long(const struct qp_reader *r, struct token *t)
 	return true;
 }
 
-static bool
+static inline bool
 token_next(const struct qp_reader *r, struct token *t)
 {
 	if (r->failed || r->p == r->end)
@@ -141,6 +147,8 @@ qp_read_uint(struct qp_reader *r)
 {
 	struct token t;
 
+	if (!r->failed && r->p < r->end && *r->p < 0x80) /* most numbers are small */
+		return *r->p++;
 	return take(r, QP_UINT, &t) ? t.value : 0;
 }
 

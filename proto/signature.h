@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The rows of ops.def and options.def as tables, for decode.c and encode.c alone. */
+ * The rows of ops.def and options.def as tables, and what decoders share. Private to proto/. */
 #ifndef QBROKER_PROTO_SIGNATURE_H
 #define QBROKER_PROTO_SIGNATURE_H
 
@@ -9,6 +9,7 @@ struct op_row {
 	const char *name;   /* NULL: no such operation */
 	const char *args;   /* letters of the request */
 	const char *fields; /* letters of the reply */
+	uint8_t n_args, n_fields;
 	enum qp_body body;
 };
 
@@ -29,5 +30,12 @@ extern const struct option_row option_rows[0
 #include "proto/options.def"
 ];
 #undef QP_OPTION
+
+/* Fills `e` with a status and a sentence. Returns false. */
+bool qp_refuse(struct qp_error *e, enum qp_status status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Takes the map of options. false: `e` says what is wrong with it. */
+bool qp_read_options(struct qp_reader *in, struct qp_options *ret, struct qp_error *e);
 
 #endif

@@ -66,6 +66,7 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 	struct qp_reply reply = {.version = QP_PROTOCOL_VERSION,
 				 .epoch = c->server->epoch,
 				 .session = m->session};
+	struct qp_str client = {"", 0};
 	char quoted[128];
 	enum qe_result result;
 
@@ -84,10 +85,11 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 		return;
 	}
 	c->state = CONN_OPEN;
+	if (QP_GIVEN(&m->options, client))
+		client = m->options.client;
 	log_event(LOG_LEVEL_DEBUG, "hello", "conn=%u pid=%" PRIu64 " client=%s",
-		  c->number, m->options.pid,
-		  log_quote(quoted, sizeof(quoted), m->options.client.p,
-			    m->options.client.len));
+		  c->number, QP_OPT(&m->options, pid),
+		  log_quote(quoted, sizeof(quoted), client.p, client.len));
 	QP_GIVE(&reply.options, server, ((struct qp_str){server, sizeof(server) - 1}));
 	QP_GIVE(&reply.options, max_item, c->server->limits.max_item);
 	QP_GIVE(&reply.options, max_head, QP_MAX_HEAD);
@@ -123,7 +125,7 @@ put_items(struct conn *c, const struct qp_request *m, struct qe_item **items,
 	answer_reply(c, m,
 		     qe_put(c->server->engine, now_ns, c->session, m->rid, name_of(m),
 			    deadline(now_ns, m->timeout_ms), items, n, many,
-			    m->options.atomic, &reply),
+			    QP_OPT(&m->options, atomic), &reply),
 		     &reply);
 }
 
@@ -143,7 +145,7 @@ handle_put(struct conn *c, struct qp_request *m, struct frame *f)
 		memcpy(qe_item_body(item), f->body, f->body_len);
 	}
 	f->item = NULL;
-	qe_item_set_ctype(item, (uint8_t)m->options.ctype);
+	qe_item_set_ctype(item, (uint8_t)QP_OPT(&m->options, ctype));
 	put_items(c, m, &item, 1, false);
 }
 
@@ -185,7 +187,7 @@ handle_put_many(struct conn *c, struct qp_request *m, struct frame *f)
 			return;
 		}
 		memcpy(qe_item_body(items[i]), body, len);
-		qe_item_set_ctype(items[i], (uint8_t)m->options.ctype);
+		qe_item_set_ctype(items[i], (uint8_t)QP_OPT(&m->options, ctype));
 		body += len;
 	}
 	put_items(c, m, items, m->lengths.n, true);
@@ -218,8 +220,10 @@ handle_get_many(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	const struct qp_options *o = &m->options;
 	uint64_t min_items = QP_GIVEN(o, min_items) ? o->min_items : 1;
-	uint64_t max_bytes = o->max_bytes ? o->max_bytes : QP_MAX_BATCH_BYTES;
+	uint64_t max_bytes = QP_OPT(o, max_bytes);
 
+	if (max_bytes == 0 || max_bytes > QP_MAX_BATCH_BYTES)
+		max_bytes = QP_MAX_BATCH_BYTES;
 	if (min_items > m->max_items) {
 		deliver_refusal(c, m->rid, QP_INVALID,
 				"GET_MANY: min_items %" PRIu64
@@ -232,9 +236,8 @@ handle_get_many(struct conn *c, struct qp_request *m, struct frame *f)
 		    .many = true,
 		    .max_items = (unsigned)m->max_items,
 		    .min_items = (unsigned)min_items,
-		    .max_bytes = max_bytes < QP_MAX_BATCH_BYTES ? max_bytes
-								: QP_MAX_BATCH_BYTES,
-		    .linger_ns = deadline(0, o->linger_ms),
+		    .max_bytes = max_bytes,
+		    .linger_ns = deadline(0, QP_OPT(o, linger_ms)),
 	    });
 }
 
@@ -350,10 +353,10 @@ handle_declare(struct conn *c, struct qp_request *m, struct frame *f)
 	const struct qp_options *o = &m->options;
 	struct qe_declare declare = {
 		.has_maxsize = QP_GIVEN(o, maxsize),
-		.maxsize = o->maxsize,
+		.maxsize = QP_OPT(o, maxsize),
 		.has_max_bytes = QP_GIVEN(o, max_bytes),
-		.max_bytes = o->max_bytes,
-		.update = o->update,
+		.max_bytes = QP_OPT(o, max_bytes),
+		.update = QP_OPT(o, update),
 	};
 	struct qp_reply reply = {0};
 	struct qe_queue_stats has;
@@ -373,7 +376,7 @@ handle_delete(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer(c, m,
 	       qe_delete(c->server->engine, server_now_ns(), name_of(m),
-			 m->options.force));
+			 QP_OPT(&m->options, force)));
 }
 
 static void
@@ -394,7 +397,7 @@ handle_shutdown(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer(c, m,
 	       qe_shutdown(c->server->engine, server_now_ns(), name_of(m),
-			   m->options.immediate));
+			   QP_OPT(&m->options, immediate)));
 }
 
 static void

@@ -48,7 +48,7 @@ expect_frame(struct qp_out *out, const char *head, size_t head_len, uint32_t bod
 static struct qp_request
 decode(const char *head, size_t len)
 {
-	struct qp_request m;
+	struct qp_request m = {.rid = 0}; /* what is not decoded is left alone */
 	struct qp_error e;
 	bool ok = qp_request_decode(head, len, &m, &e);
 

@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: MIT
+ * Connections over socketpairs, with the real engine and the loop turned by hand: frames cut at every byte, many
+ * at once, large bodies, readers that stop, ends of all kinds. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/net/server.h"
+
+#define MAX_TURNS 20000
+#define EPOCH	  7
+
+static struct event_base *base;
+static struct server *server;
+
+static void
+setup(void)
+{
+	struct qe_config config = {.epoch = EPOCH, .memory_limit = 64 << 20};
+	struct server_limits limits = {
+		.max_connections = 4,
+		.max_item = 1 << 20,
+		.hello_timeout_ms = 10000,
+		.frame_timeout_ms = 30000,
+		.output_high = 100000,
+		.output_low = 10000,
+	};
+	struct qe *engine = qe_new(&config);
+
+	log_open(false, LOG_LEVEL_ERROR);
+	base = event_base_new();
+	ck_assert_ptr_nonnull(engine);
+	server = server_new(base, engine, EPOCH, &limits);
+	ck_assert_ptr_nonnull(server);
+}
+
+static void
+teardown(void)
+{
+	ck_assert_ptr_null(qe_check(server->engine));
+	server_free(server);
+	event_base_free(base);
+}
+
+static void
+turn(void)
+{
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	server_turn(server);
+}
+
+/* A client: a plain descriptor and what has been read from it. */
+struct client {
+	int fd;
+	uint8_t in[1 << 21];
+	size_t len;
+};
+
+static struct client *
+client_raw(void)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+				    0, ends),
+			 0);
+	c->fd = ends[1];
+	server_accept(ends[0], &(struct sockaddr){.sa_family = AF_UNIX},
+		      sizeof(struct sockaddr), server);
+	return c;
+}
+
+static void
+client_end(struct client *c)
+{
+	close(c->fd);
+	free(c);
+	turn();
+	turn();
+}
+
+/* Sends everything, turning the loop while the socket takes nothing. */
+static void
+send_bytes(struct client *c, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+
+	for (int i = 0; len > 0 && i < MAX_TURNS; i++) {
+		ssize_t n = send(c->fd, p, len, MSG_NOSIGNAL);
+
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		} else {
+			ck_assert_int_eq(errno, EAGAIN);
+		}
+		turn();
+	}
+	ck_assert_uint_eq(len, 0);
+}
+
+/* A request as bytes; the caller frees them. */
+static uint8_t *
+request_bytes(const struct qp_request *m, const void *body, size_t body_len,
+	      size_t *ret_len)
+{
+	struct qp_out out;
+	struct iovec part[8];
+	uint8_t *bytes;
+	size_t len = 0;
+	int n;
+
+	qp_out_init(&out);
+	qp_request_encode(&out, m, (uint32_t)body_len);
+	qp_out_refer(&out, body, body_len, NULL, NULL);
+	bytes = malloc(out.len);
+	n = qp_out_peek(&out, part, 8, SIZE_MAX);
+	for (int i = 0; i < n; i++) {
+		memcpy(bytes + len, part[i].iov_base, part[i].iov_len);
+		len += part[i].iov_len;
+	}
+	*ret_len = len;
+	qp_out_done(&out);
+	return bytes;
+}
+
+static void
+ask(struct client *c, const struct qp_request *m, const void *body, size_t body_len)
+{
+	size_t len;
+	uint8_t *bytes = request_bytes(m, body, body_len, &len);
+
+	send_bytes(c, bytes, len);
+	free(bytes);
+}
+
+struct answer {
+	struct qp_reply reply;
+	uint8_t bytes[QP_MAX_HEAD]; /* what the reply's views point into */
+	uint8_t *body;		    /* in the client's buffer, until the next answer */
+	uint32_t body_len;
+};
+
+static bool
+whole_frame(const struct client *c, struct qp_frame *f)
+{
+	if (c->len < QP_FRAME_BYTES)
+		return false;
+	*f = qp_frame_read(c->in);
+	return c->len >= (size_t)QP_FRAME_BYTES + f->head_len + f->body_len;
+}
+
+static void
+read_some(struct client *c)
+{
+	ssize_t n = recv(c->fd, c->in + c->len, sizeof(c->in) - c->len, 0);
+
+	if (n > 0)
+		c->len += (size_t)n;
+}
+
+/* The next reply, which must come. */
+static void
+answer(struct client *c, unsigned op, struct answer *ret)
+{
+	static uint8_t body[1 << 21];
+	struct qp_frame f;
+	struct qp_error e;
+	size_t whole;
+
+	for (int i = 0; !whole_frame(c, &f); i++) {
+		ck_assert_msg(i < MAX_TURNS, "no answer");
+		turn();
+		read_some(c);
+	}
+	whole = QP_FRAME_BYTES + f.head_len + f.body_len;
+	memcpy(ret->bytes, c->in + QP_FRAME_BYTES, f.head_len);
+	memcpy(body, c->in + QP_FRAME_BYTES + f.head_len, f.body_len);
+	ret->body = body;
+	ret->body_len = f.body_len;
+	memmove(c->in, c->in + whole, c->len - whole);
+	c->len -= whole;
+	ck_assert_msg(qp_reply_decode(ret->bytes, f.head_len, op, &ret->reply, &e),
+		      "%s", e.text);
+}
+
+static void
+expect(struct client *c, unsigned op, uint64_t rid, enum qp_status status)
+{
+	struct answer a;
+
+	answer(c, op, &a);
+	ck_assert_uint_eq(a.reply.rid, rid);
+	ck_assert_msg(a.reply.status == status, "%.*s", (int)a.reply.text.len,
+		      a.reply.text.p);
+}
+
+static void
+expect_closed(struct client *c)
+{
+	char byte;
+
+	for (int i = 0; i < MAX_TURNS; i++) {
+		ssize_t n;
+
+		turn();
+		n = recv(c->fd, &byte, 1, 0);
+		ck_assert_int_le(n, 0);
+		if (n == 0 || errno != EAGAIN)
+			return;
+	}
+	ck_abort_msg("the connection is still open");
+}
+
+static const struct qp_str q = {"q", 1};
+
+static struct client *
+client_new(void)
+{
+	static uint8_t session[QP_SESSION_BYTES];
+	struct client *c = client_raw();
+
+	session[0]++;
+	ask(c,
+	    &(struct qp_request){.op = QP_OP_HELLO,
+				 .rid = 1,
+				 .version = 1,
+				 .session = {(char *)session, QP_SESSION_BYTES}},
+	    "", 0);
+	expect(c, QP_OP_HELLO, 1, QP_OK);
+	return c;
+}
+
+static void
+put(struct client *c, uint64_t rid, const void *body, size_t len)
+{
+	ask(c, &(struct qp_request){.op = QP_OP_PUT, .rid = rid, .queue = q}, body,
+	    len);
+}
+
+static void
+get(struct client *c, uint64_t rid, uint64_t timeout_ms)
+{
+	ask(c,
+	    &(struct qp_request){
+		    .op = QP_OP_GET, .rid = rid, .queue = q, .timeout_ms = timeout_ms},
+	    "", 0);
+}
+
+static void
+expect_item(struct client *c, uint64_t rid, const void *body, size_t len)
+{
+	struct answer a;
+
+	answer(c, QP_OP_GET, &a);
+	ck_assert_uint_eq(a.reply.rid, rid);
+	ck_assert_uint_eq(a.reply.status, QP_OK);
+	ck_assert_uint_eq(a.body_len, len);
+	ck_assert(memcmp(a.body, body, len) == 0);
+}
+
+START_TEST(a_dialogue_cut_at_every_byte_is_understood)
+{
+	struct client *c = client_new();
+	uint8_t *bytes;
+	size_t len;
+
+	bytes = request_bytes(
+		&(struct qp_request){.op = QP_OP_PUT, .rid = 2, .queue = q}, "hello", 5,
+		&len);
+	for (size_t cut = 1; cut < len; cut++) {
+		send_bytes(c, bytes, cut);
+		send_bytes(c, bytes + cut, len - cut);
+		expect(c, QP_OP_PUT, 2, QP_OK);
+		get(c, 3, 0);
+		expect_item(c, 3, "hello", 5);
+	}
+	for (size_t i = 0; i < len; i++)
+		send_bytes(c, bytes + i, 1);
+	expect(c, QP_OP_PUT, 2, QP_OK);
+	free(bytes);
+	client_end(c);
+}
+END_TEST
+
+START_TEST(many_requests_in_one_write_are_all_answered)
+{
+	struct client *c = client_new();
+	size_t len, one;
+	uint8_t *all = malloc(1 << 20), *bytes;
+
+	len = 0;
+	for (uint64_t rid = 1; rid <= 2000; rid++) {
+		bytes = request_bytes(
+			&(struct qp_request){.op = QP_OP_PUT, .rid = rid, .queue = q},
+			"0123456789", 10, &one);
+		memcpy(all + len, bytes, one);
+		len += one;
+		free(bytes);
+	}
+	send_bytes(c, all, len);
+	for (uint64_t rid = 1; rid <= 2000; rid++)
+		expect(c, QP_OP_PUT, rid, QP_OK);
+	free(all);
+	client_end(c);
+}
+END_TEST
+
+START_TEST(large_bodies_come_back_as_they_went)
+{
+	static const size_t sizes[] = {0,     1,     4096,  4097,   65527,
+				       65528, 65536, 65537, 262144, 1 << 20};
+	struct client *c = client_new();
+	uint8_t *body = malloc(1 << 20);
+
+	for (size_t i = 0; i < 1 << 20; i++)
+		body[i] = (uint8_t)(i * 7 + i / 256);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		put(c, 2, body, sizes[i]);
+		get(c, 3, 0);
+		expect(c, QP_OP_PUT, 2, QP_OK);
+		expect_item(c, 3, body, sizes[i]);
+	}
+	free(body);
+	client_end(c);
+}
+END_TEST
+
+START_TEST(a_body_that_is_too_big_is_thrown_away_and_the_connection_lives)
+{
+	struct client *c = client_new();
+	uint8_t *body = calloc(1, (1 << 20) + 1);
+
+	put(c, 2, body, (1 << 20) + 1);
+	expect(c, QP_OP_PUT, 2, QP_TOO_BIG);
+	ask(c, &(struct qp_request){.op = QP_OP_PING, .rid = 3}, body, 70000);
+	expect(c, QP_OP_PING, 3, QP_INVALID);
+	ask(c, &(struct qp_request){.op = QP_OP_PING, .rid = 4}, "", 0);
+	expect(c, QP_OP_PING, 4, QP_OK);
+	free(body);
+	client_end(c);
+}
+END_TEST
+
+START_TEST(a_wait_does_not_hold_up_what_comes_behind_it)
+{
+	struct client *c = client_new(), *d = client_new();
+
+	get(c, 2, QP_FOREVER);
+	ask(c, &(struct qp_request){.op = QP_OP_PING, .rid = 3}, "", 0);
+	expect(c, QP_OP_PING, 3, QP_OK);
+	put(d, 2, "x", 1);
+	expect(d, QP_OP_PUT, 2, QP_OK);
+	expect_item(c, 2, "x", 1);
+	client_end(c);
+	client_end(d);
+}
+END_TEST
+
+START_TEST(what_a_dead_client_held_goes_to_the_next_and_says_so)
+{
+	struct client *c = client_new(), *d = client_new();
+	struct answer a;
+
+	put(c, 2, "x", 1);
+	expect(c, QP_OP_PUT, 2, QP_OK);
+	get(c, 3, 0);
+	expect_item(c, 3, "x", 1);
+	get(d, 2, QP_FOREVER);
+	client_end(c);
+	answer(d, QP_OP_GET, &a);
+	ck_assert_uint_eq(a.reply.delivery, 2);
+	ck_assert_uint_eq(a.reply.options.crashes, 1);
+	client_end(d);
+}
+END_TEST
+
+START_TEST(an_orderly_close_counts_no_crash_and_is_answered_last)
+{
+	struct client *c = client_new(), *d = client_new();
+	struct answer a;
+
+	put(c, 2, "x", 1);
+	get(c, 3, 0);
+	expect(c, QP_OP_PUT, 2, QP_OK);
+	expect_item(c, 3, "x", 1);
+	ask(c, &(struct qp_request){.op = QP_OP_CLOSE, .rid = 4}, "", 0);
+	expect(c, QP_OP_CLOSE, 4, QP_OK);
+	expect_closed(c);
+	get(d, 2, 0);
+	answer(d, QP_OP_GET, &a);
+	ck_assert_uint_eq(a.reply.options.crashes, 0);
+	client_end(c);
+	client_end(d);
+}
+END_TEST
+
+START_TEST(a_dead_producer_leaves_no_ghost_and_no_half_item)
+{
+	struct client *c = client_new(), *d = client_new();
+	size_t len;
+	uint8_t *bytes, *body = calloc(1, 500000);
+	struct qe_stats before, after;
+
+	ask(d,
+	    &(struct qp_request){.op = QP_OP_DECLARE,
+				 .rid = 2,
+				 .queue = q,
+				 .options = {.present = 1u << QP_HAS_maxsize,
+					     .maxsize = 1}},
+	    "", 0);
+	expect(d, QP_OP_DECLARE, 2, QP_OK);
+	put(d, 3, "first", 5);
+	expect(d, QP_OP_PUT, 3, QP_OK);
+	qe_stats(server->engine, &before);
+	ask(c,
+	    &(struct qp_request){
+		    .op = QP_OP_PUT, .rid = 2, .queue = q, .timeout_ms = QP_FOREVER},
+	    "ghost", 5);
+	bytes = request_bytes(
+		&(struct qp_request){.op = QP_OP_PUT, .rid = 3, .queue = q}, body,
+		500000, &len);
+	send_bytes(c, bytes, len / 2);
+	client_end(c);
+	qe_stats(server->engine, &after);
+	ck_assert_uint_eq(after.waiters, 0);
+	ck_assert_uint_lt(after.memory, before.memory);
+	get(d, 4, 0);
+	expect_item(d, 4, "first", 5);
+	get(d, 5, 0);
+	expect(d, QP_OP_GET, 5, QP_EMPTY);
+	free(bytes);
+	free(body);
+	client_end(d);
+}
+END_TEST
+
+START_TEST(a_reader_that_stops_is_not_read_and_gets_everything_later)
+{
+	struct client *c = client_new(), *d = client_new();
+	uint8_t *body = calloc(1, 60000), *bytes;
+	size_t len, sent = 0, peeks = 0;
+	struct conn *conn = TAILQ_FIRST(&server->conns);
+
+	put(d, 2, body, 60000);
+	expect(d, QP_OP_PUT, 2, QP_OK);
+	/* Peeks, until neither side takes any more. */
+	for (int idle = 0; idle < 50;) {
+		ssize_t n;
+
+		bytes = request_bytes(&(struct qp_request){.op = QP_OP_PEEK,
+							   .rid = peeks + 10,
+							   .queue = q},
+				      "", 0, &len);
+		n = send(c->fd, bytes, len, MSG_NOSIGNAL);
+		ck_assert(n == (ssize_t)len || n < 0);
+		free(bytes);
+		peeks += n > 0;
+		sent += n > 0 ? (size_t)n : 0;
+		idle = n > 0 ? 0 : idle + 1;
+		turn();
+		ck_assert_uint_lt(conn->out.len, 100000 + 2 * 60000);
+		ck_assert_uint_lt(peeks, 1000000);
+	}
+	ck_assert(conn->paused);
+	ask(d, &(struct qp_request){.op = QP_OP_PING, .rid = 3}, "", 0);
+	expect(d, QP_OP_PING, 3, QP_OK);
+	for (size_t i = 0; i < peeks; i++)
+		expect(c, QP_OP_PEEK, i + 10, QP_OK);
+	ck_assert(!conn->paused);
+	free(body);
+	client_end(c);
+	client_end(d);
+}
+END_TEST
+
+START_TEST(before_hello_nothing_else_is_taken)
+{
+	struct client *c = client_raw();
+
+	ask(c, &(struct qp_request){.op = QP_OP_PING, .rid = 1}, "", 0);
+	expect(c, 0, 0, QP_BAD_STATE);
+	expect_closed(c);
+	client_end(c);
+	c = client_raw();
+	send_bytes(c, "\x00\x00\x10\x01\x00\x00\x00\x00", 8);
+	expect(c, 0, 0, QP_MALFORMED);
+	expect_closed(c);
+	client_end(c);
+	c = client_raw();
+	send_bytes(c, "\x00\x00\x00\x10\x00\x00\x00\x01", 8);
+	expect(c, 0, 0, QP_MALFORMED);
+	expect_closed(c);
+	client_end(c);
+}
+END_TEST
+
+START_TEST(a_broken_frame_closes_only_its_own_connection)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} broken[] = {
+		{"\0\0\0\0\0\0\0\0", 8},
+		{"\0\1\0\1\0\0\0\0", 8},
+		{"\377\377\377\377\377\377\377\377", 8},
+		{"\0\0\0\1\0\0\0\0\300", 9},
+		{"\0\0\0\5\0\0\0\0\335\4\0\0\0", 13},
+	};
+	struct client *d = client_new();
+
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		struct client *c = client_new();
+
+		send_bytes(c, broken[i].bytes, broken[i].len);
+		expect(c, 0, 0, QP_MALFORMED);
+		expect_closed(c);
+		client_end(c);
+		ask(d, &(struct qp_request){.op = QP_OP_PING, .rid = 2}, "", 0);
+		expect(d, QP_OP_PING, 2, QP_OK);
+	}
+	client_end(d);
+}
+END_TEST
+
+START_TEST(a_connection_too_many_is_told_so)
+{
+	struct client *c[4], *d;
+
+	for (int i = 0; i < 4; i++)
+		c[i] = client_new();
+	d = client_raw();
+	expect(d, 0, 0, QP_LIMIT);
+	expect_closed(d);
+	client_end(d);
+	for (int i = 0; i < 4; i++)
+		client_end(c[i]);
+	ck_assert_uint_eq(server->n_conns, 0);
+}
+END_TEST
+
+START_TEST(stopping_is_said_to_everybody)
+{
+	struct client *c = client_new(), *d = client_raw();
+
+	get(c, 2, QP_FOREVER);
+	server_stop(server);
+	expect(c, 0, 0, QP_STOPPING);
+	expect_closed(c);
+	expect(d, 0, 0, QP_STOPPING);
+	expect_closed(d);
+	ck_assert_uint_eq(server->n_conns, 0);
+	client_end(c);
+	client_end(d);
+}
+END_TEST
+
+START_TEST(batches_are_split_and_joined)
+{
+	static const int64_t lengths[] = {3, 0, 5};
+	struct client *c = client_new();
+	struct answer a;
+	struct qp_item item;
+
+	ask(c,
+	    &(struct qp_request){.op = QP_OP_PUT_MANY,
+				 .rid = 2,
+				 .queue = q,
+				 .lengths = {.n = 3, .numbers = lengths}},
+	    "abcdefgh", 8);
+	answer(c, QP_OP_PUT_MANY, &a);
+	ck_assert_uint_eq(a.reply.results.n, 3);
+	ask(c,
+	    &(struct qp_request){.op = QP_OP_PUT_MANY,
+				 .rid = 3,
+				 .queue = q,
+				 .lengths = {.n = 3, .numbers = lengths}},
+	    "abcdefg", 7);
+	expect(c, QP_OP_PUT_MANY, 3, QP_INVALID);
+	ask(c,
+	    &(struct qp_request){
+		    .op = QP_OP_GET_MANY, .rid = 4, .queue = q, .max_items = 10},
+	    "", 0);
+	answer(c, QP_OP_GET_MANY, &a);
+	ck_assert_uint_eq(a.reply.items.n, 3);
+	ck_assert_uint_eq(a.body_len, 8);
+	ck_assert_mem_eq(a.body, "abcdefgh", 8);
+	for (int i = 0; i < 3; i++) {
+		item = qp_item_next(&a.reply.items);
+		ck_assert_int_eq((int64_t)item.length, lengths[i]);
+		ck_assert_uint_eq(item.delivery, 1);
+	}
+	client_end(c);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("net");
+	TCase *t = tcase_create("net");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, a_dialogue_cut_at_every_byte_is_understood);
+	tcase_add_test(t, many_requests_in_one_write_are_all_answered);
+	tcase_add_test(t, large_bodies_come_back_as_they_went);
+	tcase_add_test(t,
+		       a_body_that_is_too_big_is_thrown_away_and_the_connection_lives);
+	tcase_add_test(t, a_wait_does_not_hold_up_what_comes_behind_it);
+	tcase_add_test(t, what_a_dead_client_held_goes_to_the_next_and_says_so);
+	tcase_add_test(t, an_orderly_close_counts_no_crash_and_is_answered_last);
+	tcase_add_test(t, a_dead_producer_leaves_no_ghost_and_no_half_item);
+	tcase_add_test(t, a_reader_that_stops_is_not_read_and_gets_everything_later);
+	tcase_add_test(t, before_hello_nothing_else_is_taken);
+	tcase_add_test(t, a_broken_frame_closes_only_its_own_connection);
+	tcase_add_test(t, a_connection_too_many_is_told_so);
+	tcase_add_test(t, stopping_is_said_to_everybody);
+	tcase_add_test(t, batches_are_split_and_joined);
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
