@@ -81,7 +81,8 @@ reload_cb(evutil_socket_t signal, short what, void *arg)
 	}
 	log_open(log_stderr_is_journal(), app->config->log_level);
 	engine = engine_config(app);
-	qe_configure(app->server->engine, server_now_ns(), &engine);
+	app->server->now_ns = server_now_ns();
+	qe_configure(app->server->engine, app->server->now_ns, &engine);
 	app->server->limits = server_limits(app->config);
 	log_event(LOG_LEVEL_INFO, "reload", "changed=\"%s\" after_restart=\"%s\"",
 		  changes.applied, changes.restart);

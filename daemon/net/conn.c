@@ -48,7 +48,7 @@ conn_new(struct server *server, int fd)
 	c->server = server;
 	c->fd = fd;
 	c->number = ++server->last_number;
-	c->progress_ns = server_now_ns();
+	c->progress_ns = server->now_ns;
 	qp_out_init(&c->out);
 	c->out.owner = server->engine;
 	event_assign(&c->readable, server->base, fd, EV_READ | EV_PERSIST, readable_cb,
@@ -75,7 +75,7 @@ static void
 end_session(struct conn *c)
 {
 	if (c->session)
-		qe_session_end(c->server->engine, server_now_ns(), c->session,
+		qe_session_end(c->server->engine, c->server->now_ns, c->session,
 			       QE_END_LOST);
 	c->session = NULL;
 }
@@ -120,7 +120,7 @@ conn_drain(struct conn *c, enum close_reason reason)
 	event_del(&c->readable);
 	c->state = CONN_DRAINING;
 	c->reason = reason;
-	c->progress_ns = server_now_ns();
+	c->progress_ns = c->server->now_ns;
 	conn_dirty(c);
 }
 
@@ -183,7 +183,7 @@ write_share(struct conn *c)
 		}
 		qp_out_consume(&c->out, (size_t)n);
 		c->progress_ns =
-			c->state == CONN_DRAINING ? server_now_ns() : c->progress_ns;
+			c->state == CONN_DRAINING ? c->server->now_ns : c->progress_ns;
 		share -= (size_t)n;
 	}
 	return true;

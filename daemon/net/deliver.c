@@ -133,7 +133,8 @@ deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
 	qe_item_unref(c->server->engine, item);
 }
 
-static void
+/* Not inlined: its array would make the stack frame of every reply large. */
+static __attribute__((noinline)) void
 append_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 {
 	struct qp_item rows[QP_MAX_BATCH_ITEMS];

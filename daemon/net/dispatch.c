@@ -74,7 +74,7 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 		deliver_refusal(c, m->rid, QP_BAD_STATE, "HELLO was said already");
 		return;
 	}
-	result = qe_session_new(c->server->engine, server_now_ns(),
+	result = qe_session_new(c->server->engine, c->server->now_ns,
 				(const uint8_t *)m->session.p, c, &c->session);
 	if (result == QE_INVALID) {
 		deliver_refusal(c, m->rid, QP_INVALID, "a session with this id exists");
@@ -107,7 +107,7 @@ handle_ping(struct conn *c, struct qp_request *m, struct frame *f)
 static void
 handle_close(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	qe_session_end(c->server->engine, server_now_ns(), c->session, QE_END_CLOSED);
+	qe_session_end(c->server->engine, c->server->now_ns, c->session, QE_END_CLOSED);
 	c->session = NULL;
 	deliver_ok(c, m);
 	conn_drain(c, CLOSE_bye);
@@ -119,7 +119,7 @@ static void
 put_items(struct conn *c, const struct qp_request *m, struct qe_item **items,
 	  unsigned n, bool many)
 {
-	uint64_t now_ns = server_now_ns();
+	uint64_t now_ns = c->server->now_ns;
 	struct qe_reply reply;
 
 	answer_reply(c, m,
@@ -198,7 +198,7 @@ handle_put_many(struct conn *c, struct qp_request *m, struct frame *f)
 static void
 get(struct conn *c, const struct qp_request *m, struct qe_get *args)
 {
-	uint64_t now_ns = server_now_ns();
+	uint64_t now_ns = c->server->now_ns;
 	struct qe_reply reply;
 
 	args->deadline_ns = deadline(now_ns, m->timeout_ms);
@@ -244,7 +244,7 @@ handle_get_many(struct conn *c, struct qp_request *m, struct frame *f)
 static void
 handle_join(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	uint64_t now_ns = server_now_ns();
+	uint64_t now_ns = c->server->now_ns;
 	enum qe_result result = qe_join(c->server->engine, now_ns, c->session, m->rid,
 					name_of(m), deadline(now_ns, m->timeout_ms));
 
@@ -256,7 +256,7 @@ static void
 handle_cancel(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer(c, m,
-	       qe_cancel(c->server->engine, server_now_ns(), c->session, m->target));
+	       qe_cancel(c->server->engine, c->server->now_ns, c->session, m->target));
 }
 
 /* --- finishing ------------------------------------------------------------------- */
@@ -264,7 +264,8 @@ handle_cancel(struct conn *c, struct qp_request *m, struct frame *f)
 static void
 handle_ack(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	answer(c, m, qe_ack(c->server->engine, server_now_ns(), c->session, tag_of(m)));
+	answer(c, m,
+	       qe_ack(c->server->engine, c->server->now_ns, c->session, tag_of(m)));
 }
 
 static void
@@ -272,7 +273,7 @@ handle_ack_many(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	int64_t stale[QP_MAX_BATCH_ITEMS];
 	struct qp_reply reply = {.stale = {.numbers = stale}};
-	uint64_t now_ns = server_now_ns();
+	uint64_t now_ns = c->server->now_ns;
 
 	for (uint32_t i = 0; i < m->tags.n / 2; i++) {
 		struct qe_tag tag = {.epoch = m->epoch};
@@ -289,7 +290,7 @@ static void
 handle_task_done(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer(c, m,
-	       qe_task_done(c->server->engine, server_now_ns(), c->session,
+	       qe_task_done(c->server->engine, c->server->now_ns, c->session,
 			    name_of(m)));
 }
 
@@ -297,7 +298,7 @@ static void
 handle_release(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer(c, m,
-	       qe_release(c->server->engine, server_now_ns(), c->session, tag_of(m)));
+	       qe_release(c->server->engine, c->server->now_ns, c->session, tag_of(m)));
 }
 
 /* --- queues ---------------------------------------------------------------------- */
@@ -360,7 +361,7 @@ handle_declare(struct conn *c, struct qp_request *m, struct frame *f)
 	};
 	struct qp_reply reply = {0};
 	struct qe_queue_stats has;
-	enum qe_result result = qe_declare(c->server->engine, server_now_ns(),
+	enum qe_result result = qe_declare(c->server->engine, c->server->now_ns,
 					   name_of(m), &declare, &reply.created, &has);
 
 	if (result == QE_OK)
@@ -375,7 +376,7 @@ static void
 handle_delete(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer(c, m,
-	       qe_delete(c->server->engine, server_now_ns(), name_of(m),
+	       qe_delete(c->server->engine, c->server->now_ns, name_of(m),
 			 QP_OPT(&m->options, force)));
 }
 
@@ -383,8 +384,8 @@ static void
 handle_purge(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	struct qp_reply reply = {0};
-	enum qe_result result =
-		qe_purge(c->server->engine, server_now_ns(), name_of(m), &reply.count);
+	enum qe_result result = qe_purge(c->server->engine, c->server->now_ns,
+					 name_of(m), &reply.count);
 
 	if (result == QE_OK)
 		deliver_fields(c, m, &reply);
@@ -396,14 +397,14 @@ static void
 handle_shutdown(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer(c, m,
-	       qe_shutdown(c->server->engine, server_now_ns(), name_of(m),
+	       qe_shutdown(c->server->engine, c->server->now_ns, name_of(m),
 			   QP_OPT(&m->options, immediate)));
 }
 
 static void
 handle_reopen(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	answer(c, m, qe_reopen(c->server->engine, server_now_ns(), name_of(m)));
+	answer(c, m, qe_reopen(c->server->engine, c->server->now_ns, name_of(m)));
 }
 
 static void

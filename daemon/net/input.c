@@ -41,7 +41,7 @@ keep(struct conn *c, const uint8_t *p, size_t len)
 	memcpy(c->in.bytes, p, len);
 	c->in.len = len;
 	if (c->state != CONN_HELLO)
-		c->progress_ns = server_now_ns();
+		c->progress_ns = c->server->now_ns;
 }
 
 /* The head is there, the large body is not: from now on it is read in place, or thrown away. */
@@ -56,7 +56,7 @@ begin_body(struct conn *c, struct qp_frame f, const uint8_t *head, size_t have)
 			qe_item_unref(c->server->engine, item);
 		return;
 	}
-	c->progress_ns = server_now_ns();
+	c->progress_ns = c->server->now_ns;
 	if (!item) {
 		c->in.discard = f.body_len - have;
 		return;
@@ -140,7 +140,7 @@ took_body(struct conn *c, size_t n, size_t left)
 {
 	if (n < left) {
 		c->in.body_got += n;
-		c->progress_ns = server_now_ns();
+		c->progress_ns = c->server->now_ns;
 		return;
 	}
 	c->in.body_got += left;
@@ -158,7 +158,7 @@ took_bytes(struct conn *c, size_t n)
 	size_t dropped = c->in.discard < n ? (size_t)c->in.discard : n;
 
 	if (dropped > 0)
-		c->progress_ns = server_now_ns();
+		c->progress_ns = c->server->now_ns;
 	c->in.discard -= dropped;
 	handle(c, p + dropped, n - dropped);
 }
@@ -189,6 +189,7 @@ input_read(struct conn *c)
 	ssize_t n = read_share(c, body_left);
 	size_t kept = c->in.len;
 
+	c->server->now_ns = server_now_ns();
 	if (n == 0)
 		conn_close(c, CLOSE_eof);
 	else if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)

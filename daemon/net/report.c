@@ -79,7 +79,7 @@ report_one_queue(struct conn *c, const struct qp_request *request)
 	struct qe_queue_stats q;
 	struct qp_out rows;
 	enum qe_result result =
-		qe_queue_stats(c->server->engine, server_now_ns(), name, &q);
+		qe_queue_stats(c->server->engine, c->server->now_ns, name, &q);
 
 	if (result != QE_OK) {
 		deliver_result(c, request->rid, result);
@@ -95,7 +95,7 @@ void
 report_queues(struct conn *c, const struct qp_request *request)
 {
 	struct qe_queue_stats q[QUEUES_AT_ONCE];
-	uint64_t cursor = request->cursor, now_ns = server_now_ns();
+	uint64_t cursor = request->cursor, now_ns = c->server->now_ns;
 	uint32_t n = 0;
 	struct qp_out rows;
 
@@ -126,7 +126,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qp_row_begin(&rows, 14 + COUNTERS + N_CLOSE_REASONS);
 	qp_row_string(&rows, "version", PACKAGE_VERSION, sizeof(PACKAGE_VERSION) - 1);
 	qp_row_number(&rows, "epoch", s->epoch);
-	qp_row_number(&rows, "uptime_ms", MS(server_now_ns() - s->started_ns));
+	qp_row_number(&rows, "uptime_ms", MS(s->now_ns - s->started_ns));
 	qp_row_number(&rows, "pid", (uint64_t)getpid());
 	qp_row_number(&rows, "queues", e.queues);
 	qp_row_number(&rows, "sessions", e.sessions);

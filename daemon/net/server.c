@@ -32,16 +32,17 @@ static void
 sweep_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
-	uint64_t now_ns = server_now_ns();
 	struct conn *c, *next;
 
+	s->now_ns = server_now_ns();
 	for (c = TAILQ_FIRST(&s->conns); c; c = next) {
 		bool hello = c->state == CONN_HELLO;
 		uint64_t timeout_ms =
 			hello ? s->limits.hello_timeout_ms : s->limits.frame_timeout_ms;
 
 		next = TAILQ_NEXT(c, all);
-		if (conn_is_timed(c) && now_ns - c->progress_ns > timeout_ms * 1000000)
+		if (conn_is_timed(c) &&
+		    s->now_ns - c->progress_ns > timeout_ms * 1000000)
 			conn_close(c,
 				   hello ? CLOSE_hello_timeout : CLOSE_frame_timeout);
 	}
@@ -60,7 +61,7 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	s->engine = engine;
 	s->epoch = epoch;
 	s->limits = *limits;
-	s->started_ns = server_now_ns();
+	s->started_ns = s->now_ns = server_now_ns();
 	s->timer_ns = QE_NEVER;
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->closed);
@@ -109,8 +110,10 @@ void
 server_accept(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg)
 {
 	struct server *s = arg;
-	struct conn *c = conn_new(s, fd);
+	struct conn *c;
 
+	s->now_ns = server_now_ns();
+	c = conn_new(s, fd);
 	if (!c) {
 		log_event(LOG_LEVEL_WARNING, "accept", "error=\"no memory\"");
 		return;
@@ -124,15 +127,15 @@ server_accept(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg
 
 /* Sets the timer to the engine's next deadline. A timer that is too early is left alone: it costs one turn. */
 static void
-set_timer(struct server *s, uint64_t now_ns)
+set_timer(struct server *s)
 {
 	uint64_t at_ns = qe_next_deadline(s->engine), wait_us;
 	struct timeval wait;
 
-	s->more = at_ns <= now_ns;
+	s->more = at_ns <= s->now_ns;
 	if (s->more || at_ns >= s->timer_ns)
 		return;
-	wait_us = (at_ns - now_ns + 999) / 1000;
+	wait_us = (at_ns - s->now_ns + 999) / 1000;
 	wait = (struct timeval){(time_t)(wait_us / 1000000),
 				(suseconds_t)(wait_us % 1000000)};
 	s->timer_ns = event_add(&s->timer, &wait) == 0 ? at_ns : QE_NEVER;
@@ -141,10 +144,10 @@ set_timer(struct server *s, uint64_t now_ns)
 bool
 server_turn(struct server *s)
 {
-	uint64_t now_ns = server_now_ns();
 	struct conn *c;
 
-	qe_tick(s->engine, now_ns);
+	s->now_ns = server_now_ns();
+	qe_tick(s->engine, s->now_ns);
 	deliver_finished(s);
 	while ((c = TAILQ_FIRST(&s->dirty))) {
 		conn_flush(c);
@@ -152,7 +155,7 @@ server_turn(struct server *s)
 			s); /* a connection that was resumed may have asked for more */
 	}
 	free_closed(s);
-	set_timer(s, now_ns);
+	set_timer(s);
 	return s->more;
 }
 

@@ -39,6 +39,8 @@ struct server {
 	struct listeners *listeners; /* told when a connection has gone; may be NULL */
 	uint32_t epoch;
 	uint64_t started_ns;
+	uint64_t now_ns; /* the time of what is being handled; asking the clock for each
+			    request would cost as much as a lookup */
 	uint32_t last_number;
 	size_t n_conns;
 	uint64_t closed_by[N_CLOSE_REASONS];
