@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The verbs on a queue as a whole: join, declare, delete, purge, shutdown, reopen.
+ */
+#include "daemon/core/engine_int.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/settle.h"
+#include "daemon/core/sweep.h"
+#include "daemon/core/waiter.h"
+
+/* Finds a queue that must exist: QE_OK, QE_NOT_FOUND, QE_INVALID. */
+static enum qe_result
+find(const struct qe *e, struct qe_name name, struct queue **ret_queue)
+{
+	*ret_queue = queue_find(e, name);
+	if (*ret_queue)
+		return QE_OK;
+	return queue_name_valid(name) ? QE_NOT_FOUND : QE_INVALID;
+}
+
+enum qe_result
+qe_join(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
+	struct qe_name queue, uint64_t deadline_ns)
+{
+	struct queue *q;
+	struct waiter *w;
+	enum qe_result result = waiter_check(e, session, rid);
+
+	e->now_ns = now_ns;
+	if (result != QE_OK)
+		return result;
+	result = find(e, queue, &q);
+	if (result == QE_INVALID)
+		return result;
+	if (result == QE_NOT_FOUND || queue_unfinished(q) == 0)
+		return QE_OK;
+	if (deadline_ns <= now_ns)
+		return QE_TIMEOUT;
+	result = waiter_new(e, session, rid, 0, &w);
+	if (result != QE_OK)
+		return result;
+	w->request = QE_REQUEST_JOIN;
+	waiter_start(e, w, q, LINE_JOIN, deadline_ns);
+	return QE_WAIT;
+}
+
+enum qe_result
+qe_cancel(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid)
+{
+	struct waiter *w = waiter_find(e, session, rid);
+
+	e->now_ns = now_ns;
+	if (!w)
+		return QE_NOT_FOUND;
+	settle_later(e, w->slot.queue);
+	waiter_finish(e, w, QE_CANCELLED);
+	settle(e);
+	return QE_OK;
+}
+
+/* Whether the queue has what is declared. All maxsizes that bound nothing are equal. */
+static bool
+matches(const struct queue *q, const struct qe_declare *declare)
+{
+	bool unbounded = q->maxsize <= 0 && declare->maxsize <= 0;
+
+	if (declare->has_maxsize && !unbounded && q->maxsize != declare->maxsize)
+		return false;
+	return !declare->has_max_bytes || q->max_bytes == declare->max_bytes;
+}
+
+enum qe_result
+qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
+	   const struct qe_declare *declare, bool *ret_created,
+	   struct qe_queue_stats *ret_stats)
+{
+	struct queue *q;
+	bool created;
+	enum qe_result result = queue_need(e, queue, &q, &created);
+
+	e->now_ns = now_ns;
+	if (result != QE_OK)
+		return result;
+	if (!created && !declare->update && !matches(q, declare)) {
+		queue_stats(e, q, ret_stats);
+		return QE_MISMATCH;
+	}
+	if (created || declare->update) {
+		if (declare->has_maxsize)
+			q->maxsize = declare->maxsize;
+		if (declare->has_max_bytes)
+			q->max_bytes = declare->max_bytes;
+		settle_queue(e, q);
+	}
+	*ret_created = created;
+	return QE_OK;
+}
+
+static void
+answer_deleted(struct qe *e, struct queue *q)
+{
+	for (int line = 0; line < LINES; line++) {
+		struct waiter *w;
+
+		while ((w = waiter_first(q, line)))
+			waiter_finish(e, w, QE_DELETED);
+	}
+}
+
+enum qe_result
+qe_delete(struct qe *e, uint64_t now_ns, struct qe_name queue, bool force)
+{
+	struct queue *q;
+	enum qe_result result = find(e, queue, &q);
+
+	e->now_ns = now_ns;
+	if (result != QE_OK)
+		return result;
+	if (!force && (queue_unfinished(q) > 0 || q->waiters > 0))
+		return QE_NOT_EMPTY;
+	answer_deleted(e, q);
+	item_discard_ready(e, q, CAUSE_purged);
+	item_discard_leased(e, q, CAUSE_purged);
+	queue_unname(e, q);
+	list_append(&e->deleted, &q->ending);
+	settle(e);
+	sweep(e);
+	return QE_OK;
+}
+
+enum qe_result
+qe_purge(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t *ret_count)
+{
+	struct queue *q;
+	enum qe_result result = find(e, queue, &q);
+
+	e->now_ns = now_ns;
+	if (result != QE_OK)
+		return result;
+	*ret_count = queue_size(q);
+	item_discard_ready(e, q, CAUSE_purged);
+	settle_queue(e, q);
+	sweep(e);
+	return QE_OK;
+}
+
+enum qe_result
+qe_shutdown(struct qe *e, uint64_t now_ns, struct qe_name queue, bool immediate)
+{
+	struct queue *q;
+	enum qe_result result = queue_need(e, queue, &q, NULL);
+
+	e->now_ns = now_ns;
+	if (result != QE_OK)
+		return result;
+	if (q->shutdown != QE_SHUTDOWN_IMMEDIATE)
+		q->shutdown = immediate ? QE_SHUTDOWN_IMMEDIATE : QE_SHUTDOWN;
+	if (immediate)
+		item_discard_ready(e, q, CAUSE_dropped);
+	settle_queue(e, q);
+	sweep(e);
+	return QE_OK;
+}
+
+enum qe_result
+qe_reopen(struct qe *e, uint64_t now_ns, struct qe_name queue)
+{
+	struct queue *q;
+	enum qe_result result = find(e, queue, &q);
+
+	e->now_ns = now_ns;
+	if (result == QE_OK)
+		q->shutdown = QE_OPEN;
+	return result;
+}

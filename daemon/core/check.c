@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * qe_check(): everything that must hold between two calls, counted again from nothing.
+ * It only looks.
+ */
+#include "daemon/core/engine_int.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/session.h"
+#include "daemon/core/settle.h"
+#include "daemon/core/sweep.h"
+#include "daemon/core/waiter.h"
+
+/* Leaves the function with `sentence` unless it is true. */
+#define HOLDS(condition, sentence)       \
+	do {                             \
+		if (!(condition))        \
+			return sentence; \
+	} while (0)
+
+/* Leaves the function with what `call` found. */
+#define PASS(call)                           \
+	do {                                 \
+		const char *found_ = (call); \
+		if (found_)                  \
+			return found_;       \
+	} while (0)
+
+/* What is counted on the way. */
+struct census {
+	const struct qe *e;
+	uint64_t waiters, timers, starving, promised, holdings;
+	uint64_t leases; /* those of deleted queues too */
+	uint64_t finished;
+	uint64_t count[ITEM_STATES];
+	uint64_t cost;	 /* of accepted items */
+	uint64_t memory; /* of all but items and answers */
+};
+
+/* Sums over the ready or leased items of one queue. */
+struct sum {
+	uint64_t n, bytes, cost, last_id;
+};
+
+static const char *
+check_item(const struct queue *q, const struct qe_item *item, enum item_state state,
+	   struct sum *sum)
+{
+	HOLDS(item->state == state, "an item's state is that of its set");
+	HOLDS(item->queue == q, "an item points to its queue");
+	HOLDS(item->refs > 0, "an accepted item is referenced");
+	sum->n++;
+	sum->bytes += item->body_len;
+	sum->cost += item_cost(item);
+	return NULL;
+}
+
+static const char *
+check_ready(const struct queue *q, const struct qe_item *item, bool returned,
+	    struct sum *sum)
+{
+	PASS(check_item(q, item, ITEM_READY, sum));
+	HOLDS(item->returned == returned, "a ready item knows which set it is in");
+	HOLDS(item->id > sum->last_id, "ready items are in order");
+	HOLDS(returned == (item->deliveries > 0), "only returned items were delivered");
+	sum->last_id = item->id;
+	return NULL;
+}
+
+static const char *
+check_returned(const struct queue *q, const struct heap_node *node, struct sum *sum)
+{
+	if (!node)
+		return NULL;
+	PASS(check_returned(q, node->left, sum));
+	PASS(check_ready(q, list_entry(node, const struct qe_item, heap), true, sum));
+	return check_returned(q, node->right, sum);
+}
+
+static const char *
+check_ready_set(struct census *c, const struct queue *q)
+{
+	struct sum fresh = {0}, returned = {0};
+
+	list_each (at, &q->fresh)
+		PASS(check_ready(q, list_entry(at, const struct qe_item, node), false,
+				 &fresh));
+	PASS(check_returned(q, q->returned.root, &returned));
+	HOLDS(heap_check(&q->returned) == returned.n, "the returned items are a heap");
+	HOLDS(q->count[ITEM_READY] == fresh.n + returned.n, "ready items are counted");
+	HOLDS(q->bytes == fresh.bytes + returned.bytes, "ready bodies are counted");
+	HOLDS(q->cost == fresh.cost + returned.cost, "ready memory is counted");
+	c->cost += q->cost;
+	return NULL;
+}
+
+static const char *
+check_holdings(struct census *c, const struct queue *q)
+{
+	const struct qe *e = c->e;
+	struct sum leased = {0};
+
+	list_each (at, &q->holdings) {
+		const struct holding *h = list_entry(at, struct holding, in_queue);
+
+		HOLDS(h->queue == q, "a holding points to its queue");
+		HOLDS(h->pins > 0 || !list_empty(&h->leases) ||
+			      h == h->session->recent || q->deleted,
+		      "a holding is needed");
+		HOLDS(holding_find(e, h->session, q) == h, "a holding is found");
+		c->memory += mem_cost(sizeof(*h));
+		list_each (lease, &h->leases) {
+			const struct qe_item *item =
+				list_entry(lease, struct qe_item, node);
+
+			PASS(check_item(q, item, ITEM_LEASED, &leased));
+			HOLDS(item->holding == h, "a lease points to its holding");
+			HOLDS(item->deliveries > 0, "a leased item was delivered");
+			HOLDS(table_find(&e->leases, item_hash(e, item->id), item_match,
+					 &item->id) == item,
+			      "a lease is found by its id");
+		}
+	}
+	c->leases += leased.n;
+	if (q->deleted)
+		return NULL;
+	HOLDS(q->count[ITEM_LEASED] == leased.n, "leased items are counted");
+	HOLDS(q->leased_cost == leased.cost, "leased memory is counted");
+	c->cost += leased.cost;
+	return NULL;
+}
+
+static const char *
+check_waiter(struct census *c, const struct queue *q, enum line line,
+	     const struct waiter *w)
+{
+	HOLDS(w->slot.queue == q && w->slot.waiter == w, "a waiter knows its queue");
+	HOLDS(!w->finished && w->line == line, "a waiter stands in its line");
+	HOLDS(waiter_find(c->e, w->session, w->rid) == w, "a waiter is found by rid");
+	c->waiters++;
+	c->timers += w->timer_ns != QE_NEVER;
+	c->promised += w->request == QE_REQUEST_GET && w->get.holding;
+	c->memory += mem_cost(waiter_size(w));
+	return NULL;
+}
+
+static const char *
+check_lines(struct census *c, const struct queue *q)
+{
+	uint64_t waiters = 0;
+
+	for (int line = 0; line < LINES; line++) {
+		uint64_t n = 0, last_seq = 0;
+
+		list_each (at, &q->line[line]) {
+			const struct waiter *w =
+				list_entry(at, struct waiter, slot.node);
+
+			PASS(check_waiter(c, q, line, w));
+			HOLDS(w->seq > last_seq, "a line is in order of arrival");
+			last_seq = w->seq;
+			n++;
+		}
+		HOLDS(q->waiting[line] == n, "a line is counted");
+		waiters += n;
+	}
+	HOLDS(q->waiters == waiters, "the waiters of a queue are counted");
+	return NULL;
+}
+
+/* Nobody waits who could be served. */
+static const char *
+check_settled(struct census *c, const struct queue *q)
+{
+	const struct waiter *put = waiter_first(q, LINE_PUT);
+	const struct waiter *many = waiter_first(q, LINE_GET_MANY);
+	uint64_t ready = q->count[ITEM_READY];
+	enum qe_result why = put ? put_blocked(c->e, q, &put->put) : QE_OK;
+
+	HOLDS(ready == 0 || q->waiting[LINE_GET] == 0, "no get waits beside an item");
+	HOLDS(!many || !get_ripe(&many->get, ready),
+	      "no get of many waits for nothing");
+	HOLDS(!many || many->lingers == (ready >= many->get.args.min_items),
+	      "a get of many lingers when it has its fewest");
+	HOLDS(!put || (why != QE_OK && why != QE_TOO_BIG), "no put waits beside room");
+	HOLDS(queue_unfinished(q) > 0 || q->waiting[LINE_JOIN] == 0,
+	      "no join waits for nothing");
+	HOLDS(q->shutdown == QE_OPEN || q->waiters == q->waiting[LINE_JOIN],
+	      "only joins wait after a shutdown");
+	HOLDS(list_empty(&q->starving) == (why != QE_FULL_MEMORY),
+	      "who waits for memory is on the list for it");
+	HOLDS(list_empty(&q->touched), "no queue is left unsettled");
+	c->starving += why == QE_FULL_MEMORY;
+	return NULL;
+}
+
+static const char *
+check_queue(struct census *c, const struct queue *q)
+{
+	const struct qe_counters *n = &q->counters;
+	uint64_t left = 0;
+
+	for (int state = 0; state < ITEM_STATES; state++) {
+		left += q->count[state];
+		c->count[state] += q->count[state];
+	}
+	HOLDS(n->accepted == n->finished + n->expired + n->purged + n->moved_out +
+				     n->dropped + left,
+	      "no item of a queue appears or disappears");
+	c->memory += mem_cost(sizeof(*q) + q->name_len);
+	PASS(check_ready_set(c, q));
+	PASS(check_holdings(c, q));
+	PASS(check_lines(c, q));
+	return check_settled(c, q);
+}
+
+static const char *
+check_queues(struct census *c, const struct heap_node *node, uint64_t *n)
+{
+	if (!node)
+		return NULL;
+
+	const struct queue *q = list_entry(node, const struct queue, by_serial);
+
+	++*n;
+	HOLDS(!q->deleted, "a queue with a name is not deleted");
+	HOLDS(queue_find(c->e, (struct qe_name){q->name, q->name_len}) == q,
+	      "a queue is found by its name");
+	PASS(check_queue(c, q));
+	PASS(check_queues(c, node->left, n));
+	return check_queues(c, node->right, n);
+}
+
+static const char *
+check_session(struct census *c, const struct qe_session *session)
+{
+	uint64_t waiting = 0;
+
+	c->memory += mem_cost(sizeof(*session));
+	list_each (at, &session->waiters) {
+		const struct waiter *w = list_entry(at, struct waiter, in_session);
+
+		HOLDS(w->session == session, "a waiter points to its session");
+		waiting += !w->finished;
+		c->finished += w->finished;
+		if (w->finished)
+			c->memory += mem_cost(waiter_size(w));
+	}
+	HOLDS(session->waiting == waiting, "the waiters of a session are counted");
+	list_each (at, &session->holdings) {
+		HOLDS(list_entry(at, struct holding, in_session)->session == session,
+		      "a holding points to its session");
+		c->holdings++;
+	}
+	return NULL;
+}
+
+static const char *
+check_sessions(struct census *c)
+{
+	uint64_t n = 0;
+
+	list_each (at, &c->e->sessions) {
+		PASS(check_session(c, list_entry(at, struct qe_session, in_engine)));
+		n++;
+	}
+	HOLDS(n == c->e->n_sessions && n == c->e->ids.n, "sessions are counted");
+	list_each (at, &c->e->ended) {
+		const struct qe_session *session =
+			list_entry(at, struct qe_session, in_engine);
+
+		HOLDS(list_empty(&session->waiters), "no request outlives its session");
+		PASS(check_session(c, session));
+	}
+	return NULL;
+}
+
+static const char *
+check_deleted(struct census *c)
+{
+	list_each (at, &c->e->deleted) {
+		const struct queue *q = list_entry(at, struct queue, ending);
+
+		HOLDS(q->deleted && q->waiters == 0,
+		      "nobody waits for a deleted queue");
+		PASS(check_queue(c, q));
+	}
+	return NULL;
+}
+
+static uint64_t
+list_count(const struct list *head)
+{
+	uint64_t n = 0;
+
+	list_each (at, head)
+		n++;
+	return n;
+}
+
+static const char *
+check_tables(struct census *c)
+{
+	const struct qe *e = c->e;
+	const struct table *tables[] = {&e->names, &e->ids, &e->leases, &e->holdings,
+					&e->rids};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+		const struct table *t = tables[i];
+
+		HOLDS(table_check(t), "a table is sound");
+		c->memory += table_cost(t);
+	}
+	HOLDS(e->names.n == e->n_queues, "the table of names is complete");
+	HOLDS(e->leases.n == c->leases, "the table of leases is complete");
+	HOLDS(e->leases.promised == c->promised, "waiting gets have their leases kept");
+	HOLDS(e->holdings.n == c->holdings, "the table of holdings is complete");
+	HOLDS(e->rids.n == c->waiters, "the table of waiting requests is complete");
+	return NULL;
+}
+
+static const char *
+check_totals(const struct census *c)
+{
+	const struct qe *e = c->e;
+	const struct qe_counters *n = &e->counters;
+	uint64_t left = 0;
+
+	for (int state = 0; state < ITEM_STATES; state++) {
+		HOLDS(e->count[state] == c->count[state], "states sum up over queues");
+		left += e->count[state];
+	}
+	HOLDS(n->accepted == n->finished + n->expired + n->purged + n->moved_out +
+				     n->dropped + left,
+	      "no item appears or disappears");
+	HOLDS(e->n_waiters == c->waiters, "waiters are counted");
+	HOLDS(heap_check(&e->timers) == c->timers, "who has a deadline has a timer");
+	HOLDS(list_count(&e->starving) == c->starving, "who starves is listed once");
+	HOLDS(list_count(&e->finished) == c->finished, "answers have a session");
+	HOLDS(list_empty(&e->touched), "nothing is left unsettled");
+	HOLDS(e->accepted_cost == c->cost, "the memory of items is counted");
+	HOLDS(e->mem.used == c->memory + e->accepted_cost + e->other_cost +
+				     e->answers_cost + mem_cost(sizeof(*e)),
+	      "all memory is counted");
+	return NULL;
+}
+
+const char *
+qe_check(const struct qe *e)
+{
+	struct census c = {.e = e};
+	uint64_t n = 0;
+
+	HOLDS(heap_check(&e->queues) == e->n_queues, "the heap of queues is sound");
+	PASS(check_queues(&c, e->queues.root, &n));
+	HOLDS(n == e->n_queues, "queues are counted");
+	PASS(check_deleted(&c));
+	PASS(check_sessions(&c));
+	PASS(check_tables(&c));
+	return check_totals(&c);
+}

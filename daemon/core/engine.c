@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine as a whole: making and freeing it, its limits, its sizes, its clock. The
+ * verbs are in put.c, get.c, session.c and admin.c.
+ */
+#include "daemon/core/engine_int.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/session.h"
+#include "daemon/core/settle.h"
+#include "daemon/core/sweep.h"
+#include "daemon/core/waiter.h"
+
+#define DUE_SHARE 1000 /* waits that one qe_tick() ends */
+
+static bool
+queue_serial_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return list_entry(a, const struct queue, by_serial)->serial <
+	       list_entry(b, const struct queue, by_serial)->serial;
+}
+
+static void
+init_sets(struct qe *e)
+{
+	struct table *tables[] = {&e->names, &e->ids, &e->leases, &e->holdings,
+				  &e->rids};
+	struct list *lists[] = {&e->sessions, &e->finished, &e->touched, &e->starving,
+				&e->ended,    &e->deleted,  &e->trash};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		table_init(tables[i], &e->mem);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		list_init(lists[i]);
+	heap_init(&e->queues, queue_serial_before);
+	heap_init(&e->timers, waiter_timer_before);
+}
+
+struct qe *
+qe_new(const struct qe_config *config)
+{
+	struct qe *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->mem.used = mem_cost(sizeof(*e));
+	e->config = *config;
+	/* Clients know the epoch, but not where this process has its memory. */
+	e->key.k0 = hash_mix(config->epoch ^ (uintptr_t)e);
+	e->key.k1 = hash_mix(e->key.k0 + (uintptr_t)&e + (uintptr_t)qe_new);
+	init_sets(e);
+	return e;
+}
+
+static struct queue *
+first_queue(const struct qe *e)
+{
+	struct heap_node *first = e->queues.first;
+
+	return first ? list_entry(first, struct queue, by_serial) : NULL;
+}
+
+void
+qe_free(struct qe *e)
+{
+	struct queue *q;
+	struct list *at;
+
+	if (!e)
+		return;
+	while ((at = list_first(&e->sessions)))
+		qe_session_end(e, e->now_ns,
+			       list_entry(at, struct qe_session, in_engine),
+			       QE_END_CLOSED);
+	while ((q = first_queue(e)))
+		(void)!qe_delete(e, e->now_ns, (struct qe_name){q->name, q->name_len},
+				 true);
+	while (sweep_left(e))
+		sweep(e);
+	table_done(&e->names);
+	table_done(&e->ids);
+	table_done(&e->leases);
+	table_done(&e->holdings);
+	table_done(&e->rids);
+	assert(e->mem.used == mem_cost(sizeof(*e)));
+	free(e);
+}
+
+void
+qe_configure(struct qe *e, uint64_t now_ns, const struct qe_config *config)
+{
+	uint32_t epoch = e->config.epoch;
+
+	e->now_ns = now_ns;
+	e->config = *config;
+	e->config.epoch = epoch;
+	settle(e);
+}
+
+enum qe_result
+qe_size(struct qe *e, struct qe_name queue, struct qe_size *ret_size)
+{
+	const struct queue *q = queue_find(e, queue);
+
+	if (!q && !queue_name_valid(queue))
+		return QE_INVALID;
+	*ret_size = (struct qe_size){
+		.qsize = q ? queue_size(q) : 0,
+		.unfinished = q ? queue_unfinished(q) : 0,
+		.maxsize = q ? q->maxsize : e->config.maxsize,
+	};
+	return QE_OK;
+}
+
+enum qe_result
+qe_queue_stats(struct qe *e, uint64_t now_ns, struct qe_name queue,
+	       struct qe_queue_stats *ret_stats)
+{
+	const struct queue *q = queue_find(e, queue);
+
+	e->now_ns = now_ns;
+	if (!q)
+		return queue_name_valid(queue) ? QE_NOT_FOUND : QE_INVALID;
+	queue_stats(e, q, ret_stats);
+	return QE_OK;
+}
+
+bool
+qe_next_queue(struct qe *e, uint64_t now_ns, uint64_t *cursor,
+	      struct qe_queue_stats *ret_stats)
+{
+	struct queue probe = {.serial = *cursor + 1};
+	struct heap_node *found = heap_from(&e->queues, &probe.by_serial);
+
+	e->now_ns = now_ns;
+	if (!found)
+		return false;
+
+	const struct queue *q = list_entry(found, struct queue, by_serial);
+
+	*cursor = q->serial;
+	queue_stats(e, q, ret_stats);
+	return true;
+}
+
+void
+qe_stats(const struct qe *e, struct qe_stats *ret_stats)
+{
+	*ret_stats = (struct qe_stats){
+		.queues = e->n_queues,
+		.sessions = e->n_sessions,
+		.waiters = e->n_waiters,
+		.memory = e->mem.used,
+		.ready = e->count[ITEM_READY],
+		.delayed = e->count[ITEM_DELAYED],
+		.leased = e->count[ITEM_LEASED],
+		.dead = e->count[ITEM_DEAD],
+		.counters = e->counters,
+	};
+}
+
+/* Ends a wait whose time has come. */
+static void
+run_out(struct qe *e, struct waiter *w)
+{
+	struct queue *q = w->slot.queue;
+
+	settle_later(e, q);
+	switch (w->line) {
+	case LINE_GET:
+	case LINE_GET_MANY:
+		if (q->count[ITEM_READY] > 0)
+			waiter_give(e, w);
+		else
+			waiter_finish(e, w, QE_EMPTY);
+		break;
+	case LINE_PUT:
+		/* The reason is why the first in line does not move. */
+		waiter_finish(e, w, put_blocked(e, q, &waiter_first(q, LINE_PUT)->put));
+		break;
+	case LINE_JOIN:
+	case LINES: waiter_finish(e, w, QE_TIMEOUT); break;
+	}
+	settle(e);
+}
+
+/* The waiter whose time comes first, or NULL. */
+static struct waiter *
+first_timer(const struct qe *e)
+{
+	struct heap_node *first = e->timers.first;
+
+	return first ? list_entry(first, struct waiter, timer) : NULL;
+}
+
+uint64_t
+qe_tick(struct qe *e, uint64_t now_ns)
+{
+	struct waiter *w;
+
+	e->now_ns = now_ns;
+	for (int i = 0; i < DUE_SHARE; i++) {
+		w = first_timer(e);
+		if (!w || w->timer_ns > now_ns)
+			break;
+		run_out(e, w);
+	}
+	sweep(e);
+	return qe_next_deadline(e);
+}
+
+uint64_t
+qe_next_deadline(const struct qe *e)
+{
+	const struct waiter *w = first_timer(e);
+
+	if (sweep_left(e))
+		return e->now_ns;
+	if (!w)
+		return QE_NEVER;
+	return w->timer_ns > e->now_ns ? w->timer_ns : e->now_ns;
+}

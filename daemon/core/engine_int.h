@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine's own struct, for the files of daemon/core and for nobody else.
+ */
+#ifndef QBROKER_CORE_ENGINE_INT_H
+#define QBROKER_CORE_ENGINE_INT_H
+
+#include "daemon/core/engine.h"
+#include "daemon/core/hash.h"
+#include "daemon/core/heap.h"
+#include "daemon/core/item.h"
+#include "daemon/core/list.h"
+#include "daemon/core/mem.h"
+#include "daemon/core/table.h"
+
+struct qe {
+	struct mem mem;
+	struct qe_config config;
+	struct hash_key key;
+	uint64_t now_ns; /* of the last call */
+
+	uint64_t last_id;     /* of items */
+	uint64_t last_serial; /* of queues and sessions */
+	uint64_t last_seq;    /* of waiters */
+
+	struct table names;    /* queues by name */
+	struct table ids;      /* sessions by id */
+	struct table leases;   /* leased items by id */
+	struct table holdings; /* by session and queue */
+	struct table rids;     /* waiting requests by session and rid */
+
+	struct heap queues;   /* those with a name, in the order of making */
+	struct heap timers;   /* of waiters */
+	struct list sessions; /* that have not ended */
+	struct list finished; /* waiters with their answers */
+	struct list touched;  /* queues that settle() must look at */
+	struct list starving; /* queues whose first putter waits for memory */
+
+	/* For sweep(). */
+	struct list ended;	      /* sessions */
+	struct list deleted;	      /* queues */
+	struct list trash;	      /* items that were discarded */
+	struct heap_node *trash_tree; /* likewise, out of a heap */
+
+	uint64_t n_queues, n_sessions, n_waiters;
+	uint64_t count[ITEM_STATES]; /* over all queues */
+	struct qe_counters counters; /* likewise */
+	uint64_t accepted_cost;	     /* memory of items that are not NEW or GONE */
+	uint64_t other_cost;	     /* memory of those that are */
+	uint64_t answers_cost;	     /* memory of the arrays of answers */
+};
+
+/* Arrays that an answer owns, as mem_alloc() and mem_free(). */
+static inline void *
+answer_alloc(struct qe *e, size_t size)
+{
+	void *p = mem_alloc(&e->mem, size);
+
+	if (p)
+		e->answers_cost += mem_cost(size);
+	return p;
+}
+
+static inline void
+answer_free(struct qe *e, void *p, size_t size)
+{
+	if (p)
+		e->answers_cost -= mem_cost(size);
+	mem_free(&e->mem, p, size);
+}
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * qe_get(), qe_peek() and the verbs that end a lease.
+ */
+#include "daemon/core/get.h"
+
+#include "daemon/core/engine_int.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/session.h"
+#include "daemon/core/settle.h"
+#include "daemon/core/waiter.h"
+
+/* What reply.items points into; it remembers how large it is. */
+struct batch {
+	size_t cap;
+	struct qe_item *items[];
+};
+
+static struct batch *
+batch_new(struct qe *e, size_t cap)
+{
+	struct batch *b = answer_alloc(e, sizeof(*b) + cap * sizeof(struct qe_item *));
+
+	if (b)
+		b->cap = cap;
+	return b;
+}
+
+static void
+batch_free(struct qe *e, struct qe_item **items)
+{
+	struct batch *b = list_entry(items, struct batch, items);
+
+	answer_free(e, b, sizeof(*b) + b->cap * sizeof(struct qe_item *));
+}
+
+/* Gives the first item; the reply has a reference to it. */
+static struct qe_item *
+give_first(struct qe *e, struct queue *q, const struct get *get)
+{
+	struct qe_item *item = queue_first(q);
+
+	item->deliveries++;
+	if (get->args.no_ack) {
+		item_count(e, q, CAUSE_delivered);
+		item_move(e, item, ITEM_GONE, CAUSE_finished);
+	} else {
+		item->holding = get->holding;
+		item_move(e, item, ITEM_LEASED, CAUSE_delivered);
+		qe_item_ref(item);
+	}
+	return item;
+}
+
+bool
+get_ripe(const struct get *get, uint64_t n)
+{
+	return n >= get->args.max_items ||
+	       (n >= get->args.min_items && get->args.linger_ns == 0);
+}
+
+/* How many items may be given: what is ready, as far as memory goes. */
+static uint64_t
+batch_size(struct qe *e, const struct queue *q, const struct get *get,
+	   struct batch **ret_batch)
+{
+	uint64_t n = q->count[ITEM_READY];
+
+	*ret_batch = NULL;
+	if (!get->args.many || n == 1)
+		return 1;
+	if (n > get->args.max_items)
+		n = get->args.max_items;
+	if (n == 1 || (!get->args.no_ack && !table_reserve(&e->leases, n)))
+		return 1;
+	*ret_batch = batch_new(e, n);
+	return *ret_batch ? n : 1;
+}
+
+void
+get_give(struct qe *e, struct queue *q, const struct get *get, struct qe_reply *reply)
+{
+	struct batch *batch;
+	uint64_t n = batch_size(e, q, get, &batch), bytes = queue_first(q)->body_len;
+	struct qe_item *item = give_first(e, q, get);
+
+	*reply = (struct qe_reply){
+		.request = QE_REQUEST_GET, .many = get->args.many, .n = 1};
+	if (batch)
+		batch->items[0] = item;
+	while (reply->n < n) {
+		bytes += queue_first(q)->body_len;
+		if (bytes > get->args.max_bytes)
+			break;
+		batch->items[reply->n++] = give_first(e, q, get);
+	}
+	if (reply->n > 1) {
+		reply->items = batch->items;
+		return;
+	}
+	reply->item = item;
+	if (batch)
+		batch_free(e, batch->items);
+}
+
+struct qe_item *
+qe_reply_item(const struct qe_reply *reply, unsigned i)
+{
+	assert(i < reply->n);
+	return reply->items ? reply->items[i] : reply->item;
+}
+
+void
+qe_reply_done(struct qe *e, struct qe_reply *reply)
+{
+	if (reply->request == QE_REQUEST_GET) {
+		for (unsigned i = 0; i < reply->n; i++)
+			qe_item_unref(e, qe_reply_item(reply, i));
+		if (reply->items)
+			batch_free(e, reply->items);
+	} else {
+		answer_free(e, reply->results, reply->n * sizeof(*reply->results));
+	}
+	*reply = (struct qe_reply){.request = reply->request};
+}
+
+/* Whether the get takes what is ready without waiting. */
+static bool
+gets_now(const struct qe *e, const struct queue *q, const struct qe_get *args)
+{
+	struct get get = {.args = *args};
+
+	if (q->count[ITEM_READY] == 0)
+		return false;
+	if (!args->many || args->deadline_ns <= e->now_ns || q->shutdown != QE_OPEN)
+		return true;
+	return q->waiting[LINE_GET_MANY] == 0 && get_ripe(&get, q->count[ITEM_READY]);
+}
+
+static enum qe_result
+wait_for_items(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q,
+	       const struct get *get, struct qe_reply *ret_reply)
+{
+	struct waiter *w;
+	enum qe_result result = waiter_new(e, session, rid, 0, &w);
+
+	if (result != QE_OK)
+		return result;
+	w->get = *get;
+	w->request = QE_REQUEST_GET;
+	waiter_start(e, w, q, get->args.many ? LINE_GET_MANY : LINE_GET,
+		     get->args.deadline_ns);
+	settle_queue(e, q); /* it may begin to linger, or have a putter go on */
+	return waiter_answer(e, w, ret_reply);
+}
+
+static enum qe_result
+get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q,
+	 const struct qe_get *args, struct qe_reply *ret_reply)
+{
+	struct get get = {.args = *args};
+	bool now = gets_now(e, q, args);
+
+	if (!now && q->shutdown != QE_OPEN)
+		return QE_SHUT_DOWN;
+	if (!now && args->deadline_ns <= e->now_ns)
+		return QE_EMPTY;
+	if (!args->no_ack) {
+		get.holding = holding_need(e, session, q);
+		if (!get.holding || !table_reserve(&e->leases, 1))
+			return QE_NOMEM;
+	}
+	if (!now)
+		return wait_for_items(e, session, rid, q, &get, ret_reply);
+	get_give(e, q, &get, ret_reply);
+	settle_queue(e, q);
+	return QE_OK;
+}
+
+enum qe_result
+qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
+       struct qe_name queue, const struct qe_get *get, struct qe_reply *ret_reply)
+{
+	struct queue *q;
+	enum qe_result result = waiter_check(e, session, rid);
+
+	e->now_ns = now_ns;
+	if (result != QE_OK)
+		return result;
+	if (get->many && (get->max_items < 1 || get->max_items > QE_MAX_BATCH ||
+			  get->min_items < 1 || get->min_items > get->max_items))
+		return QE_INVALID;
+	result = queue_need(e, queue, &q, NULL);
+	if (result != QE_OK)
+		return result;
+	return get_from(e, session, rid, q, get, ret_reply);
+}
+
+enum qe_result
+qe_peek(struct qe *e, struct qe_name queue, struct qe_item **ret_item)
+{
+	struct queue *q = queue_find(e, queue);
+	struct qe_item *item = q ? queue_first(q) : NULL;
+
+	if (!q && !queue_name_valid(queue))
+		return QE_INVALID;
+	if (!item)
+		return QE_EMPTY;
+	qe_item_ref(item);
+	*ret_item = item;
+	return QE_OK;
+}
+
+/* The session's lease with this tag, or NULL. */
+static struct qe_item *
+find_lease(const struct qe *e, const struct qe_session *session, struct qe_tag tag)
+{
+	struct qe_item *item;
+
+	if (tag.epoch != e->config.epoch)
+		return NULL;
+	item = table_find(&e->leases, item_hash(e, tag.id), item_match, &tag.id);
+	if (!item || item->deliveries != tag.delivery ||
+	    item->holding->session != session || item->queue->deleted)
+		return NULL;
+	return item;
+}
+
+static void
+finish_lease(struct qe *e, struct qe_item *item)
+{
+	struct queue *q = item->queue;
+
+	item_move(e, item, ITEM_GONE, CAUSE_finished);
+	qe_item_unref(e, item);
+	settle_queue(e, q);
+}
+
+enum qe_result
+qe_ack(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_tag tag)
+{
+	struct qe_item *item = find_lease(e, session, tag);
+
+	e->now_ns = now_ns;
+	if (!item)
+		return QE_STALE;
+	finish_lease(e, item);
+	return QE_OK;
+}
+
+enum qe_result
+qe_task_done(struct qe *e, uint64_t now_ns, struct qe_session *session,
+	     struct qe_name queue)
+{
+	struct queue *q = queue_find(e, queue);
+	struct holding *h = q ? holding_find(e, session, q) : NULL;
+	struct list *first = h ? list_first(&h->leases) : NULL;
+
+	e->now_ns = now_ns;
+	if (!q && !queue_name_valid(queue))
+		return QE_INVALID;
+	if (!first)
+		return QE_NOT_LEASED;
+	finish_lease(e, list_entry(first, struct qe_item, node));
+	return QE_OK;
+}
+
+enum qe_result
+qe_release(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_tag tag)
+{
+	struct qe_item *item = find_lease(e, session, tag);
+
+	e->now_ns = now_ns;
+	if (!item)
+		return QE_STALE;
+	lease_return(e, item, CAUSE_released);
+	settle(e);
+	return QE_OK;
+}

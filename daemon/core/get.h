@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Giving items to a get, whether it waited or not.
+ */
+#ifndef QBROKER_CORE_GET_H
+#define QBROKER_CORE_GET_H
+
+#include "daemon/core/engine.h"
+
+struct holding;
+struct queue;
+
+struct get {
+	struct qe_get args;
+	struct holding *holding; /* where leases go; NULL with no_ack */
+};
+
+/* Whether the first get of many takes `n` ready items at once, without waiting for more.
+ */
+bool get_ripe(const struct get *get, uint64_t n);
+
+/* Gives the first ready items of the queue, which has some, and fills in the answer.
+ * Unless no_ack, there is room for one lease. */
+void get_give(struct qe *e, struct queue *q, const struct get *get,
+	      struct qe_reply *reply);
+
+#endif

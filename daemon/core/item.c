@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See item.h and, for the functions of the interface, engine.h.
+ */
+#include "daemon/core/item.h"
+
+#include "daemon/core/engine_int.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/session.h"
+
+/* Which states may follow a state: bits. */
+static const uint8_t legal_moves[ITEM_STATES] = {
+	[ITEM_NEW] = 1 << ITEM_READY,
+	[ITEM_READY] = 1 << ITEM_LEASED | 1 << ITEM_GONE,
+	[ITEM_LEASED] = 1 << ITEM_READY | 1 << ITEM_GONE,
+};
+
+static_assert(sizeof(struct qe_counters) == CAUSES * sizeof(uint64_t),
+	      "struct qe_counters is used as an array");
+
+enum qe_result
+qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
+{
+	uint64_t limit = e->config.memory_limit;
+
+	if (body_len > SIZE_MAX / 2)
+		return QE_NOMEM;
+
+	size_t size = offsetof(struct qe_item, body) + body_len;
+
+	if (limit > 0 && e->mem.used + mem_cost(size) > limit + limit / 8)
+		return QE_FULL_MEMORY;
+
+	struct qe_item *item = mem_alloc(&e->mem, size);
+
+	if (!item)
+		return QE_NOMEM;
+	*item = (struct qe_item){.body_len = body_len, .refs = 1, .state = ITEM_NEW};
+	e->other_cost += item_cost(item);
+	*ret_item = item;
+	return QE_OK;
+}
+
+void
+qe_item_ref(struct qe_item *item)
+{
+	item->refs++;
+}
+
+void
+qe_item_unref(struct qe *e, struct qe_item *item)
+{
+	assert(item->refs > 0);
+	if (--item->refs > 0)
+		return;
+	assert(item->state == ITEM_NEW || item->state == ITEM_GONE);
+	e->other_cost -= item_cost(item);
+	mem_free(&e->mem, item, offsetof(struct qe_item, body) + item->body_len);
+}
+
+void *
+qe_item_body(struct qe_item *item)
+{
+	return item->body;
+}
+
+size_t
+qe_item_body_len(const struct qe_item *item)
+{
+	return item->body_len;
+}
+
+void
+qe_item_set_ctype(struct qe_item *item, uint8_t ctype)
+{
+	item->ctype = ctype;
+}
+
+uint8_t
+qe_item_ctype(const struct qe_item *item)
+{
+	return item->ctype;
+}
+
+uint64_t
+qe_item_id(const struct qe_item *item)
+{
+	return item->id;
+}
+
+uint32_t
+qe_item_deliveries(const struct qe_item *item)
+{
+	return item->deliveries;
+}
+
+uint32_t
+qe_item_crashes(const struct qe_item *item)
+{
+	return item->crashes;
+}
+
+uint64_t
+item_cost(const struct qe_item *item)
+{
+	return mem_cost(offsetof(struct qe_item, body) + item->body_len);
+}
+
+bool
+item_before(const struct qe_item *a, const struct qe_item *b)
+{
+	return a->id < b->id;
+}
+
+bool
+item_heap_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return item_before(list_entry(a, const struct qe_item, heap),
+			   list_entry(b, const struct qe_item, heap));
+}
+
+uint64_t
+item_hash(const struct qe *e, uint64_t id)
+{
+	return hash_mix(id ^ e->key.k0);
+}
+
+bool
+item_match(const void *item, const void *id)
+{
+	return ((const struct qe_item *)item)->id == *(const uint64_t *)id;
+}
+
+static void
+add(struct qe_counters *counters, enum item_cause cause, uint64_t n)
+{
+	((uint64_t *)counters)[cause] += n;
+}
+
+static void
+count_many(struct qe *e, struct queue *q, enum item_cause cause, uint64_t n)
+{
+	add(&q->counters, cause, n);
+	add(&e->counters, cause, n);
+}
+
+void
+item_count(struct qe *e, struct queue *q, enum item_cause cause)
+{
+	count_many(e, q, cause, 1);
+}
+
+static void
+leave_ready(struct queue *q, struct qe_item *item)
+{
+	if (item->returned)
+		heap_remove(&q->returned, &item->heap);
+	else
+		list_remove(&item->node);
+	q->bytes -= item->body_len;
+	q->cost -= item_cost(item);
+}
+
+static void
+enter_ready(struct queue *q, struct qe_item *item, bool returned)
+{
+	item->returned = returned;
+	if (returned)
+		heap_insert(&q->returned, &item->heap);
+	else
+		list_append(&q->fresh, &item->node);
+	q->bytes += item->body_len;
+	q->cost += item_cost(item);
+}
+
+static void
+leave_leased(struct qe *e, struct qe_item *item)
+{
+	struct holding *h = item->holding;
+
+	table_remove(&e->leases, item_hash(e, item->id), item);
+	list_remove(&item->node);
+	item->holding = NULL;
+	holding_tidy(e, h);
+}
+
+static void
+enter_leased(struct qe *e, struct queue *q, struct qe_item *item)
+{
+	table_insert(&e->leases, item_hash(e, item->id), item);
+	list_append(&item->holding->leases, &item->node);
+	q->leased_cost += item_cost(item);
+}
+
+void
+item_move(struct qe *e, struct qe_item *item, enum item_state to, enum item_cause cause)
+{
+	struct queue *q = item->queue;
+	enum item_state from = item->state;
+
+	assert(legal_moves[from] & 1 << to);
+	if (from == ITEM_NEW) {
+		e->other_cost -= item_cost(item);
+		e->accepted_cost += item_cost(item);
+	} else {
+		q->count[from]--;
+		e->count[from]--;
+	}
+	if (from == ITEM_READY) {
+		leave_ready(q, item);
+	} else if (from == ITEM_LEASED) {
+		q->leased_cost -= item_cost(item);
+		leave_leased(e, item);
+	}
+
+	item->state = to;
+	if (to == ITEM_GONE) {
+		e->accepted_cost -= item_cost(item);
+		e->other_cost += item_cost(item);
+		item->queue = NULL;
+	} else {
+		q->count[to]++;
+		e->count[to]++;
+	}
+	if (to == ITEM_READY)
+		enter_ready(q, item, from == ITEM_LEASED);
+	else if (to == ITEM_LEASED)
+		enter_leased(e, q, item);
+	item_count(e, q, cause);
+}
+
+/* `n` items in `state`, which take `cost`, are gone. */
+static void
+discard(struct qe *e, struct queue *q, enum item_state state, uint64_t cost,
+	enum item_cause cause)
+{
+	uint64_t n = q->count[state];
+
+	q->count[state] = 0;
+	e->count[state] -= n;
+	e->accepted_cost -= cost;
+	e->other_cost += cost;
+	count_many(e, q, cause, n);
+}
+
+void
+item_discard_ready(struct qe *e, struct queue *q, enum item_cause cause)
+{
+	discard(e, q, ITEM_READY, q->cost, cause);
+	q->bytes = 0;
+	q->cost = 0;
+	list_append_all(&e->trash, &q->fresh);
+	heap_discard(&q->returned, &e->trash_tree);
+}
+
+void
+item_discard_leased(struct qe *e, struct queue *q, enum item_cause cause)
+{
+	discard(e, q, ITEM_LEASED, q->leased_cost, cause);
+	q->leased_cost = 0;
+}
+
+void
+item_forget(struct qe *e, struct qe_item *item)
+{
+	if (item->state == ITEM_LEASED)
+		leave_leased(e, item);
+	item->state = ITEM_GONE;
+	item->queue = NULL;
+	qe_item_unref(e, item);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An item: a body and its metadata in one allocation, in exactly one state. Only
+ * item_move() changes the state, and with it the set that the item is in and every
+ * count.
+ */
+#ifndef QBROKER_CORE_ITEM_H
+#define QBROKER_CORE_ITEM_H
+
+#include "daemon/core/engine.h"
+#include "daemon/core/heap.h"
+#include "daemon/core/list.h"
+
+#include <assert.h>
+
+struct queue;
+struct holding;
+
+enum item_state {
+	ITEM_NEW,     /* not accepted: the caller's, or a waiting put's */
+	ITEM_READY,   /* in its queue, `fresh` or `returned` */
+	ITEM_DELAYED, /* nothing enters it yet */
+	ITEM_LEASED,  /* in a holding and in the table of leases */
+	ITEM_DEAD,    /* nothing enters it yet */
+	ITEM_GONE,    /* in no set; lives on while it is referenced */
+	ITEM_STATES
+};
+
+/* Why an item changed its state: the counter that says so. */
+enum item_cause {
+#define QE_COUNTER(name, text) CAUSE_##name,
+#include "daemon/core/counters.def"
+#undef QE_COUNTER
+	CAUSES
+};
+
+struct qe_item {
+	union {
+		struct list node;      /* fresh, leased */
+		struct heap_node heap; /* returned */
+	};
+	uint64_t id;		 /* the order of acceptance */
+	uint64_t accepted_ns;	 /* when that was */
+	struct queue *queue;	 /* unless NEW or GONE */
+	struct holding *holding; /* LEASED: who has it */
+	size_t body_len;
+	uint32_t refs;
+	uint32_t deliveries;
+	uint32_t crashes;
+	uint8_t state;
+	uint8_t ctype;
+	bool returned; /* READY: which of the two sets */
+	_Alignas(8) unsigned char body[];
+};
+
+/* Beside the body, with an allocator's 8 bytes and its rounding to 16. */
+static_assert(offsetof(struct qe_item, body) + 8 + 15 <= 96, "an item has grown");
+
+/* What the item takes of the engine's memory. */
+uint64_t item_cost(const struct qe_item *item);
+
+/* Moves the item to another state and counts `cause`. On entering LEASED item->holding
+ * says whose; the lease's slot was reserved. The reference of the engine is left to the
+ * caller when the item is GONE. */
+void item_move(struct qe *e, struct qe_item *item, enum item_state to,
+	       enum item_cause cause);
+
+/* Counts something that is no change of state. */
+void item_count(struct qe *e, struct queue *q, enum item_cause cause);
+
+/* Counts all ready items of the queue as gone, and leaves them to sweep(). O(1). */
+void item_discard_ready(struct qe *e, struct queue *q, enum item_cause cause);
+
+/* The same for the leased ones; they stay where they are until sweep() comes by. */
+void item_discard_leased(struct qe *e, struct queue *q, enum item_cause cause);
+
+/* Ends an item that was discarded, and is in no list any more. */
+void item_forget(struct qe *e, struct qe_item *item);
+
+/* The order in which a queue gives its items. */
+bool item_before(const struct qe_item *a, const struct qe_item *b);
+bool item_heap_before(const struct heap_node *a, const struct heap_node *b);
+
+/* Of a tag's id, for the table of leases. */
+uint64_t item_hash(const struct qe *e, uint64_t id);
+bool item_match(const void *item, const void *id);
+
+#endif

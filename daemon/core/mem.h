@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Allocation that is counted, for the memory limit. What an allocator adds is estimated
+ * as in glibc: 8 bytes, then rounded up to 16. The caller says the size again when it
+ * frees, so nothing is stored for it.
+ */
+#ifndef QBROKER_CORE_MEM_H
+#define QBROKER_CORE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+struct mem {
+	uint64_t used; /* bytes, overhead included */
+};
+
+static inline uint64_t
+mem_cost(size_t size)
+{
+	uint64_t cost = ((uint64_t)size + 8 + 15) & ~(uint64_t)15;
+
+	return cost < 32 ? 32 : cost;
+}
+
+/* NULL: no memory. */
+static inline void *
+mem_alloc(struct mem *mem, size_t size)
+{
+	void *p = malloc(size);
+
+	if (p)
+		mem->used += mem_cost(size);
+	return p;
+}
+
+/* As mem_alloc, all zero. */
+static inline void *
+mem_zalloc(struct mem *mem, size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	if (p)
+		mem->used += mem_cost(n * size);
+	return p;
+}
+
+/* `size`: what was asked for. `p` may be NULL. */
+static inline void
+mem_free(struct mem *mem, void *p, size_t size)
+{
+	if (!p)
+		return;
+	mem->used -= mem_cost(size);
+	free(p);
+}
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * qe_put(), and puts on their way (put.h).
+ */
+#include "daemon/core/put.h"
+
+#include "daemon/core/engine_int.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/settle.h"
+#include "daemon/core/waiter.h"
+
+#include <string.h>
+
+static void
+put_init(struct put *put, struct qe_item **items, unsigned n, bool many, bool atomic)
+{
+	*put = (struct put){.items = items, .n = n, .many = many, .atomic = atomic};
+	for (unsigned i = 0; i < n; i++) {
+		put->bytes += items[i]->body_len;
+		put->cost += item_cost(items[i]);
+	}
+}
+
+/* Whether all is accepted at one moment. */
+static bool
+whole(const struct put *put)
+{
+	return !put->many || put->atomic;
+}
+
+static bool
+too_big(const struct queue *q, unsigned n, uint64_t bytes)
+{
+	return (q->max_bytes > 0 && bytes > q->max_bytes) ||
+	       (q->maxsize > 0 && n > (uint64_t)q->maxsize);
+}
+
+/* Whether waiting gets take `n` more items as soon as they are there. */
+static bool
+given_at_once(const struct queue *q, unsigned n, uint64_t bytes)
+{
+	const struct waiter *w = waiter_first(q, LINE_GET_MANY);
+	uint64_t ready = q->count[ITEM_READY] + n;
+
+	if (ready == n && q->waiting[LINE_GET] >= n)
+		return true;
+	return w && ready <= w->get.args.max_items && get_ripe(&w->get, ready) &&
+	       q->bytes + bytes <= w->get.args.max_bytes;
+}
+
+static enum qe_result
+room(const struct qe *e, const struct queue *q, unsigned n, uint64_t bytes,
+     uint64_t cost)
+{
+	enum qe_result result = queue_room(q, n, bytes);
+
+	if (result != QE_OK && !given_at_once(q, n, bytes))
+		return result;
+	return settle_memory(e, q, cost) ? QE_OK : QE_FULL_MEMORY;
+}
+
+static enum qe_result
+room_for_all(const struct qe *e, const struct queue *q, const struct put *put)
+{
+	if (too_big(q, put->n, put->bytes))
+		return QE_TOO_BIG;
+	return room(e, q, put->n, put->bytes, put->cost);
+}
+
+static enum qe_result
+room_for_next(const struct qe *e, const struct queue *q, const struct put *put)
+{
+	const struct qe_item *item = put->items[put->next];
+
+	if (too_big(q, 1, item->body_len))
+		return QE_TOO_BIG;
+	return room(e, q, 1, item->body_len, item_cost(item));
+}
+
+static void
+accept_next(struct qe *e, struct queue *q, struct put *put)
+{
+	struct qe_item *item = put->items[put->next];
+
+	item->id = ++e->last_id;
+	item->accepted_ns = e->now_ns;
+	item->queue = q;
+	item_move(e, item, ITEM_READY, CAUSE_accepted);
+	if (put->many)
+		put->results[put->next] = (int64_t)item->id;
+	else
+		put->id = item->id;
+	put->next++;
+	put->accepted++;
+}
+
+static void
+refuse_next(struct qe *e, struct put *put, enum qe_result result)
+{
+	qe_item_unref(e, put->items[put->next]);
+	if (put->many)
+		put->results[put->next] = -(int64_t)result;
+	put->next++;
+}
+
+enum qe_result
+put_advance(struct qe *e, struct queue *q, struct put *put)
+{
+	enum qe_result result = QE_OK;
+
+	if (whole(put)) {
+		result = room_for_all(e, q, put);
+		while (result == QE_OK && put->next < put->n)
+			accept_next(e, q, put);
+		return result;
+	}
+	while (put->next < put->n) {
+		result = room_for_next(e, q, put);
+		if (result == QE_OK)
+			accept_next(e, q, put);
+		else if (result == QE_TOO_BIG)
+			refuse_next(e, put, result);
+		else
+			return result;
+	}
+	return QE_OK;
+}
+
+enum qe_result
+put_blocked(const struct qe *e, const struct queue *q, const struct put *put)
+{
+	return whole(put) ? room_for_all(e, q, put) : room_for_next(e, q, put);
+}
+
+static bool
+is_full(enum qe_result result)
+{
+	return result == QE_FULL_ITEMS || result == QE_FULL_BYTES ||
+	       result == QE_FULL_MEMORY;
+}
+
+static void
+free_results(struct qe *e, struct put *put)
+{
+	answer_free(e, put->results, put->n * sizeof(*put->results));
+	put->results = NULL;
+}
+
+void
+put_answer(struct qe *e, struct put *put, enum qe_result result, struct qe_reply *reply)
+{
+	while (put->next < put->n)
+		refuse_next(e, put, result);
+	/* What was refused for itself is told item by item. */
+	if (!whole(put) && (put->accepted > 0 || is_full(result)))
+		result = QE_OK;
+	if (result != QE_OK)
+		free_results(e, put);
+	*reply = (struct qe_reply){.request = QE_REQUEST_PUT,
+				   .result = result,
+				   .many = put->many,
+				   .n = put->results ? put->n : 0,
+				   .id = put->id,
+				   .results = put->results};
+}
+
+void
+put_drop(struct qe *e, struct put *put)
+{
+	for (; put->next < put->n; put->next++)
+		qe_item_unref(e, put->items[put->next]);
+	free_results(e, put);
+}
+
+/* Hands the put over to a waiter in the queue's line. The answer may be there at once,
+ * when some items were refused for themselves, or getters took what had no room. */
+static enum qe_result
+wait_for_room(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q,
+	      uint64_t deadline_ns, struct put *put, struct qe_reply *ret_reply)
+{
+	struct waiter *w;
+	enum qe_result result = waiter_new(e, session, rid, put->n, &w);
+
+	if (result != QE_OK)
+		return result;
+	memcpy(w->items, put->items, put->n * sizeof(*w->items));
+	w->put = *put;
+	w->put.items = w->items;
+	*put = (struct put){0};
+	w->request = QE_REQUEST_PUT;
+	waiter_start(e, w, q, LINE_PUT, deadline_ns);
+	settle_queue(e, q);
+	return waiter_answer(e, w, ret_reply);
+}
+
+/* Accepts what there is room for now, and refuses the rest. */
+static void
+put_what_fits(struct qe *e, struct queue *q, struct put *put, struct qe_reply *reply)
+{
+	struct waiter *before = waiter_first(q, LINE_PUT);
+	enum qe_result result = QE_OK;
+	unsigned at;
+
+	if (before)
+		result = put_blocked(e, q, &before->put);
+	else
+		do {
+			at = put->next;
+			result = put_advance(e, q, put);
+			settle_queue(e, q);
+		} while (result != QE_OK && put->next > at);
+	put_answer(e, put, result, reply);
+}
+
+static enum qe_result
+put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q,
+	 uint64_t deadline_ns, struct put *put, struct qe_reply *ret_reply)
+{
+	struct waiter *before = waiter_first(q, LINE_PUT);
+	enum qe_result result = room_for_all(e, q, put);
+
+	if (result == QE_TOO_BIG && whole(put))
+		return result;
+	if (put->many) {
+		put->results = answer_alloc(e, put->n * sizeof(*put->results));
+		if (!put->results)
+			return QE_NOMEM;
+	}
+	if (!before && result == QE_OK) {
+		while (put->next < put->n)
+			accept_next(e, q, put);
+		settle_queue(e, q);
+		put_answer(e, put, QE_OK, ret_reply);
+		return QE_OK;
+	}
+	if (deadline_ns > e->now_ns)
+		return wait_for_room(e, session, rid, q, deadline_ns, put, ret_reply);
+	if (!whole(put)) {
+		put_what_fits(e, q, put, ret_reply);
+		return ret_reply->result;
+	}
+	return before ? put_blocked(e, q, &before->put) : result;
+}
+
+enum qe_result
+qe_put(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
+       struct qe_name queue, uint64_t deadline_ns, struct qe_item **items, unsigned n,
+       bool many, bool atomic, struct qe_reply *ret_reply)
+{
+	struct put put;
+	struct queue *q;
+	enum qe_result result = waiter_check(e, session, rid);
+
+	e->now_ns = now_ns;
+	put_init(&put, items, n, many, atomic);
+	if (n < 1 || n > (many ? QE_MAX_BATCH : 1))
+		result = QE_INVALID;
+	if (result == QE_OK)
+		result = queue_need(e, queue, &q, NULL);
+	if (result == QE_OK && q->shutdown != QE_OPEN)
+		result = QE_SHUT_DOWN;
+	if (result == QE_OK)
+		result = put_into(e, session, rid, q, deadline_ns, &put, ret_reply);
+	if (result != QE_OK && result != QE_WAIT)
+		put_drop(e, &put);
+	return result;
+}

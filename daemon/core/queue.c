@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See queue.h.
+ */
+#include "daemon/core/queue.h"
+
+#include "daemon/core/engine_int.h"
+
+#include <string.h>
+
+/* The length of the UTF-8 sequence that begins with `lead`, 0 if none does. */
+static size_t
+sequence_len(unsigned char lead)
+{
+	if (lead < 0x80)
+		return 1;
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+/* Decodes the sequence of `len` bytes; false if it is not well formed. */
+static bool
+decode(const unsigned char *p, size_t len, uint32_t *ret_char)
+{
+	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+	uint32_t c = len == 1 ? p[0] : p[0] & (0x7fu >> len);
+
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return false;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	*ret_char = c;
+	return c >= smallest[len] && c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff);
+}
+
+bool
+queue_name_valid(struct qe_name name)
+{
+	if (name.len < 1 || name.len > QE_MAX_NAME)
+		return false;
+	for (size_t i = 0, len; i < name.len; i += len) {
+		const unsigned char *p = (const unsigned char *)name.p + i;
+		uint32_t c;
+
+		len = sequence_len(*p);
+		if (len == 0 || len > name.len - i || !decode(p, len, &c))
+			return false;
+		if (c < 0x20 || (c >= 0x7f && c <= 0x9f))
+			return false;
+	}
+	return true;
+}
+
+static bool
+match_name(const void *value, const void *key)
+{
+	const struct queue *q = value;
+	const struct qe_name *name = key;
+
+	return q->name_len == name->len && memcmp(q->name, name->p, name->len) == 0;
+}
+
+static struct queue *
+find_hashed(const struct qe *e, struct qe_name name, uint64_t *ret_hash)
+{
+	*ret_hash = 0;
+	if (name.len < 1 || name.len > QE_MAX_NAME)
+		return NULL;
+	*ret_hash = hash_bytes(&e->key, name.p, name.len);
+	return table_find(&e->names, *ret_hash, match_name, &name);
+}
+
+struct queue *
+queue_find(const struct qe *e, struct qe_name name)
+{
+	uint64_t hash;
+
+	return find_hashed(e, name, &hash);
+}
+
+static size_t
+queue_alloc_size(size_t name_len)
+{
+	return sizeof(struct queue) + name_len;
+}
+
+static struct queue *
+queue_new(struct qe *e, struct qe_name name, uint64_t hash)
+{
+	struct queue *q = mem_zalloc(&e->mem, 1, queue_alloc_size(name.len));
+
+	if (!q)
+		return NULL;
+	q->serial = ++e->last_serial;
+	q->hash = hash;
+	list_init(&q->fresh);
+	heap_init(&q->returned, item_heap_before);
+	for (int i = 0; i < LINES; i++)
+		list_init(&q->line[i]);
+	list_init(&q->holdings);
+	list_init(&q->starving);
+	list_init(&q->touched);
+	list_init(&q->ending);
+	q->maxsize = e->config.maxsize;
+	q->max_bytes = e->config.max_bytes;
+	q->name_len = name.len;
+	memcpy(q->name, name.p, name.len);
+	return q;
+}
+
+enum qe_result
+queue_need(struct qe *e, struct qe_name name, struct queue **ret_queue,
+	   bool *ret_created)
+{
+	uint64_t hash;
+	struct queue *q = find_hashed(e, name, &hash);
+
+	if (ret_created)
+		*ret_created = !q;
+	if (!q) {
+		if (!queue_name_valid(name))
+			return QE_INVALID;
+		if (e->config.max_queues > 0 && e->n_queues >= e->config.max_queues)
+			return QE_LIMIT;
+		if (!table_reserve(&e->names, 1))
+			return QE_NOMEM;
+		q = queue_new(e, name, hash);
+		if (!q)
+			return QE_NOMEM;
+		table_insert(&e->names, hash, q);
+		heap_insert(&e->queues, &q->by_serial);
+		e->n_queues++;
+	}
+	*ret_queue = q;
+	return QE_OK;
+}
+
+void
+queue_unname(struct qe *e, struct queue *q)
+{
+	table_remove(&e->names, q->hash, q);
+	heap_remove(&e->queues, &q->by_serial);
+	e->n_queues--;
+	list_remove(&q->starving);
+	list_remove(&q->touched);
+	q->deleted = true;
+}
+
+void
+queue_free(struct qe *e, struct queue *q)
+{
+	assert(q->deleted && list_empty(&q->holdings));
+	list_remove(&q->ending);
+	mem_free(&e->mem, q, queue_alloc_size(q->name_len));
+}
+
+struct qe_item *
+queue_first(const struct queue *q)
+{
+	struct list *link = list_first(&q->fresh);
+	struct qe_item *fresh = link ? list_entry(link, struct qe_item, node) : NULL;
+
+	if (!q->returned.first)
+		return fresh;
+
+	struct qe_item *back = list_entry(q->returned.first, struct qe_item, heap);
+
+	return fresh && item_before(fresh, back) ? fresh : back;
+}
+
+uint64_t
+queue_size(const struct queue *q)
+{
+	return q->count[ITEM_READY] + q->count[ITEM_DELAYED];
+}
+
+uint64_t
+queue_unfinished(const struct queue *q)
+{
+	return queue_size(q) + q->count[ITEM_LEASED];
+}
+
+enum qe_result
+queue_room(const struct queue *q, unsigned n, uint64_t bytes)
+{
+	if (q->maxsize > 0 && queue_size(q) + n > (uint64_t)q->maxsize)
+		return QE_FULL_ITEMS;
+	if (q->max_bytes > 0 && q->bytes + bytes > q->max_bytes)
+		return QE_FULL_BYTES;
+	return QE_OK;
+}
+
+void
+queue_stats(const struct qe *e, const struct queue *q, struct qe_queue_stats *ret_stats)
+{
+	const struct qe_item *first = queue_first(q);
+
+	*ret_stats = (struct qe_queue_stats){
+		.name = {q->name, q->name_len},
+		.ready = q->count[ITEM_READY],
+		.delayed = q->count[ITEM_DELAYED],
+		.leased = q->count[ITEM_LEASED],
+		.dead = q->count[ITEM_DEAD],
+		.bytes = q->bytes,
+		.maxsize = q->maxsize,
+		.max_bytes = q->max_bytes,
+		.getters = q->waiting[LINE_GET] + q->waiting[LINE_GET_MANY],
+		.putters = q->waiting[LINE_PUT],
+		.joiners = q->waiting[LINE_JOIN],
+		.shutdown = q->shutdown,
+		.oldest_ns = first ? e->now_ns - first->accepted_ns : 0,
+		.counters = q->counters,
+	};
+}

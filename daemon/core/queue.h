@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A queue: its items, the lines of those who wait for it, its limits and counts. It
+ * knows nothing of who holds what (session.h), nor when a waiter is served (settle.h).
+ */
+#ifndef QBROKER_CORE_QUEUE_H
+#define QBROKER_CORE_QUEUE_H
+
+#include "daemon/core/engine.h"
+#include "daemon/core/heap.h"
+#include "daemon/core/item.h"
+#include "daemon/core/list.h"
+
+/* Requests wait in lines, in the order of arrival. */
+enum line { LINE_GET, LINE_GET_MANY, LINE_PUT, LINE_JOIN, LINES };
+
+struct queue {
+	struct heap_node by_serial; /* in qe.queues */
+	uint64_t serial;	    /* the order in which queues were made */
+	uint64_t hash;		    /* of the name */
+
+	/* READY items: those that were never given to anybody, in order by construction,
+	 * and those that came back. The next one is the smaller of the two firsts. */
+	struct list fresh;
+	struct heap returned;
+
+	uint64_t count[ITEM_STATES]; /* NEW and GONE are not counted */
+	uint64_t bytes;		     /* bodies of ready and delayed items */
+	uint64_t cost;		     /* memory of ready and delayed items */
+	uint64_t leased_cost;	     /* memory of leased items */
+	struct qe_counters counters;
+
+	struct list line[LINES]; /* of struct wait_slot */
+	uint64_t waiting[LINES];
+	uint64_t waiters; /* in all lines */
+
+	struct list holdings; /* of struct holding */
+	struct list starving; /* in qe.starving: the first putter waits for memory */
+	struct list touched;  /* in qe.touched: settle() must look at it */
+	struct list ending;   /* in qe.deleted */
+
+	int64_t maxsize;
+	uint64_t max_bytes;
+	enum qe_shutdown shutdown;
+	bool deleted; /* without a name or waiters; left to sweep() */
+	size_t name_len;
+	char name[];
+};
+
+/* Whether the name is 1 to 255 bytes of UTF-8 without control characters. */
+bool queue_name_valid(struct qe_name name);
+
+/* NULL: there is none, or the name is not valid. */
+struct queue *queue_find(const struct qe *e, struct qe_name name);
+
+/* Finds the queue or makes it, with the engine's defaults. QE_INVALID, QE_LIMIT,
+ * QE_NOMEM. `ret_created` may be NULL. */
+enum qe_result queue_need(struct qe *e, struct qe_name name, struct queue **ret_queue,
+			  bool *ret_created) QE_MUST_USE;
+
+/* Takes the queue, without items and waiters, out of the engine's sight. */
+void queue_unname(struct qe *e, struct queue *q);
+
+/* Frees an unnamed queue that nothing points to. */
+void queue_free(struct qe *e, struct queue *q);
+
+/* The item that the next get is given, or NULL. */
+struct qe_item *queue_first(const struct queue *q);
+
+/* ready + delayed, and the leased ones too. */
+uint64_t queue_size(const struct queue *q);
+uint64_t queue_unfinished(const struct queue *q);
+
+/* Whether `n` items with `bytes` of bodies are within the queue's bounds: QE_OK,
+ * QE_FULL_ITEMS, QE_FULL_BYTES. */
+enum qe_result queue_room(const struct queue *q, unsigned n, uint64_t bytes);
+
+void queue_stats(const struct qe *e, const struct queue *q,
+		 struct qe_queue_stats *ret_stats);
+
+#endif

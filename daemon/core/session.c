@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See session.h and, for the functions of the interface, engine.h.
+ */
+#include "daemon/core/session.h"
+
+#include "daemon/core/engine_int.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/settle.h"
+#include "daemon/core/sweep.h"
+#include "daemon/core/waiter.h"
+
+#include <string.h>
+
+static bool
+match_id(const void *session, const void *id)
+{
+	return memcmp(((const struct qe_session *)session)->id, id, 16) == 0;
+}
+
+static uint64_t
+hash_id(const struct qe *e, const uint8_t id[16])
+{
+	return hash_bytes(&e->key, id, 16);
+}
+
+enum qe_result
+qe_session_new(struct qe *e, uint64_t now_ns, const uint8_t id[16], void *owner,
+	       struct qe_session **ret_session)
+{
+	uint64_t hash = hash_id(e, id);
+
+	e->now_ns = now_ns;
+	if (table_find(&e->ids, hash, match_id, id))
+		return QE_INVALID;
+	if (!table_reserve(&e->ids, 1))
+		return QE_NOMEM;
+
+	struct qe_session *session = mem_alloc(&e->mem, sizeof(*session));
+
+	if (!session)
+		return QE_NOMEM;
+	*session = (struct qe_session){.serial = ++e->last_serial, .owner = owner};
+	memcpy(session->id, id, 16);
+	list_init(&session->waiters);
+	list_init(&session->holdings);
+	table_insert(&e->ids, hash, session);
+	list_append(&e->sessions, &session->in_engine);
+	e->n_sessions++;
+	*ret_session = session;
+	return QE_OK;
+}
+
+void *
+qe_session_owner(const struct qe_session *session)
+{
+	return session->owner;
+}
+
+void
+qe_session_end(struct qe *e, uint64_t now_ns, struct qe_session *session,
+	       enum qe_end how)
+{
+	e->now_ns = now_ns;
+	list_each_safe (at, &session->waiters) {
+		struct waiter *w = list_entry(at, struct waiter, in_session);
+
+		if (!w->finished)
+			settle_later(e, w->slot.queue);
+		waiter_drop(e, w);
+	}
+	table_remove(&e->ids, hash_id(e, session->id), session);
+	e->n_sessions--;
+	session->recent = NULL;
+	session->cause = how == QE_END_LOST ? CAUSE_crashed : CAUSE_released;
+	list_remove(&session->in_engine);
+	list_append(&e->ended, &session->in_engine);
+	settle(e); /* before its items come back: what it would have got is others' */
+	sweep(e);
+}
+
+void
+session_free(struct qe *e, struct qe_session *session)
+{
+	assert(list_empty(&session->waiters) && list_empty(&session->holdings));
+	list_remove(&session->in_engine);
+	mem_free(&e->mem, session, sizeof(*session));
+}
+
+struct holding_key {
+	const struct qe_session *session;
+	const struct queue *queue;
+};
+
+static bool
+match_holding(const void *value, const void *key)
+{
+	const struct holding *h = value;
+	const struct holding_key *k = key;
+
+	return h->session == k->session && h->queue == k->queue;
+}
+
+static uint64_t
+hash_holding(const struct qe *e, const struct qe_session *session,
+	     const struct queue *q)
+{
+	return hash_pair(&e->key, session->serial, q->serial);
+}
+
+struct holding *
+holding_find(const struct qe *e, const struct qe_session *session,
+	     const struct queue *q)
+{
+	struct holding_key key = {session, q};
+
+	if (session->recent && session->recent->queue == q)
+		return session->recent;
+	return table_find(&e->holdings, hash_holding(e, session, q), match_holding,
+			  &key);
+}
+
+static struct holding *
+holding_new(struct qe *e, struct qe_session *session, struct queue *q)
+{
+	if (!table_reserve(&e->holdings, 1))
+		return NULL;
+
+	struct holding *h = mem_alloc(&e->mem, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	*h = (struct holding){.session = session, .queue = q};
+	list_init(&h->leases);
+	list_append(&session->holdings, &h->in_session);
+	list_append(&q->holdings, &h->in_queue);
+	table_insert(&e->holdings, hash_holding(e, session, q), h);
+	return h;
+}
+
+struct holding *
+holding_need(struct qe *e, struct qe_session *session, struct queue *q)
+{
+	struct holding *h = holding_find(e, session, q), *recent = session->recent;
+
+	if (!h)
+		h = holding_new(e, session, q);
+	if (h && h != recent) {
+		session->recent = h;
+		if (recent)
+			holding_tidy(e, recent);
+	}
+	return h;
+}
+
+void
+holding_pin(struct holding *h)
+{
+	h->pins++;
+}
+
+void
+holding_unpin(struct qe *e, struct holding *h)
+{
+	assert(h->pins > 0);
+	h->pins--;
+	holding_tidy(e, h);
+}
+
+void
+holding_tidy(struct qe *e, struct holding *h)
+{
+	if (h->session->recent != h && h->pins == 0 && list_empty(&h->leases))
+		holding_free(e, h);
+}
+
+void
+holding_free(struct qe *e, struct holding *h)
+{
+	assert(h->pins == 0 && list_empty(&h->leases));
+	if (h->session->recent == h)
+		h->session->recent = NULL;
+	table_remove(&e->holdings, hash_holding(e, h->session, h->queue), h);
+	list_remove(&h->in_session);
+	list_remove(&h->in_queue);
+	mem_free(&e->mem, h, sizeof(*h));
+}
+
+void
+lease_return(struct qe *e, struct qe_item *item, enum item_cause cause)
+{
+	struct queue *q = item->queue;
+
+	if (q->deleted) {
+		item_forget(e, item);
+		return;
+	}
+	if (cause == CAUSE_crashed)
+		item->crashes++;
+	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE) {
+		item_count(e, q, cause);
+		item_move(e, item, ITEM_GONE, CAUSE_dropped);
+		qe_item_unref(e, item);
+	} else {
+		item_move(e, item, ITEM_READY, cause);
+	}
+	settle_later(e, q);
+}

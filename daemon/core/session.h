@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A session and its holdings. A holding is what one session has of one queue: a list of
+ * leases, the oldest first. It is kept while it has leases or a waiting get counts on
+ * it, and the one used last is kept also when it is empty, so that a worker's get and
+ * ack take no memory.
+ */
+#ifndef QBROKER_CORE_SESSION_H
+#define QBROKER_CORE_SESSION_H
+
+#include "daemon/core/engine.h"
+#include "daemon/core/item.h"
+#include "daemon/core/list.h"
+
+struct queue;
+
+struct holding {
+	struct list in_session, in_queue;
+	struct list leases; /* of struct qe_item */
+	struct qe_session *session;
+	struct queue *queue;
+	unsigned pins; /* waiting gets that count on it */
+};
+
+struct qe_session {
+	struct list in_engine; /* qe.sessions, or qe.ended */
+	uint64_t serial;
+	uint8_t id[16];
+	void *owner;
+	struct list waiters;  /* those that wait and those whose answer was not taken */
+	uint64_t waiting;     /* those that wait */
+	struct list holdings; /* of struct holding */
+	struct holding *recent; /* the one used last, may be NULL */
+	enum item_cause cause;	/* ended: why its leases come back */
+};
+
+/* The holding of the session on the queue, or NULL. */
+struct holding *holding_find(const struct qe *e, const struct qe_session *session,
+			     const struct queue *q);
+
+/* The same, made if there is none. NULL: no memory. */
+struct holding *holding_need(struct qe *e, struct qe_session *session, struct queue *q);
+
+/* Keeps the holding for a waiting get. */
+void holding_pin(struct holding *h);
+void holding_unpin(struct qe *e, struct holding *h);
+
+/* Frees the holding if it is no longer needed. */
+void holding_tidy(struct qe *e, struct holding *h);
+
+/* Frees a holding without leases and pins. */
+void holding_free(struct qe *e, struct holding *h);
+
+/* Gives a lease back: to its original place, or it is dropped with its queue. `cause`:
+ * released or crashed. */
+void lease_return(struct qe *e, struct qe_item *item, enum item_cause cause);
+
+/* Frees a session that has ended and holds nothing. */
+void session_free(struct qe *e, struct qe_session *session);
+
+#endif

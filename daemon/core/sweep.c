@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See sweep.h.
+ */
+#include "daemon/core/sweep.h"
+
+#include "daemon/core/engine_int.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/session.h"
+#include "daemon/core/settle.h"
+
+/* Steps of one share; one is at most about 100 ns. Freeing a large body takes the
+ * system about as long as that for every page. */
+#define SHARE	   1000
+#define STEP_BYTES 4096
+
+static long
+forget(struct qe *e, struct qe_item *item)
+{
+	long steps = 1 + (long)(item->body_len / STEP_BYTES);
+
+	item_forget(e, item);
+	return steps;
+}
+
+/* Gives back what sessions hold that have ended. Returns the steps that are left. */
+static long
+sweep_sessions(struct qe *e, long steps)
+{
+	struct list *at, *lease;
+
+	for (; steps > 0 && (at = list_first(&e->ended)); steps--) {
+		struct qe_session *session =
+			list_entry(at, struct qe_session, in_engine);
+		struct list *first = list_first(&session->holdings);
+
+		if (!first) {
+			session_free(e, session);
+			continue;
+		}
+
+		struct holding *h = list_entry(first, struct holding, in_session);
+
+		holding_pin(h);
+		for (; steps > 0 && (lease = list_first(&h->leases)); steps--)
+			lease_return(e, list_entry(lease, struct qe_item, node),
+				     session->cause);
+		holding_unpin(e, h);
+		settle(e);
+	}
+	return steps;
+}
+
+/* Forgets what was leased from queues that were deleted. */
+static long
+sweep_queues(struct qe *e, long steps)
+{
+	struct list *at;
+
+	for (; steps > 0 && (at = list_first(&e->deleted)); steps--) {
+		struct queue *q = list_entry(at, struct queue, ending);
+		struct list *first = list_first(&q->holdings);
+
+		if (!first) {
+			queue_free(e, q);
+			continue;
+		}
+
+		struct holding *h = list_entry(first, struct holding, in_queue);
+		struct list *lease = list_first(&h->leases);
+
+		if (lease)
+			steps -= forget(e, list_entry(lease, struct qe_item, node));
+		else
+			holding_free(e, h);
+	}
+	return steps;
+}
+
+static long
+sweep_trash(struct qe *e, long steps)
+{
+	struct list *at;
+
+	while (steps > 0 && (at = list_first(&e->trash))) {
+		list_remove(at);
+		steps -= forget(e, list_entry(at, struct qe_item, node));
+	}
+	for (; steps > 0 && e->trash_tree; steps--) {
+		struct heap_node *node = heap_unpick(&e->trash_tree);
+
+		if (node)
+			steps -= forget(e, list_entry(node, struct qe_item, heap));
+	}
+	return steps;
+}
+
+void
+sweep(struct qe *e)
+{
+	long steps = SHARE;
+
+	steps = sweep_sessions(e, steps);
+	steps = sweep_queues(e, steps);
+	sweep_trash(e, steps);
+}
+
+bool
+sweep_left(const struct qe *e)
+{
+	return !list_empty(&e->ended) || !list_empty(&e->deleted) ||
+	       !list_empty(&e->trash) || e->trash_tree;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Work that is done in small shares: giving back the leases of sessions that have ended,
+ * and freeing what was deleted or purged. All of it has been counted before.
+ */
+#ifndef QBROKER_CORE_SWEEP_H
+#define QBROKER_CORE_SWEEP_H
+
+#include "daemon/core/engine.h"
+
+/* Does one share. */
+void sweep(struct qe *e);
+
+/* Whether there is more to do. */
+bool sweep_left(const struct qe *e);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See waiter.h, and qe_next_reply() in engine.h.
+ */
+#include "daemon/core/waiter.h"
+
+#include "daemon/core/engine_int.h"
+#include "daemon/core/session.h"
+
+struct rid_key {
+	const struct qe_session *session;
+	uint64_t rid;
+};
+
+static bool
+match_rid(const void *value, const void *key)
+{
+	const struct waiter *w = value;
+	const struct rid_key *k = key;
+
+	return w->session == k->session && w->rid == k->rid;
+}
+
+static uint64_t
+hash_rid(const struct qe *e, const struct qe_session *session, uint64_t rid)
+{
+	return hash_pair(&e->key, session->serial, rid);
+}
+
+bool
+waiter_timer_before(const struct heap_node *a, const struct heap_node *b)
+{
+	const struct waiter *x = list_entry(a, const struct waiter, timer);
+	const struct waiter *y = list_entry(b, const struct waiter, timer);
+
+	return x->timer_ns != y->timer_ns ? x->timer_ns < y->timer_ns : x->seq < y->seq;
+}
+
+struct waiter *
+waiter_first(const struct queue *q, enum line line)
+{
+	struct list *first = list_first(&q->line[line]);
+
+	return first ? list_entry(first, struct waiter, slot.node) : NULL;
+}
+
+struct waiter *
+waiter_find(const struct qe *e, const struct qe_session *session, uint64_t rid)
+{
+	struct rid_key key = {session, rid};
+
+	if (session->waiting == 0)
+		return NULL;
+	return table_find(&e->rids, hash_rid(e, session, rid), match_rid, &key);
+}
+
+enum qe_result
+waiter_check(const struct qe *e, const struct qe_session *session, uint64_t rid)
+{
+	return waiter_find(e, session, rid) ? QE_INVALID : QE_OK;
+}
+
+static size_t
+alloc_size(unsigned n_items)
+{
+	return sizeof(struct waiter) + n_items * sizeof(struct qe_item *);
+}
+
+size_t
+waiter_size(const struct waiter *w)
+{
+	return alloc_size(w->n_items);
+}
+
+enum qe_result
+waiter_new(struct qe *e, struct qe_session *session, uint64_t rid, unsigned n_items,
+	   struct waiter **ret_waiter)
+{
+	struct waiter *w;
+
+	if (e->config.max_waiters > 0 && session->waiting >= e->config.max_waiters)
+		return QE_LIMIT;
+	if (!table_reserve(&e->rids, 1))
+		return QE_NOMEM;
+	w = mem_alloc(&e->mem, alloc_size(n_items));
+	if (!w)
+		return QE_NOMEM;
+	*w = (struct waiter){.session = session, .rid = rid, .n_items = n_items};
+	*ret_waiter = w;
+	return QE_OK;
+}
+
+void
+waiter_start(struct qe *e, struct waiter *w, struct queue *q, enum line line,
+	     uint64_t deadline_ns)
+{
+	w->seq = ++e->last_seq;
+	w->slot.queue = q;
+	w->slot.waiter = w;
+	w->line = line;
+	w->deadline_ns = deadline_ns;
+	list_append(&q->line[line], &w->slot.node);
+	q->waiting[line]++;
+	q->waiters++;
+	list_append(&w->session->waiters, &w->in_session);
+	w->session->waiting++;
+	e->n_waiters++;
+	table_insert(&e->rids, hash_rid(e, w->session, w->rid), w);
+	if (w->request == QE_REQUEST_GET && w->get.holding) {
+		holding_pin(w->get.holding);
+		table_promise(&e->leases);
+	}
+	w->timer_ns = QE_NEVER;
+	waiter_set_timer(e, w, deadline_ns);
+}
+
+void
+waiter_set_timer(struct qe *e, struct waiter *w, uint64_t timer_ns)
+{
+	if (w->timer_ns != QE_NEVER)
+		heap_remove(&e->timers, &w->timer);
+	w->timer_ns = timer_ns;
+	if (w->timer_ns != QE_NEVER)
+		heap_insert(&e->timers, &w->timer);
+}
+
+void
+waiter_stop(struct qe *e, struct waiter *w)
+{
+	struct queue *q = w->slot.queue;
+
+	waiter_set_timer(e, w, QE_NEVER);
+	list_remove(&w->slot.node);
+	q->waiting[w->line]--;
+	q->waiters--;
+	w->session->waiting--;
+	e->n_waiters--;
+	table_remove(&e->rids, hash_rid(e, w->session, w->rid), w);
+	if (w->request == QE_REQUEST_GET && w->get.holding)
+		table_unpromise(&e->leases);
+}
+
+static void
+finished(struct qe *e, struct waiter *w)
+{
+	if (w->request == QE_REQUEST_GET && w->get.holding)
+		holding_unpin(e, w->get.holding);
+	w->reply.session = w->session;
+	w->reply.rid = w->rid;
+	w->finished = true;
+	list_append(&e->finished, &w->slot.node);
+}
+
+void
+waiter_finish(struct qe *e, struct waiter *w, enum qe_result result)
+{
+	waiter_stop(e, w);
+	if (w->request == QE_REQUEST_PUT)
+		put_answer(e, &w->put, result, &w->reply);
+	else
+		w->reply = (struct qe_reply){.request = w->request, .result = result};
+	finished(e, w);
+}
+
+void
+waiter_give(struct qe *e, struct waiter *w)
+{
+	waiter_stop(e, w);
+	get_give(e, w->slot.queue, &w->get, &w->reply);
+	finished(e, w);
+}
+
+static void
+waiter_free(struct qe *e, struct waiter *w)
+{
+	list_remove(&w->in_session);
+	mem_free(&e->mem, w, waiter_size(w));
+}
+
+void
+waiter_drop(struct qe *e, struct waiter *w)
+{
+	if (w->finished) {
+		list_remove(&w->slot.node);
+		qe_reply_done(e, &w->reply);
+	} else {
+		waiter_stop(e, w);
+		if (w->request == QE_REQUEST_PUT)
+			put_drop(e, &w->put);
+		else if (w->request == QE_REQUEST_GET && w->get.holding)
+			holding_unpin(e, w->get.holding);
+	}
+	waiter_free(e, w);
+}
+
+void
+waiter_take(struct qe *e, struct waiter *w, struct qe_reply *ret_reply)
+{
+	*ret_reply = w->reply;
+	list_remove(&w->slot.node);
+	waiter_free(e, w);
+}
+
+enum qe_result
+waiter_answer(struct qe *e, struct waiter *w, struct qe_reply *ret_reply)
+{
+	if (!w->finished)
+		return QE_WAIT;
+	waiter_take(e, w, ret_reply);
+	ret_reply->session = NULL;
+	ret_reply->rid = 0;
+	return ret_reply->result;
+}
+
+bool
+qe_next_reply(struct qe *e, struct qe_reply *ret_reply)
+{
+	struct list *first = list_first(&e->finished);
+
+	if (!first)
+		return false;
+	waiter_take(e, list_entry(first, struct waiter, slot.node), ret_reply);
+	return true;
+}
