@@ -30,8 +30,6 @@ struct command_line {
 	bool test;
 };
 
-const char *argp_program_version = "qbrokerd " PACKAGE_VERSION;
-
 static const struct argp_option argp_options[] = {
 	{"config", 'c', "FILE", 0,
 	 "read FILE, which must exist; the default, which need not, is " QB_SYSCONFDIR
@@ -139,6 +137,8 @@ main(int argc, char **argv)
 	struct config config;
 	char err[CONFIG_ERROR_LEN];
 
+	/* The C library's variables: our own would be hidden from it (-fvisibility). */
+	argp_program_version = "qbrokerd " PACKAGE_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
 	line.args.listen = line.listen;
 	line.args.set = line.set;
