@@ -3,47 +3,48 @@
  * libqbroker: named queues that processes share, held by the broker qbrokerd.
  *
  *	qb *q;
- *	if (qb_open(NULL, &q) != QB_OK) ...			// $QBROKER_ADDR, or the
- *system's broker qb_put(q, "jobs", "hello", 5, QB_FOREVER, NULL);
+ *	if (qb_open(NULL, &q) != QB_OK)		// $QBROKER_ADDR, or the system's broker
+ *		...
+ *	qb_put(q, "jobs", "hello", 5, QB_FOREVER, NULL);
  *
  *	qb_item *item;
  *	if (qb_get(q, "jobs", QB_FOREVER, QB_MANUAL, &item) == QB_OK) {
  *		work(qb_item_body(item), qb_item_size(item));
- *		qb_ack(q, item);				// task_done, for this very
- *item qb_item_free(item);
+ *		qb_ack(q, item);		// task_done, for this very item
+ *		qb_item_free(item);
  *	}
  *	qb_join(q, "jobs", QB_FOREVER);
  *	qb_close(q);
  *
  * The calls are those of Python's queue.Queue (docs.python.org/3/library/queue.html):
- *put and get wait in the broker, join waits until every item that was put has been
- *finished.
+ * put and get wait in the broker, join waits until every item that was put has been
+ * finished.
  *
  * Handles. A `qb` is one client session over one connection. It is opened at the first
- *need, and again at the next call after it was lost; the call during which it is lost
- *returns QB_LOST, and what it did may or may not have happened. Items that the session
- *held are then back in their queues.
+ * need, and again at the next call after it was lost; the call during which it is lost
+ * returns QB_LOST, and what it did may or may not have happened. Items that the session
+ * held are then back in their queues.
  *
  * Threads. The library has no globals, starts no threads, touches no signals (writes
- *use MSG_NOSIGNAL). One handle must be used by one thread at a time; different handles
- *are independent.
+ * use MSG_NOSIGNAL). One handle must be used by one thread at a time; different handles
+ * are independent.
  *
  * fork(). After a fork the child may go on using the handle: its first call drops the
- *inherited connection, without a word to the broker and without disturbing the
- *parent's, and opens its own, as a new session. Requests that were outstanding belong
- *to the parent alone; their callbacks are not called in the child. An item that the
+ * inherited connection, without a word to the broker and without disturbing the
+ * parent's, and opens its own, as a new session. Requests that were outstanding belong
+ * to the parent alone; their callbacks are not called in the child. An item that the
  * parent got can be read by the child, but finishing it is QB_STALE. A child that never
- *calls the library needs to do nothing; sockets are close-on-exec.
+ * calls the library needs to do nothing; sockets are close-on-exec.
  *
  * Timeouts are in milliseconds, 0 (do not wait) to QB_FOREVER; a negative one is
- *QB_INVALID before anything is sent. The broker watches over them. When it does not
- *answer within 10 s after a timeout, or for requests that do not wait within 30 s, or
- *when the connection cannot be made within 10 s or the timeout if that is longer, the
- *call returns QB_LOST or QB_NO_BROKER.
+ * QB_INVALID before anything is sent. The broker watches over them. When it does not
+ * answer within 10 s after a timeout, or for requests that do not wait within 30 s, or
+ * when the connection cannot be made within 10 s or the timeout if that is longer, the
+ * call returns QB_LOST or QB_NO_BROKER.
  *
  * Memory. Strings and bodies that are passed in are used during the call only, unless
- *it says otherwise. Pointers that a function returns belong to the object that they
- *came from and live as long as it does.
+ * it says otherwise. Pointers that a function returns belong to the object that they
+ * came from and live as long as it does.
  */
 #ifndef QBROKER_H
 #define QBROKER_H
