@@ -115,9 +115,10 @@ const char *qb_version(void);
 /* Opens a handle and connects. `address`: "unix:/path", "tcp://host:port",
  * "tcp://[::1]:port"; NULL stands for the environment's QBROKER_ADDR, and if that is
  * unset or empty for QB_DEFAULT_ADDRESS. On QB_OK *ret is a handle for qb_close(). On
- * QB_NO_BROKER, QB_DENIED, QB_LOST and QB_VERSION too, so that qb_error() can say what
- * happened and a later call can try again. On QB_INVALID (the address) and QB_NO_MEMORY
- * it is NULL. */
+ * QB_NO_BROKER, QB_DENIED, QB_LOST and whatever the broker refuses the connection with
+ * (QB_LIMIT, QB_STOPPING, QB_VERSION, ...) too, so that qb_error() can say what happened
+ * and a later call can try again. On QB_INVALID (the address) and QB_NO_MEMORY it is
+ * NULL. */
 #define QB_DEFAULT_ADDRESS "unix:/run/qbroker/qbrokerd.sock"
 qb_result qb_open(const char *address, qb **ret);
 
@@ -171,12 +172,17 @@ qb_result qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body
 qb_result qb_put_many(qb *q, const char *queue, const struct iovec *bodies, unsigned n,
 		      int atomic, int64_t timeout_ms, int64_t *ret_ids);
 
-/* Puts without waiting for the confirmation: the pipelined put. The body is copied. Up
- * to the handle's window of puts (qb_set_window()) may be outstanding; at the bound the
- * call waits for the oldest. Data is sent when enough has gathered, and by every other
- * call. A put that the broker refuses is reported once: by the next qb_put_start() or
- * qb_flush(), or by qb_close_wait(), as their result; qb_failed_puts() counts them.
- * Never loses silently: at exit, call qb_close_wait(). */
+/* Puts without waiting for the confirmation: the pipelined put. The body is the caller's
+ * again when the call returns. While the queue is full the put waits in the broker, for
+ * ever. Up to the handle's window of puts (qb_set_window()) may be outstanding; at the
+ * bound the call waits until a part of it is free. Data is sent when enough has
+ * gathered, and by every other call.
+ *
+ * A put that the broker refuses, or whose connection is lost, is reported once: by the
+ * next qb_put_start() or qb_flush(), or by qb_close_wait(), as their result;
+ * qb_failed_puts() counts them. So a result other than QB_OK is about earlier puts, or an
+ * argument, or there is no broker: this item has not been put. Never loses silently: at
+ * exit, call qb_close_wait(). */
 qb_result qb_put_start(qb *q, const char *queue, const void *body, size_t len);
 
 /* Waits until every pipelined put is confirmed. QB_OK: all those since the last report
@@ -209,8 +215,8 @@ qb_result qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode 
 		      unsigned max_items, unsigned min_items, uint64_t max_bytes,
 		      int64_t linger_ms, qb_item **ret_items, unsigned *ret_n);
 
-/* The item that the next get would be given, left where it is. Its id is 0 for
- * qb_ack(): it is not leased. QB_EMPTY. */
+/* The item that the next get would be given, left where it is. It is not leased, so
+ * finishing it is QB_STALE. QB_EMPTY. */
 qb_result qb_peek(qb *q, const char *queue, qb_item **ret);
 
 const void *qb_item_body(
@@ -228,7 +234,7 @@ void qb_item_free(qb_item *item);
 /* --- finishing ------------------------------------------------------------------- */
 
 /* Finishes an item that was got with QB_MANUAL. QB_STALE: it is no lease of this
- * session any more. */
+ * session, or not any more. */
 qb_result qb_ack(qb *q, const qb_item *item);
 
 /* The same without waiting for the answer: it travels with the next call's request, or
@@ -302,8 +308,10 @@ void qb_table_free(qb_table *table);
  * within qb_process(), qb_wait() or any blocking call on the same handle. `item` is the
  * callback's to free (get only, and only with QB_OK). `id` is that of the item that was
  * put. qb_error() has the sentence when the result is not QB_OK. When the connection is
- * lost or the handle is closed, outstanding requests are finished with QB_LOST. The
- * callback may start requests, not block or close the handle. */
+ * lost or the handle is closed, outstanding requests are finished with QB_LOST (with
+ * QB_MALFORMED when the broker broke the protocol). The callback may start and cancel
+ * requests (QB_LOST when there is no connection: it cannot wait for a new one); calls
+ * that may wait are QB_BAD_STATE in it, also closing the handle. */
 typedef void qb_done(qb *q, uint64_t request, qb_result result, uint64_t id,
 		     qb_item *item, void *arg);
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * The handle, as the library's own files see it. Who may touch what: call.c the table of
+ * outstanding requests, inbox.c what is received, conn.c the socket; the files of the public
+ * calls (put.c, get.c, ...) go through request.h. */
+#ifndef QBROKER_CLIENT_CLIENT_H
+#define QBROKER_CLIENT_CLIENT_H
+
+/* Everything else is hidden (-fvisibility=hidden), and the version script says it again. */
+#pragma GCC visibility push(default)
+#include "client/qbroker.h"
+#pragma GCC visibility pop
+
+#include <stdbool.h>
+
+#include "client/address.h"
+#include "client/call.h"
+#include "client/fork.h"
+#include "client/inbox.h"
+#include "proto/message.h"
+
+#define ERROR_BYTES 512
+#define SEND_BYTES  ((size_t)64 << 10) /* gathered requests are sent from here on */
+#define LARGE_BODY  ((size_t)16 << 10) /* sent from the caller's memory, not copied */
+
+/* How long the broker may take, in milliseconds. Tests make them short. */
+struct grace {
+	int64_t connect_ms; /* to be reached, and to answer HELLO */
+	int64_t wait_ms;    /* beyond the timeout of a request that waits */
+	int64_t call_ms;    /* for a request that does not wait */
+};
+
+/* Pipelined puts. */
+struct puts {
+	unsigned window;
+	unsigned outstanding;
+	uint64_t failed;
+	qb_result failure;	 /* the first that has not been reported; QB_OK: none */
+	char error[ERROR_BYTES]; /* its sentence */
+};
+
+struct qb {
+	struct address address;
+	struct grace grace;
+	struct fork_guard guard;
+	char name[QP_MAX_NAME + 1]; /* the client's */
+	bool in_callback;
+
+	/* The connection. All of it is void while fd is -1. */
+	int fd;
+	bool greeting; /* HELLO has not been answered */
+	uint8_t session[QP_SESSION_BYTES];
+	uint64_t epoch;
+	uint64_t max_item, max_batch_bytes;
+	char server[QP_MAX_NAME + 1];
+	struct qp_out out;
+	struct inbox in;
+
+	struct call_table calls;
+	unsigned started; /* outstanding requests that have a callback */
+	struct puts puts;
+	char error[ERROR_BYTES];
+};
+
+/* Sets the sentence of a result that is not QB_OK, and returns the result. */
+qb_result error_set(qb *q, qb_result result, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The result of a broker's answer; its text, or the status's own, becomes the sentence. */
+qb_result error_status(qb *q, unsigned status, struct qp_str text);
+
+#endif

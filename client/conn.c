@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ * The socket is in blocking mode, with a receive timeout that is set once: a call waits in
+ * recv() itself, so that a round trip costs two system calls. What must not wait says so
+ * with MSG_DONTWAIT. While a write has to wait, replies are read, so that the two ends never wait for
+ * each other. */
+#include "client/conn.h"
+#include "client/client.h"
+#include "client/clock.h"
+#include "client/request.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#define SLICE_MS   5000 /* the receive timeout: whoever has less time polls */
+#define PARTS	   64	/* of one sendmsg() */
+#define LAST_READS 64	/* before a connection that cannot be written to is given up */
+
+void
+conn_forget(qb *q)
+{
+	if (q->fd >= 0)
+		close(q->fd);
+	q->fd = -1;
+	q->epoch = 0;
+	q->max_item = 0;
+	q->server[0] = 0;
+	qp_out_done(&q->out);
+	inbox_done(&q->in);
+	call_forget(&q->calls);
+}
+
+qb_result
+conn_drop(qb *q, qb_result result)
+{
+	char why[ERROR_BYTES];
+
+	memcpy(why, q->error, sizeof(why));
+	close(q->fd);
+	q->fd = -1;
+	inbox_abort(q, result, why);
+	conn_forget(q);
+	return error_set(q, result, "%s", why);
+}
+
+/* --- moving bytes ---------------------------------------------------------------- */
+
+static bool
+try_later(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+qb_result
+conn_read(qb *q, int flags, enum conn_got *ret_got)
+{
+	struct iovec places[2];
+	struct msghdr msg = {.msg_iov = places};
+	size_t room;
+	ssize_t got;
+	qb_result r;
+
+	*ret_got = CONN_NOTHING;
+	msg.msg_iovlen = (size_t)inbox_space(&q->in, places);
+	room = places[0].iov_len + (msg.msg_iovlen > 1 ? places[1].iov_len : 0);
+	got = msg.msg_iovlen > 1 ? recvmsg(q->fd, &msg, flags)
+				 : recv(q->fd, places[0].iov_base, room, flags);
+	if (got < 0 && try_later(errno))
+		return QB_OK;
+	if (got < 0) {
+		error_set(q, QB_LOST, "the connection was lost: %s", strerror(errno));
+		return conn_drop(q, QB_LOST);
+	}
+	if (got == 0) {
+		error_set(q, QB_LOST, "the broker closed the connection");
+		return conn_drop(q, QB_LOST);
+	}
+	r = inbox_received(q, (size_t)got);
+	if (r != QB_OK)
+		return conn_drop(q, r);
+	*ret_got = (size_t)got == room ? CONN_FULL : CONN_SOME;
+	return QB_OK;
+}
+
+/* The other end takes no more. What it had said before may still be there: replies, or why it
+ * closed. */
+static qb_result
+write_failed(qb *q, int error)
+{
+	enum conn_got got = CONN_SOME;
+	qb_result r;
+
+	for (int i = 0; i < LAST_READS && got != CONN_NOTHING && q->fd >= 0; i++) {
+		r = conn_read(q, MSG_DONTWAIT, &got);
+		if (r != QB_OK)
+			return r;
+	}
+	error_set(q, QB_LOST, "the connection was lost: %s", strerror(error));
+	return q->fd >= 0 ? conn_drop(q, QB_LOST) : QB_LOST;
+}
+
+qb_result
+conn_write(qb *q)
+{
+	struct iovec parts[PARTS];
+	struct msghdr msg = {.msg_iov = parts};
+
+	if (q->out.failed) {
+		error_set(q, QB_LOST, "the connection was given up: no memory");
+		return conn_drop(q, QB_LOST);
+	}
+	while (q->out.len > 0) {
+		size_t room = 0;
+		ssize_t sent;
+
+		msg.msg_iovlen = (size_t)qp_out_peek(&q->out, parts, PARTS, SIZE_MAX);
+		for (size_t i = 0; i < msg.msg_iovlen; i++)
+			room += parts[i].iov_len;
+		sent = sendmsg(q->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0 && !try_later(errno))
+			return write_failed(q, errno);
+		if (sent < 0)
+			return QB_OK;
+		qp_out_consume(&q->out, (size_t)sent);
+		if ((size_t)sent < room)
+			return QB_OK;
+	}
+	return QB_OK;
+}
+
+/* --- waiting --------------------------------------------------------------------- */
+
+/* Waits for something to read, or room to write, and reads. */
+static qb_result
+poll_and_read(qb *q, int64_t deadline)
+{
+	struct pollfd p = {.fd = q->fd, .events = qb_events(q)};
+	enum conn_got got;
+	int n = poll(&p, 1, deadline_poll(deadline));
+
+	if (n == 0)
+		return QB_AGAIN;
+	if (n > 0 && p.revents & ~POLLOUT)
+		return conn_read(q, MSG_DONTWAIT, &got);
+	return QB_OK;
+}
+
+static qb_result
+lost(qb *q)
+{
+	return error_set(q, QB_LOST, "there is no connection any more");
+}
+
+qb_result
+conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline)
+{
+	enum conn_got got = CONN_SOME; /* nothing: the receive timeout ran out */
+	qb_result r;
+
+	while (*count > most) {
+		if (q->fd < 0)
+			return lost(q);
+		r = conn_write(q);
+		if (r != QB_OK || *count <= most)
+			return r;
+		if (got != CONN_NOTHING && q->out.len == 0 &&
+		    deadline_left(deadline) > SLICE_MS)
+			r = conn_read(q, 0, &got);
+		else
+			r = poll_and_read(q, deadline);
+		if (r != QB_OK)
+			return r;
+	}
+	return QB_OK;
+}
+
+qb_result
+conn_flush(qb *q, int64_t deadline)
+{
+	qb_result r;
+
+	for (;;) {
+		if (q->fd < 0)
+			return lost(q);
+		r = conn_write(q);
+		if (r != QB_OK || q->out.len == 0)
+			return r;
+		r = poll_and_read(q, deadline);
+		if (r != QB_OK)
+			return r;
+	}
+}
+
+/* --- HELLO ----------------------------------------------------------------------- */
+
+static qb_result
+take_hello(qb *q, void *ret, struct answer *answer)
+{
+	const struct qp_reply *reply = answer->reply;
+	const struct qp_options *o = &reply->options;
+
+	if (memcmp(reply->session.p, q->session, sizeof(q->session)) != 0)
+		return error_set(q, QB_MALFORMED,
+				 "the broker answered for another session");
+	q->epoch = reply->epoch;
+	q->max_item = QP_GIVEN(o, max_item) && o->max_item < QP_MAX_BODY ? o->max_item
+									 : QP_MAX_BODY;
+	q->max_batch_bytes =
+		QP_GIVEN(o, max_batch_bytes) ? o->max_batch_bytes : QP_MAX_BATCH_BYTES;
+	snprintf(q->server, sizeof(q->server), "%.*s", (int)o->server.len,
+		 o->server.p ? o->server.p : "");
+	return QB_OK;
+}
+
+static qb_result
+say_hello(qb *q, int64_t deadline)
+{
+	struct wait w = {.take = take_hello};
+	struct qp_request m = {
+		.op = QP_OP_HELLO,
+		.version = QP_PROTOCOL_VERSION,
+		.session = {(const char *)q->session, sizeof(q->session)},
+	};
+
+	QP_GIVE(&m.options, client,
+		((struct qp_str){q->name, (uint32_t)strlen(q->name)}));
+	QP_GIVE(&m.options, pid, (uint64_t)getpid());
+	return request_run(q, &m, NULL, &w, deadline);
+}
+
+qb_result
+conn_open(qb *q, int64_t timeout_ms)
+{
+	const struct timeval slice = {SLICE_MS / 1000, SLICE_MS % 1000 * 1000};
+	int64_t limit =
+		timeout_ms > q->grace.connect_ms ? timeout_ms : q->grace.connect_ms;
+	int64_t deadline = deadline_after(limit);
+	bool denied;
+	qb_result r;
+
+	if (getentropy(q->session, sizeof(q->session)) != 0)
+		return error_set(q, QB_NO_BROKER, "no random bytes: %s",
+				 strerror(errno));
+	if (!inbox_init(&q->in))
+		return error_set(q, QB_NO_MEMORY, "there is no memory to receive to");
+	q->fd = address_connect(&q->address, deadline, &denied, q->error,
+				sizeof(q->error));
+	if (q->fd < 0) {
+		inbox_done(&q->in);
+		return denied ? QB_DENIED : QB_NO_BROKER;
+	}
+	setsockopt(q->fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice));
+	q->greeting = true;
+	r = say_hello(q, deadline);
+	q->greeting = false;
+	if (r != QB_OK && q->fd >= 0)
+		conn_drop(q, r);
+	return r;
+}

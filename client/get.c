@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ * Gets, peek, and finishing what was got. */
+#include "client/conn.h"
+#include "client/item.h"
+#include "client/request.h"
+
+#include <string.h>
+
+/* --- getting ----------------------------------------------------------------------- */
+
+static qb_result
+take_item(qb *q, void *ret, struct answer *answer)
+{
+	*(qb_item **)ret = answer->items[0];
+	answer->items[0] = NULL;
+	return QB_OK;
+}
+
+/* With QB_AUTO the acknowledgement leaves now. The items are the caller's whatever becomes
+ * of it: at worst they are delivered again. */
+static void
+send_ack(qb *q)
+{
+	if (q->fd >= 0 && q->out.len > 0)
+		(void)conn_flush(q, wait_deadline(q, 0));
+}
+
+qb_result
+qb_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack, qb_item **ret)
+{
+	struct wait w = {.take = take_item, .ret = ret, .ack = (uint8_t)ack};
+	struct qp_request m;
+	qb_result r;
+
+	memset(&m, 0, sizeof(m));
+	m.op = QP_OP_GET;
+	*ret = NULL;
+	if ((r = check_queue(q, queue, &m.queue)) ||
+	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = check_ack(q, ack)) || (r = check_blocking(q, timeout_ms)))
+		return r;
+	m.timeout_ms = wire_timeout(timeout_ms);
+	m.ack = (enum qp_ack)ack;
+	r = request_run(q, &m, NULL, &w, wait_deadline(q, timeout_ms));
+	if (r == QB_OK && ack == QB_AUTO)
+		send_ack(q);
+	return r;
+}
+
+struct many {
+	qb_item **items;
+	unsigned n;
+};
+
+static qb_result
+take_items(qb *q, void *ret, struct answer *answer)
+{
+	struct many *many = ret;
+
+	many->n = answer->n;
+	for (unsigned i = 0; i < answer->n; i++) {
+		many->items[i] = answer->items[i];
+		answer->items[i] = NULL;
+	}
+	return QB_OK;
+}
+
+static qb_result
+check_get_many(qb *q, int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
+	       unsigned min_items, int64_t linger_ms)
+{
+	qb_result r;
+
+	if ((r = check_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = check_timeout(q, "linger_ms", linger_ms)) || (r = check_ack(q, ack)) ||
+	    (r = check_count(q, "max_items", max_items, QB_MAX_BATCH)))
+		return r;
+	return check_count(q, "min_items", min_items, max_items);
+}
+
+qb_result
+qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
+	    unsigned max_items, unsigned min_items, uint64_t max_bytes,
+	    int64_t linger_ms, qb_item **ret_items, unsigned *ret_n)
+{
+	struct many many = {ret_items, 0};
+	struct wait w = {.take = take_items,
+			 .ret = &many,
+			 .ack = (uint8_t)ack,
+			 .max_items = (uint16_t)max_items};
+	struct qp_request m = {
+		.op = QP_OP_GET_MANY, .ack = (enum qp_ack)ack, .max_items = max_items};
+	int64_t longest;
+	qb_result r;
+
+	*ret_n = 0;
+	if ((r = check_queue(q, queue, &m.queue)) ||
+	    (r = check_get_many(q, timeout_ms, ack, max_items, min_items, linger_ms)) ||
+	    (r = check_blocking(q, timeout_ms)))
+		return r;
+	m.timeout_ms = wire_timeout(timeout_ms);
+	QP_GIVE(&m.options, min_items, min_items);
+	if (max_bytes > 0)
+		QP_GIVE(&m.options, max_bytes,
+			max_bytes < QP_MAX_COUNT ? max_bytes : QP_MAX_COUNT);
+	if (linger_ms > 0)
+		QP_GIVE(&m.options, linger_ms,
+			(uint64_t)linger_ms < QP_MAX_COUNT ? (uint64_t)linger_ms
+							   : QP_MAX_COUNT);
+	longest = linger_ms < QB_FOREVER - timeout_ms ? timeout_ms + linger_ms
+						      : QB_FOREVER;
+	r = request_run(q, &m, NULL, &w, wait_deadline(q, longest));
+	*ret_n = many.n;
+	if (r == QB_OK && ack == QB_AUTO)
+		send_ack(q);
+	return r;
+}
+
+qb_result
+qb_peek(qb *q, const char *queue, qb_item **ret)
+{
+	struct wait w = {.take = take_item, .ret = ret};
+	struct qp_request m = {.op = QP_OP_PEEK};
+	qb_result r;
+
+	*ret = NULL;
+	if ((r = check_queue(q, queue, &m.queue)) || (r = check_blocking(q, 0)))
+		return r;
+	return request_run(q, &m, NULL, &w, call_deadline(q));
+}
+
+/* --- finishing --------------------------------------------------------------------- */
+
+static struct qp_request
+item_request(const qb *q, enum qp_op op, const qb_item *item)
+{
+	return (struct qp_request){
+		.op = op,
+		.id = item->id,
+		.delivery = item->delivery,
+		.epoch = q->epoch,
+	};
+}
+
+/* ACK and RELEASE. A lease is of this connection, so none has to be made. */
+static qb_result
+run_item_request(qb *q, enum qp_op op, const qb_item *item)
+{
+	struct wait w = {0};
+	struct qp_request m;
+	qb_result r;
+
+	if ((r = check_item(q, item)) || (r = check_handle(q)) ||
+	    (r = check_lease(q, item)) || (r = check_connected(q, 0)))
+		return r;
+	m = item_request(q, op, item);
+	return request_run(q, &m, NULL, &w, call_deadline(q));
+}
+
+qb_result
+qb_ack(qb *q, const qb_item *item)
+{
+	return run_item_request(q, QP_OP_ACK, item);
+}
+
+qb_result
+qb_release(qb *q, const qb_item *item)
+{
+	return run_item_request(q, QP_OP_RELEASE, item);
+}
+
+qb_result
+qb_ack_start(qb *q, const qb_item *item)
+{
+	struct qp_request m;
+	qb_result r;
+
+	check_fork(q);
+	if ((r = check_item(q, item)) || (r = check_lease(q, item)) ||
+	    (r = check_connected(q, 0)))
+		return r;
+	m = item_request(q, QP_OP_ACK, item);
+	if ((r = request_mute(q, &m)))
+		return r;
+	if (q->out.len < SEND_BYTES || q->in_callback)
+		return QB_OK;
+	return conn_flush(q, NEVER);
+}
+
+static qb_result
+take_stale(qb *q, void *ret, struct answer *answer)
+{
+	*(unsigned *)ret += answer->reply->stale.n;
+	return QB_OK;
+}
+
+qb_result
+qb_ack_many(qb *q, qb_item *const *items, unsigned n)
+{
+	int64_t tags[2 * QB_MAX_BATCH];
+	unsigned stale = 0, leased = 0;
+	struct wait w = {.take = take_stale, .ret = &stale};
+	struct qp_request m = {.op = QP_OP_ACK_MANY};
+	qb_result r;
+
+	if ((r = check_count(q, "n", n, QB_MAX_BATCH)) || (r = check_handle(q)))
+		return r;
+	if (!items)
+		return error_set(q, QB_INVALID, "the array of items is NULL");
+	for (unsigned i = 0; i < n; i++) {
+		if ((r = check_item(q, items[i])))
+			return r;
+		if (check_lease(q, items[i]) != QB_OK)
+			continue;
+		tags[2 * leased] = (int64_t)items[i]->id;
+		tags[2 * leased++ + 1] = (int64_t)items[i]->delivery;
+	}
+	stale = n - leased;
+	m.epoch = q->epoch;
+	m.tags = (struct qp_list){.n = 2 * leased, .numbers = tags};
+	if (leased > 0 && ((r = check_connected(q, 0)) ||
+			   (r = request_run(q, &m, NULL, &w, call_deadline(q)))))
+		return r;
+	if (stale == 0)
+		return QB_OK;
+	return error_set(q, QB_STALE, "%u of %u items were stale", stale, n);
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT
+ * Frames of the broker. A reply is decoded where it was received; nothing that points into the
+ * buffer is used once its body is awaited or its request finished. */
+#include "client/client.h"
+#include "client/item.h"
+#include "client/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUFFER ((size_t)128 << 10)
+_Static_assert(BUFFER >= QP_FRAME_BYTES + QP_MAX_HEAD, "a head must fit");
+
+static qb_item **
+parts_list(struct parts *parts)
+{
+	return parts->many ? parts->many : &parts->one;
+}
+
+static void
+parts_free(struct parts *parts)
+{
+	for (unsigned i = 0; i < parts->n; i++)
+		free(parts_list(parts)[i]);
+	free(parts->many);
+	*parts = (struct parts){0};
+}
+
+bool
+inbox_init(struct inbox *in)
+{
+	*in = (struct inbox){.buf = malloc(BUFFER)};
+	return in->buf != NULL;
+}
+
+void
+inbox_done(struct inbox *in)
+{
+	parts_free(&in->parts);
+	free(in->buf);
+	*in = (struct inbox){0};
+}
+
+int
+inbox_space(struct inbox *in, struct iovec places[2])
+{
+	int n = 0;
+
+	if (in->call.rid && in->current < in->parts.n) {
+		qb_item *item = parts_list(&in->parts)[in->current];
+
+		places[n++] = (struct iovec){item->body + in->filled,
+					     item->size - in->filled};
+	}
+	places[n++] = (struct iovec){in->buf + in->end, BUFFER - in->end};
+	return n;
+}
+
+/* --- a reply's body -------------------------------------------------------------- */
+
+static bool
+add_part(struct parts *parts, const struct qp_item *item)
+{
+	qb_item *it = item_new(item);
+
+	if (!it)
+		return false;
+	parts_list(parts)[parts->n++] = it;
+	return true;
+}
+
+/* One item that there is no memory for goes back to its queue. */
+static qb_result
+give_back(qb *q, const struct qp_item *item)
+{
+	struct qp_request m = {
+		.op = QP_OP_RELEASE,
+		.id = item->id,
+		.delivery = item->delivery,
+		.epoch = q->epoch,
+	};
+
+	if (q->in.call.ack == QB_NONE || q->in.call.op == QP_OP_PEEK || item->id == 0)
+		return QB_OK;
+	if (request_unheard(q, &m) == QB_OK)
+		return QB_OK;
+	return error_set(q, QB_LOST, "the connection was given up: no memory");
+}
+
+static qb_result
+no_memory(qb *q, const struct qp_item *one, uint32_t body_len)
+{
+	struct inbox *in = &q->in;
+	struct qp_list items = in->reply.items;
+	qb_result r = one ? give_back(q, one) : QB_OK;
+
+	parts_free(&in->parts);
+	in->no_memory = true;
+	in->thrown = body_len;
+	for (uint32_t i = 0; i < items.n && r == QB_OK; i++) {
+		struct qp_item item = qp_item_next(&items);
+
+		r = give_back(q, &item);
+	}
+	return r;
+}
+
+static qb_result
+expect_one(qb *q, uint32_t body_len)
+{
+	const struct qp_reply *reply = &q->in.reply;
+	const struct qp_item item = {
+		.id = reply->id,
+		.delivery = reply->delivery,
+		.length = body_len,
+		.ctype = reply->options.ctype,
+		.crashes = reply->options.crashes,
+	};
+
+	return add_part(&q->in.parts, &item) ? QB_OK : no_memory(q, &item, body_len);
+}
+
+static qb_result
+expect_many(qb *q, uint32_t body_len)
+{
+	struct inbox *in = &q->in;
+	struct qp_list items = in->reply.items;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < items.n; i++)
+		sum += qp_item_next(&items).length;
+	if (items.n == 0 || items.n > in->call.max_items || sum != body_len)
+		return error_set(
+			q, QB_MALFORMED,
+			"the broker gave %u items of %llu bytes in a body of %u",
+			items.n, (unsigned long long)sum, body_len);
+	in->parts.many = calloc(items.n, sizeof(*in->parts.many));
+	if (!in->parts.many)
+		return no_memory(q, NULL, body_len);
+	items = in->reply.items;
+	for (uint32_t i = 0; i < items.n; i++) {
+		struct qp_item item = qp_item_next(&items);
+
+		if (!add_part(&in->parts, &item))
+			return no_memory(q, NULL, body_len);
+	}
+	return QB_OK;
+}
+
+static qb_result
+expect_body(qb *q, uint32_t body_len)
+{
+	struct inbox *in = &q->in;
+	unsigned op = in->reply.status == QP_OK ? in->call.op : 0;
+	uint32_t most = 0;
+
+	switch (op) {
+	case QP_OP_GET:
+	case QP_OP_PEEK: return expect_one(q, body_len);
+	case QP_OP_GET_MANY: return expect_many(q, body_len);
+	case QP_OP_QUEUES:
+	case QP_OP_STATS:
+		most = QP_MAX_BATCH_BYTES;
+		if (body_len <= most)
+			return expect_one(q, body_len);
+		break;
+	default: break;
+	}
+	if (body_len <= most)
+		return QB_OK;
+	return error_set(q, QB_MALFORMED,
+			 "the broker's reply to %s has a body of %u bytes",
+			 qp_op_name(in->call.op), body_len);
+}
+
+static size_t
+at_most(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Moves what has arrived into the parts. Whether they are complete. */
+static bool
+fill(struct inbox *in)
+{
+	size_t n;
+
+	while (in->current < in->parts.n) {
+		qb_item *item = parts_list(&in->parts)[in->current];
+
+		n = at_most(item->size - in->filled, in->end - in->start);
+		memcpy(item->body + in->filled, in->buf + in->start, n);
+		in->start += n;
+		in->filled += n;
+		if (in->filled < item->size)
+			return false;
+		in->current++;
+		in->filled = 0;
+	}
+	n = at_most(in->thrown, in->end - in->start);
+	in->start += n;
+	in->thrown -= n;
+	return in->thrown == 0;
+}
+
+/* --- the end of a request -------------------------------------------------------- */
+
+/* Items belong to this session until they are finished; with QB_AUTO that is now. */
+static void
+take_leases(qb *q, const struct call *call, struct parts *parts)
+{
+	struct qp_request m = {.op = QP_OP_ACK, .epoch = q->epoch};
+	int64_t tags[2 * QB_MAX_BATCH];
+
+	if ((call->op != QP_OP_GET && call->op != QP_OP_GET_MANY) ||
+	    call->ack == QB_NONE || parts->n == 0)
+		return;
+	for (unsigned i = 0; i < parts->n; i++) {
+		qb_item *item = parts_list(parts)[i];
+
+		item->leased = call->ack == QB_MANUAL;
+		memcpy(item->session, q->session, sizeof(item->session));
+		m.id = (uint64_t)(tags[2 * i] = (int64_t)item->id);
+		m.delivery = (uint64_t)(tags[2 * i + 1] = (int64_t)item->delivery);
+	}
+	if (call->ack == QB_MANUAL)
+		return;
+	if (parts->n > 1) {
+		m.op = QP_OP_ACK_MANY;
+		m.tags = (struct qp_list){.n = 2 * parts->n, .numbers = tags};
+	}
+	if (request_mute(q, &m) != QB_OK)
+		q->out.failed = true;
+}
+
+static void
+finish(qb *q)
+{
+	struct inbox *in = &q->in;
+	struct call call = in->call;
+	struct parts parts = in->parts;
+	struct answer answer = {
+		.reply = &in->reply, .items = parts_list(&parts), .n = parts.n};
+
+	in->call.rid = 0;
+	in->parts = (struct parts){0};
+	if (in->no_memory)
+		answer.result =
+			error_set(q, QB_NO_MEMORY, "there is no memory for the reply");
+	else if (in->reply.status != QP_OK)
+		answer.result = error_status(q, in->reply.status, in->reply.text);
+	else
+		take_leases(q, &call, &parts);
+	call.finish(q, &call, &answer);
+	parts_free(&parts);
+}
+
+void
+inbox_abort(qb *q, qb_result result, const char *why)
+{
+	struct answer answer = {.result = result};
+	struct call call = q->in.call;
+	uint64_t cursor = 0;
+
+	parts_free(&q->in.parts);
+	q->in.call.rid = 0;
+	if (call.rid == 0 && !call_take(&q->calls, &cursor, &call))
+		return;
+	do {
+		error_set(q, result, "%s", why);
+		call.finish(q, &call, &answer);
+	} while (call_take(&q->calls, &cursor, &call));
+}
+
+/* --- frames ---------------------------------------------------------------------- */
+
+/* What the broker says about the connection itself is its last word. */
+static qb_result
+last_word(qb *q, const struct qp_reply *reply)
+{
+	qb_result r = error_status(q, reply->status, reply->text);
+
+	return q->greeting ? r : QB_LOST;
+}
+
+static qb_result
+begin(qb *q, const uint8_t *head, struct qp_frame frame)
+{
+	struct inbox *in = &q->in;
+	struct qp_error e;
+	struct call *call;
+	uint64_t rid;
+
+	if (!qp_reply_rid(head, frame.head_len, &rid))
+		return error_set(q, QB_MALFORMED, "the broker sent a broken head");
+	call = call_find(&q->calls, rid);
+	if (!call && rid != 0)
+		return error_set(
+			q, QB_MALFORMED,
+			"the broker answered request %llu, which is not outstanding",
+			(unsigned long long)rid);
+	if (!qp_reply_decode(head, frame.head_len, call ? call->op : 0, &in->reply, &e))
+		return error_set(q, QB_MALFORMED, "the broker sent a broken reply: %s",
+				 e.text);
+	if (!call)
+		return last_word(q, &in->reply);
+	in->call = *call;
+	in->current = 0;
+	in->filled = 0;
+	in->thrown = 0;
+	in->no_memory = false;
+	call_remove(&q->calls, call);
+	return expect_body(q, frame.body_len);
+}
+
+/* Takes one more step, if what is there allows. */
+static bool
+step(qb *q, qb_result *ret)
+{
+	struct inbox *in = &q->in;
+	const uint8_t *p = in->buf + in->start;
+	size_t len = in->end - in->start;
+	struct qp_frame frame;
+
+	if (in->call.rid) {
+		if (!fill(in))
+			return false;
+		finish(q);
+		return q->fd >= 0;
+	}
+	if (len < QP_FRAME_BYTES)
+		return false;
+	frame = qp_frame_read(p);
+	if (frame.head_len == 0 || frame.head_len > QP_MAX_HEAD ||
+	    frame.body_len > QP_MAX_BODY) {
+		*ret = error_set(
+			q, QB_MALFORMED,
+			"the broker sent a frame with a head of %u bytes and a "
+			"body of %u",
+			frame.head_len, frame.body_len);
+		return false;
+	}
+	if (len < QP_FRAME_BYTES + frame.head_len)
+		return false;
+	in->start += QP_FRAME_BYTES + frame.head_len;
+	*ret = begin(q, p + QP_FRAME_BYTES, frame);
+	return *ret == QB_OK;
+}
+
+qb_result
+inbox_received(qb *q, size_t len)
+{
+	struct inbox *in = &q->in;
+	qb_result r = QB_OK;
+
+	if (in->call.rid && in->current < in->parts.n) {
+		qb_item *item = parts_list(&in->parts)[in->current];
+		size_t direct = at_most(len, item->size - in->filled);
+
+		in->filled += direct;
+		len -= direct;
+	}
+	in->end += len;
+	while (step(q, &r))
+		;
+	if (in->start > 0 && r == QB_OK) {
+		memmove(in->buf, in->buf + in->start, in->end - in->start);
+		in->end -= in->start;
+		in->start = 0;
+	}
+	return r;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * Items and their accessors. */
+#include "client/item.h"
+#include "client/client.h"
+
+#include <stdlib.h>
+
+qb_item *
+item_new(const struct qp_item *item)
+{
+	qb_item *it = malloc(sizeof(*it) + item->length + 1);
+
+	if (!it)
+		return NULL;
+	*it = (qb_item){
+		.id = item->id,
+		.delivery = item->delivery,
+		.crashes = (uint32_t)item->crashes,
+		.ctype = (uint8_t)item->ctype,
+		.size = item->length,
+	};
+	it->body[it->size] = 0;
+	return it;
+}
+
+void
+qb_item_free(qb_item *item)
+{
+	free(item);
+}
+
+const void *
+qb_item_body(const qb_item *item)
+{
+	return item->body;
+}
+
+size_t
+qb_item_size(const qb_item *item)
+{
+	return item->size;
+}
+
+uint64_t
+qb_item_id(const qb_item *item)
+{
+	return item->id;
+}
+
+uint32_t
+qb_item_deliveries(const qb_item *item)
+{
+	return item->delivery < UINT32_MAX ? (uint32_t)item->delivery : UINT32_MAX;
+}
+
+uint32_t
+qb_item_crashes(const qb_item *item)
+{
+	return item->crashes;
+}
+
+uint8_t
+qb_item_ctype(const qb_item *item)
+{
+	return item->ctype;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * An item that was received: metadata and body in one allocation. */
+#ifndef QBROKER_CLIENT_ITEM_H
+#define QBROKER_CLIENT_ITEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/qbroker.h"
+#include "proto/message.h"
+
+struct qb_item {
+	uint64_t id;
+	uint64_t delivery;
+	uint32_t crashes;
+	uint8_t ctype;
+	bool leased; /* to the session below */
+	uint8_t session[QP_SESSION_BYTES];
+	size_t size;
+	_Alignas(max_align_t) unsigned char body[]; /* size bytes and a 0 */
+};
+
+/* An item with room for the body that `item` describes. NULL: no memory. */
+qb_item *item_new(const struct qp_item *item);
+
+#endif

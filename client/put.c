@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT
+ * Puts: one at a time, many in a request, and pipelined. */
+#include "client/conn.h"
+#include "client/request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_WINDOW 65536
+
+/* --- waiting for the confirmation -------------------------------------------------- */
+
+static qb_result
+take_id(qb *q, void *ret, struct answer *answer)
+{
+	if (ret)
+		*(uint64_t *)ret = answer->reply->id;
+	return QB_OK;
+}
+
+qb_result
+qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body, size_t len,
+	     int64_t timeout_ms, uint64_t *ret_id)
+{
+	const struct iovec part = {(void *)body, len};
+	const struct bodies bodies = {&part, 1, len, true};
+	struct wait w = {.take = take_id, .ret = ret_id};
+	struct qp_request m;
+	qb_result r;
+
+	memset(&m, 0, sizeof(m));
+	m.op = QP_OP_PUT;
+	if ((r = check_queue(q, queue, &m.queue)) ||
+	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = check_blocking(q, timeout_ms)) || (r = check_body(q, body, len)))
+		return r;
+	m.timeout_ms = wire_timeout(timeout_ms);
+	if (ctype)
+		QP_GIVE(&m.options, ctype, ctype);
+	return request_run(q, &m, &bodies, &w, wait_deadline(q, timeout_ms));
+}
+
+qb_result
+qb_put(qb *q, const char *queue, const void *body, size_t len, int64_t timeout_ms,
+       uint64_t *ret_id)
+{
+	return qb_put_typed(q, queue, 0, body, len, timeout_ms, ret_id);
+}
+
+/* --- many -------------------------------------------------------------------------- */
+
+struct results {
+	unsigned n;
+	int64_t *ret_ids;
+	unsigned refused;
+	unsigned first; /* the refused one that came first, and why */
+	unsigned status;
+};
+
+static qb_result
+take_results(qb *q, void *ret, struct answer *answer)
+{
+	struct results *rs = ret;
+	struct qp_list list = answer->reply->results;
+
+	if (list.n != rs->n)
+		return error_set(q, QB_MALFORMED,
+				 "the broker gave %u results for %u items", list.n,
+				 rs->n);
+	for (unsigned i = 0; i < rs->n; i++) {
+		int64_t id = qp_list_next_signed(&list);
+
+		if (id == 0 || id < -UINT16_MAX)
+			return error_set(q, QB_MALFORMED,
+					 "the broker gave the result %lld for an item",
+					 (long long)id);
+		if (rs->ret_ids)
+			rs->ret_ids[i] = id;
+		if (id < 0 && rs->refused++ == 0) {
+			rs->first = i;
+			rs->status = (unsigned)-id;
+		}
+	}
+	if (rs->refused == 0)
+		return QB_OK;
+	if (!qp_status_name(rs->status))
+		return error_status(q, rs->status, (struct qp_str){NULL, 0});
+	return error_set(q, (qb_result)rs->status,
+			 "%u of %u items were refused; the first was item %u: %s",
+			 rs->refused, rs->n, rs->first, qp_status_text(rs->status));
+}
+
+/* Fills in the lengths, and what the parts have together. */
+static qb_result
+check_bodies(qb *q, const struct iovec *parts, unsigned n, int64_t *lengths,
+	     size_t *ret_sum)
+{
+	size_t sum = 0;
+	qb_result r;
+
+	if (!parts)
+		return error_set(q, QB_INVALID, "the array of bodies is NULL");
+	for (unsigned i = 0; i < n; i++) {
+		if ((r = check_body(q, parts[i].iov_base, parts[i].iov_len)))
+			return r;
+		sum += parts[i].iov_len;
+		lengths[i] = (int64_t)parts[i].iov_len;
+	}
+	*ret_sum = sum;
+	if (sum <= q->max_batch_bytes)
+		return QB_OK;
+	return error_set(q, QB_TOO_BIG,
+			 "the %u items have %zu bytes; a batch has at most %llu", n,
+			 sum, (unsigned long long)q->max_batch_bytes);
+}
+
+qb_result
+qb_put_many(qb *q, const char *queue, const struct iovec *parts, unsigned n, int atomic,
+	    int64_t timeout_ms, int64_t *ret_ids)
+{
+	struct bodies bodies = {.parts = parts, .n = n, .lasting = true};
+	struct results results = {.n = n, .ret_ids = ret_ids};
+	struct wait w = {.take = take_results, .ret = &results};
+	struct qp_request m = {.op = QP_OP_PUT_MANY};
+	int64_t lengths[QB_MAX_BATCH];
+	qb_result r;
+
+	if ((r = check_queue(q, queue, &m.queue)) ||
+	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = check_count(q, "n", n, QB_MAX_BATCH)) ||
+	    (r = check_blocking(q, timeout_ms)) ||
+	    (r = check_bodies(q, parts, n, lengths, &bodies.len)))
+		return r;
+	m.timeout_ms = wire_timeout(timeout_ms);
+	m.lengths = (struct qp_list){.n = n, .numbers = lengths};
+	if (atomic)
+		QP_GIVE(&m.options, atomic, 1);
+	return request_run(q, &m, &bodies, &w, wait_deadline(q, timeout_ms));
+}
+
+/* --- pipelined --------------------------------------------------------------------- */
+
+static void
+finish_put(qb *q, const struct call *call, struct answer *answer)
+{
+	q->puts.outstanding--;
+	if (answer->result == QB_OK)
+		return;
+	q->puts.failed++;
+	if (q->puts.failure != QB_OK)
+		return;
+	q->puts.failure = answer->result;
+	memcpy(q->puts.error, q->error, sizeof(q->puts.error));
+}
+
+/* The first failure since the last report; then there is none. */
+static qb_result
+report(qb *q)
+{
+	qb_result r = q->puts.failure;
+
+	if (r == QB_OK)
+		return QB_OK;
+	q->puts.failure = QB_OK;
+	return error_set(q, r, "%s", q->puts.error);
+}
+
+/* At the bound: waits until a quarter of the window is free, so that writes and reads are
+ * shared by many puts. What happens to the connection meanwhile is in the report. */
+static qb_result
+make_room(qb *q)
+{
+	unsigned quarter = (q->puts.window + 3) / 4;
+
+	if (q->in_callback)
+		return error_set(
+			q, QB_BAD_STATE,
+			"a callback must not wait, and %u puts are outstanding",
+			q->puts.outstanding);
+	(void)conn_run(q, &q->puts.outstanding, q->puts.window - quarter, NEVER);
+	return report(q);
+}
+
+/* Adds the put and, when enough has gathered, sends it. It has been started then: if the
+ * connection is lost now, that is in the next report. */
+static qb_result
+start_put(qb *q, struct qp_request *m, const void *body, size_t len)
+{
+	const struct iovec part = {(void *)body, len};
+	const struct bodies bodies = {&part, 1, len, !q->in_callback};
+	struct call call = {.finish = finish_put};
+	qb_result r = request_add(q, m, &bodies, &call);
+
+	if (r != QB_OK)
+		return r;
+	q->puts.outstanding++;
+	if (q->out.len >= (len < LARGE_BODY ? SEND_BYTES : 1) && !q->in_callback)
+		(void)conn_flush(q, NEVER);
+	return QB_OK;
+}
+
+qb_result
+qb_put_start(qb *q, const char *queue, const void *body, size_t len)
+{
+	struct qp_request m;
+	qb_result r;
+
+	memset(&m, 0, sizeof(m));
+	m.op = QP_OP_PUT;
+	m.timeout_ms = QP_FOREVER;
+	check_fork(q);
+	if ((r = check_queue(q, queue, &m.queue)) || (r = report(q)) ||
+	    (r = check_connected(q, 0)))
+		return r;
+	if (q->puts.outstanding >= q->puts.window &&
+	    ((r = make_room(q)) || (r = check_connected(q, 0))))
+		return r;
+	if ((r = check_body(q, body, len)))
+		return r;
+	return start_put(q, &m, body, len);
+}
+
+qb_result
+qb_flush(qb *q, int64_t timeout_ms)
+{
+	qb_result r;
+
+	if ((r = check_timeout(q, "timeout_ms", timeout_ms)) || (r = check_handle(q)))
+		return r;
+	r = conn_run(q, &q->puts.outstanding, 0, deadline_after(timeout_ms));
+	if (r == QB_AGAIN)
+		return error_set(q, QB_FULL, "%u puts are still outstanding",
+				 q->puts.outstanding);
+	if (q->fd >= 0)
+		(void)conn_write(q); /* qb_ack_start() */
+	return report(q);
+}
+
+qb_result
+qb_set_window(qb *q, unsigned window)
+{
+	qb_result r = check_count(q, "window", window, MAX_WINDOW);
+
+	if (r == QB_OK)
+		q->puts.window = window;
+	return r;
+}
+
+unsigned
+qb_outstanding_puts(const qb *q)
+{
+	return fork_guard_forked(&q->guard) ? 0 : q->puts.outstanding;
+}
+
+uint64_t
+qb_failed_puts(const qb *q)
+{
+	return fork_guard_forked(&q->guard) ? 0 : q->puts.failed;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ * Requests: encoded straight into what is sent, and waited for. */
+#include "client/request.h"
+#include "client/conn.h"
+
+#include <string.h>
+
+#define HEAD_BYTES 256 /* at least what a head takes beside its strings and lists */
+#define NUMBER	   9   /* bytes of the longest integer */
+
+/* Room for the whole request in one piece, so that it is added or nothing is. What is not copied, or
+ * one of many bodies, may still fail later: then the connection is given up. */
+static bool
+reserve(qb *q, const struct qp_request *m, size_t body_len)
+{
+	size_t len = HEAD_BYTES + m->queue.len + m->options.client.len +
+		     (m->lengths.n + m->tags.n) * NUMBER + body_len;
+
+	if (q->out.failed)
+		return false;
+	if (qp_out_reserve(&q->out, len))
+		return true;
+	q->out.failed = false;
+	return false;
+}
+
+static qb_result
+no_memory(qb *q)
+{
+	return error_set(q, QB_NO_MEMORY, "there is no memory for the request");
+}
+
+qb_result
+request_add(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call)
+{
+	size_t large = bodies && bodies->lasting ? LARGE_BODY : SIZE_MAX;
+	size_t len = bodies ? bodies->len : 0;
+	struct call *slot;
+
+	if (q->fd < 0)
+		return error_set(q, QB_LOST, "there is no connection any more");
+	if (!reserve(q, m, len < large ? len : 0) || !(slot = call_new(&q->calls)))
+		return no_memory(q);
+	m->rid = call->rid = slot->rid;
+	call->op = (uint8_t)m->op;
+	*slot = *call;
+	qp_request_encode(&q->out, m, (uint32_t)len);
+	for (unsigned i = 0; bodies && i < bodies->n; i++) {
+		const struct iovec *part = &bodies->parts[i];
+
+		if (part->iov_len < large)
+			qp_out_append(&q->out, part->iov_base, part->iov_len);
+		else
+			qp_out_refer(&q->out, part->iov_base, part->iov_len, NULL,
+				     NULL);
+	}
+	return QB_OK;
+}
+
+static void
+finish_unheard(qb *q, const struct call *call, struct answer *answer)
+{
+}
+
+qb_result
+request_unheard(qb *q, struct qp_request *m)
+{
+	struct call call = {.finish = finish_unheard};
+
+	return request_add(q, m, NULL, &call);
+}
+
+qb_result
+request_mute(qb *q, struct qp_request *m)
+{
+	if (!reserve(q, m, 0))
+		return no_memory(q);
+	qp_request_encode(&q->out, m, 0);
+	return QB_OK;
+}
+
+static void
+finish_wait(qb *q, const struct call *call, struct answer *answer)
+{
+	struct wait *w = call->arg;
+
+	w->pending = 0;
+	w->result = answer->result;
+	if (w->result == QB_OK && w->take)
+		w->result = w->take(q, w->ret, answer);
+	if (w->result != QB_OK)
+		memcpy(w->error, q->error, sizeof(w->error));
+}
+
+qb_result
+request_run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wait *w,
+	    int64_t deadline)
+{
+	struct call call = {
+		.finish = finish_wait,
+		.arg = w,
+		.ack = w->ack,
+		.max_items = w->max_items,
+	};
+	qb_result r = request_add(q, m, bodies, &call);
+
+	if (r != QB_OK)
+		return r;
+	w->pending = 1;
+	r = conn_run(q, &w->pending, 0, deadline);
+	if (bodies && q->fd >= 0 &&
+	    q->out.len > 0) /* a refusal came before all was sent */
+		r = conn_flush(q, deadline);
+	if (r == QB_AGAIN) {
+		error_set(q, QB_LOST, "the broker did not answer %s in time",
+			  qp_op_name(m->op));
+		conn_drop(q, QB_LOST);
+	}
+	if (w->pending) /* forgotten: a callback forked, and this is the child */
+		return r;
+	if (w->result == QB_OK)
+		return QB_OK;
+	error_set(q, w->result, "%s", w->error);
+	if (w->result == QB_MALFORMED && q->fd >= 0)
+		conn_drop(q, QB_MALFORMED);
+	return w->result;
+}
+
+int64_t
+call_deadline(const qb *q)
+{
+	return deadline_after(q->grace.call_ms);
+}
+
+int64_t
+wait_deadline(const qb *q, int64_t timeout_ms)
+{
+	if (timeout_ms > INT64_MAX - q->grace.wait_ms)
+		return NEVER;
+	return deadline_after(timeout_ms + q->grace.wait_ms);
+}

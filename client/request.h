@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * From a public call to a request and back: what every call verifies first, adding a request
+ * to what is sent, waiting for its answer. */
+#ifndef QBROKER_CLIENT_REQUEST_H
+#define QBROKER_CLIENT_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "client/client.h"
+#include "client/clock.h"
+
+/* --- what a call verifies --------------------------------------------------------- */
+
+/* Forgets an inherited connection in a forked child. */
+void check_fork(qb *q);
+
+/* The same, and refuses from within a callback what may wait. */
+qb_result check_handle(qb *q);
+
+/* Connects when there is no connection; from within a callback that is QB_LOST. Forgets
+ * like check_handle(). */
+qb_result check_connected(qb *q, int64_t timeout_ms);
+
+/* Both: for calls that wait. */
+qb_result check_blocking(qb *q, int64_t timeout_ms);
+
+/* Arguments. QB_INVALID or QB_TOO_BIG, with a sentence that names the value. */
+qb_result check_queue(qb *q, const char *queue, struct qp_str *ret);
+qb_result check_timeout(qb *q, const char *name, int64_t timeout_ms);
+qb_result check_count(qb *q, const char *name, unsigned n, unsigned max);
+qb_result check_ack(qb *q, qb_ack_mode ack);
+qb_result check_body(qb *q, const void *body, size_t len);
+qb_result check_item(qb *q, const qb_item *item);  /* it is none: QB_INVALID */
+qb_result check_lease(qb *q, const qb_item *item); /* not of this session: QB_STALE */
+
+/* A public timeout as the wire has it. */
+uint64_t wire_timeout(int64_t timeout_ms);
+
+/* --- requests --------------------------------------------------------------------- */
+
+/* The bodies behind a request's head. */
+struct bodies {
+	const struct iovec *parts;
+	unsigned n;
+	size_t len;   /* of all */
+	bool lasting; /* they outlive the sending: large ones need not be copied */
+};
+
+/* Adds a request to what is sent; *call tells how it is to be finished, and gets its rid.
+ * QB_NO_MEMORY: it was not added. */
+qb_result request_add(qb *q, struct qp_request *m, const struct bodies *bodies,
+		      struct call *call);
+
+/* The same for a request whose answer nobody waits for. */
+qb_result request_unheard(qb *q, struct qp_request *m);
+
+/* One with the rid 0, which is not answered. */
+qb_result request_mute(qb *q, struct qp_request *m);
+
+/* A request whose answer is waited for. */
+struct wait {
+	/* Called with an answer that is QB_OK; its result counts. QB_MALFORMED makes the
+	 * connection be dropped. May be NULL. */
+	qb_result (*take)(qb *q, void *ret, struct answer *answer);
+	void *ret;
+	uint8_t ack;	    /* GET, GET_MANY */
+	uint16_t max_items; /* GET_MANY */
+
+	unsigned pending;
+	qb_result result;
+	char error[ERROR_BYTES]; /* set when the result is not QB_OK */
+};
+
+/* Sends the request and waits for its answer. `bodies` may be NULL. QB_LOST, and the
+ * connection is dropped, when there is none by the deadline. */
+qb_result request_run(qb *q, struct qp_request *m, const struct bodies *bodies,
+		      struct wait *w, int64_t deadline);
+
+/* Deadlines of requests that do not wait in the broker, and of those that do. */
+int64_t call_deadline(const qb *q);
+int64_t wait_deadline(const qb *q, int64_t timeout_ms);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ * Requests that finish in a callback, and what an event loop needs. */
+#include "client/conn.h"
+#include "client/item.h"
+#include "client/request.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#define READS 16 /* of one qb_process(): the caller's loop has others to serve */
+
+/* --- starting ---------------------------------------------------------------------- */
+
+static void
+finish_started(qb *q, const struct call *call, struct answer *answer)
+{
+	uint64_t id = 0;
+	qb_item *item = NULL;
+
+	q->started--;
+	if (answer->result == QB_OK && call->op == QP_OP_PUT)
+		id = answer->reply->id;
+	if (answer->result == QB_OK && call->op == QP_OP_GET) {
+		item = answer->items[0];
+		answer->items[0] = NULL;
+	}
+	q->in_callback = true;
+	call->done(q, call->rid, answer->result, id, item, call->arg);
+	q->in_callback = false;
+}
+
+/* Adds the request and, when enough has gathered, sends what goes without waiting. If the
+ * connection is lost by that, the callback has been called, and nothing else is to say. */
+static qb_result
+start(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call,
+      uint64_t *ret_request)
+{
+	qb_result r = request_add(q, m, bodies, call);
+
+	if (r != QB_OK)
+		return r;
+	q->started++;
+	if (ret_request)
+		*ret_request = m->rid;
+	if (q->out.len >= SEND_BYTES && !q->in_callback)
+		(void)conn_write(q);
+	return QB_OK;
+}
+
+static qb_result
+check_done(qb *q, qb_done *done)
+{
+	return done ? QB_OK : error_set(q, QB_INVALID, "the callback is NULL");
+}
+
+qb_result
+qb_start_put(qb *q, const char *queue, const void *body, size_t len, int64_t timeout_ms,
+	     qb_done *done, void *arg, uint64_t *ret_request)
+{
+	const struct iovec part = {(void *)body, len};
+	const struct bodies bodies = {&part, 1, len, false};
+	struct call call = {.finish = finish_started, .done = done, .arg = arg};
+	struct qp_request m = {.op = QP_OP_PUT};
+	qb_result r;
+
+	if ((r = check_queue(q, queue, &m.queue)) ||
+	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = check_done(q, done)) || (r = check_connected(q, 0)) ||
+	    (r = check_body(q, body, len)))
+		return r;
+	m.timeout_ms = wire_timeout(timeout_ms);
+	return start(q, &m, &bodies, &call, ret_request);
+}
+
+qb_result
+qb_start_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
+	     qb_done *done, void *arg, uint64_t *ret_request)
+{
+	struct call call = {.finish = finish_started,
+			    .done = done,
+			    .arg = arg,
+			    .ack = (uint8_t)ack};
+	struct qp_request m = {.op = QP_OP_GET, .ack = (enum qp_ack)ack};
+	qb_result r;
+
+	if ((r = check_queue(q, queue, &m.queue)) ||
+	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = check_ack(q, ack)) || (r = check_done(q, done)) ||
+	    (r = check_connected(q, 0)))
+		return r;
+	m.timeout_ms = wire_timeout(timeout_ms);
+	return start(q, &m, NULL, &call, ret_request);
+}
+
+qb_result
+qb_start_ack(qb *q, const qb_item *item, qb_done *done, void *arg,
+	     uint64_t *ret_request)
+{
+	struct call call = {.finish = finish_started, .done = done, .arg = arg};
+	struct qp_request m = {.op = QP_OP_ACK};
+	qb_result r;
+
+	check_fork(q);
+	if ((r = check_item(q, item)) || (r = check_done(q, done)) ||
+	    (r = check_lease(q, item)) || (r = check_connected(q, 0)))
+		return r;
+	m.id = item->id;
+	m.delivery = item->delivery;
+	m.epoch = q->epoch;
+	return start(q, &m, NULL, &call, ret_request);
+}
+
+qb_result
+qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *done, void *arg,
+	      uint64_t *ret_request)
+{
+	struct call call = {.finish = finish_started, .done = done, .arg = arg};
+	struct qp_request m = {.op = QP_OP_JOIN};
+	qb_result r;
+
+	if ((r = check_queue(q, queue, &m.queue)) ||
+	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = check_done(q, done)) || (r = check_connected(q, 0)))
+		return r;
+	m.timeout_ms = wire_timeout(timeout_ms);
+	return start(q, &m, NULL, &call, ret_request);
+}
+
+qb_result
+qb_cancel(qb *q, uint64_t request)
+{
+	struct qp_request m = {.op = QP_OP_CANCEL, .target = request};
+	const struct call *call;
+
+	check_fork(q);
+	call = call_find(&q->calls, request);
+	if (!call || call->finish != finish_started)
+		return error_set(q, QB_NOT_FOUND, "request %llu is not outstanding",
+				 (unsigned long long)request);
+	if (q->fd < 0) /* its callback is about to be called with QB_LOST */
+		return QB_OK;
+	return request_unheard(q, &m);
+}
+
+/* --- the event loop ---------------------------------------------------------------- */
+
+short
+qb_events(const qb *q)
+{
+	if (qb_fd(q) < 0)
+		return 0;
+	return q->out.len > 0 || q->out.failed ? POLLIN | POLLOUT : POLLIN;
+}
+
+qb_result
+qb_process(qb *q)
+{
+	enum conn_got got = CONN_FULL;
+	qb_result r;
+
+	if ((r = check_handle(q)))
+		return r;
+	if (q->fd < 0)
+		return error_set(q, QB_LOST, "there is no connection");
+	r = conn_write(q);
+	for (int i = 0; i < READS && got == CONN_FULL && r == QB_OK && q->fd >= 0; i++)
+		r = conn_read(q, MSG_DONTWAIT, &got);
+	if (r == QB_OK && q->fd >= 0)
+		r = conn_write(q);
+	return r;
+}
+
+qb_result
+qb_send(qb *q)
+{
+	qb_result r = check_connected(q, 0);
+
+	if (r != QB_OK || q->in_callback) /* then the call around it sends */
+		return r;
+	return conn_write(q);
+}
+
+qb_result
+qb_wait(qb *q, int64_t timeout_ms)
+{
+	qb_result r;
+
+	if ((r = check_timeout(q, "timeout_ms", timeout_ms)) || (r = check_handle(q)))
+		return r;
+	r = conn_run(q, &q->started, 0, deadline_after(timeout_ms));
+	if (r == QB_AGAIN)
+		error_set(q, QB_AGAIN, "%u requests are outstanding", q->started);
+	return r;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * What calls verify before anything is sent. */
+#include "client/conn.h"
+#include "client/item.h"
+#include "client/request.h"
+
+#include <string.h>
+
+void
+check_fork(qb *q)
+{
+	if (!fork_guard_forked(&q->guard))
+		return;
+	conn_forget(q);
+	q->started = 0;
+	q->puts = (struct puts){.window = q->puts.window};
+	fork_guard_set(&q->guard);
+}
+
+qb_result
+check_handle(qb *q)
+{
+	check_fork(q);
+	if (q->in_callback)
+		return error_set(q, QB_BAD_STATE,
+				 "a callback must not call what may wait");
+	return QB_OK;
+}
+
+qb_result
+check_connected(qb *q, int64_t timeout_ms)
+{
+	check_fork(q);
+	if (q->fd >= 0 && q->out.failed && !q->in_callback)
+		return conn_write(q); /* gives it up */
+	if (q->fd >= 0)
+		return QB_OK;
+	if (q->in_callback)
+		return error_set(
+			q, QB_LOST,
+			"there is no connection, and a callback must not make one");
+	return conn_open(q, timeout_ms);
+}
+
+qb_result
+check_blocking(qb *q, int64_t timeout_ms)
+{
+	qb_result r = check_handle(q);
+
+	return r ? r : check_connected(q, timeout_ms);
+}
+
+qb_result
+check_queue(qb *q, const char *queue, struct qp_str *ret)
+{
+	size_t len = queue ? strnlen(queue, QP_MAX_NAME + 1) : 0;
+
+	if (!queue)
+		return error_set(q, QB_INVALID, "the queue's name is NULL");
+	if (len == 0)
+		return error_set(q, QB_INVALID, "the queue's name is empty");
+	if (len > QP_MAX_NAME)
+		return error_set(
+			q, QB_INVALID,
+			"the queue's name has more than %d bytes: \"%.60s...\"",
+			QP_MAX_NAME, queue);
+	if (!qp_valid_name(queue, len))
+		return error_set(q, QB_INVALID,
+				 "the queue's name is not UTF-8 without control "
+				 "characters: \"%s\"",
+				 queue);
+	*ret = (struct qp_str){queue, (uint32_t)len};
+	return QB_OK;
+}
+
+qb_result
+check_timeout(qb *q, const char *name, int64_t timeout_ms)
+{
+	if (timeout_ms >= 0)
+		return QB_OK;
+	return error_set(q, QB_INVALID, "%s is %lld: it must be 0 or more", name,
+			 (long long)timeout_ms);
+}
+
+qb_result
+check_count(qb *q, const char *name, unsigned n, unsigned max)
+{
+	if (n >= 1 && n <= max)
+		return QB_OK;
+	return error_set(q, QB_INVALID, "%s is %u: it must be from 1 to %u", name, n,
+			 max);
+}
+
+qb_result
+check_body(qb *q, const void *body, size_t len)
+{
+	if (!body && len > 0)
+		return error_set(q, QB_INVALID, "the body is NULL and has %zu bytes",
+				 len);
+	if (len > q->max_item)
+		return error_set(
+			q, QB_TOO_BIG,
+			"the item has %zu bytes; the broker takes at most %llu", len,
+			(unsigned long long)q->max_item);
+	return QB_OK;
+}
+
+qb_result
+check_item(qb *q, const qb_item *item)
+{
+	return item ? QB_OK : error_set(q, QB_INVALID, "the item is NULL");
+}
+
+qb_result
+check_lease(qb *q, const qb_item *item)
+{
+	if (!item->leased)
+		return error_set(q, QB_STALE, "item %llu is not leased",
+				 (unsigned long long)item->id);
+	if (q->fd < 0 || memcmp(item->session, q->session, sizeof(q->session)) != 0)
+		return error_set(q, QB_STALE,
+				 "item %llu was leased to another session, or to this "
+				 "handle's before the connection was lost",
+				 (unsigned long long)item->id);
+	return QB_OK;
+}
+
+qb_result
+check_ack(qb *q, qb_ack_mode ack)
+{
+	if (ack == QB_MANUAL || ack == QB_AUTO || ack == QB_NONE)
+		return QB_OK;
+	return error_set(q, QB_INVALID, "ack is %d: it must be from 0 to 2", (int)ack);
+}
+
+uint64_t
+wire_timeout(int64_t timeout_ms)
+{
+	return (uint64_t)timeout_ms <= QP_MAX_COUNT ? (uint64_t)timeout_ms : QP_FOREVER;
+}
