@@ -5,17 +5,13 @@
 #ifndef QBROKER_CLIENT_CLIENT_H
 #define QBROKER_CLIENT_CLIENT_H
 
-/* Everything else is hidden (-fvisibility=hidden), and the version script says it again. */
-#pragma GCC visibility push(default)
-#include "client/qbroker.h"
-#pragma GCC visibility pop
-
 #include <stdbool.h>
 
 #include "client/address.h"
 #include "client/call.h"
 #include "client/fork.h"
 #include "client/inbox.h"
+#include "client/public.h"
 #include "proto/message.h"
 
 #define ERROR_BYTES 512

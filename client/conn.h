@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "client/qbroker.h"
+#include "client/public.h"
 
 /* Connects and says HELLO, within the time for it or `timeout_ms` if that is longer. Not
  * QB_OK: there is no connection. */

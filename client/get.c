@@ -35,9 +35,9 @@ qb_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack, qb_item **
 	memset(&m, 0, sizeof(m));
 	m.op = QP_OP_GET;
 	*ret = NULL;
-	if ((r = check_queue(q, queue, &m.queue)) ||
-	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = check_ack(q, ack)) || (r = check_blocking(q, timeout_ms)))
+	if ((r = verify_queue(q, queue, &m.queue)) ||
+	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_ack(q, ack)) || (r = verify_blocking(q, timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	m.ack = (enum qp_ack)ack;
@@ -66,16 +66,17 @@ take_items(qb *q, void *ret, struct answer *answer)
 }
 
 static qb_result
-check_get_many(qb *q, int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
-	       unsigned min_items, int64_t linger_ms)
+verify_get_many(qb *q, int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
+		unsigned min_items, int64_t linger_ms)
 {
 	qb_result r;
 
-	if ((r = check_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = check_timeout(q, "linger_ms", linger_ms)) || (r = check_ack(q, ack)) ||
-	    (r = check_count(q, "max_items", max_items, QB_MAX_BATCH)))
+	if ((r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_timeout(q, "linger_ms", linger_ms)) ||
+	    (r = verify_ack(q, ack)) ||
+	    (r = verify_count(q, "max_items", max_items, QB_MAX_BATCH)))
 		return r;
-	return check_count(q, "min_items", min_items, max_items);
+	return verify_count(q, "min_items", min_items, max_items);
 }
 
 qb_result
@@ -94,9 +95,10 @@ qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
 	qb_result r;
 
 	*ret_n = 0;
-	if ((r = check_queue(q, queue, &m.queue)) ||
-	    (r = check_get_many(q, timeout_ms, ack, max_items, min_items, linger_ms)) ||
-	    (r = check_blocking(q, timeout_ms)))
+	if ((r = verify_queue(q, queue, &m.queue)) ||
+	    (r = verify_get_many(q, timeout_ms, ack, max_items, min_items,
+				 linger_ms)) ||
+	    (r = verify_blocking(q, timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	QP_GIVE(&m.options, min_items, min_items);
@@ -124,7 +126,7 @@ qb_peek(qb *q, const char *queue, qb_item **ret)
 	qb_result r;
 
 	*ret = NULL;
-	if ((r = check_queue(q, queue, &m.queue)) || (r = check_blocking(q, 0)))
+	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q, 0)))
 		return r;
 	return request_run(q, &m, NULL, &w, call_deadline(q));
 }
@@ -150,8 +152,8 @@ run_item_request(qb *q, enum qp_op op, const qb_item *item)
 	struct qp_request m;
 	qb_result r;
 
-	if ((r = check_item(q, item)) || (r = check_handle(q)) ||
-	    (r = check_lease(q, item)) || (r = check_connected(q, 0)))
+	if ((r = verify_item(q, item)) || (r = verify_handle(q)) ||
+	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)))
 		return r;
 	m = item_request(q, op, item);
 	return request_run(q, &m, NULL, &w, call_deadline(q));
@@ -175,9 +177,9 @@ qb_ack_start(qb *q, const qb_item *item)
 	struct qp_request m;
 	qb_result r;
 
-	check_fork(q);
-	if ((r = check_item(q, item)) || (r = check_lease(q, item)) ||
-	    (r = check_connected(q, 0)))
+	verify_fork(q);
+	if ((r = verify_item(q, item)) || (r = verify_lease(q, item)) ||
+	    (r = verify_connected(q, 0)))
 		return r;
 	m = item_request(q, QP_OP_ACK, item);
 	if ((r = request_mute(q, &m)))
@@ -203,14 +205,14 @@ qb_ack_many(qb *q, qb_item *const *items, unsigned n)
 	struct qp_request m = {.op = QP_OP_ACK_MANY};
 	qb_result r;
 
-	if ((r = check_count(q, "n", n, QB_MAX_BATCH)) || (r = check_handle(q)))
+	if ((r = verify_count(q, "n", n, QB_MAX_BATCH)) || (r = verify_handle(q)))
 		return r;
 	if (!items)
 		return error_set(q, QB_INVALID, "the array of items is NULL");
 	for (unsigned i = 0; i < n; i++) {
-		if ((r = check_item(q, items[i])))
+		if ((r = verify_item(q, items[i])))
 			return r;
-		if (check_lease(q, items[i]) != QB_OK)
+		if (verify_lease(q, items[i]) != QB_OK)
 			continue;
 		tags[2 * leased] = (int64_t)items[i]->id;
 		tags[2 * leased++ + 1] = (int64_t)items[i]->delivery;
@@ -218,7 +220,7 @@ qb_ack_many(qb *q, qb_item *const *items, unsigned n)
 	stale = n - leased;
 	m.epoch = q->epoch;
 	m.tags = (struct qp_list){.n = 2 * leased, .numbers = tags};
-	if (leased > 0 && ((r = check_connected(q, 0)) ||
+	if (leased > 0 && ((r = verify_connected(q, 0)) ||
 			   (r = request_run(q, &m, NULL, &w, call_deadline(q)))))
 		return r;
 	if (stale == 0)

@@ -102,7 +102,7 @@ qb_close_wait(qb *q, int64_t timeout_ms)
 	if (q->in_callback)
 		return error_set(q, QB_BAD_STATE,
 				 "a callback must not close the handle");
-	check_fork(q);
+	verify_fork(q);
 	r = timeout_ms < 0 ? QB_INVALID : QB_OK;
 	deadline = deadline_after(timeout_ms < 0 ? 0 : timeout_ms);
 	if (q->fd >= 0) {
@@ -178,7 +178,7 @@ qb_ping(qb *q)
 {
 	struct qp_request m = {.op = QP_OP_PING};
 	struct wait w = {0};
-	qb_result r = check_blocking(q, 0);
+	qb_result r = verify_blocking(q, 0);
 
 	return r ? r : request_run(q, &m, NULL, &w, call_deadline(q));
 }

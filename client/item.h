@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/qbroker.h"
+#include "client/public.h"
 #include "proto/message.h"
 
 struct qb_item {

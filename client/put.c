@@ -30,9 +30,9 @@ qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body, size_t l
 
 	memset(&m, 0, sizeof(m));
 	m.op = QP_OP_PUT;
-	if ((r = check_queue(q, queue, &m.queue)) ||
-	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = check_blocking(q, timeout_ms)) || (r = check_body(q, body, len)))
+	if ((r = verify_queue(q, queue, &m.queue)) ||
+	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_blocking(q, timeout_ms)) || (r = verify_body(q, body, len)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	if (ctype)
@@ -92,8 +92,8 @@ take_results(qb *q, void *ret, struct answer *answer)
 
 /* Fills in the lengths, and what the parts have together. */
 static qb_result
-check_bodies(qb *q, const struct iovec *parts, unsigned n, int64_t *lengths,
-	     size_t *ret_sum)
+verify_bodies(qb *q, const struct iovec *parts, unsigned n, int64_t *lengths,
+	      size_t *ret_sum)
 {
 	size_t sum = 0;
 	qb_result r;
@@ -101,7 +101,7 @@ check_bodies(qb *q, const struct iovec *parts, unsigned n, int64_t *lengths,
 	if (!parts)
 		return error_set(q, QB_INVALID, "the array of bodies is NULL");
 	for (unsigned i = 0; i < n; i++) {
-		if ((r = check_body(q, parts[i].iov_base, parts[i].iov_len)))
+		if ((r = verify_body(q, parts[i].iov_base, parts[i].iov_len)))
 			return r;
 		sum += parts[i].iov_len;
 		lengths[i] = (int64_t)parts[i].iov_len;
@@ -125,11 +125,11 @@ qb_put_many(qb *q, const char *queue, const struct iovec *parts, unsigned n, int
 	int64_t lengths[QB_MAX_BATCH];
 	qb_result r;
 
-	if ((r = check_queue(q, queue, &m.queue)) ||
-	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = check_count(q, "n", n, QB_MAX_BATCH)) ||
-	    (r = check_blocking(q, timeout_ms)) ||
-	    (r = check_bodies(q, parts, n, lengths, &bodies.len)))
+	if ((r = verify_queue(q, queue, &m.queue)) ||
+	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_count(q, "n", n, QB_MAX_BATCH)) ||
+	    (r = verify_blocking(q, timeout_ms)) ||
+	    (r = verify_bodies(q, parts, n, lengths, &bodies.len)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	m.lengths = (struct qp_list){.n = n, .numbers = lengths};
@@ -208,14 +208,14 @@ qb_put_start(qb *q, const char *queue, const void *body, size_t len)
 	memset(&m, 0, sizeof(m));
 	m.op = QP_OP_PUT;
 	m.timeout_ms = QP_FOREVER;
-	check_fork(q);
-	if ((r = check_queue(q, queue, &m.queue)) || (r = report(q)) ||
-	    (r = check_connected(q, 0)))
+	verify_fork(q);
+	if ((r = verify_queue(q, queue, &m.queue)) || (r = report(q)) ||
+	    (r = verify_connected(q, 0)))
 		return r;
 	if (q->puts.outstanding >= q->puts.window &&
-	    ((r = make_room(q)) || (r = check_connected(q, 0))))
+	    ((r = make_room(q)) || (r = verify_connected(q, 0))))
 		return r;
-	if ((r = check_body(q, body, len)))
+	if ((r = verify_body(q, body, len)))
 		return r;
 	return start_put(q, &m, body, len);
 }
@@ -225,7 +225,7 @@ qb_flush(qb *q, int64_t timeout_ms)
 {
 	qb_result r;
 
-	if ((r = check_timeout(q, "timeout_ms", timeout_ms)) || (r = check_handle(q)))
+	if ((r = verify_timeout(q, "timeout_ms", timeout_ms)) || (r = verify_handle(q)))
 		return r;
 	r = conn_run(q, &q->puts.outstanding, 0, deadline_after(timeout_ms));
 	if (r == QB_AGAIN)
@@ -239,7 +239,7 @@ qb_flush(qb *q, int64_t timeout_ms)
 qb_result
 qb_set_window(qb *q, unsigned window)
 {
-	qb_result r = check_count(q, "window", window, MAX_WINDOW);
+	qb_result r = verify_count(q, "window", window, MAX_WINDOW);
 
 	if (r == QB_OK)
 		q->puts.window = window;

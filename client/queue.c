@@ -12,7 +12,7 @@ run(qb *q, struct qp_request *m, const char *queue, struct wait *w)
 {
 	qb_result r;
 
-	if ((r = check_queue(q, queue, &m->queue)) || (r = check_blocking(q, 0)))
+	if ((r = verify_queue(q, queue, &m->queue)) || (r = verify_blocking(q, 0)))
 		return r;
 	return request_run(q, m, NULL, w, call_deadline(q));
 }
@@ -33,9 +33,9 @@ qb_join(qb *q, const char *queue, int64_t timeout_ms)
 	struct wait w = {0};
 	qb_result r;
 
-	if ((r = check_queue(q, queue, &m.queue)) ||
-	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = check_blocking(q, timeout_ms)))
+	if ((r = verify_queue(q, queue, &m.queue)) ||
+	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_blocking(q, timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	return request_run(q, &m, NULL, &w, wait_deadline(q, timeout_ms));

@@ -15,26 +15,26 @@
 /* --- what a call verifies --------------------------------------------------------- */
 
 /* Forgets an inherited connection in a forked child. */
-void check_fork(qb *q);
+void verify_fork(qb *q);
 
 /* The same, and refuses from within a callback what may wait. */
-qb_result check_handle(qb *q);
+qb_result verify_handle(qb *q);
 
 /* Connects when there is no connection; from within a callback that is QB_LOST. Forgets
- * like check_handle(). */
-qb_result check_connected(qb *q, int64_t timeout_ms);
+ * like verify_handle(). */
+qb_result verify_connected(qb *q, int64_t timeout_ms);
 
 /* Both: for calls that wait. */
-qb_result check_blocking(qb *q, int64_t timeout_ms);
+qb_result verify_blocking(qb *q, int64_t timeout_ms);
 
 /* Arguments. QB_INVALID or QB_TOO_BIG, with a sentence that names the value. */
-qb_result check_queue(qb *q, const char *queue, struct qp_str *ret);
-qb_result check_timeout(qb *q, const char *name, int64_t timeout_ms);
-qb_result check_count(qb *q, const char *name, unsigned n, unsigned max);
-qb_result check_ack(qb *q, qb_ack_mode ack);
-qb_result check_body(qb *q, const void *body, size_t len);
-qb_result check_item(qb *q, const qb_item *item);  /* it is none: QB_INVALID */
-qb_result check_lease(qb *q, const qb_item *item); /* not of this session: QB_STALE */
+qb_result verify_queue(qb *q, const char *queue, struct qp_str *ret);
+qb_result verify_timeout(qb *q, const char *name, int64_t timeout_ms);
+qb_result verify_count(qb *q, const char *name, unsigned n, unsigned max);
+qb_result verify_ack(qb *q, qb_ack_mode ack);
+qb_result verify_body(qb *q, const void *body, size_t len);
+qb_result verify_item(qb *q, const qb_item *item);  /* it is none: QB_INVALID */
+qb_result verify_lease(qb *q, const qb_item *item); /* not of this session: QB_STALE */
 
 /* A public timeout as the wire has it. */
 uint64_t wire_timeout(int64_t timeout_ms);

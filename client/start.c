@@ -48,7 +48,7 @@ start(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *cal
 }
 
 static qb_result
-check_done(qb *q, qb_done *done)
+verify_done(qb *q, qb_done *done)
 {
 	return done ? QB_OK : error_set(q, QB_INVALID, "the callback is NULL");
 }
@@ -63,10 +63,10 @@ qb_start_put(qb *q, const char *queue, const void *body, size_t len, int64_t tim
 	struct qp_request m = {.op = QP_OP_PUT};
 	qb_result r;
 
-	if ((r = check_queue(q, queue, &m.queue)) ||
-	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = check_done(q, done)) || (r = check_connected(q, 0)) ||
-	    (r = check_body(q, body, len)))
+	if ((r = verify_queue(q, queue, &m.queue)) ||
+	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_done(q, done)) || (r = verify_connected(q, 0)) ||
+	    (r = verify_body(q, body, len)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	return start(q, &m, &bodies, &call, ret_request);
@@ -83,10 +83,10 @@ qb_start_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
 	struct qp_request m = {.op = QP_OP_GET, .ack = (enum qp_ack)ack};
 	qb_result r;
 
-	if ((r = check_queue(q, queue, &m.queue)) ||
-	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = check_ack(q, ack)) || (r = check_done(q, done)) ||
-	    (r = check_connected(q, 0)))
+	if ((r = verify_queue(q, queue, &m.queue)) ||
+	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_ack(q, ack)) || (r = verify_done(q, done)) ||
+	    (r = verify_connected(q, 0)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	return start(q, &m, NULL, &call, ret_request);
@@ -100,9 +100,9 @@ qb_start_ack(qb *q, const qb_item *item, qb_done *done, void *arg,
 	struct qp_request m = {.op = QP_OP_ACK};
 	qb_result r;
 
-	check_fork(q);
-	if ((r = check_item(q, item)) || (r = check_done(q, done)) ||
-	    (r = check_lease(q, item)) || (r = check_connected(q, 0)))
+	verify_fork(q);
+	if ((r = verify_item(q, item)) || (r = verify_done(q, done)) ||
+	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)))
 		return r;
 	m.id = item->id;
 	m.delivery = item->delivery;
@@ -118,9 +118,9 @@ qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *done, void 
 	struct qp_request m = {.op = QP_OP_JOIN};
 	qb_result r;
 
-	if ((r = check_queue(q, queue, &m.queue)) ||
-	    (r = check_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = check_done(q, done)) || (r = check_connected(q, 0)))
+	if ((r = verify_queue(q, queue, &m.queue)) ||
+	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_done(q, done)) || (r = verify_connected(q, 0)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	return start(q, &m, NULL, &call, ret_request);
@@ -132,7 +132,7 @@ qb_cancel(qb *q, uint64_t request)
 	struct qp_request m = {.op = QP_OP_CANCEL, .target = request};
 	const struct call *call;
 
-	check_fork(q);
+	verify_fork(q);
 	call = call_find(&q->calls, request);
 	if (!call || call->finish != finish_started)
 		return error_set(q, QB_NOT_FOUND, "request %llu is not outstanding",
@@ -158,7 +158,7 @@ qb_process(qb *q)
 	enum conn_got got = CONN_FULL;
 	qb_result r;
 
-	if ((r = check_handle(q)))
+	if ((r = verify_handle(q)))
 		return r;
 	if (q->fd < 0)
 		return error_set(q, QB_LOST, "there is no connection");
@@ -173,7 +173,7 @@ qb_process(qb *q)
 qb_result
 qb_send(qb *q)
 {
-	qb_result r = check_connected(q, 0);
+	qb_result r = verify_connected(q, 0);
 
 	if (r != QB_OK || q->in_callback) /* then the call around it sends */
 		return r;
@@ -185,7 +185,7 @@ qb_wait(qb *q, int64_t timeout_ms)
 {
 	qb_result r;
 
-	if ((r = check_timeout(q, "timeout_ms", timeout_ms)) || (r = check_handle(q)))
+	if ((r = verify_timeout(q, "timeout_ms", timeout_ms)) || (r = verify_handle(q)))
 		return r;
 	r = conn_run(q, &q->started, 0, deadline_after(timeout_ms));
 	if (r == QB_AGAIN)

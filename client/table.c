@@ -200,8 +200,8 @@ qb_queues(qb *q, const char *queue, qb_table **ret)
 	qb_result r;
 
 	*ret = NULL;
-	if ((queue && (r = check_queue(q, queue, &m.queue))) ||
-	    (r = check_blocking(q, 0)))
+	if ((queue && (r = verify_queue(q, queue, &m.queue))) ||
+	    (r = verify_blocking(q, 0)))
 		return r;
 	return fetch(q, &m, ret);
 }
@@ -213,7 +213,7 @@ qb_stats(qb *q, qb_table **ret)
 	qb_result r;
 
 	*ret = NULL;
-	r = check_blocking(q, 0);
+	r = verify_blocking(q, 0);
 	return r ? r : fetch(q, &m, ret);
 }
 

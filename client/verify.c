@@ -7,7 +7,7 @@
 #include <string.h>
 
 void
-check_fork(qb *q)
+verify_fork(qb *q)
 {
 	if (!fork_guard_forked(&q->guard))
 		return;
@@ -18,9 +18,9 @@ check_fork(qb *q)
 }
 
 qb_result
-check_handle(qb *q)
+verify_handle(qb *q)
 {
-	check_fork(q);
+	verify_fork(q);
 	if (q->in_callback)
 		return error_set(q, QB_BAD_STATE,
 				 "a callback must not call what may wait");
@@ -28,9 +28,9 @@ check_handle(qb *q)
 }
 
 qb_result
-check_connected(qb *q, int64_t timeout_ms)
+verify_connected(qb *q, int64_t timeout_ms)
 {
-	check_fork(q);
+	verify_fork(q);
 	if (q->fd >= 0 && q->out.failed && !q->in_callback)
 		return conn_write(q); /* gives it up */
 	if (q->fd >= 0)
@@ -43,15 +43,15 @@ check_connected(qb *q, int64_t timeout_ms)
 }
 
 qb_result
-check_blocking(qb *q, int64_t timeout_ms)
+verify_blocking(qb *q, int64_t timeout_ms)
 {
-	qb_result r = check_handle(q);
+	qb_result r = verify_handle(q);
 
-	return r ? r : check_connected(q, timeout_ms);
+	return r ? r : verify_connected(q, timeout_ms);
 }
 
 qb_result
-check_queue(qb *q, const char *queue, struct qp_str *ret)
+verify_queue(qb *q, const char *queue, struct qp_str *ret)
 {
 	size_t len = queue ? strnlen(queue, QP_MAX_NAME + 1) : 0;
 
@@ -74,7 +74,7 @@ check_queue(qb *q, const char *queue, struct qp_str *ret)
 }
 
 qb_result
-check_timeout(qb *q, const char *name, int64_t timeout_ms)
+verify_timeout(qb *q, const char *name, int64_t timeout_ms)
 {
 	if (timeout_ms >= 0)
 		return QB_OK;
@@ -83,7 +83,7 @@ check_timeout(qb *q, const char *name, int64_t timeout_ms)
 }
 
 qb_result
-check_count(qb *q, const char *name, unsigned n, unsigned max)
+verify_count(qb *q, const char *name, unsigned n, unsigned max)
 {
 	if (n >= 1 && n <= max)
 		return QB_OK;
@@ -92,7 +92,7 @@ check_count(qb *q, const char *name, unsigned n, unsigned max)
 }
 
 qb_result
-check_body(qb *q, const void *body, size_t len)
+verify_body(qb *q, const void *body, size_t len)
 {
 	if (!body && len > 0)
 		return error_set(q, QB_INVALID, "the body is NULL and has %zu bytes",
@@ -106,13 +106,13 @@ check_body(qb *q, const void *body, size_t len)
 }
 
 qb_result
-check_item(qb *q, const qb_item *item)
+verify_item(qb *q, const qb_item *item)
 {
 	return item ? QB_OK : error_set(q, QB_INVALID, "the item is NULL");
 }
 
 qb_result
-check_lease(qb *q, const qb_item *item)
+verify_lease(qb *q, const qb_item *item)
 {
 	if (!item->leased)
 		return error_set(q, QB_STALE, "item %llu is not leased",
@@ -126,7 +126,7 @@ check_lease(qb *q, const qb_item *item)
 }
 
 qb_result
-check_ack(qb *q, qb_ack_mode ack)
+verify_ack(qb *q, qb_ack_mode ack)
 {
 	if (ack == QB_MANUAL || ack == QB_AUTO || ack == QB_NONE)
 		return QB_OK;
