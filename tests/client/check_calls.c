@@ -1,0 +1,745 @@
+/* SPDX-License-Identifier: MIT
+ * Every blocking call against a broker that answers well, and one that refuses. What was sent is
+ * compared with what was asked for. */
+#include "client/qbroker.h"
+#include "tests/client/fake.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct fake fake;
+static qb *q;
+
+static void
+setup(void)
+{
+	fake_init(&fake);
+	fake_run(&fake);
+	ck_assert_int_eq(qb_open(fake.address, &q), QB_OK);
+}
+
+static void
+teardown(void)
+{
+	qb_close(q);
+	fake_done(&fake);
+}
+
+#define ok(call) ck_assert_msg((call) == QB_OK, "%s: %s", #call, qb_error(q))
+
+/* The i-th request, after HELLO, which was `op` about "jobs". */
+static const struct fake_request *
+sent(unsigned i, enum qp_op op)
+{
+	const struct fake_request *r = fake_request(&fake, i);
+
+	ck_assert_int_eq(r->m.op, op);
+	if (r->m.queue.len)
+		ck_assert_str_eq(r->queue, "jobs");
+	return r;
+}
+
+START_TEST(open_says_who_calls)
+{
+	const struct fake_request *r = sent(0, QP_OP_HELLO);
+
+	ck_assert_uint_eq(r->m.version, QP_PROTOCOL_VERSION);
+	ck_assert_uint_eq(r->m.options.pid, (uint64_t)getpid());
+	ck_assert_uint_gt(strlen(r->client), 0);
+	ck_assert_str_eq(qb_server(q), "fake/1");
+	ck_assert_uint_eq(qb_max_item(q), FAKE_MAX_ITEM);
+	ck_assert_str_eq(qb_address(q), fake.address);
+	ck_assert_str_eq(qb_error(q), "");
+	ck_assert_int_ge(qb_fd(q), 0);
+}
+END_TEST
+
+START_TEST(ping_is_a_round_trip)
+{
+	ok(qb_ping(q));
+	sent(1, QP_OP_PING);
+}
+END_TEST
+
+START_TEST(put_sends_the_body_and_gets_the_id)
+{
+	const struct fake_request *r;
+	uint64_t id = 0;
+
+	ok(qb_put(q, "jobs", "a\0b", 3, 1500, &id));
+	ck_assert_uint_eq(id, 1);
+	r = sent(1, QP_OP_PUT);
+	ck_assert_uint_eq(r->m.timeout_ms, 1500);
+	ck_assert_uint_eq(r->m.options.present, 0);
+	ck_assert_uint_eq(r->body_len, 3);
+	ck_assert_mem_eq(r->body, "a\0b", 3);
+	ok(qb_put_typed(q, "jobs", 200, NULL, 0, QB_FOREVER, NULL));
+	r = sent(2, QP_OP_PUT);
+	ck_assert_uint_eq(r->m.timeout_ms, QP_FOREVER);
+	ck_assert_uint_eq(r->m.options.ctype, 200);
+	ck_assert_uint_eq(r->body_len, 0);
+}
+END_TEST
+
+START_TEST(large_bodies_arrive_whole)
+{
+	static const size_t sizes[] = {16383, 16384, 65537, 131072, 5000000};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char *body = malloc(sizes[i]);
+		const struct fake_request *r;
+
+		for (size_t j = 0; j < sizes[i]; j++)
+			body[j] = (char)(j * 31 + j / 251);
+		ok(qb_put(q, "jobs", body, sizes[i], QB_FOREVER, NULL));
+		r = sent((unsigned)(1 + 2 * i), QP_OP_PUT);
+		ck_assert_uint_eq(r->body_len, sizes[i]);
+		ck_assert_uint_eq(r->body_sum, fake_sum(body, sizes[i]));
+		ok(qb_put_start(q, "jobs", body, sizes[i]));
+		ok(qb_flush(q, QB_FOREVER));
+		r = sent((unsigned)(2 + 2 * i), QP_OP_PUT);
+		ck_assert_uint_eq(r->body_sum, fake_sum(body, sizes[i]));
+		free(body);
+	}
+}
+END_TEST
+
+START_TEST(put_many_gives_a_result_for_each)
+{
+	struct iovec bodies[3] = {{(void *)"one", 3}, {NULL, 0}, {(void *)"three", 5}};
+	const struct fake_request *r;
+	int64_t ids[3] = {0};
+
+	ok(qb_put_many(q, "jobs", bodies, 3, 0, 10, ids));
+	ck_assert_int_eq(ids[0], 1);
+	ck_assert_int_eq(ids[2], 3);
+	r = sent(1, QP_OP_PUT_MANY);
+	ck_assert_uint_eq(r->m.lengths.n, 3);
+	ck_assert_int_eq(r->numbers[1], 0);
+	ck_assert_int_eq(r->numbers[2], 5);
+	ck_assert_mem_eq(r->body, "onethree", 8);
+	ck_assert(!QP_GIVEN(&r->m.options, atomic));
+	ok(qb_put_many(q, "jobs", bodies, 3, 1, QB_FOREVER, NULL));
+	r = sent(2, QP_OP_PUT_MANY);
+	ck_assert_uint_eq(r->m.options.atomic, 1);
+	ck_assert_uint_eq(r->m.timeout_ms, QP_FOREVER);
+}
+END_TEST
+
+static void
+refuse_some(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	int64_t results[3] = {51, -QP_FULL, -QP_SHUT_DOWN};
+	struct qp_reply reply = {.rid = r->m.rid,
+				 .results = {.n = 3, .numbers = results}};
+
+	fake_reply(c, QP_OP_PUT_MANY, &reply, NULL, 0);
+}
+
+START_TEST(put_many_says_which_was_refused_first)
+{
+	struct iovec bodies[3] = {{(void *)"a", 1}, {(void *)"b", 1}, {(void *)"c", 1}};
+	int64_t ids[3];
+
+	fake.on[QP_OP_PUT_MANY] = refuse_some;
+	ck_assert_int_eq(qb_put_many(q, "jobs", bodies, 3, 0, 0, ids), QB_FULL);
+	ck_assert_int_eq(ids[0], 51);
+	ck_assert_int_eq(ids[1], -QB_FULL);
+	ck_assert_int_eq(ids[2], -QB_SHUT_DOWN);
+	ck_assert_str_eq(qb_error(q),
+			 "2 of 3 items were refused; the first was item 1: "
+			 "there was no room in time");
+	ck_assert_int_eq(qb_put_many(q, "jobs", bodies, 2, 0, 0, NULL), QB_MALFORMED);
+	ck_assert_int_eq(qb_fd(q), -1);
+}
+END_TEST
+
+START_TEST(get_gives_the_item_with_its_metadata)
+{
+	const struct fake_request *r;
+	qb_item *item;
+
+	ok(qb_get(q, "jobs", 250, QB_MANUAL, &item));
+	r = sent(1, QP_OP_GET);
+	ck_assert_uint_eq(r->m.timeout_ms, 250);
+	ck_assert_int_eq(r->m.ack, QP_ACK_MANUAL);
+	ck_assert_uint_eq(qb_item_id(item), 11);
+	ck_assert_uint_eq(qb_item_size(item), 4);
+	ck_assert_str_eq(qb_item_body(item), "body");
+	ck_assert_uint_eq(qb_item_deliveries(item), 1);
+	ck_assert_uint_eq(qb_item_crashes(item), 2);
+	ck_assert_uint_eq(qb_item_ctype(item), 9);
+
+	ok(qb_ack(q, item));
+	r = sent(2, QP_OP_ACK);
+	ck_assert_uint_gt(r->m.rid, 0);
+	ck_assert_uint_eq(r->m.id, 11);
+	ck_assert_uint_eq(r->m.delivery, 1);
+	ck_assert_uint_eq(r->m.epoch, FAKE_EPOCH);
+
+	ok(qb_release(q, item));
+	ck_assert_uint_eq(sent(3, QP_OP_RELEASE)->m.id, 11);
+	qb_item_free(item);
+	qb_item_free(NULL);
+}
+END_TEST
+
+START_TEST(auto_acks_at_once_without_a_reply)
+{
+	const struct fake_request *r;
+	qb_item *items[5], *item;
+	unsigned n;
+
+	ok(qb_get(q, "jobs", 0, QB_AUTO, &item));
+	r = sent(2, QP_OP_ACK);
+	ck_assert_uint_eq(r->m.rid, 0);
+	ck_assert_uint_eq(r->m.id, 11);
+	ck_assert_uint_eq(r->m.epoch, FAKE_EPOCH);
+	ck_assert_int_eq(qb_ack(q, item), QB_STALE);
+	qb_item_free(item);
+
+	ok(qb_get_many(q, "jobs", 0, QB_AUTO, 5, 1, 0, 0, items, &n));
+	ck_assert_uint_eq(n, 2);
+	r = sent(4, QP_OP_ACK_MANY);
+	ck_assert_uint_eq(r->m.rid, 0);
+	ck_assert_uint_eq(r->m.tags.n, 4);
+	ck_assert_int_eq(r->numbers[2], 22);
+	ck_assert_int_eq(r->numbers[3], 2);
+	qb_item_free(items[0]);
+	qb_item_free(items[1]);
+
+	ok(qb_get(q, "jobs", 0, QB_NONE, &item));
+	ck_assert_int_eq(sent(5, QP_OP_GET)->m.ack, QP_ACK_NONE);
+	qb_item_free(item);
+	ok(qb_ping(q));
+	sent(6, QP_OP_PING);
+}
+END_TEST
+
+START_TEST(get_many_gives_items_and_ack_many_finishes_them)
+{
+	const struct fake_request *r;
+	qb_item *items[4];
+	unsigned n;
+
+	ok(qb_get_many(q, "jobs", 99, QB_MANUAL, 4, 2, 1000, 30, items, &n));
+	r = sent(1, QP_OP_GET_MANY);
+	ck_assert_uint_eq(r->m.timeout_ms, 99);
+	ck_assert_uint_eq(r->m.max_items, 4);
+	ck_assert_uint_eq(r->m.options.min_items, 2);
+	ck_assert_uint_eq(r->m.options.max_bytes, 1000);
+	ck_assert_uint_eq(r->m.options.linger_ms, 30);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_str_eq(qb_item_body(items[0]), "one");
+	ck_assert_uint_eq(qb_item_ctype(items[0]), 4);
+	ck_assert_str_eq(qb_item_body(items[1]), "tw");
+	ck_assert_uint_eq(qb_item_id(items[1]), 22);
+	ck_assert_uint_eq(qb_item_crashes(items[1]), 1);
+
+	ok(qb_ack_many(q, items, 2));
+	r = sent(2, QP_OP_ACK_MANY);
+	ck_assert_uint_gt(r->m.rid, 0);
+	ck_assert_uint_eq(r->m.tags.n, 4);
+	ck_assert_int_eq(r->numbers[0], 21);
+	ck_assert_int_eq(r->numbers[1], 1);
+	ck_assert_int_eq(r->numbers[2], 22);
+	qb_item_free(items[0]);
+	qb_item_free(items[1]);
+}
+END_TEST
+
+static void
+say_stale(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	int64_t stale[1] = {0};
+	struct qp_reply reply = {.rid = r->m.rid, .stale = {.n = 1, .numbers = stale}};
+
+	fake_reply(c, QP_OP_ACK_MANY, &reply, NULL, 0);
+}
+
+START_TEST(ack_many_counts_what_was_stale)
+{
+	qb_item *items[3];
+	unsigned n;
+
+	ok(qb_get_many(q, "jobs", 0, QB_MANUAL, 2, 1, 0, 0, items, &n));
+	ok(qb_peek(q, "jobs", &items[2]));
+	fake.on[QP_OP_ACK_MANY] = say_stale;
+	ck_assert_int_eq(qb_ack_many(q, items, 3), QB_STALE);
+	ck_assert_str_eq(qb_error(q), "2 of 3 items were stale");
+	ck_assert_uint_eq(sent(3, QP_OP_ACK_MANY)->m.tags.n, 4);
+	ck_assert_int_eq(qb_ack_many(q, items + 2, 1), QB_STALE);
+	for (int i = 0; i < 3; i++)
+		qb_item_free(items[i]);
+}
+END_TEST
+
+START_TEST(ack_start_travels_with_the_next_request)
+{
+	qb_item *item;
+
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ok(qb_ack_start(q, item));
+	ok(qb_ping(q));
+	ck_assert_uint_eq(sent(2, QP_OP_ACK)->m.rid, 0);
+	sent(3, QP_OP_PING);
+	ok(qb_ack_start(q, item));
+	ok(qb_send(q));
+	ck_assert_uint_eq(sent(4, QP_OP_ACK)->m.id, 11);
+	ok(qb_ack_start(q, item));
+	ok(qb_flush(q, 0));
+	ck_assert_uint_eq(sent(5, QP_OP_ACK)->m.id, 11);
+	qb_item_free(item);
+}
+END_TEST
+
+START_TEST(many_ack_starts_do_not_gather_for_ever)
+{
+	qb_item *item;
+
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	for (int i = 0; i < 10000; i++)
+		ok(qb_ack_start(q, item));
+	fake_wait_requests(&fake, 3000);
+	qb_item_free(item);
+}
+END_TEST
+
+START_TEST(peek_leases_nothing)
+{
+	qb_item *item;
+
+	ok(qb_peek(q, "jobs", &item));
+	sent(1, QP_OP_PEEK);
+	ck_assert_str_eq(qb_item_body(item), "body");
+	ck_assert_uint_eq(qb_item_id(item), 11);
+	ck_assert_int_eq(qb_ack(q, item), QB_STALE);
+	ck_assert_int_eq(qb_ack_start(q, item), QB_STALE);
+	ck_assert_int_eq(qb_release(q, item), QB_STALE);
+	ck_assert_uint_eq(fake.n_requests, 2);
+	qb_item_free(item);
+}
+END_TEST
+
+START_TEST(task_done_join_and_the_rest_name_their_queue)
+{
+	uint64_t count = 0;
+
+	ok(qb_task_done(q, "jobs"));
+	sent(1, QP_OP_TASK_DONE);
+	ok(qb_join(q, "jobs", 12));
+	ck_assert_uint_eq(sent(2, QP_OP_JOIN)->m.timeout_ms, 12);
+	ok(qb_purge(q, "jobs", &count));
+	ck_assert_uint_eq(count, 3);
+	ok(qb_purge(q, "jobs", NULL));
+	sent(4, QP_OP_PURGE);
+	ok(qb_delete(q, "jobs", 0));
+	ck_assert(!QP_GIVEN(&sent(5, QP_OP_DELETE)->m.options, force));
+	ok(qb_delete(q, "jobs", 1));
+	ck_assert_uint_eq(sent(6, QP_OP_DELETE)->m.options.force, 1);
+	ok(qb_shutdown(q, "jobs", 0));
+	ck_assert(!QP_GIVEN(&sent(7, QP_OP_SHUTDOWN)->m.options, immediate));
+	ok(qb_shutdown(q, "jobs", 1));
+	ck_assert_uint_eq(sent(8, QP_OP_SHUTDOWN)->m.options.immediate, 1);
+	ok(qb_reopen(q, "jobs"));
+	sent(9, QP_OP_REOPEN);
+}
+END_TEST
+
+START_TEST(size_gives_three_numbers)
+{
+	uint64_t qsize = 0, unfinished = 0;
+	int64_t maxsize = 0;
+
+	ok(qb_size(q, "jobs", &qsize, &unfinished, &maxsize));
+	ck_assert_uint_eq(qsize, 5);
+	ck_assert_uint_eq(unfinished, 6);
+	ck_assert_int_eq(maxsize, -1);
+	ok(qb_size(q, "jobs", NULL, NULL, NULL));
+}
+END_TEST
+
+START_TEST(declare_reads_its_options)
+{
+	static const char *const options[] = {"maxsize=-2147483648",
+					      "max_bytes=9007199254740992", NULL};
+	static const char *const zero[] = {"max_bytes=0", NULL};
+	const struct fake_request *r;
+	int created = 0;
+
+	ok(qb_declare(q, "jobs", options, 1, &created));
+	ck_assert_int_eq(created, 1);
+	r = sent(1, QP_OP_DECLARE);
+	ck_assert_int_eq(r->m.options.maxsize, INT32_MIN);
+	ck_assert_uint_eq(r->m.options.max_bytes, QP_MAX_COUNT);
+	ck_assert_uint_eq(r->m.options.update, 1);
+	ok(qb_declare(q, "jobs", NULL, 0, NULL));
+	ck_assert_uint_eq(sent(2, QP_OP_DECLARE)->m.options.present, 0);
+	ok(qb_declare(q, "jobs", zero, 0, NULL));
+	ck_assert(QP_GIVEN(&sent(3, QP_OP_DECLARE)->m.options, max_bytes));
+}
+END_TEST
+
+START_TEST(declare_refuses_options_that_it_cannot_read)
+{
+	static const char *const wrong[] = {"maxsize",
+					    "maxsize=",
+					    "maxsize=1x",
+					    "maxsize= 1",
+					    "maxsize=2147483648",
+					    "max_bytes=-1",
+					    "max_bytes=9007199254740993",
+					    "size=1",
+					    "maxsizes=1",
+					    "",
+					    "max_bytes=99999999999999999999"};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const char *const options[] = {wrong[i], NULL};
+
+		ck_assert_int_eq(qb_declare(q, "jobs", options, 0, NULL), QB_INVALID);
+		ck_assert_ptr_nonnull(strstr(qb_error(q), wrong[i]));
+	}
+	ck_assert_uint_eq(fake.n_requests, 1);
+}
+END_TEST
+
+/* --- refusals ---------------------------------------------------------------------- */
+
+static void
+refuse(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	fake_refuse(c, (enum qp_status)f->keep, r->m.rid, "because");
+}
+
+START_TEST(refusals_come_with_the_brokers_sentence)
+{
+	struct iovec one = {(void *)"x", 1};
+	qb_item *item = NULL;
+	qb_table *table;
+	unsigned n;
+
+	for (int op = QP_OP_PUT; op <= QP_OP_STATS; op++)
+		fake.on[op] = refuse;
+#define refused(status, call)                             \
+	do {                                              \
+		fake.keep = QP_##status;                  \
+		ck_assert_int_eq((call), QB_##status);    \
+		ck_assert_str_eq(qb_error(q), "because"); \
+	} while (0)
+	refused(FULL, qb_put(q, "jobs", "x", 1, 0, NULL));
+	refused(TOO_BIG, qb_put_many(q, "jobs", &one, 1, 0, 0, NULL));
+	refused(EMPTY, qb_get(q, "jobs", 0, QB_AUTO, &item));
+	ck_assert_ptr_null(item);
+	refused(SHUT_DOWN, qb_get_many(q, "jobs", 0, QB_AUTO, 2, 1, 0, 0, &item, &n));
+	ck_assert_uint_eq(n, 0);
+	refused(EMPTY, qb_peek(q, "jobs", &item));
+	refused(NOT_LEASED, qb_task_done(q, "jobs"));
+	refused(TIMEOUT, qb_join(q, "jobs", 0));
+	refused(LIMIT, qb_size(q, "jobs", NULL, NULL, NULL));
+	refused(MISMATCH, qb_declare(q, "jobs", NULL, 0, NULL));
+	refused(NOT_EMPTY, qb_delete(q, "jobs", 0));
+	refused(NOT_FOUND, qb_purge(q, "jobs", NULL));
+	refused(DENIED, qb_shutdown(q, "jobs", 0));
+	refused(UNKNOWN_OP, qb_reopen(q, "jobs"));
+	refused(NOT_FOUND, qb_queues(q, "jobs", &table));
+	ck_assert_ptr_null(table);
+	refused(NO_MEMORY, qb_stats(q, &table));
+	ck_assert_int_ge(qb_fd(q), 0);
+}
+END_TEST
+
+START_TEST(stale_acks_are_reported)
+{
+	qb_item *item;
+
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	fake.keep = QP_STALE;
+	fake.on[QP_OP_ACK] = fake.on[QP_OP_RELEASE] = refuse;
+	ck_assert_int_eq(qb_ack(q, item), QB_STALE);
+	ck_assert_int_eq(qb_release(q, item), QB_STALE);
+	qb_item_free(item);
+}
+END_TEST
+
+/* --- bad arguments ----------------------------------------------------------------- */
+
+#define invalid(call, names)                                                  \
+	do {                                                                  \
+		ck_assert_int_eq((call), QB_INVALID);                         \
+		ck_assert_msg(strstr(qb_error(q), names), "%s", qb_error(q)); \
+	} while (0)
+
+START_TEST(bad_queue_names_are_refused_before_anything_is_sent)
+{
+	char longest[257];
+
+	memset(longest, 'n', 256);
+	longest[256] = 0;
+	invalid(qb_put(q, NULL, "x", 1, 0, NULL), "NULL");
+	invalid(qb_put(q, "", "x", 1, 0, NULL), "empty");
+	invalid(qb_put(q, longest, "x", 1, 0, NULL), "255");
+	invalid(qb_put(q, "a\nb", "x", 1, 0, NULL), "a\nb");
+	invalid(qb_put(q, "\xff", "x", 1, 0, NULL), "UTF-8");
+	invalid(qb_put_start(q, "", "x", 1), "empty");
+	invalid(qb_join(q, "", 0), "empty");
+	invalid(qb_purge(q, "", NULL), "empty");
+	ck_assert_uint_eq(fake.n_requests, 1);
+	longest[255] = 0;
+	ok(qb_put(q, longest, "x", 1, 0, NULL));
+}
+END_TEST
+
+START_TEST(bad_numbers_are_refused_before_anything_is_sent)
+{
+	struct iovec one = {(void *)"x", 1};
+	qb_item *item;
+	unsigned n;
+
+	invalid(qb_put(q, "jobs", "x", 1, -5, NULL), "-5");
+	invalid(qb_put(q, "jobs", NULL, 1, 0, NULL), "NULL");
+	invalid(qb_put_many(q, "jobs", &one, 0, 0, 0, NULL), "n is 0");
+	invalid(qb_put_many(q, "jobs", &one, 1001, 0, 0, NULL), "1001");
+	invalid(qb_put_many(q, "jobs", NULL, 1, 0, 0, NULL), "NULL");
+	invalid(qb_put_many(q, "jobs", &one, 1, 0, INT64_MIN, NULL), "timeout_ms");
+	invalid(qb_get(q, "jobs", -1, QB_AUTO, &item), "-1");
+	invalid(qb_get(q, "jobs", 0, (qb_ack_mode)3, &item), "ack is 3");
+	invalid(qb_get_many(q, "jobs", 0, QB_AUTO, 0, 1, 0, 0, &item, &n), "max_items");
+	invalid(qb_get_many(q, "jobs", 0, QB_AUTO, 1001, 1, 0, 0, &item, &n), "1001");
+	invalid(qb_get_many(q, "jobs", 0, QB_AUTO, 1, 0, 0, 0, &item, &n), "min_items");
+	invalid(qb_get_many(q, "jobs", 0, QB_AUTO, 3, 4, 0, 0, &item, &n),
+		"from 1 to 3");
+	invalid(qb_get_many(q, "jobs", 0, QB_AUTO, 1, 1, 0, -2, &item, &n),
+		"linger_ms");
+	invalid(qb_join(q, "jobs", -1), "-1");
+	invalid(qb_flush(q, -1), "-1");
+	invalid(qb_wait(q, -1), "-1");
+	invalid(qb_ack(q, NULL), "NULL");
+	invalid(qb_ack_many(q, NULL, 1), "NULL");
+	invalid(qb_ack_many(q, &item, 0), "n is 0");
+	item = NULL;
+	invalid(qb_ack_many(q, &item, 1), "NULL");
+	invalid(qb_set_window(q, 0), "window");
+	invalid(qb_set_window(q, 65537), "65537");
+	ck_assert_uint_eq(fake.n_requests, 1);
+}
+END_TEST
+
+START_TEST(what_is_too_big_is_refused_before_anything_is_sent)
+{
+	static char big[1 << 20];
+	struct iovec bodies[17];
+
+	ck_assert_int_eq(qb_put(q, "jobs", big, FAKE_MAX_ITEM + 1, 0, NULL),
+			 QB_TOO_BIG);
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "67108865"));
+	ck_assert_int_eq(qb_put_start(q, "jobs", big, FAKE_MAX_ITEM + 1), QB_TOO_BIG);
+	for (int i = 0; i < 17; i++)
+		bodies[i] = (struct iovec){big, sizeof(big)};
+	bodies[16].iov_len = 1;
+	ck_assert_int_eq(qb_put_many(q, "jobs", bodies, 17, 0, 0, NULL), QB_TOO_BIG);
+	ck_assert_uint_eq(fake.n_requests, 1);
+	ok(qb_put_many(q, "jobs", bodies, 16, 0, 0, NULL));
+	ck_assert_uint_eq(sent(1, QP_OP_PUT_MANY)->body_len, 16 << 20);
+}
+END_TEST
+
+START_TEST(the_clients_name_is_set_at_the_next_connect)
+{
+	char longest[257];
+	qb *other;
+
+	memset(longest, 'n', 256);
+	longest[256] = 0;
+	invalid(qb_set_name(q, NULL), "NULL");
+	invalid(qb_set_name(q, longest), "255");
+	invalid(qb_set_name(q, "a\tb"), "UTF-8");
+	ok(qb_set_name(q, "worker 7"));
+	fake_stop(&fake);
+	ck_assert_int_eq(qb_open(fake.address, &other), QB_NO_BROKER);
+	ok(qb_set_name(other, "worker 8"));
+	fake_run(&fake);
+	ck_assert_int_eq(qb_ping(other), QB_OK);
+	ck_assert_str_eq(fake_request(&fake, 1)->client, "worker 8");
+	qb_close(other);
+}
+END_TEST
+
+/* --- tables ------------------------------------------------------------------------ */
+
+START_TEST(stats_are_a_row_of_named_values)
+{
+	qb_table *t;
+	int64_t n = 0;
+
+	ok(qb_stats(q, &t));
+	ck_assert_uint_eq(qb_table_rows(t), 1);
+	ck_assert_int_eq(qb_table_number(t, 0, "ready", &n), 1);
+	ck_assert_int_eq(n, 5);
+	ck_assert_int_eq(qb_table_number(t, 0, "maxsize", &n), 1);
+	ck_assert_int_eq(n, -3);
+	ck_assert_str_eq(qb_table_string(t, 0, "version"), "x");
+	ck_assert_int_eq(qb_table_number(t, 0, "version", &n), 0);
+	ck_assert_int_eq(qb_table_number(t, 0, "none", &n), 0);
+	ck_assert_int_eq(qb_table_number(t, 1, "ready", &n), 0);
+	ck_assert_ptr_null(qb_table_string(t, 0, "ready"));
+	ck_assert_str_eq(qb_table_name(t, 0, 1), "ready");
+	ck_assert_ptr_null(qb_table_name(t, 0, 3));
+	ck_assert_ptr_null(qb_table_name(t, 1, 0));
+	qb_table_free(t);
+	qb_table_free(NULL);
+}
+END_TEST
+
+/* Two pages of 100 and 50 rows. */
+static void
+answer_pages(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	unsigned first = (unsigned)r->m.cursor, n = first ? 50 : 100;
+	struct qp_reply reply = {
+		.rid = r->m.rid, .count = n, .cursor = first ? 0 : 100};
+	struct qp_out rows;
+	struct iovec parts[4];
+	char body[16384], *p = body;
+
+	qp_out_init(&rows);
+	qp_row_array(&rows, n);
+	for (unsigned i = 0; i < n; i++) {
+		qp_row_begin(&rows, 2);
+		qp_row_string(&rows, "queue", "q", 1);
+		qp_row_number(&rows, "number", i == 7 ? UINT64_MAX : first + i);
+	}
+	for (int i = 0; i < qp_out_peek(&rows, parts, 4, SIZE_MAX); i++) {
+		memcpy(p, parts[i].iov_base, parts[i].iov_len);
+		p += parts[i].iov_len;
+	}
+	fake_reply(c, QP_OP_QUEUES, &reply, body, (size_t)(p - body));
+	qp_out_done(&rows);
+}
+
+START_TEST(queues_follows_the_cursor)
+{
+	qb_table *t;
+	int64_t n;
+
+	fake.on[QP_OP_QUEUES] = answer_pages;
+	ok(qb_queues(q, NULL, &t));
+	ck_assert_uint_eq(qb_table_rows(t), 150);
+	for (unsigned i = 0; i < 150; i++) {
+		ck_assert_int_eq(qb_table_number(t, i, "number", &n), 1);
+		if (i % 100 == 7)
+			ck_assert_int_eq(n, INT64_MAX);
+		else
+			ck_assert_int_eq(n, i);
+	}
+	ck_assert_uint_eq(fake.n_requests, 3);
+	ck_assert_ptr_null(fake_request(&fake, 1)->m.queue.p);
+	qb_table_free(t);
+	fake.on[QP_OP_QUEUES] = NULL;
+	ok(qb_queues(q, "jobs", &t));
+	ck_assert_str_eq(fake_request(&fake, 3)->queue, "jobs");
+	qb_table_free(t);
+}
+END_TEST
+
+/* Bodies that are no rows, one after the other. */
+static void
+answer_broken_rows(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	static const struct {
+		const char *bytes;
+		size_t len, count;
+		uint64_t cursor;
+	} bodies[] = {
+		{"", 0, 0, 0},				    /* nothing */
+		{"\x91", 1, 1, 0},			    /* a row is missing */
+		{"\x91\x80\x80", 3, 1, 0},		    /* something behind */
+		{"\xdd\xff\xff\xff\xff", 5, 1, 0},	    /* four billion rows */
+		{"\x91\xdf\xff\xff\xff\xff\xa1q", 8, 1, 0}, /* four billion values */
+		{"\x91\x81\x05\x05", 4, 1, 0}, /* a name that is a number */
+		{"\x90", 1, 0, 5},	       /* no rows, but more follow */
+		{"\x92\x80\x80", 3, 1, 0},     /* not as many as it says */
+	};
+	struct qp_reply reply = {.rid = r->m.rid,
+				 .count = bodies[f->keep].count,
+				 .cursor = bodies[f->keep].cursor};
+
+	fake_reply(c, QP_OP_QUEUES, &reply, bodies[f->keep].bytes, bodies[f->keep].len);
+}
+
+START_TEST(broken_rows_are_malformed)
+{
+	qb_table *t;
+
+	fake.keep = _i;
+	fake.on[QP_OP_QUEUES] = answer_broken_rows;
+	ck_assert_int_eq(qb_queues(q, NULL, &t), QB_MALFORMED);
+	ck_assert_ptr_null(t);
+	ck_assert_int_eq(qb_fd(q), -1);
+	ok(qb_ping(q));
+}
+END_TEST
+
+/* --- results ----------------------------------------------------------------------- */
+
+START_TEST(every_result_has_a_name_and_a_text)
+{
+	for (int r = QB_AGAIN; r <= QB_VERSION; r++) {
+		ck_assert_str_ne(qb_result_name((qb_result)r), "UNKNOWN");
+		ck_assert_ptr_nonnull(qb_result_text((qb_result)r));
+	}
+	ck_assert_str_eq(qb_result_name(QB_FULL), "FULL");
+	ck_assert_str_eq(qb_result_name(QB_LOST), "LOST");
+	ck_assert_str_eq(qb_result_name((qb_result)99), "UNKNOWN");
+	ck_assert_str_eq(qb_result_name((qb_result)-99), "UNKNOWN");
+	ck_assert_ptr_nonnull(qb_result_text((qb_result)99));
+	ck_assert_uint_gt(strlen(qb_version()), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("calls");
+	TCase *t = tcase_create("calls");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, open_says_who_calls);
+	tcase_add_test(t, ping_is_a_round_trip);
+	tcase_add_test(t, put_sends_the_body_and_gets_the_id);
+	tcase_add_test(t, large_bodies_arrive_whole);
+	tcase_add_test(t, put_many_gives_a_result_for_each);
+	tcase_add_test(t, put_many_says_which_was_refused_first);
+	tcase_add_test(t, get_gives_the_item_with_its_metadata);
+	tcase_add_test(t, auto_acks_at_once_without_a_reply);
+	tcase_add_test(t, get_many_gives_items_and_ack_many_finishes_them);
+	tcase_add_test(t, ack_many_counts_what_was_stale);
+	tcase_add_test(t, ack_start_travels_with_the_next_request);
+	tcase_add_test(t, many_ack_starts_do_not_gather_for_ever);
+	tcase_add_test(t, peek_leases_nothing);
+	tcase_add_test(t, task_done_join_and_the_rest_name_their_queue);
+	tcase_add_test(t, size_gives_three_numbers);
+	tcase_add_test(t, declare_reads_its_options);
+	tcase_add_test(t, declare_refuses_options_that_it_cannot_read);
+	tcase_add_test(t, refusals_come_with_the_brokers_sentence);
+	tcase_add_test(t, stale_acks_are_reported);
+	tcase_add_test(t, bad_queue_names_are_refused_before_anything_is_sent);
+	tcase_add_test(t, bad_numbers_are_refused_before_anything_is_sent);
+	tcase_add_test(t, what_is_too_big_is_refused_before_anything_is_sent);
+	tcase_add_test(t, the_clients_name_is_set_at_the_next_connect);
+	tcase_add_test(t, stats_are_a_row_of_named_values);
+	tcase_add_test(t, queues_follows_the_cursor);
+	tcase_add_loop_test(t, broken_rows_are_malformed, 0, 8);
+	tcase_add_test(t, every_result_has_a_name_and_a_text);
+	tcase_set_timeout(t, 60);
+	suite_add_tcase(s, t);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
