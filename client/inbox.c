@@ -113,8 +113,8 @@ expect_one(qb *q, uint32_t body_len)
 		.id = reply->id,
 		.delivery = reply->delivery,
 		.length = body_len,
-		.ctype = reply->options.ctype,
-		.crashes = reply->options.crashes,
+		.ctype = QP_OPT(&reply->options, ctype),
+		.crashes = QP_OPT(&reply->options, crashes),
 	};
 
 	return add_part(&q->in.parts, &item) ? QB_OK : no_memory(q, &item, body_len);
