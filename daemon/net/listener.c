@@ -31,10 +31,10 @@ struct listener {
 struct listeners {
 	struct listener *v;
 	size_t n;
-	struct event *retry; /* pending while `exhausted` and not `paused` */
+	struct event *retry; /* pending during an episode, unless `paused` */
 	bool paused;	     /* by listeners_pause() */
 	bool exhausted;	     /* no file descriptors or memory: not accepting */
-	bool episode;	     /* it has been logged, and somebody may still wait */
+	bool episode; /* has been exhausted until just now, which is logged once */
 	listener_accept *accept;
 	void *arg;
 };
@@ -54,7 +54,7 @@ start_accepting(struct listeners *l)
 	for (size_t i = 0; i < l->n; i++)
 		failed |= event_add(l->v[i].readable, NULL) != 0;
 	l->exhausted = failed;
-	if (failed)
+	if (failed || l->episode)
 		event_add(l->retry, &retry_interval);
 	else
 		event_del(l->retry);
@@ -72,10 +72,18 @@ run_out(struct listeners *l, int error)
 	event_add(l->retry, &retry_interval);
 }
 
+/* An episode is over when accepting has gone well for one interval. */
 static void
 retry_cb(evutil_socket_t fd, short what, void *arg)
 {
-	start_accepting(arg);
+	struct listeners *l = arg;
+
+	if (l->exhausted) {
+		start_accepting(l);
+	} else {
+		l->episode = false;
+		log_event(LOG_LEVEL_INFO, "accept_resumed", "listeners=%zu", l->n);
+	}
 }
 
 /* false: there is no further connection to accept now. */

@@ -225,6 +225,51 @@ START_TEST(a_closed_connection_resumes_accepting_at_once)
 }
 END_TEST
 
+/* How often `word` is in what has been logged; adds to `log` what is new. */
+static int
+count_logged(int fd, char *log, size_t size, const char *word)
+{
+	size_t len = strlen(log);
+	ssize_t n = read(fd, log + len, size - len - 1);
+	int count = 0;
+
+	log[len + (n > 0 ? (size_t)n : 0)] = 0;
+	for (const char *p = log; (p = strstr(p, word)); p++)
+		count++;
+	return count;
+}
+
+START_TEST(an_episode_without_fds_is_logged_once_with_its_end)
+{
+	char log[4096] = "";
+	int fds[2], clients[3];
+
+	ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
+	ck_assert_int_eq(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	open_ok(unix_address);
+	for (int i = 0; i < 3; i++)
+		clients[i] = dial(unix_address);
+	use_up_fds();
+	for (int i = 0; i < 6; i++) /* two retries at least */
+		event_base_loop(base, EVLOOP_ONCE);
+	for (int i = 0; i < 2; i++) {
+		close(clients[i]); /* room for one, and not for the next */
+		listeners_resume(listeners);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	ck_assert_int_eq(count_logged(fds[0], log, sizeof(log), "accept_resumed"), 0);
+	close(clients[2]);
+	close_accepted();
+	for (int i = 0; count_logged(fds[0], log, sizeof(log), "accept_resumed") < 1;
+	     i++) {
+		ck_assert_int_lt(i, 12);
+		event_base_loop(base, EVLOOP_ONCE);
+		close_accepted();
+	}
+	ck_assert_int_eq(count_logged(fds[0], log, sizeof(log), "accept_paused"), 1);
+}
+END_TEST
+
 #ifdef HAVE_SYSTEMD
 /* Puts a listening TCP socket where systemd would, opens `addresses`, and says whether
  * `expected` came out: the addresses, or a piece of the error. For a process of its own,
@@ -309,6 +354,7 @@ main(void)
 	tcase_add_test(t, one_wakeup_accepts_at_most_64);
 	tcase_add_test(t, used_up_fds_pause_accepting_and_nothing_spins);
 	tcase_add_test(t, a_closed_connection_resumes_accepting_at_once);
+	tcase_add_test(t, an_episode_without_fds_is_logged_once_with_its_end);
 #ifdef HAVE_SYSTEMD
 	tcase_add_test(t, a_passed_socket_replaces_the_configured_ones_of_its_kind);
 	tcase_add_test(t, a_passed_socket_that_does_not_fit_is_refused);
