@@ -211,6 +211,7 @@ take_hello(qb *q, void *ret, struct answer *answer)
 									 : QP_MAX_BODY;
 	q->max_batch_bytes =
 		QP_GIVEN(o, max_batch_bytes) ? o->max_batch_bytes : QP_MAX_BATCH_BYTES;
+	q->server[0] = 0;
 	if (QP_GIVEN(o, server))
 		snprintf(q->server, sizeof(q->server), "%.*s", (int)o->server.len,
 			 o->server.p);

@@ -69,6 +69,12 @@ add_part(struct parts *parts, const struct qp_item *item)
 	return true;
 }
 
+static bool
+gives_leases(const struct call *call)
+{
+	return call->op == QP_OP_GET || call->op == QP_OP_GET_MANY;
+}
+
 /* One item that there is no memory for goes back to its queue. */
 static qb_result
 give_back(qb *q, const struct qp_item *item)
@@ -80,7 +86,7 @@ give_back(qb *q, const struct qp_item *item)
 		.epoch = q->epoch,
 	};
 
-	if (q->in.call.ack == QB_NONE || q->in.call.op == QP_OP_PEEK || item->id == 0)
+	if (q->in.call.ack == QB_NONE || !gives_leases(&q->in.call))
 		return QB_OK;
 	if (request_unheard(q, &m) == QB_OK)
 		return QB_OK;
@@ -91,12 +97,15 @@ static qb_result
 no_memory(qb *q, const struct qp_item *one, uint32_t body_len)
 {
 	struct inbox *in = &q->in;
-	struct qp_list items = in->reply.items;
-	qb_result r = one ? give_back(q, one) : QB_OK;
+	qb_result r = QB_OK;
+	struct qp_list items;
 
 	parts_free(&in->parts);
 	in->no_memory = true;
 	in->thrown = body_len;
+	if (one)
+		return give_back(q, one);
+	items = in->reply.items;
 	for (uint32_t i = 0; i < items.n && r == QB_OK; i++) {
 		struct qp_item item = qp_item_next(&items);
 
@@ -109,14 +118,14 @@ static qb_result
 expect_one(qb *q, uint32_t body_len)
 {
 	const struct qp_reply *reply = &q->in.reply;
-	const struct qp_item item = {
-		.id = reply->id,
-		.delivery = reply->delivery,
-		.length = body_len,
-		.ctype = QP_OPT(&reply->options, ctype),
-		.crashes = QP_OPT(&reply->options, crashes),
-	};
+	struct qp_item item = {.length = body_len};
 
+	if (q->in.call.op == QP_OP_GET || q->in.call.op == QP_OP_PEEK) {
+		item.id = reply->id;
+		item.delivery = reply->delivery;
+		item.ctype = QP_OPT(&reply->options, ctype);
+		item.crashes = QP_OPT(&reply->options, crashes);
+	}
 	return add_part(&q->in.parts, &item) ? QB_OK : no_memory(q, &item, body_len);
 }
 
@@ -212,8 +221,7 @@ take_leases(qb *q, const struct call *call, struct parts *parts)
 	struct qp_request m = {.op = QP_OP_ACK, .epoch = q->epoch};
 	int64_t tags[2 * QB_MAX_BATCH];
 
-	if ((call->op != QP_OP_GET && call->op != QP_OP_GET_MANY) ||
-	    call->ack == QB_NONE || parts->n == 0)
+	if (!gives_leases(call) || call->ack == QB_NONE || parts->n == 0)
 		return;
 	for (unsigned i = 0; i < parts->n; i++) {
 		qb_item *item = parts_list(parts)[i];

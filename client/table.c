@@ -141,6 +141,7 @@ add_rows(qb *q, qb_table *t, uint64_t count, const qb_item *body)
 struct page {
 	qb_table *table;
 	uint64_t cursor;
+	bool paged; /* the replies have one */
 };
 
 static qb_result
@@ -148,7 +149,7 @@ take_page(qb *q, void *ret, struct answer *answer)
 {
 	struct page *page = ret;
 
-	page->cursor = answer->reply->cursor;
+	page->cursor = page->paged ? answer->reply->cursor : 0;
 	if (page->cursor != 0 && answer->reply->count == 0)
 		return error_set(q, QB_MALFORMED,
 				 "the broker gave no rows and says that more follow");
@@ -175,7 +176,7 @@ table_new(void)
 static qb_result
 fetch(qb *q, struct qp_request *m, qb_table **ret)
 {
-	struct page page = {.table = table_new()};
+	struct page page = {.table = table_new(), .paged = m->op == QP_OP_QUEUES};
 	qb_result r = QB_OK;
 
 	if (!page.table)
