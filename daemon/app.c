@@ -120,7 +120,6 @@ make_loop(struct app *app)
 	if (!config)
 		return false;
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
 	app->base = event_base_new_with_config(config);
 	event_config_free(config);
 	return app->base != NULL;

@@ -158,6 +158,19 @@ conn_is_timed(const struct conn *c)
 
 /* --- output ---------------------------------------------------------------------- */
 
+static ssize_t
+write_once(struct conn *c, size_t max)
+{
+	struct iovec parts[WRITE_PARTS];
+	int n = qp_out_peek(&c->out, parts, WRITE_PARTS, max);
+	struct msghdr msg = {.msg_iov = parts, .msg_iovlen = (size_t)n};
+
+	if (n == 1) /* the usual case, and the cheaper call */
+		return send(c->fd, parts[0].iov_base, parts[0].iov_len,
+			    MSG_NOSIGNAL | MSG_DONTWAIT);
+	return sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* Writes at most a share. false: the connection has been closed. */
 static bool
 write_share(struct conn *c)
@@ -165,13 +178,8 @@ write_share(struct conn *c)
 	size_t share = WRITE_SHARE;
 
 	while (c->out.len > 0 && share > 0) {
-		struct iovec parts[WRITE_PARTS];
-		struct msghdr msg = {.msg_iov = parts};
-		ssize_t n;
+		ssize_t n = write_once(c, share);
 
-		msg.msg_iovlen =
-			(size_t)qp_out_peek(&c->out, parts, WRITE_PARTS, share);
-		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -182,8 +190,8 @@ write_share(struct conn *c)
 			return false;
 		}
 		qp_out_consume(&c->out, (size_t)n);
-		c->progress_ns =
-			c->state == CONN_DRAINING ? c->server->now_ns : c->progress_ns;
+		if (c->state == CONN_DRAINING)
+			c->progress_ns = c->server->now_ns;
 		share -= (size_t)n;
 	}
 	return true;

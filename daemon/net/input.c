@@ -163,21 +163,17 @@ took_bytes(struct conn *c, size_t n)
 	handle(c, p + dropped, n - dropped);
 }
 
-/* Reads a share behind what was kept of the last frame, or into the body that is on its way. */
+/* Reads a share into the body that is on its way, and what comes behind it. */
 static ssize_t
-read_share(struct conn *c, size_t body_left)
+read_body(struct conn *c, size_t left)
 {
-	uint8_t *buffer = c->server->buffer;
-	struct iovec parts[2] = {{buffer + c->in.len, READ_SHARE}};
-	struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 1};
+	struct iovec parts[2] = {
+		{(uint8_t *)qe_item_body(c->in.body) + c->in.body_got,
+		 left < BODY_SHARE ? left : BODY_SHARE},
+		{c->server->buffer, READ_SHARE},
+	};
+	struct msghdr msg = {.msg_iov = parts, .msg_iovlen = left < BODY_SHARE ? 2 : 1};
 
-	if (c->in.body) {
-		parts[0].iov_base =
-			(uint8_t *)qe_item_body(c->in.body) + c->in.body_got;
-		parts[0].iov_len = body_left < BODY_SHARE ? body_left : BODY_SHARE;
-		parts[1] = (struct iovec){buffer, READ_SHARE};
-		msg.msg_iovlen = body_left < BODY_SHARE ? 2 : 1;
-	}
 	return recvmsg(c->fd, &msg, MSG_DONTWAIT);
 }
 
@@ -186,8 +182,10 @@ input_read(struct conn *c)
 {
 	size_t body_left =
 		c->in.body ? qe_item_body_len(c->in.body) - c->in.body_got : 0;
-	ssize_t n = read_share(c, body_left);
 	size_t kept = c->in.len;
+	ssize_t n = c->in.body ? read_body(c, body_left)
+			       : recv(c->fd, c->server->buffer + kept, READ_SHARE,
+				      MSG_DONTWAIT);
 
 	c->server->now_ns = server_now_ns();
 	if (n == 0)
