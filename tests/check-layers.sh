@@ -40,9 +40,9 @@ $found"
 
 check_includes() {
 	may_include proto 'proto/' proto
-	may_include client 'client/|proto/' client
+	may_include client 'config\.h"|client/|proto/' client
 	may_include 'the installed header' 'nothing' client/qbroker.h
-	may_include ctl 'client/qbroker\.h|ctl/' ctl
+	may_include ctl 'config\.h"|client/qbroker\.h|ctl/' ctl
 	may_include core 'daemon/core/' daemon/core
 	may_include net 'daemon/net/|daemon/core/|daemon/config\.h|daemon/log\.h|proto/' daemon/net
 	may_include config 'daemon/config|daemon/log\.h|daemon/options\.def|daemon/net/address\.h' \
