@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A handle's life, and what can be asked about it. */
-#include "config.h"
+#include <config.h>
 
 #include "client/conn.h"
 #include "client/request.h"
