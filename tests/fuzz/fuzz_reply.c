@@ -52,7 +52,7 @@ encode(struct qp_out *out, unsigned op, struct qp_reply *m)
 static void
 reply_to(unsigned op, const uint8_t *bytes, size_t len)
 {
-	struct qp_reply m, again;
+	struct qp_reply m = {0}, again = {0}; /* decoding fills only what there is */
 	struct qp_error e;
 	struct qp_out out;
 

@@ -26,7 +26,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	int64_t lengths[QP_MAX_BATCH_ITEMS], tags[2 * QP_MAX_BATCH_ITEMS];
-	struct qp_request m, again;
+	struct qp_request m = {0}, again = {0}; /* decoding fills only what there is */
 	struct qp_error e = {0};
 	struct qp_out out;
 
