@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ * get: print items. They come many at once, and each is finished when its last byte has
+ * been written: what could not be written goes back to the broker. */
+#include <config.h>
+
+#include "ctl/get.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct argp_option options[] = {
+	{"count", 'n', "NUMBER", 0, "Get so many items (default 1); 0: until stopped",
+	 0},
+	{"timeout", 't', "SECONDS", 0,
+	 "Wait at most so long for each item; 0: do not wait", 0},
+	{"ack", 'a', "MODE", 0,
+	 "auto (default): an item is finished when it is printed; none: when the "
+	 "broker "
+	 "sends it",
+	 0},
+	{"raw", 'r', NULL, 0, "Print no newline behind the items", 0},
+	{"exec", 'e', "COMMAND...", 0,
+	 "Run COMMAND, with all arguments that follow, for each item", 0},
+	{0},
+};
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+	struct get *get = state->input;
+
+	switch (key) {
+	case 'n': get->n = args_number(state, "-n", arg, INT64_MAX); return 0;
+	case 'r': get->raw = true; return 0;
+	case 't':
+		get->receive.timeout_ms = args_seconds(state, "--timeout", arg);
+		return 0;
+	case 'a':
+		if (strcmp(arg, "none") == 0)
+			get->receive.ack = QB_NONE;
+		else if (strcmp(arg, "auto") != 0)
+			argp_error(state, "--ack: '%s' is neither auto nor none", arg);
+		return 0;
+	case 'e':
+		get->command = state->argv + state->next - 1;
+		if (get->command[0] != arg)
+			argp_error(state,
+				   "--exec: the command is an argument of its own");
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_END:
+		if (get->command && (get->raw || get->receive.ack == QB_NONE))
+			argp_error(state, "--exec goes without --raw and --ack none");
+		break;
+	default: break;
+	}
+	return args_queue(key, arg, state, get->receive.ctl);
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "QUEUE\nQUEUE --exec COMMAND [ARGUMENT...]",
+	.doc = "Gets items from QUEUE and prints them, each with a newline behind it, "
+	       "or "
+	       "runs COMMAND for each.\v"
+	       "COMMAND has the item on its standard input, and QBROKER_QUEUE, "
+	       "QBROKER_ITEM_ID and QBROKER_DELIVERIES in its environment. When it "
+	       "exits with 0 the item is finished, else it goes back to its place; "
+	       "then "
+	       "-n 0 goes on, after a pause that grows from 0.1 to 10 seconds, and any "
+	       "other -n ends with 1.",
+	.children = args_children,
+};
+
+int
+get_end(const struct get *get, qb_result result)
+{
+	/* What somebody has to end has ended as it should. */
+	bool endless = get->n == 0;
+
+	if (result == QB_CANCELLED && stop_signal())
+		return endless ? CTL_DONE : CTL_STOPPED;
+	if (result == QB_SHUT_DOWN && endless)
+		return CTL_DONE;
+	if (result == QB_EMPTY && endless && get->done > 0)
+		return CTL_DONE;
+	return ctl_result(get->receive.ctl, result);
+}
+
+/* Prints and finishes a batch. */
+static int
+print_batch(struct get *get, qb_item *const *items, unsigned n)
+{
+	struct ctl *ctl = get->receive.ctl;
+	enum items_format format = get->raw ? ITEMS_RAW : ITEMS_LINES;
+	qb_result result = QB_OK;
+	unsigned written;
+	int error = items_write(items, n, ctl->json ? ITEMS_JSON : format, &written);
+
+	get->done += written;
+	if (get->receive.ack == QB_MANUAL && written > 0)
+		result = qb_ack_many(ctl->q, items, written);
+	if (result != QB_OK)
+		return ctl_result(ctl, result);
+	if (error == EINTR)
+		return get_end(get, QB_CANCELLED);
+	return error ? ctl_error(ctl, "standard output: %s", strerror(error))
+		     : CTL_DONE;
+}
+
+static int
+get_print(struct get *get)
+{
+	qb_item *items[QB_MAX_BATCH];
+	int status = CTL_DONE;
+	qb_result result;
+	uint64_t left;
+	unsigned n;
+
+	while (status == CTL_DONE && (get->n == 0 || get->done < get->n)) {
+		left = get->n == 0 ? QB_MAX_BATCH : get->n - get->done;
+		result = receive_items(
+			&get->receive,
+			left < QB_MAX_BATCH ? (unsigned)left : QB_MAX_BATCH, items, &n);
+		if (result == QB_CANCELLED && !stop_signal())
+			return ctl_error(get->receive.ctl, "standard output: %s",
+					 strerror(EPIPE));
+		if (result != QB_OK)
+			return get_end(get, result);
+		status = print_batch(get, items, n);
+		while (n > 0)
+			qb_item_free(items[--n]);
+	}
+	return status;
+}
+
+int
+cmd_get(struct ctl *ctl, int argc, char **argv)
+{
+	struct get get = {
+		.receive = {ctl, QB_FOREVER, QB_MANUAL, STDOUT_FILENO},
+		.n = 1,
+	};
+	int status;
+
+	args_parse(&argp, argc, argv, &get);
+	status = ctl_connect(ctl);
+	if (status)
+		return status;
+	stop_catch();
+	return get.command ? get_exec(&get) : get_print(&get);
+}

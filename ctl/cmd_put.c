@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ * put: one item, or every line of the input, as fast as the broker takes them. */
+#include <config.h>
+
+#include "ctl/ctl.h"
+#include "ctl/input.h"
+#include "ctl/out.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define WINDOW	     4096
+#define WINDOW_BYTES (16 << 20)
+
+struct put {
+	struct ctl *ctl;
+	const char *body; /* NULL: standard input */
+	bool lines;
+	uint8_t ctype;
+	int64_t timeout_ms;
+	struct progress progress;
+	uint64_t bytes, items; /* so far, from the input */
+	uint64_t started;      /* items that were given to the library */
+	size_t unconfirmed;    /* bytes, at most */
+};
+
+static const struct argp_option options[] = {
+	{"lines", 'l', NULL, 0, "Every line of the input is an item", 0},
+	{"ctype", 'c', "NUMBER", 0, "A content type for the consumer, 0 to 255", 0},
+	{"timeout", 't', "SECONDS", 0,
+	 "Wait at most so long for room, for each item; 0: do not wait", 0},
+	{0},
+};
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+	struct put *put = state->input;
+
+	switch (key) {
+	case 'l': put->lines = true; return 0;
+	case 'c':
+		put->ctype = (uint8_t)args_number(state, "--ctype", arg, UINT8_MAX);
+		return 0;
+	case 't': put->timeout_ms = args_seconds(state, "--timeout", arg); return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num != 1)
+			break;
+		put->body = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (put->lines && put->body)
+			argp_error(state,
+				   "--lines reads the input, but there is a BODY");
+		break;
+	default: break;
+	}
+	return args_queue(key, arg, state, put->ctl);
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "QUEUE [BODY]",
+	.doc = "Puts an item: BODY, or all of the standard input. Waits while QUEUE is "
+	       "full.\v"
+	       "The newline is not part of a line; a last line that has none counts.",
+	.children = args_children,
+};
+
+static int
+put_body(struct put *put, const char *body, size_t len)
+{
+	struct ctl *ctl = put->ctl;
+	uint64_t id;
+	qb_result result = qb_put_typed(ctl->q, ctl->queue, put->ctype, body, len,
+					put->timeout_ms, &id);
+
+	if (result != QB_OK || !ctl->json)
+		return ctl_result(ctl, result);
+	return out_json(
+		json_pack("{s:s, s:I}", "queue", ctl->queue, "id", (json_int_t)id));
+}
+
+static int
+input_error(const struct put *put, enum input_result result)
+{
+	if (result == INPUT_TOO_BIG)
+		return ctl_error(put->ctl,
+				 "item %" PRIu64 " is larger than %" PRIu64 " bytes",
+				 put->items + 1, qb_max_item(put->ctl->q));
+	return ctl_error(put->ctl, "standard input: %s", strerror(errno));
+}
+
+static int
+put_input(struct put *put, struct input *in)
+{
+	enum input_result result;
+
+	do {
+		result = input_more(in, qb_max_item(put->ctl->q));
+		progress_update(&put->progress, in->end, 0);
+	} while (result == INPUT_DATA);
+	progress_done(&put->progress);
+	if (result != INPUT_END)
+		return input_error(put, result);
+	return put_body(put, in->data, in->end);
+}
+
+/* The pipelined put has neither ctype nor timeout: who asks for one of them waits for
+ * each answer. */
+static qb_result
+put_line(struct put *put, const char *line, size_t len)
+{
+	struct ctl *ctl = put->ctl;
+	qb_result result = QB_OK;
+
+	put->bytes += len + 1;
+	put->items++;
+	progress_update(&put->progress, put->bytes, put->items);
+	if (put->ctype != 0 || put->timeout_ms != QB_FOREVER) {
+		result = qb_put_typed(ctl->q, ctl->queue, put->ctype, line, len,
+				      put->timeout_ms, NULL);
+	} else {
+		put->unconfirmed += len;
+		if (put->unconfirmed > WINDOW_BYTES) {
+			put->unconfirmed = len;
+			result = qb_flush(ctl->q, QB_FOREVER);
+		}
+		if (result == QB_OK)
+			result = qb_put_start(ctl->q, ctl->queue, line, len);
+	}
+	put->started += result == QB_OK;
+	return result;
+}
+
+/* Waits for the answers to all lines, and tells what became of them. */
+static int
+end_lines(struct put *put, qb_result result)
+{
+	struct ctl *ctl = put->ctl;
+	qb_result flushed = qb_flush(ctl->q, QB_FOREVER);
+	uint64_t accepted = put->started - qb_failed_puts(ctl->q);
+	char note[80];
+
+	if (flushed != QB_OK)
+		result = flushed;
+	if (result == QB_OK && ctl->json)
+		return out_json(json_pack("{s:s, s:I}", "queue", ctl->queue, "accepted",
+					  (json_int_t)accepted));
+	snprintf(note, sizeof(note), "; %" PRIu64 " of %" PRIu64 " lines were accepted",
+		 accepted, put->items);
+	return ctl_result_note(ctl, result, note);
+}
+
+static int
+put_lines(struct put *put, struct input *in)
+{
+	struct ctl *ctl = put->ctl;
+	enum input_result got = INPUT_DATA;
+	qb_result result = qb_set_window(ctl->q, WINDOW);
+	const char *line;
+	size_t len;
+	int status = CTL_DONE, ended;
+
+	while (result == QB_OK) {
+		got = input_line(in, qb_max_item(ctl->q), &line, &len);
+		if (got == INPUT_DATA)
+			result = put_line(put, line, len);
+		else if (got == INPUT_WAIT)
+			result = qb_flush(ctl->q, QB_FOREVER);
+		else
+			break;
+	}
+	progress_done(&put->progress);
+	if (got == INPUT_FAILED || got == INPUT_TOO_BIG)
+		status = input_error(put, got);
+	ended = end_lines(put, result);
+	return status ? status : ended;
+}
+
+int
+cmd_put(struct ctl *ctl, int argc, char **argv)
+{
+	struct put put = {.ctl = ctl, .timeout_ms = QB_FOREVER};
+	struct input in = {0};
+	int status;
+
+	args_parse(&argp, argc, argv, &put);
+	status = ctl_connect(ctl);
+	if (status)
+		return status;
+	progress_init(&put.progress, ctl->queue);
+	if (put.body)
+		status = put_body(&put, put.body, strlen(put.body));
+	else if (put.lines)
+		status = put_lines(&put, &in);
+	else
+		status = put_input(&put, &in);
+	input_done(&in);
+	return status;
+}

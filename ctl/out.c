@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ * Errors and documents: text or JSON. */
+#include <config.h>
+
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+out_error(bool json, const char *name, const char *where, const char *message)
+{
+	json_t *error;
+	char *text = NULL;
+
+	if (json) {
+		error = json_pack("{s:s, s:o}", "error", name, "message",
+				  json_sprintf("%s: %s", where, message));
+		text = json_dumps(error, 0);
+		json_decref(error);
+	}
+	if (text)
+		fprintf(stderr, "%s\n", text);
+	else
+		fprintf(stderr, "qbrokerctl: %s: %s\n", where, message);
+	free(text);
+}
+
+int
+out_json(json_t *document)
+{
+	int failed = json_dumpf(document, stdout, 0);
+
+	json_decref(document);
+	if (failed && !ferror(stdout)) {
+		out_error(true, "NO_MEMORY", "output", strerror(ENOMEM));
+		return CTL_ERROR;
+	}
+	putchar('\n');
+	return CTL_DONE;
+}
+
+json_t *
+out_row(const qb_table *table, unsigned row)
+{
+	json_t *object = json_object();
+	const char *name, *text;
+	int64_t number;
+
+	for (unsigned i = 0; (name = qb_table_name(table, row, i)); i++) {
+		if (qb_table_number(table, row, name, &number))
+			json_object_set_new(object, name, json_integer(number));
+		else if ((text = qb_table_string(table, row, name)))
+			json_object_set_new(object, name, json_string(text));
+	}
+	return object;
+}
+
+int
+out_flush(bool json)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return CTL_DONE;
+	out_error(json, "ERROR", "standard output", strerror(errno));
+	return CTL_ERROR;
+}

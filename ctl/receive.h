@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * Getting items in a way that a signal, or an output that nobody reads any more, can
+ * end. */
+#ifndef CTL_RECEIVE_H
+#define CTL_RECEIVE_H
+
+#include "ctl/ctl.h"
+
+struct receive {
+	struct ctl *ctl;
+	int64_t timeout_ms; /* for each wait */
+	qb_ack_mode ack;
+	int watch_fd; /* an output: the wait is over when its reader is gone; or -1 */
+};
+
+/* Gets 1 to `max` items (at most QB_MAX_BATCH), as many as are there; waits for the first
+ * one. QB_CANCELLED: a signal was caught, or the reader is gone. */
+qb_result receive_items(const struct receive *r, unsigned max, qb_item **ret_items,
+			unsigned *ret_n);
+
+#endif
