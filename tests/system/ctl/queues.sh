@@ -1,0 +1,225 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Looking after queues: ping, ls, stats, declare, size, join, purge, rm, shutdown, top.
+# shellcheck source=tests/system/ctl/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+test_ping_says_who_where_and_how_far() {
+	ctl 0 ping
+	grep -qE "^qbrokerd/[0-9.]+ at unix:$folder/socket: [0-9.]+ ms$" "$folder/out" ||
+		fail "$(cat "$folder/out")"
+	ctl 0 ping --json
+	grep -qE '^\{"server": "qbrokerd/.*", "address": "unix:.*", "rtt_ms": [0-9.e-]+\}$' \
+		"$folder/out" || fail "$(cat "$folder/out")"
+}
+
+test_address_of_the_option_comes_first() {
+	QBROKER_ADDR=unix:/nonexistent ctl 5 ping
+	QBROKER_ADDR=unix:/nonexistent ctl 0 -s "unix:$folder/socket" ping
+	QBROKER_ADDR=unix:/nonexistent ctl 0 ping -s "unix:$folder/socket"
+}
+
+test_ls_is_sorted_and_exact() {
+	ctl 0 put "$q.b" x
+	ctl 0 declare "$q.a" maxsize=5
+	ctl 0 shutdown "$q.c" --immediate
+	ctl 0 ls
+	grep "^$q" "$folder/out" | awk '{ print $2, $3, $4, $5, $6, $7, $8, $9 }' >"$folder/rows"
+	[ "$(cat "$folder/rows")" = $'0 0 0 0 0 0 5 open\n1 0 0 0 0 0 - open\n0 0 0 0 0 0 - shut-now' ] ||
+		fail "$(cat "$folder/out")"
+	ctl 0 ls --names
+	grep "^$q" "$folder/out" | cmp - <(printf '%s\n' "$q.a" "$q.b" "$q.c") || fail names
+}
+
+test_ls_fits_a_terminal_of_80_columns() {
+	local name
+	name=$(printf 'long%.0s' {1..60})
+	ctl 0 put "$name.one" x
+	ctl 0 put "größe.ünïcode.日本語" x
+	script -qec 'stty cols 80 rows 24; qbrokerctl ls' /dev/null </dev/null |
+		tr -d '\r' >"$folder/screen"
+	[ "$(LC_ALL=C.UTF-8 wc -L <"$folder/screen")" = 80 ] || fail "$(cat "$folder/screen")"
+	grep -q '^longlong.*….*\.one ' "$folder/screen" || fail "the name's ends are not there"
+	# All lines end in the same column.
+	[ "$(while IFS= read -r line; do wc -L <<<"$line"; done <"$folder/screen" | sort -u |
+		wc -l)" = 1 ] || fail "$(cat "$folder/screen")"
+	ctl 0 ls
+	grep -q "^$name.one " "$folder/out" || fail "cut without a terminal"
+	ctl 0 rm --force "$name.one"
+}
+
+test_ls_json_is_an_array_with_everything() {
+	ctl 0 put "$q" x
+	ctl 0 ls --json
+	[ "$(wc -l <"$folder/out")" = 1 ] || fail "not one document"
+	grep -qE "^\[.*\{[^}]*\"queue\": \"$q\", [^}]*\}.*\]$" "$folder/out" || fail "no such row"
+	for name in ready delayed leased dead unfinished bytes maxsize max_bytes getters putters \
+		joiners shutdown oldest_ms accepted delivered finished released crashed expired \
+		purged moved_out dropped; do
+		grep -q "\"$name\": " "$folder/out" || fail "no $name"
+	done
+}
+
+test_stats_of_the_broker_and_of_a_queue() {
+	ctl 0 put "$q" 12345
+	ctl 0 stats
+	grep -qE '^uptime_ms +[0-9]+$' "$folder/out" || fail "no uptime"
+	ctl 0 stats "$q"
+	grep -qE '^bytes +5$' "$folder/out" || fail "not 5 bytes"
+	ctl 0 stats "$q" --json
+	grep -q '"bytes": 5,' "$folder/out" || fail "not 5 bytes"
+	ctl 3 stats "$q.not-there"
+}
+
+test_stats_check_adds_up() {
+	seq 10 | ctl 0 put "$q" --lines
+	ctl 0 get "$q" -n 3
+	ctl 0 stats --check "$q"
+	out_is '1 queue: every accepted item is accounted for'
+	ctl 0 stats --check
+	ctl 0 stats --check --json
+	ctl 3 stats --check "$q.not-there"
+}
+
+test_declare_is_idempotent_and_notices_a_difference() {
+	ctl 0 declare "$q" maxsize=2 max_bytes=100 --json
+	out_is "{\"queue\": \"$q\", \"created\": true}"
+	ctl 0 declare "$q" maxsize=2 --json
+	out_is "{\"queue\": \"$q\", \"created\": false}"
+	ctl 1 declare "$q" maxsize=3
+	err_has maxsize
+	ctl 0 declare "$q" maxsize=3 --update
+	ctl 0 declare "$q" maxsize=3
+	ctl 2 declare "$q" maxsize=lots
+	err_has lots
+	ctl 2 declare "$q" nonsense=1
+	err_has nonsense
+}
+
+test_full_queue_is_3_and_room_lets_a_put_in() {
+	ctl 0 declare "$q" maxsize=1
+	ctl 0 put "$q" one
+	ctl 3 put "$q" two --timeout 0
+	ctl 3 put "$q" two --timeout 0.05
+	err_has "qbrokerctl: put $q: "
+	qbrokerctl put "$q" two &
+	wait_number "$q" putters 1
+	ctl 0 get "$q"
+	wait $! || fail "put failed"
+	ctl 0 get "$q"
+	out_is two
+}
+
+test_lines_wait_for_room() {
+	ctl 0 declare "$q" maxsize=10
+	seq 1000 | qbrokerctl put "$q" --lines &
+	ctl 0 get "$q" -n 1000
+	wait $! || fail "put failed"
+	seq 1000 | cmp - "$folder/out" || fail "other lines"
+}
+
+test_size_is_qsize() {
+	seq 3 | ctl 0 put "$q" --lines
+	ctl 0 size "$q"
+	out_is 3
+	ctl 0 size "$q" --json
+	out_is "{\"queue\": \"$q\", \"qsize\": 3, \"unfinished\": 3, \"maxsize\": 0}"
+}
+
+test_join_waits_for_the_last_item() {
+	ctl 0 join "$q"
+	ctl 0 put "$q" x
+	ctl 3 join "$q" --timeout 0
+	ctl 3 join "$q" --timeout 0.05
+	qbrokerctl join "$q" &
+	wait_number "$q" joiners 1
+	ctl 0 get "$q"
+	wait $! || fail "join failed"
+}
+
+test_purge_says_how_many() {
+	seq 7 | ctl 0 put "$q" --lines
+	ctl 0 purge "$q"
+	out_is 7
+	ctl 0 size "$q"
+	out_is 0
+	ctl 3 purge "$q.not-there"
+}
+
+test_rm_needs_force_for_a_queue_in_use() {
+	ctl 0 put "$q" x
+	ctl 1 rm "$q"
+	ctl 0 rm "$q" --force
+	ctl 3 rm "$q"
+	ctl 0 declare "$q"
+	ctl 0 rm "$q"
+}
+
+test_deleted_queue_tells_those_who_wait() {
+	qbrokerctl get "$q" 2>"$folder/waited" &
+	wait_number "$q" getters 1
+	ctl 0 rm "$q" --force
+	wait $!
+	[ $? = 1 ] || fail "not 1"
+	grep -q "get $q: " "$folder/waited" || fail "not told"
+}
+
+test_wrong_queue_names_are_usage_errors() {
+	ctl 2 put '' x
+	ctl 2 put $'a\nb' x
+	ctl 2 put "$(printf 'x%.0s' {1..256})" x
+	ctl 2 size $'\377'
+}
+
+test_top_prints_one_table_without_a_terminal() {
+	seq 5 | ctl 0 put "$q" --lines
+	ctl 0 top --interval 0.01
+	grep -q '^QUEUE  *PUT/S  *GET/S  *READY  *LEASED  *GETTERS  *PUTTERS$' "$folder/out" ||
+		fail "no header"
+	grep -qE "^$q +0 +0 +5 +0 +0 +0$" "$folder/out" || fail "$(cat "$folder/out")"
+	ctl 0 top --interval 0.01 --json
+	grep -q "{\"queue\": \"$q\", \"put_rate\": 0.0, " "$folder/out" || fail "$(cat "$folder/out")"
+}
+
+# Runs top on a terminal that this test types on, until it has drawn a table.
+start_top() {
+	local line
+	mkfifo "$folder/keys" "$folder/pictures"
+	script -qfec "stty cols 80 rows 12; stty -g >'$folder/before'
+		qbrokerctl top --interval 0.05
+		echo \$? >'$folder/status'; stty -g >'$folder/after'" /dev/null \
+		<"$folder/keys" >"$folder/pictures" &
+	exec 8>"$folder/keys" 7<"$folder/pictures"
+	while IFS= read -r -t 20 line <&7; do
+		printf '%s\n' "$line" >>"$folder/screen"
+		[[ $line != *PUT/S* ]] || return 0
+	done
+	fail "top draws nothing"
+}
+
+top_has_cleaned_up() {
+	cat <&7 >>"$folder/screen"
+	wait $!
+	exec 7<&- 8>&-
+	rm "$folder/keys" "$folder/pictures"
+	[ "$(cat "$folder/status")" = 0 ] || fail "exit status $(cat "$folder/status")"
+	same "$folder/before" "$folder/after"
+	grep -q $'\033\[?1049h' "$folder/screen" || fail "not on the alternate screen"
+	tail -c 100 "$folder/screen" | grep -q $'\033\[?25h\033\[?1049l' ||
+		fail "the screen was not restored"
+}
+
+test_top_ends_with_q_and_restores_the_terminal() {
+	start_top
+	printf q >&8
+	top_has_cleaned_up
+}
+
+test_top_ends_with_an_interrupt_and_restores_the_terminal() {
+	start_top
+	printf '\003' >&8
+	top_has_cleaned_up
+}
+
+start_broker
+run_tests "$@"
