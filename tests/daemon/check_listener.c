@@ -280,6 +280,8 @@ open_passed(uint32_t host, int type, const char *addresses, const char *expected
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host)};
 	char text[1024] = "";
 	size_t cursor = 0;
+
+	event_base_free(base); /* its files stand where the passed ones must be */
 	int fd = socket(AF_INET, type, 0);
 
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 || dup2(fd, 3) != 3 ||
@@ -289,8 +291,10 @@ open_passed(uint32_t host, int type, const char *addresses, const char *expected
 	setenv("LISTEN_PID", text, 1);
 	setenv("LISTEN_FDS", "1", 1);
 	base = event_base_new();
-	if (!open_with(addresses, 0660, false))
+	if (!open_with(addresses, 0660, false)) {
+		event_base_free(base);
 		return strstr(err, expected) != NULL;
+	}
 	text[0] = 0;
 	for (const char *a; (a = listeners_next(listeners, &cursor));) {
 		/* the port is any */
@@ -299,6 +303,7 @@ open_passed(uint32_t host, int type, const char *addresses, const char *expected
 		snprintf(text + len, sizeof(text) - len, "%.*s ", n, a);
 	}
 	listeners_close(listeners);
+	event_base_free(base);
 	return strcmp(text, expected) == 0;
 }
 
