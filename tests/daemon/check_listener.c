@@ -166,9 +166,11 @@ static void
 use_up_fds(void)
 {
 	int highest = dup(STDERR_FILENO);
-	struct rlimit limit = {(rlim_t)highest, (rlim_t)highest};
+	struct rlimit limit;
 
 	close(highest);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = (rlim_t)highest; /* valgrind guards the hard one */
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_int_eq(dup(STDERR_FILENO), -1);
 }
