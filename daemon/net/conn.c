@@ -208,6 +208,7 @@ static void
 resume_reading(struct conn *c)
 {
 	c->paused = false;
+	c->progress_ns = c->server->now_ns; /* it could not go on, so it is not late */
 	if (event_add(&c->readable, NULL) < 0)
 		conn_close(c, CLOSE_no_memory);
 	else
