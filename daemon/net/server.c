@@ -141,19 +141,27 @@ set_timer(struct server *s)
 	s->timer_ns = event_add(&s->timer, &wait) == 0 ? at_ns : QE_NEVER;
 }
 
-bool
-server_turn(struct server *s)
+/* Answers what is finished and writes. A connection that can be read again when it has been written to may
+ * ask for more, which may finish more. */
+static void
+answer(struct server *s)
 {
 	struct conn *c;
 
-	s->now_ns = server_now_ns();
-	qe_tick(s->engine, s->now_ns);
 	deliver_finished(s);
 	while ((c = TAILQ_FIRST(&s->dirty))) {
 		conn_flush(c);
-		deliver_finished(
-			s); /* a connection that was resumed may have asked for more */
+		deliver_finished(s);
 	}
+}
+
+bool
+server_turn(struct server *s)
+{
+	answer(s); /* first of all: somebody waits for it */
+	s->now_ns = server_now_ns();
+	qe_tick(s->engine, s->now_ns);
+	answer(s);
 	free_closed(s);
 	set_timer(s);
 	return s->more;
