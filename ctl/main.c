@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *argp_program_version = "qbrokerctl " PACKAGE_VERSION;
-
 static const struct command {
 	const char *name;
 	ctl_command *run;
@@ -173,6 +171,8 @@ main(int argc, char **argv)
 	fill_standard_fds();
 	signal(SIGPIPE, SIG_IGN); /* a broken output is an error with a name */
 	setlocale(LC_CTYPE, "C.UTF-8");
+	/* The C library's variables: our own would be hidden from it (-fvisibility). */
+	argp_program_version = "qbrokerctl " PACKAGE_VERSION;
 	argp_err_exit_status = CTL_USAGE;
 	args_parse(&argp, argc, argv, &line);
 	command = find(line.argv[0]);
