@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What is written down twice must agree: the table of options with manual and example
-# configuration, qbrokerd's command line with its manual, operations and statuses with
+# configuration, command lines with their manuals, operations and statuses with
 # PROTOCOL.md. Runs in the build folder; srcdir is where the sources are.
 set -u
 LC_ALL=C
 export LC_ALL
 srcdir=${srcdir:-.}
 qbrokerd=${QBROKERD:-./qbrokerd}
+qbrokerctl=${QBROKERCTL:-./qbrokerctl}
 tab=$(printf '\t')
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
@@ -61,14 +62,35 @@ check_options() {
 	"$qbrokerd" -t -c "$work/conf" >/dev/null || wrong "etc/qbrokerd.conf is not valid"
 }
 
-# Every long option that a program's --help lists is in its manual, and no other.
-check_command_line() { # program manual
-	"$1" --help >"$work/help" || wrong "$1 --help fails"
-	grep -oE -- '(^| )--[a-z][a-z-]*' "$work/help" | tr -d ' ' | sort -u >"$work/options"
-	grep '^\.It Fl' "$2" | grep -oE -- 'Fl -[a-z][a-z-]*' | sed 's/^Fl /-/' |
-		sort -u >"$work/manual"
+# Every long option in the help texts is in the manual, and no other.
+check_command_line() { # manual help-text...
+	manual=$srcdir/doc/$1
+	shift
+	cat "$@" | grep -oE -- '(^ *|, )--[a-z][a-z-]*' | tr -d ' ,' | sort -u |
+		grep -vx -- --usage >"$work/options"
+	[ -s "$work/options" ] || wrong "no options were found in the help texts"
+	grep -oE 'Fl (Fl |-)[a-z][a-z-]*' "$manual" | sed -E 's/^Fl (Fl |-)/--/' | sort -u |
+		grep -vx -- --usage >"$work/manual"
 	diff "$work/options" "$work/manual" ||
-		wrong "$(basename "$2") has other options than $(basename "$1") --help"
+		wrong "$(basename "$manual") has other options than --help"
+}
+
+check_qbrokerd() {
+	"$qbrokerd" --help >"$work/help" || wrong "qbrokerd --help fails"
+	check_command_line qbrokerd.8 "$work/help"
+}
+
+check_qbrokerctl() {
+	"$qbrokerctl" --help >"$work/help" || wrong "qbrokerctl --help fails"
+	sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p' "$work/help" >"$work/commands"
+	[ -s "$work/commands" ] || wrong "no commands were found in qbrokerctl --help"
+	while read -r command; do
+		"$qbrokerctl" "$command" --help >"$work/help-$command" </dev/null ||
+			wrong "qbrokerctl $command --help fails"
+		grep -qE "Ic $command( |$)" "$srcdir/doc/qbrokerctl.1" ||
+			wrong "qbrokerctl.1 has no command $command"
+	done <"$work/commands"
+	check_command_line qbrokerctl.1 "$work"/help*
 }
 
 # Rows of a table of PROTOCOL.md as "number name".
@@ -105,7 +127,8 @@ check_counters() {
 }
 
 check_options
-check_command_line "$qbrokerd" "$srcdir/doc/qbrokerd.8"
+check_qbrokerd
+check_qbrokerctl
 check_protocol QP_STATUS status.def 3
 check_protocol QP_OP ops.def 4
 check_protocol_options
