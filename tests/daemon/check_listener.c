@@ -170,7 +170,7 @@ use_up_fds(void)
 
 	close(highest);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = (rlim_t)highest; /* valgrind guards the hard one */
+	limit.rlim_cur = (rlim_t)highest;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_int_eq(dup(STDERR_FILENO), -1);
 }
