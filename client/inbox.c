@@ -215,14 +215,12 @@ fill(struct inbox *in)
 /* --- the end of a request -------------------------------------------------------- */
 
 /* Items belong to this session until they are finished; with QB_AUTO that is now. */
-static void
+static void __attribute__((noinline)) /* its array is too large for every reply */
 take_leases(qb *q, const struct call *call, struct parts *parts)
 {
 	struct qp_request m = {.op = QP_OP_ACK, .epoch = q->epoch};
 	int64_t tags[2 * QB_MAX_BATCH];
 
-	if (!gives_leases(call) || call->ack == QB_NONE || parts->n == 0)
-		return;
 	for (unsigned i = 0; i < parts->n; i++) {
 		qb_item *item = parts_list(parts)[i];
 
@@ -257,7 +255,7 @@ finish(qb *q)
 			error_set(q, QB_NO_MEMORY, "there is no memory for the reply");
 	else if (in->reply.status != QP_OK)
 		answer.result = error_status(q, in->reply.status, in->reply.text);
-	else
+	else if (parts.n > 0 && gives_leases(&call) && call.ack != QB_NONE)
 		take_leases(q, &call, &parts);
 	call.finish(q, &call, &answer);
 	parts_free(&parts);

@@ -215,7 +215,8 @@ copy_str(char *to, struct qp_str s)
 }
 
 static void
-handle(struct fake *f, struct fake_conn *c, const uint8_t *head, struct qp_frame frame)
+handle(struct fake *f, struct fake_conn *c, const uint8_t *head, struct qp_frame frame,
+       bool early)
 {
 	struct fake_request r = {.body_len = frame.body_len, .conn = c->number};
 	const uint8_t *body = head + frame.head_len;
@@ -223,6 +224,11 @@ handle(struct fake *f, struct fake_conn *c, const uint8_t *head, struct qp_frame
 	struct qp_list list;
 
 	ck_assert_msg(qp_request_decode(head, frame.head_len, &r.m, &e), "%s", e.text);
+	if (early) {
+		f->early(f, c, &r);
+		f->early = NULL;
+		return;
+	}
 	copy_str(r.queue, r.m.queue);
 	copy_str(r.client, r.m.options.client);
 	if (r.m.session.len)
@@ -245,9 +251,14 @@ handle_all(struct fake *f, struct fake_conn *c)
 		struct qp_frame frame = qp_frame_read(c->buf + at);
 		size_t whole = QP_FRAME_BYTES + (size_t)frame.head_len + frame.body_len;
 
-		if (c->len - at < whole)
+		if (c->len - at < whole - frame.body_len)
 			break;
-		handle(f, c, c->buf + at + QP_FRAME_BYTES, frame);
+		if (c->len - at < whole) {
+			if (f->early)
+				handle(f, c, c->buf + at + QP_FRAME_BYTES, frame, true);
+			break;
+		}
+		handle(f, c, c->buf + at + QP_FRAME_BYTES, frame, false);
 		at += whole;
 	}
 	if (c->fd < 0)
@@ -345,11 +356,17 @@ fake_run(struct fake *f)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
 	strcpy(addr.sun_path, f->path);
-	must(pipe(f->wake) == 0);
 	f->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	must(f->listen_fd >= 0);
 	must(bind(f->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) == 0);
 	must(listen(f->listen_fd, f->accepts ? 16 : 0) == 0);
+	fake_thread(f);
+}
+
+void
+fake_thread(struct fake *f)
+{
+	must(pipe(f->wake) == 0);
 	must(pthread_create(&f->thread, NULL, fake_main, f) == 0);
 }
 

@@ -51,6 +51,8 @@ struct fake {
 	bool accepts;	      /* false: connections stay in the backlog */
 	bool silent; /* connections are accepted, and nothing is read from them */
 	int keep;    /* the test's own, for handlers */
+	fake_handler
+		*early; /* called once, for a request whose body is still to come */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -64,6 +66,9 @@ struct fake {
 /* Starts it; `on` may be set before fake_run(). */
 void fake_init(struct fake *f);
 void fake_run(struct fake *f);
+
+/* fake_run() with a socket that the test has opened: `listen_fd`. */
+void fake_thread(struct fake *f);
 
 /* Stops it: all connections are closed. fake_run() may follow. */
 void fake_stop(struct fake *f);

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT
+ * Requests that finish in a callback: exactly once, whatever happens. */
+#include "client/client.h"
+#include "client/item.h"
+#include "tests/client/fake.h"
+
+#include <check.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct fake fake;
+static qb *q;
+
+struct seen { /* what a callback was told */
+	unsigned calls;
+	uint64_t request, id;
+	qb_result result;
+	char error[128];
+	char body[16];
+	qb_item *keep;
+};
+
+static void
+note(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+     void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->calls++;
+	seen->request = request;
+	seen->result = result;
+	seen->id = id;
+	snprintf(seen->error, sizeof(seen->error), "%s", qb_error(handle));
+	if (!item)
+		return;
+	ck_assert_int_eq(result, QB_OK);
+	snprintf(seen->body, sizeof(seen->body), "%s",
+		 (const char *)qb_item_body(item));
+	if (seen->keep)
+		qb_item_free(seen->keep);
+	seen->keep = item;
+}
+
+static void
+setup(void)
+{
+	fake_init(&fake);
+	fake_run(&fake);
+	ck_assert_int_eq(qb_open(fake.address, &q), QB_OK);
+}
+
+static void
+teardown(void)
+{
+	qb_close(q);
+	fake_done(&fake);
+}
+
+#define ok(call) ck_assert_msg((call) == QB_OK, "%s: %s", #call, qb_error(q))
+
+/* The caller's event loop, until `calls` callbacks have come. */
+static void
+loop_until(const unsigned *count, unsigned calls)
+{
+	while (*count < calls) {
+		struct pollfd p = {.fd = qb_fd(q), .events = qb_events(q)};
+
+		ck_assert_int_gt(poll(&p, 1, -1), 0);
+		ok(qb_process(q));
+	}
+}
+
+START_TEST(started_requests_finish_in_the_callers_loop)
+{
+	struct seen put = {0}, get = {0}, ack = {0}, join = {0};
+	uint64_t request = 0;
+
+	ck_assert_int_eq(qb_events(q), POLLIN);
+	ok(qb_start_put(q, "jobs", "x", 1, 5, note, &put, &request));
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_MANUAL, note, &get, NULL));
+	ck_assert_int_eq(qb_events(q), POLLIN | POLLOUT);
+	ck_assert_uint_eq(fake.n_requests, 1);
+	loop_until(&get.calls, 1);
+	ck_assert_uint_eq(put.calls, 1);
+	ck_assert_uint_eq(put.request, request);
+	ck_assert_uint_eq(put.id, 1);
+	ck_assert_int_eq(get.result, QB_OK);
+	ck_assert_str_eq(get.body, "body");
+	ok(qb_start_ack(q, get.keep, note, &ack, NULL));
+	ok(qb_start_join(q, "jobs", 7, note, &join, NULL));
+	ok(qb_send(q));
+	ck_assert_int_eq(qb_events(q), POLLIN);
+	loop_until(&join.calls, 1);
+	ck_assert_uint_eq(ack.calls, 1);
+	ck_assert_uint_eq(fake_request(&fake, 3)->m.id, 11);
+	ck_assert_uint_eq(fake_request(&fake, 4)->m.timeout_ms, 7);
+	qb_item_free(get.keep);
+}
+END_TEST
+
+START_TEST(wait_ends_when_all_have_finished)
+{
+	struct seen seen = {0};
+
+	for (int i = 0; i < 1000; i++)
+		ok(qb_start_put(q, "jobs", "x", 1, QB_FOREVER, note, &seen, NULL));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(seen.calls, 1000);
+	ok(qb_wait(q, 0));
+}
+END_TEST
+
+START_TEST(a_blocking_call_finishes_what_was_started_before)
+{
+	struct seen seen = {0};
+
+	fake.on[QP_OP_GET] = fake_answer;
+	ok(qb_start_get(q, "jobs", 0, QB_AUTO, note, &seen, NULL));
+	ok(qb_ping(q));
+	ck_assert_uint_eq(seen.calls, 1);
+	ok(qb_ping(q));
+	ck_assert_int_eq(fake_request(&fake, 3)->m.op, QP_OP_ACK);
+	ck_assert_int_eq(qb_ack(q, seen.keep), QB_STALE);
+	qb_item_free(seen.keep);
+}
+END_TEST
+
+START_TEST(wait_gives_up_in_time)
+{
+	struct seen seen = {0};
+
+	fake.on[QP_OP_GET] = fake_ignore;
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, &seen, NULL));
+	ck_assert_int_eq(qb_wait(q, 20), QB_AGAIN);
+	ck_assert_uint_eq(seen.calls, 0);
+	qb_close(q);
+	q = NULL;
+	ck_assert_uint_eq(seen.calls, 1);
+	ck_assert_int_eq(seen.result, QB_LOST);
+	ck_assert_str_eq(seen.error, "the handle was closed");
+}
+END_TEST
+
+static void
+cancel_it(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_reply reply = {.rid = r->m.rid};
+
+	fake_refuse(c, QP_CANCELLED, r->m.target, "cancelled");
+	fake_reply(c, QP_OP_CANCEL, &reply, NULL, 0);
+}
+
+START_TEST(cancel_ends_a_wait)
+{
+	struct seen seen = {0};
+	uint64_t request;
+
+	fake.on[QP_OP_GET] = fake_ignore;
+	fake.on[QP_OP_CANCEL] = cancel_it;
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, &seen, &request));
+	ok(qb_cancel(q, request));
+	ck_assert_uint_eq(seen.calls, 0);
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(seen.calls, 1);
+	ck_assert_int_eq(seen.result, QB_CANCELLED);
+	ck_assert_str_eq(seen.error, "cancelled");
+	ck_assert_uint_eq(fake_request(&fake, 2)->m.target, request);
+	ck_assert_int_eq(qb_cancel(q, request), QB_NOT_FOUND);
+	ck_assert_int_eq(qb_cancel(q, 0), QB_NOT_FOUND);
+	ck_assert_int_eq(qb_cancel(q, 99), QB_NOT_FOUND);
+	ok(qb_put_start(q, "jobs", "x", 1));
+	ck_assert_int_eq(qb_cancel(q, request + 2), QB_NOT_FOUND);
+}
+END_TEST
+
+static void
+cancel_too_late(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	fake_refuse(c, QP_NOT_FOUND, r->m.rid, "no such request waits");
+}
+
+START_TEST(a_result_on_the_way_beats_the_cancel)
+{
+	struct seen seen = {0};
+	uint64_t request;
+
+	fake.on[QP_OP_CANCEL] = cancel_too_late;
+	ok(qb_start_put(q, "jobs", "x", 1, QB_FOREVER, note, &seen, &request));
+	ok(qb_cancel(q, request));
+	ok(qb_wait(q, QB_FOREVER));
+	ok(qb_ping(q));
+	ck_assert_uint_eq(seen.calls, 1);
+	ck_assert_int_eq(seen.result, QB_OK);
+}
+END_TEST
+
+static void
+refuse(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	fake_refuse(c, QP_EMPTY, r->m.rid, "nothing here");
+}
+
+START_TEST(refusals_reach_the_callback)
+{
+	struct seen seen = {0};
+
+	fake.on[QP_OP_GET] = refuse;
+	ok(qb_start_get(q, "jobs", 0, QB_AUTO, note, &seen, NULL));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(seen.calls, 1);
+	ck_assert_int_eq(seen.result, QB_EMPTY);
+	ck_assert_str_eq(seen.error, "nothing here");
+}
+END_TEST
+
+START_TEST(a_blocking_call_keeps_its_own_sentence)
+{
+	struct seen seen = {0};
+
+	fake.on[QP_OP_GET] = refuse;
+	fake.on[QP_OP_PUT] = fake_ignore;
+	fake.on[QP_OP_JOIN] = cancel_too_late;
+	ok(qb_start_get(q, "jobs", 0, QB_AUTO, note, &seen, NULL));
+	ck_assert_int_eq(qb_join(q, "jobs", 0), QB_NOT_FOUND);
+	ck_assert_str_eq(qb_error(q), "no such request waits");
+	ck_assert_str_eq(seen.error, "nothing here");
+}
+END_TEST
+
+START_TEST(a_lost_connection_finishes_every_request_once)
+{
+	struct seen seen[50] = {0};
+
+	fake.on[QP_OP_GET] = fake_ignore;
+	fake.on[QP_OP_JOIN] = fake_hang_up;
+	for (int i = 0; i < 50; i++)
+		ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, &seen[i], NULL));
+	ok(qb_send(q));
+	ck_assert_int_eq(qb_join(q, "jobs", QB_FOREVER), QB_LOST);
+	for (int i = 0; i < 50; i++) {
+		ck_assert_uint_eq(seen[i].calls, 1);
+		ck_assert_int_eq(seen[i].result, QB_LOST);
+		ck_assert_str_eq(seen[i].error, qb_error(q));
+	}
+	ck_assert_int_eq(qb_fd(q), -1);
+	ck_assert_int_eq(qb_events(q), 0);
+	ck_assert_int_eq(qb_process(q), QB_LOST);
+	ok(qb_wait(q, QB_FOREVER));
+	ok(qb_send(q));
+	ck_assert_int_ge(qb_fd(q), 0);
+}
+END_TEST
+
+START_TEST(bad_arguments_start_nothing)
+{
+	struct seen seen = {0};
+	qb_item item = {.id = 5};
+
+	ck_assert_int_eq(qb_start_put(q, "", "x", 1, 0, note, &seen, NULL), QB_INVALID);
+	ck_assert_int_eq(qb_start_put(q, "jobs", "x", 1, -1, note, &seen, NULL),
+			 QB_INVALID);
+	ck_assert_int_eq(qb_start_put(q, "jobs", "x", 1, 0, NULL, NULL, NULL),
+			 QB_INVALID);
+	ck_assert_int_eq(qb_start_put(q, "jobs", "x", FAKE_MAX_ITEM + 1, 0, note, &seen,
+				      NULL),
+			 QB_TOO_BIG);
+	ck_assert_int_eq(qb_start_get(q, "jobs", 0, (qb_ack_mode)9, note, &seen, NULL),
+			 QB_INVALID);
+	ck_assert_int_eq(qb_start_get(q, "jobs", -3, QB_AUTO, note, &seen, NULL),
+			 QB_INVALID);
+	ck_assert_int_eq(qb_start_join(q, "jobs", -3, note, &seen, NULL), QB_INVALID);
+	ck_assert_int_eq(qb_start_join(q, NULL, 0, note, &seen, NULL), QB_INVALID);
+	ck_assert_int_eq(qb_start_ack(q, NULL, note, &seen, NULL), QB_INVALID);
+	ck_assert_int_eq(qb_start_ack(q, &item, note, &seen, NULL), QB_STALE);
+	ok(qb_wait(q, QB_FOREVER));
+	ok(qb_ping(q));
+	ck_assert_uint_eq(seen.calls, 0);
+	ck_assert_uint_eq(fake.n_requests, 2);
+}
+END_TEST
+
+/* --- from within a callback -------------------------------------------------------- */
+
+static unsigned links;
+
+/* Starts the next of a chain of requests. */
+static void
+chain(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+      void *arg)
+{
+	qb_item_free(item);
+	ck_assert_int_eq(result, QB_OK);
+	if (++links < 100)
+		ck_assert_int_eq(qb_start_get(handle, "jobs", 0, QB_AUTO, chain, NULL,
+					      NULL),
+				 QB_OK);
+}
+
+START_TEST(a_callback_may_start_requests)
+{
+	links = 0;
+	ok(qb_start_get(q, "jobs", 0, QB_AUTO, chain, NULL, NULL));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(links, 100);
+}
+END_TEST
+
+static void
+try_everything(qb *handle, uint64_t request, qb_result result, uint64_t id,
+	       qb_item *item, void *arg)
+{
+	qb_item *got;
+
+	qb_item_free(item);
+	ck_assert_int_eq(qb_put(handle, "jobs", "x", 1, 0, NULL), QB_BAD_STATE);
+	ck_assert_int_eq(qb_get(handle, "jobs", 0, QB_AUTO, &got), QB_BAD_STATE);
+	ck_assert_int_eq(qb_flush(handle, 0), QB_BAD_STATE);
+	ck_assert_int_eq(qb_wait(handle, 0), QB_BAD_STATE);
+	ck_assert_int_eq(qb_process(handle), QB_BAD_STATE);
+	ck_assert_int_eq(qb_close_wait(handle, 0), QB_BAD_STATE);
+	ck_assert_int_eq(qb_send(handle), result == QB_LOST ? QB_LOST : QB_OK);
+	ck_assert_int_eq(qb_put_start(handle, "jobs", "x", 1),
+			 result == QB_LOST ? QB_LOST : QB_OK);
+	ck_assert_int_eq(qb_start_get(handle, "jobs", 0, QB_AUTO, note, arg, NULL),
+			 result == QB_LOST ? QB_LOST : QB_OK);
+}
+
+START_TEST(a_callback_must_not_wait)
+{
+	struct seen seen = {0};
+
+	ok(qb_start_get(q, "jobs", 0, QB_AUTO, try_everything, &seen, NULL));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(seen.calls, 1);
+	ok(qb_flush(q, QB_FOREVER));
+	qb_item_free(seen.keep);
+}
+END_TEST
+
+START_TEST(a_callback_makes_no_connection)
+{
+	struct seen seen = {0};
+
+	fake.on[QP_OP_GET] = fake_hang_up;
+	ok(qb_start_get(q, "jobs", 0, QB_AUTO, try_everything, &seen, NULL));
+	ck_assert_int_eq(qb_wait(q, QB_FOREVER), QB_LOST);
+	ck_assert_uint_eq(seen.calls, 0);
+	ck_assert_uint_eq(fake.n_conns, 1);
+}
+END_TEST
+
+static uint64_t other_request;
+
+static void
+cancel_the_other(qb *handle, uint64_t request, qb_result result, uint64_t id,
+		 qb_item *item, void *arg)
+{
+	ck_assert_int_eq(qb_cancel(handle, other_request), QB_OK);
+}
+
+START_TEST(a_callback_may_cancel)
+{
+	struct seen seen = {0};
+
+	fake.on[QP_OP_GET] = fake_ignore;
+	fake.on[QP_OP_CANCEL] = cancel_it;
+	ok(qb_start_put(q, "jobs", "x", 1, 0, cancel_the_other, NULL, NULL));
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, &seen, &other_request));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_int_eq(seen.result, QB_CANCELLED);
+	ck_assert_uint_eq(seen.calls, 1);
+}
+END_TEST
+
+START_TEST(a_long_wait_does_not_hold_up_many_requests)
+{
+	struct seen get = {0}, puts = {0};
+
+	fake.on[QP_OP_GET] = fake_ignore;
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, &get, NULL));
+	for (int i = 0; i < 1000; i++) {
+		ok(qb_start_put(q, "jobs", "x", 1, 0, note, &puts, NULL));
+		ok(qb_put(q, "jobs", "x", 1, 0, NULL));
+	}
+	ck_assert_uint_eq(puts.calls, 1000);
+	ck_assert_uint_eq(get.calls, 0);
+	ck_assert_uint_le(q->calls.mask, 127);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("async");
+	TCase *t = tcase_create("async");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, started_requests_finish_in_the_callers_loop);
+	tcase_add_test(t, wait_ends_when_all_have_finished);
+	tcase_add_test(t, a_blocking_call_finishes_what_was_started_before);
+	tcase_add_test(t, wait_gives_up_in_time);
+	tcase_add_test(t, cancel_ends_a_wait);
+	tcase_add_test(t, a_result_on_the_way_beats_the_cancel);
+	tcase_add_test(t, refusals_reach_the_callback);
+	tcase_add_test(t, a_blocking_call_keeps_its_own_sentence);
+	tcase_add_test(t, a_lost_connection_finishes_every_request_once);
+	tcase_add_test(t, bad_arguments_start_nothing);
+	tcase_add_test(t, a_callback_may_start_requests);
+	tcase_add_test(t, a_callback_must_not_wait);
+	tcase_add_test(t, a_callback_makes_no_connection);
+	tcase_add_test(t, a_callback_may_cancel);
+	tcase_add_test(t, a_long_wait_does_not_hold_up_many_requests);
+	tcase_set_timeout(t, 60);
+	suite_add_tcase(s, t);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: MIT
+ * Connections: made, refused, lost in every phase, silent brokers, and fork(). */
+#include "client/client.h"
+#include "client/clock.h"
+#include "tests/client/fake.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct fake fake;
+static qb *q;
+
+static void
+setup(void)
+{
+	fake_init(&fake);
+	fake_run(&fake);
+	q = NULL;
+}
+
+static void
+teardown(void)
+{
+	qb_close(q);
+	fake_done(&fake);
+}
+
+#define ok(call) ck_assert_msg((call) == QB_OK, "%s: %s", #call, qb_error(q))
+
+static void
+open_handle(void)
+{
+	ck_assert_int_eq(qb_open(fake.address, &q), QB_OK);
+}
+
+/* --- opening ----------------------------------------------------------------------- */
+
+START_TEST(addresses_are_read)
+{
+	static const char *const good[] = {"unix:/x", "unix:x", "tcp://h:1",
+					   "tcp://127.0.0.1:65535", "tcp://[::1]:7"};
+	static const char *const bad[] = {"",
+					  "x",
+					  "unix:",
+					  "tcp://",
+					  "tcp://h",
+					  "tcp://h:",
+					  "tcp://:1",
+					  "tcp://h:0",
+					  "tcp://h:65536",
+					  "tcp://h:1x",
+					  "tcp://::1:5",
+					  "tcp://[]:5",
+					  "tcp://[::1]5",
+					  "http://h:1",
+					  "tcp://h:+5",
+					  "tcp://h/p:5"};
+	struct address a;
+	char longest[400];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		ck_assert_msg(address_parse(good[i], &a), "%s", good[i]);
+	ck_assert_str_eq(a.host, "::1");
+	ck_assert_str_eq(a.port, "7");
+	ck_assert(!a.local);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(!address_parse(bad[i], &a), "%s", bad[i]);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = 0;
+	memcpy(longest, "unix:", 5);
+	ck_assert(!address_parse(longest, &a));
+	longest[5 + sizeof(a.path)] = 0;
+	ck_assert(!address_parse(longest, &a));
+	longest[4 + sizeof(a.path)] = 0;
+	ck_assert(address_parse(longest, &a));
+}
+END_TEST
+
+START_TEST(a_bad_address_is_invalid)
+{
+	ck_assert_int_eq(qb_open("nonsense", &q), QB_INVALID);
+	ck_assert_ptr_null(q);
+	ck_assert_str_eq(qb_error(q), "");
+}
+END_TEST
+
+START_TEST(the_environment_names_the_broker)
+{
+	setenv("QBROKER_ADDR", fake.address, 1);
+	ck_assert_int_eq(qb_open(NULL, &q), QB_OK);
+	ck_assert_str_eq(qb_address(q), fake.address);
+	qb_close(q);
+	setenv("QBROKER_ADDR", "", 1);
+	(void)qb_open(NULL, &q);
+	ck_assert_str_eq(qb_address(q), QB_DEFAULT_ADDRESS);
+}
+END_TEST
+
+START_TEST(without_a_broker_there_is_a_handle_that_tries_again)
+{
+	fake_stop(&fake);
+	ck_assert_int_eq(qb_open(fake.address, &q), QB_NO_BROKER);
+	ck_assert_ptr_nonnull(q);
+	ck_assert_ptr_nonnull(strstr(qb_error(q), fake.path));
+	ck_assert_int_eq(qb_fd(q), -1);
+	ck_assert_str_eq(qb_server(q), "");
+	ck_assert_uint_eq(qb_max_item(q), 0);
+	ck_assert_int_eq(qb_put(q, "jobs", "x", 1, 0, NULL), QB_NO_BROKER);
+	ck_assert_int_eq(qb_put_start(q, "jobs", "x", 1), QB_NO_BROKER);
+	ck_assert_int_eq(qb_process(q), QB_LOST);
+	fake_run(&fake);
+	ok(qb_put(q, "jobs", "x", 1, 0, NULL));
+}
+END_TEST
+
+START_TEST(a_socket_without_permission_is_denied)
+{
+	pid_t child;
+	int status;
+
+	ck_assert_int_eq(chmod(fake.path, 0600), 0);
+	ck_assert_int_eq(chmod(fake.dir, 0711), 0);
+	child = fork();
+	if (child == 0) { /* root may open everything */
+		if (geteuid() == 0 && setuid(65534) != 0)
+			_exit(2);
+		chmod(fake.path, 0);
+		_exit(qb_open(fake.address, &q) == QB_DENIED ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+START_TEST(tcp_reaches_a_broker_at_any_address_of_the_name)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(addr);
+	char address[64];
+
+	fake_stop(&fake);
+	fake.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(fake.listen_fd, (struct sockaddr *)&addr, len), 0);
+	ck_assert_int_eq(listen(fake.listen_fd, 4), 0);
+	ck_assert_int_eq(getsockname(fake.listen_fd, (struct sockaddr *)&addr, &len),
+			 0);
+	fake_thread(&fake);
+	snprintf(address, sizeof(address), "tcp://localhost:%d", ntohs(addr.sin_port));
+	ck_assert_int_eq(qb_open(address, &q), QB_OK);
+	ok(qb_put(q, "jobs", "x", 1, 0, NULL));
+	ck_assert_int_eq(fcntl(qb_fd(q), F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_eq(fcntl(qb_fd(q), F_GETFD), FD_CLOEXEC);
+	qb_close(q);
+	fake_stop(&fake);
+	ck_assert_int_eq(qb_open(address, &q), QB_NO_BROKER);
+	qb_close(q);
+	ck_assert_int_eq(qb_open("tcp://name.invalid:1", &q), QB_NO_BROKER);
+}
+END_TEST
+
+static void
+refuse_hello(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	fake_refuse(c, QP_VERSION, r->m.rid, "version 9 at least");
+}
+
+static void
+say_limit(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	fake_refuse(c, QP_LIMIT, 0, "too many connections");
+	fake_close(c);
+}
+
+START_TEST(a_refused_hello_has_the_brokers_reason)
+{
+	fake.on[QP_OP_HELLO] = refuse_hello;
+	ck_assert_int_eq(qb_open(fake.address, &q), QB_VERSION);
+	ck_assert_str_eq(qb_error(q), "version 9 at least");
+	ck_assert_int_eq(qb_fd(q), -1);
+	fake.on[QP_OP_HELLO] = say_limit;
+	ck_assert_int_eq(qb_ping(q), QB_LIMIT);
+	ck_assert_str_eq(qb_error(q), "too many connections");
+	fake.on[QP_OP_HELLO] = fake_hang_up;
+	ck_assert_int_eq(qb_ping(q), QB_LOST);
+	fake.on[QP_OP_HELLO] = NULL;
+	ok(qb_ping(q));
+}
+END_TEST
+
+static void
+hello_from_another(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct fake_request other = *r;
+
+	other.session[3] ^= 1;
+	fake_answer(f, c, &other);
+}
+
+START_TEST(hello_for_another_session_is_malformed)
+{
+	fake.on[QP_OP_HELLO] = hello_from_another;
+	ck_assert_int_eq(qb_open(fake.address, &q), QB_MALFORMED);
+	ck_assert_int_eq(qb_fd(q), -1);
+}
+END_TEST
+
+/* --- losing it --------------------------------------------------------------------- */
+
+START_TEST(a_call_during_which_it_is_lost_says_so_and_the_next_reconnects)
+{
+	uint8_t session[QP_SESSION_BYTES];
+
+	open_handle();
+	memcpy(session, fake_request(&fake, 0)->session, sizeof(session));
+	fake.on[QP_OP_PUT] = fake_hang_up;
+	ck_assert_int_eq(qb_put(q, "jobs", "x", 1, QB_FOREVER, NULL), QB_LOST);
+	ck_assert_str_eq(qb_error(q), "the broker closed the connection");
+	ck_assert_int_eq(qb_fd(q), -1);
+	fake.on[QP_OP_PUT] = NULL;
+	ok(qb_put(q, "jobs", "x", 1, QB_FOREVER, NULL));
+	ck_assert_int_eq(fake_request(&fake, 2)->m.op, QP_OP_HELLO);
+	ck_assert_mem_ne(fake_request(&fake, 2)->session, session, sizeof(session));
+}
+END_TEST
+
+START_TEST(a_broker_that_went_away_between_calls_is_noticed)
+{
+	open_handle();
+	fake_stop(&fake);
+	fake_run(&fake);
+	ck_assert_int_eq(qb_put(q, "jobs", "x", 1, QB_FOREVER, NULL), QB_LOST);
+	ok(qb_put(q, "jobs", "x", 1, QB_FOREVER, NULL));
+}
+END_TEST
+
+static void
+say_stopping(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	fake_refuse(c, QP_STOPPING, 0, "the broker is stopping");
+	fake_close(c);
+}
+
+START_TEST(the_brokers_last_word_is_the_sentence)
+{
+	open_handle();
+	fake.on[QP_OP_GET] = say_stopping;
+	qb_item *item;
+	ck_assert_int_eq(qb_get(q, "jobs", QB_FOREVER, QB_AUTO, &item), QB_LOST);
+	ck_assert_str_eq(qb_error(q), "the broker is stopping");
+}
+END_TEST
+
+START_TEST(the_last_word_is_heard_when_writing_fails)
+{
+	open_handle();
+	ok(qb_ping(q));
+	fake_refuse(&fake.conns[0], QP_STOPPING, 0, "the broker is stopping");
+	ck_assert_int_eq(shutdown(fake.conns[0].fd, SHUT_RDWR), 0);
+	fake_wait_closed(&fake, 1);
+	ck_assert_int_eq(qb_put(q, "jobs", "x", 1, QB_FOREVER, NULL), QB_LOST);
+	ck_assert_str_eq(qb_error(q), "the broker is stopping");
+	ok(qb_ping(q));
+}
+END_TEST
+
+/* Half a reply, then the end. */
+static void
+half_a_reply(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	static const uint8_t start[] = {0, 0, 0, 5, 0, 0, 4, 0, 0x94, 0};
+	uint8_t frame[13 + 100] = {0, 0, 0, 5, 0, 0, 4, 0, 0x94, 0, 0, 5, 1};
+
+	frame[10] = (uint8_t)r->m.rid;
+	if (f->keep == 0)
+		fake_write(c, start, sizeof(start));
+	else
+		fake_write(c, frame, sizeof(frame)); /* 100 bytes of 1024 */
+	fake_close(c);
+}
+
+START_TEST(half_a_reply_is_a_lost_connection)
+{
+	qb_item *item = (qb_item *)&item;
+
+	open_handle();
+	fake.keep = _i;
+	fake.on[QP_OP_GET] = half_a_reply;
+	ck_assert_int_eq(qb_get(q, "jobs", QB_FOREVER, QB_AUTO, &item), QB_LOST);
+	ck_assert_ptr_null(item);
+	ok(qb_ping(q));
+}
+END_TEST
+
+START_TEST(items_of_a_lost_connection_are_stale)
+{
+	qb_item *item;
+
+	open_handle();
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	fake.on[QP_OP_PING] = fake_hang_up;
+	ck_assert_int_eq(qb_ping(q), QB_LOST);
+	ck_assert_int_eq(qb_ack(q, item), QB_STALE);
+	ck_assert_int_eq(qb_ack_start(q, item), QB_STALE);
+	ck_assert_int_eq(qb_ack_many(q, &item, 1), QB_STALE);
+	ok(qb_put(q, "jobs", "x", 1, 0, NULL));
+	ck_assert_int_eq(qb_release(q, item), QB_STALE);
+	ck_assert_int_eq(fake_request(&fake, 4)->m.op, QP_OP_PUT);
+	ck_assert_uint_eq(fake.n_requests, 5);
+	qb_item_free(item);
+}
+END_TEST
+
+START_TEST(items_of_another_handle_are_stale)
+{
+	qb_item *item;
+	qb *other;
+
+	open_handle();
+	ck_assert_int_eq(qb_open(fake.address, &other), QB_OK);
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ck_assert_int_eq(qb_ack(other, item), QB_STALE);
+	ok(qb_ack(q, item));
+	qb_item_free(item);
+	qb_close(other);
+}
+END_TEST
+
+/* --- silence ----------------------------------------------------------------------- */
+
+START_TEST(a_silent_broker_is_given_up_after_the_grace)
+{
+	qb_item *item;
+	int64_t deadline;
+
+	open_handle();
+	q->grace.wait_ms = q->grace.call_ms = 30;
+	for (int op = QP_OP_PING; op < QP_OP_STATS; op++)
+		fake.on[op] = fake_ignore;
+	deadline = deadline_after(50);
+	ck_assert_int_eq(qb_get(q, "jobs", 20, QB_AUTO, &item), QB_LOST);
+	ck_assert_int_eq(deadline_left(deadline), 0);
+	ck_assert_str_eq(qb_error(q), "the broker did not answer GET in time");
+	ck_assert_int_eq(qb_fd(q), -1);
+	ck_assert_int_eq(qb_ping(q), QB_LOST);
+	ck_assert_int_eq(qb_put(q, "jobs", "x", 1, 0, NULL), QB_LOST);
+}
+END_TEST
+
+START_TEST(a_broker_that_does_not_read_is_given_up_too)
+{
+	static char body[4 << 20];
+
+	open_handle();
+	q->grace.wait_ms = 30;
+	fake.silent = true;
+	ok(qb_ping(q)); /* the poll that is under way still sees this one */
+	ck_assert_int_eq(qb_put(q, "jobs", body, sizeof(body), 0, NULL), QB_LOST);
+	ck_assert_uint_eq(q->out.len, 0);
+}
+END_TEST
+
+START_TEST(hello_without_an_answer_is_given_up)
+{
+	fake_stop(&fake);
+	ck_assert_int_eq(qb_open(fake.address, &q), QB_NO_BROKER);
+	q->grace.connect_ms = 30;
+	fake.on[QP_OP_HELLO] = fake_ignore;
+	fake_run(&fake);
+	ck_assert_int_eq(qb_ping(q), QB_LOST);
+	ck_assert_str_eq(qb_error(q), "the broker did not answer HELLO in time");
+}
+END_TEST
+
+START_TEST(a_full_backlog_is_given_up)
+{
+	int fds[8], n = 0;
+
+	fake_stop(&fake);
+	ck_assert_int_eq(qb_open(fake.address, &q), QB_NO_BROKER);
+	q->grace.connect_ms = 30;
+	fake.accepts = false;
+	fake_run(&fake);
+	for (; n < 8; n++) { /* fills it */
+		struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+		strcpy(addr.sun_path, fake.path);
+		fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fds[n], (struct sockaddr *)&addr, sizeof(addr));
+	}
+	ck_assert_int_eq(qb_ping(q), QB_NO_BROKER);
+	while (n > 0)
+		close(fds[--n]);
+}
+END_TEST
+
+/* --- fork -------------------------------------------------------------------------- */
+
+/* Runs `body` in a child; its failures are this test's. */
+#define in_child(body)                                                             \
+	do {                                                                       \
+		pid_t child_pid = fork();                                          \
+		int child_status;                                                  \
+		if (child_pid == 0) {                                              \
+			body;                                                      \
+			_exit(0);                                                  \
+		}                                                                  \
+		ck_assert_int_gt(child_pid, 0);                                    \
+		ck_assert_int_eq(waitpid(child_pid, &child_status, 0), child_pid); \
+		ck_assert_int_eq(child_status, 0);                                 \
+	} while (0)
+#define expect(condition)                          \
+	do {                                       \
+		if (!(condition))                  \
+			_exit(__LINE__ % 200 + 1); \
+	} while (0)
+
+static unsigned callbacks;
+
+static void
+count(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+      void *arg)
+{
+	callbacks++;
+	qb_item_free(item);
+}
+
+START_TEST(a_child_gets_a_connection_of_its_own)
+{
+	qb_item *item;
+
+	open_handle();
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	in_child({
+		expect(qb_fd(q) == -1);
+		expect(qb_events(q) == 0);
+		expect(strcmp(qb_item_body(item), "body") == 0);
+		expect(qb_ack(q, item) == QB_STALE);
+		expect(qb_put(q, "jobs", "c", 1, 0, NULL) == QB_OK);
+		expect(qb_ack(q, item) == QB_STALE);
+		qb_item_free(item);
+		qb_close(q);
+	});
+	ck_assert_uint_eq(fake.n_conns, 2);
+	ck_assert_int_eq(fake_request(&fake, 2)->m.op, QP_OP_HELLO);
+	ck_assert_uint_eq(fake_request(&fake, 2)->conn, 1);
+	ck_assert_mem_ne(fake_request(&fake, 2)->session,
+			 fake_request(&fake, 0)->session, QP_SESSION_BYTES);
+	ck_assert_uint_ne(fake_request(&fake, 2)->m.options.pid, (uint64_t)getpid());
+	ck_assert_int_eq(fake_request(&fake, 4)->m.op, QP_OP_CLOSE);
+	ck_assert_uint_eq(fake_request(&fake, 4)->conn, 1);
+	ok(qb_ack(q, item));
+	ck_assert_uint_eq(fake_request(&fake, 5)->conn, 0);
+	ck_assert_uint_eq(fake.n_requests, 6);
+	qb_item_free(item);
+}
+END_TEST
+
+START_TEST(a_child_that_does_not_use_it_disturbs_nothing)
+{
+	open_handle();
+	ok(qb_put_start(q, "jobs", "p", 1));
+	in_child({});
+	in_child({ expect(qb_close_wait(q, QB_FOREVER) == QB_OK); });
+	ck_assert_uint_eq(fake.n_requests, 1);
+	ok(qb_flush(q, QB_FOREVER));
+	ck_assert_uint_eq(fake.n_requests, 2);
+	ck_assert_uint_eq(fake.n_conns, 1);
+}
+END_TEST
+
+START_TEST(what_is_outstanding_stays_with_the_parent)
+{
+	open_handle();
+	callbacks = 0;
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, count, NULL, NULL));
+	ok(qb_put_start(q, "jobs", "p", 1));
+	in_child({
+		expect(qb_outstanding_puts(q) == 0);
+		expect(qb_flush(q, QB_FOREVER) == QB_OK);
+		expect(qb_wait(q, QB_FOREVER) == QB_OK);
+		expect(qb_put_start(q, "jobs", "c", 1) == QB_OK);
+		expect(qb_flush(q, QB_FOREVER) == QB_OK);
+		expect(callbacks == 0);
+		qb_close(q);
+		expect(callbacks == 0);
+	});
+	ck_assert_uint_eq(fake.n_requests, 4); /* the child's: HELLO, PUT, CLOSE */
+	ok(qb_wait(q, QB_FOREVER));
+	ok(qb_flush(q, QB_FOREVER));
+	ck_assert_uint_eq(callbacks, 1);
+}
+END_TEST
+
+static void
+fork_in_callback(qb *handle, uint64_t request, qb_result result, uint64_t id,
+		 qb_item *item, void *arg)
+{
+	pid_t *pid = arg;
+
+	qb_item_free(item);
+	callbacks++;
+	if (*pid != -1)
+		return;
+	*pid = fork();
+	if (*pid == 0)
+		expect(qb_start_get(handle, "jobs", 0, QB_AUTO, count, NULL, NULL) ==
+		       QB_LOST);
+}
+
+START_TEST(a_fork_within_a_callback_is_survived)
+{
+	pid_t pid = -1;
+	int status;
+	qb_result r;
+
+	open_handle();
+	callbacks = 0;
+	for (int i = 0; i < 5; i++)
+		ok(qb_start_get(q, "jobs", 0, QB_AUTO, fork_in_callback, &pid, NULL));
+	r = qb_wait(q, QB_FOREVER);
+	if (pid == 0) {
+		expect(callbacks == 1);
+		expect(qb_put(q, "jobs", "c", 1, 0, NULL) == QB_OK);
+		qb_close(q);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(r, QB_OK);
+	ck_assert_uint_eq(callbacks, 5);
+}
+END_TEST
+
+START_TEST(without_a_page_the_pid_tells_a_fork)
+{
+	open_handle();
+	fork_guard_done(&q->guard);
+	ok(qb_ping(q));
+	in_child({
+		expect(qb_fd(q) == -1);
+		expect(qb_ping(q) == QB_OK);
+		qb_close(q);
+	});
+	ok(qb_ping(q));
+	ck_assert_uint_eq(fake.n_conns, 2);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("conn");
+	TCase *t = tcase_create("conn");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, addresses_are_read);
+	tcase_add_test(t, a_bad_address_is_invalid);
+	tcase_add_test(t, the_environment_names_the_broker);
+	tcase_add_test(t, without_a_broker_there_is_a_handle_that_tries_again);
+	tcase_add_test(t, a_socket_without_permission_is_denied);
+	tcase_add_test(t, tcp_reaches_a_broker_at_any_address_of_the_name);
+	tcase_add_test(t, a_refused_hello_has_the_brokers_reason);
+	tcase_add_test(t, hello_for_another_session_is_malformed);
+	tcase_add_test(t,
+		       a_call_during_which_it_is_lost_says_so_and_the_next_reconnects);
+	tcase_add_test(t, a_broker_that_went_away_between_calls_is_noticed);
+	tcase_add_test(t, the_brokers_last_word_is_the_sentence);
+	tcase_add_test(t, the_last_word_is_heard_when_writing_fails);
+	tcase_add_loop_test(t, half_a_reply_is_a_lost_connection, 0, 2);
+	tcase_add_test(t, items_of_a_lost_connection_are_stale);
+	tcase_add_test(t, items_of_another_handle_are_stale);
+	tcase_add_test(t, a_silent_broker_is_given_up_after_the_grace);
+	tcase_add_test(t, a_broker_that_does_not_read_is_given_up_too);
+	tcase_add_test(t, hello_without_an_answer_is_given_up);
+	tcase_add_test(t, a_full_backlog_is_given_up);
+	tcase_add_test(t, a_child_gets_a_connection_of_its_own);
+	tcase_add_test(t, a_child_that_does_not_use_it_disturbs_nothing);
+	tcase_add_test(t, what_is_outstanding_stays_with_the_parent);
+	tcase_add_test(t, a_fork_within_a_callback_is_survived);
+	tcase_add_test(t, without_a_page_the_pid_tells_a_fork);
+	tcase_set_timeout(t, 60);
+	suite_add_tcase(s, t);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ * The n-th allocation fails, for every n: nothing crashes, nothing leaks (with the address
+ * sanitizer or valgrind), and the handle can be used again. */
+#include "client/client.h"
+#include "tests/client/fake.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct fake fake;
+static const char large[300000];
+
+/* --- allocations that fail (-Wl,--wrap) -------------------------------------------- */
+
+static __thread long countdown = -1; /* of this thread alone: not of the fake broker */
+
+static bool
+fails(void)
+{
+	return countdown >= 0 && countdown-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+void *
+__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *p, size_t size)
+{
+	return fails() ? NULL : __real_realloc(p, size);
+}
+
+/* --- the calls --------------------------------------------------------------------- */
+
+static unsigned failures, callbacks;
+
+/* A call may succeed, or say that memory was short or what became of that. */
+static bool
+went_well(qb_result r)
+{
+	if (r == QB_OK)
+		return true;
+	ck_assert_msg(r == QB_NO_MEMORY || r == QB_LOST || r == QB_STALE, "%d", r);
+	failures++;
+	return false;
+}
+
+static void
+count(qb *q, uint64_t request, qb_result result, uint64_t id, qb_item *item, void *arg)
+{
+	callbacks++;
+	(void)went_well(result);
+	qb_item_free(item);
+}
+
+static void
+puts_of_all_kinds(qb *q)
+{
+	struct iovec bodies[2] = {{(void *)"one", 3}, {(void *)large, 20000}};
+
+	(void)went_well(qb_put(q, "jobs", "x", 1, 0, NULL));
+	(void)went_well(qb_put(q, "jobs", large, sizeof(large), 0, NULL));
+	(void)went_well(qb_put_many(q, "jobs", bodies, 2, 0, 0, NULL));
+	for (int i = 0; i < 200; i++)
+		(void)went_well(qb_put_start(q, "jobs", large, 500));
+	(void)went_well(qb_flush(q, QB_FOREVER));
+}
+
+static void
+gets_of_all_kinds(qb *q)
+{
+	qb_item *items[2], *item;
+	qb_table *table;
+	unsigned n;
+
+	if (went_well(qb_get(q, "jobs", 0, QB_MANUAL, &item))) {
+		(void)went_well(qb_ack(q, item));
+		(void)went_well(qb_ack_start(q, item));
+		qb_item_free(item);
+	}
+	if (went_well(qb_get(q, "jobs", 0, QB_AUTO, &item)))
+		qb_item_free(item);
+	if (went_well(qb_get_many(q, "jobs", 0, QB_MANUAL, 2, 1, 0, 0, items, &n))) {
+		(void)went_well(qb_ack_many(q, items, n));
+		qb_item_free(items[0]);
+		qb_item_free(items[1]);
+	}
+	if (went_well(qb_queues(q, NULL, &table)))
+		qb_table_free(table);
+}
+
+static void
+started_requests(qb *q)
+{
+	unsigned started = 0;
+
+	callbacks = 0;
+	for (int i = 0; i < 80; i++) {
+		started += went_well(
+			qb_start_put(q, "jobs", large, 900, 0, count, NULL, NULL));
+		started += went_well(
+			qb_start_get(q, "jobs", 0, QB_AUTO, count, NULL, NULL));
+	}
+	(void)went_well(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(callbacks, started);
+}
+
+START_TEST(any_allocation_may_fail)
+{
+	unsigned n = 0;
+
+	fake_init(&fake);
+	fake_run(&fake);
+	do {
+		qb *q;
+
+		failures = 0;
+		countdown = n++;
+		if (went_well(qb_open(fake.address, &q))) {
+			puts_of_all_kinds(q);
+			gets_of_all_kinds(q);
+			started_requests(q);
+			countdown = -1;
+			ck_assert_int_eq(qb_ping(q), QB_OK);
+		}
+		countdown = -1;
+		qb_close(q);
+		ck_assert_uint_lt(n, 2000);
+	} while (failures > 0);
+	ck_assert_uint_gt(n, 20);
+	fake_done(&fake);
+}
+END_TEST
+
+/* An item that there is no memory for is given back, and the connection lives on. */
+START_TEST(an_item_without_memory_goes_back)
+{
+	qb_item *items[2], *item;
+	unsigned n;
+	qb *q;
+
+	fake_init(&fake);
+	fake_run(&fake);
+	ck_assert_int_eq(qb_open(fake.address, &q), QB_OK);
+	ck_assert_int_eq(qb_ping(q), QB_OK);
+	countdown = 1; /* the output block, then the item */
+	ck_assert_int_eq(qb_get(q, "jobs", 0, QB_MANUAL, &item), QB_NO_MEMORY);
+	ck_assert_int_eq(countdown, -1);
+	ck_assert_ptr_null(item);
+	ck_assert_int_eq(qb_ping(q), QB_OK);
+	ck_assert_int_eq(fake_request(&fake, 3)->m.op, QP_OP_RELEASE);
+	ck_assert_uint_eq(fake_request(&fake, 3)->m.id, 11);
+	countdown = 2; /* the array, then the first item */
+	ck_assert_int_eq(qb_get_many(q, "jobs", 0, QB_MANUAL, 2, 1, 0, 0, items, &n),
+			 QB_NO_MEMORY);
+	ck_assert_int_eq(qb_ping(q), QB_OK);
+	ck_assert_uint_eq(fake_request(&fake, 6)->m.id, 21);
+	ck_assert_uint_eq(fake_request(&fake, 7)->m.id, 22);
+	ck_assert_uint_eq(fake.n_conns, 1);
+	qb_close(q);
+	fake_done(&fake);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("memory");
+	TCase *t = tcase_create("memory");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(t, any_allocation_may_fail);
+	tcase_add_test(t, an_item_without_memory_goes_back);
+	tcase_set_timeout(t, 120);
+	suite_add_tcase(s, t);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
