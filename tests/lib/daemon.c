@@ -126,6 +126,7 @@ launch(struct daemon *d, va_list ap)
 	pid_t parent = getpid();
 
 	make_folder(d);
+	unlink(d->log_path); /* of the daemon before */
 	add_program(&args);
 	add(&args, "--config");
 	add(&args, d->config_path);

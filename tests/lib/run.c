@@ -135,7 +135,6 @@ child_kill(struct child *c)
 {
 	ck_assert_int_eq(kill(c->pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(c->pid, NULL, 0), c->pid);
-	close(c->line);
 }
 
 void

@@ -47,7 +47,8 @@ void child_start(struct child *c, void (*work)(int line, void *arg), void *arg);
 void line_say(int line, char c);
 int line_hear(int line);
 
-/* SIGKILL, and waits until the process is gone. */
+/* SIGKILL, and waits until the process is gone. The line stays open, for those to whom
+ * it was handed on. */
 void child_kill(struct child *c);
 
 /* Waits until it has ended by itself, with exit status 0. */
