@@ -218,6 +218,7 @@ START_TEST(random_pieces_of_many_dialogues_give_the_same_answers)
 	unsigned seed = env ? (unsigned)strtoul(env, NULL, 10) : 2;
 
 	printf("seed %u\n", seed);
+	fflush(stdout); /* a test that fails writes nothing more */
 	srandom(seed);
 	daemon_start(&d, NULL);
 	for (int round = 0; round < 200; round++) {
