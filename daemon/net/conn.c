@@ -49,6 +49,7 @@ conn_new(struct server *server, int fd)
 	c->fd = fd;
 	c->number = ++server->last_number;
 	c->progress_ns = server->now_ns;
+	server_watch(server);
 	qp_out_init(&c->out);
 	c->out.owner = server->engine;
 	event_assign(&c->readable, server->base, fd, EV_READ | EV_PERSIST, readable_cb,
@@ -121,6 +122,7 @@ conn_drain(struct conn *c, enum close_reason reason)
 	c->state = CONN_DRAINING;
 	c->reason = reason;
 	c->progress_ns = c->server->now_ns;
+	server_watch(c->server);
 	conn_dirty(c);
 }
 
@@ -209,6 +211,7 @@ resume_reading(struct conn *c)
 {
 	c->paused = false;
 	c->progress_ns = c->server->now_ns; /* it could not go on, so it is not late */
+	server_watch(c->server);
 	if (event_add(&c->readable, NULL) < 0)
 		conn_close(c, CLOSE_no_memory);
 	else

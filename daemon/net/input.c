@@ -42,6 +42,7 @@ keep(struct conn *c, const uint8_t *p, size_t len)
 	c->in.len = len;
 	if (c->state != CONN_HELLO)
 		c->progress_ns = c->server->now_ns;
+	server_watch(c->server);
 }
 
 /* The head is there, the large body is not: from now on it is read in place, or thrown away. */
@@ -57,6 +58,7 @@ begin_body(struct conn *c, struct qp_frame f, const uint8_t *head, size_t have)
 		return;
 	}
 	c->progress_ns = c->server->now_ns;
+	server_watch(c->server);
 	if (!item) {
 		c->in.discard = f.body_len - have;
 		return;

@@ -41,11 +41,23 @@ sweep_cb(evutil_socket_t fd, short what, void *arg)
 			hello ? s->limits.hello_timeout_ms : s->limits.frame_timeout_ms;
 
 		next = TAILQ_NEXT(c, all);
-		if (conn_is_timed(c) &&
-		    s->now_ns - c->progress_ns > timeout_ms * 1000000)
+		if (!conn_is_timed(c))
+			continue;
+		if (s->now_ns - c->progress_ns > timeout_ms * 1000000)
 			conn_close(c,
 				   hello ? CLOSE_hello_timeout : CLOSE_frame_timeout);
+		else
+			server_watch(s);
 	}
+}
+
+void
+server_watch(struct server *s)
+{
+	struct timeval wait = {.tv_sec = SWEEP_SECONDS};
+
+	if (!evtimer_pending(&s->sweep, NULL))
+		evtimer_add(&s->sweep, &wait);
 }
 
 struct server *
@@ -53,7 +65,6 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	   const struct server_limits *limits)
 {
 	struct server *s = calloc(1, sizeof(*s));
-	struct timeval every = {.tv_sec = SWEEP_SECONDS};
 
 	if (!s)
 		return NULL;
@@ -67,10 +78,9 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	TAILQ_INIT(&s->closed);
 	TAILQ_INIT(&s->dirty);
 	evtimer_assign(&s->timer, base, timer_cb, s);
-	event_assign(&s->sweep, base, -1, EV_PERSIST, sweep_cb, s);
+	evtimer_assign(&s->sweep, base, sweep_cb, s);
 	s->buffer = malloc(GATHER_MAX + READ_SHARE);
-	if (!s->buffer || event_add(&s->sweep, &every) < 0) {
-		free(s->buffer);
+	if (!s->buffer) {
 		free(s);
 		return NULL;
 	}

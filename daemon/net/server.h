@@ -67,6 +67,10 @@ void server_accept(int fd, const struct sockaddr *peer, socklen_t peer_len, void
  * turn must not wait. */
 bool server_turn(struct server *s);
 
+/* To be called when a connection begins something that must go on. All connections are looked at once a second for as
+ * long as there is such a one, and not longer: an idle broker does not wake up. */
+void server_watch(struct server *s);
+
 /* Says STOPPING to everybody, and closes. Afterwards turns must go on until n_conns is 0. */
 void server_stop(struct server *s);
 
