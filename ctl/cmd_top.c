@@ -56,7 +56,7 @@ static const struct argp argp = {
 	.parser = parse,
 	.doc = "Shows the queues in which most happens: items put and got in a second, "
 	       "items ready and leased, gets and puts that wait. q ends it. When the "
-	       "output is no terminal, or with --json, --once is meant.",
+	       "input or output is no terminal, or with --json, --once is meant.",
 	.children = args_children,
 };
 

@@ -5,9 +5,24 @@
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* One line, and nothing in it that a terminal would obey. */
+static void
+print_line(const char *where, const char *message)
+{
+	char line[2048];
+
+	snprintf(line, sizeof(line), "qbrokerctl: %s: %s", where, message);
+	for (char *c = line; *c; c++) {
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	}
+	fprintf(stderr, "%s\n", line);
+}
 
 void
 out_error(bool json, const char *name, const char *where, const char *message)
@@ -24,7 +39,7 @@ out_error(bool json, const char *name, const char *where, const char *message)
 	if (text)
 		fprintf(stderr, "%s\n", text);
 	else
-		fprintf(stderr, "qbrokerctl: %s: %s\n", where, message);
+		print_line(where, message);
 	free(text);
 }
 
