@@ -41,7 +41,7 @@ start_broker() {
 
 stop_broker() {
 	[ -z "$broker_pid" ] && return
-	kill "$broker_pid"
+	kill "$broker_pid" 2>/dev/null
 	wait "$broker_pid"
 	broker_pid=
 }
@@ -51,7 +51,7 @@ cleanup() {
 	rm -rf "$folder"
 }
 trap cleanup EXIT
-trap 'exit 1' INT TERM
+trap 'echo "stopped during $q"; exit 1' INT TERM
 
 # Ends the test with a message.
 fail() {

@@ -166,7 +166,9 @@ test_deleted_queue_tells_those_who_wait() {
 
 test_wrong_queue_names_are_usage_errors() {
 	ctl 2 put '' x
-	ctl 2 put $'a\nb' x
+	ctl 2 put $'a\nb\033c' x
+	[ "$(wc -l <"$folder/err")" = 1 ] || fail "not one line"
+	! grep -q $'\033' "$folder/err" || fail "an escape sequence came through"
 	ctl 2 put "$(printf 'x%.0s' {1..256})" x
 	ctl 2 size $'\377'
 }
@@ -184,6 +186,7 @@ test_top_prints_one_table_without_a_terminal() {
 # Runs top on a terminal that this test types on, until it has drawn a table.
 start_top() {
 	local line
+	rm -f "$folder/status" "$folder/after" "$folder/screen"
 	mkfifo "$folder/keys" "$folder/pictures"
 	script -qfec "stty cols 80 rows 12; stty -g >'$folder/before'
 		qbrokerctl top --interval 0.05
