@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine against the model (model.h): random operations over a fake clock, many
+ * short runs with small numbers, so that all corners are met. After every step results,
+ * answers and sizes are compared, and qe_check() must find nothing. The environment may
+ * say QB_SEED, the seed of the first run, and QB_STEPS, the number of steps in all.
+ */
+#include "tests/core/model_run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUN_STEPS 1000
+
+struct run run;
+uint64_t met[VERBS][RESULTS];
+
+static const char *const verb_names[VERBS] = {"put",
+					      "put of many",
+					      "atomic put",
+					      "get",
+					      "get of many",
+					      "join",
+					      "cancel",
+					      "ack",
+					      "task_done",
+					      "release",
+					      "peek",
+					      "declare",
+					      "delete",
+					      "purge",
+					      "shutdown",
+					      "reopen",
+					      "item_new",
+					      "session_new",
+					      "answer of put",
+					      "answer of get",
+					      "answer of join",
+					      "one put of many"};
+
+#define BIT(result) (1u << QE_##result)
+#define FULL	    (BIT(FULL_ITEMS) | BIT(FULL_BYTES) | BIT(FULL_MEMORY))
+#define WAITING	    (BIT(OK) | BIT(WAIT) | BIT(LIMIT) | BIT(INVALID))
+#define PUTTING	    (WAITING | BIT(SHUT_DOWN))
+#define GETTING	    (WAITING | BIT(SHUT_DOWN) | BIT(EMPTY))
+#define ENDED	    (BIT(OK) | BIT(CANCELLED) | BIT(DELETED))
+
+/* What a long run must have met; what is never met is not tested. */
+static const unsigned must_meet[VERBS] = {
+	[PUT] = PUTTING | FULL | BIT(TOO_BIG),
+	[PUT_MANY] = PUTTING,
+	[PUT_ATOMIC] = PUTTING | FULL | BIT(TOO_BIG),
+	[GET] = GETTING,
+	[GET_MANY] = GETTING,
+	[JOIN] = WAITING | BIT(TIMEOUT),
+	[CANCEL] = BIT(OK) | BIT(NOT_FOUND),
+	[ACK] = BIT(OK) | BIT(STALE),
+	[TASK_DONE] = BIT(OK) | BIT(NOT_LEASED),
+	[RELEASE] = BIT(OK) | BIT(STALE),
+	[PEEK] = BIT(OK) | BIT(EMPTY),
+	[DECLARE] = BIT(OK) | BIT(MISMATCH) | BIT(LIMIT),
+	[DELETE] = BIT(OK) | BIT(NOT_FOUND) | BIT(NOT_EMPTY),
+	[PURGE] = BIT(OK) | BIT(NOT_FOUND),
+	[SHUTDOWN] = BIT(OK) | BIT(LIMIT),
+	[REOPEN] = BIT(OK) | BIT(NOT_FOUND),
+	[ITEM] = BIT(OK) | BIT(FULL_MEMORY),
+	[SESSION] = BIT(OK) | BIT(INVALID),
+	[ANSWER_PUT] = ENDED | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
+	[ANSWER_GET] = ENDED | BIT(EMPTY) | BIT(SHUT_DOWN),
+	[ANSWER_JOIN] = ENDED | BIT(TIMEOUT),
+	[ONE_OF_MANY] = ENDED | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
+};
+
+uint64_t
+below(uint64_t n)
+{
+	/* xorshift64*: the same numbers everywhere. */
+	run.rng ^= run.rng >> 12;
+	run.rng ^= run.rng << 25;
+	run.rng ^= run.rng >> 27;
+	return (run.rng * 0x2545f4914f6cdd1d >> 16) % n;
+}
+
+bool
+chance(unsigned percent)
+{
+	return below(100) < percent;
+}
+
+static uint64_t
+from_environment(const char *name, uint64_t or_else)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 0) : or_else;
+}
+
+static void
+begin(uint64_t seed)
+{
+	struct qe_config config = {.epoch = 5};
+	uint8_t id[16] = {0, 7};
+
+	memset(&run, 0, sizeof(run));
+	run.seed = seed;
+	run.rng = seed * 0x9e3779b97f4a7c15 | 1;
+	run.n_queues = 1 + (int)below(M_QUEUES);
+	run.n_sessions = 1 + (int)below(M_SESSIONS);
+	run.puts = 15 + (unsigned)below(40);
+	run.most_len = 60;
+	config.maxsize = chance(50) ? 0 : (int64_t)below(6);
+	config.max_bytes = chance(70) ? 0 : 50 + below(200);
+	if (chance(30)) {
+		config.memory_limit = 100000 + below(100000);
+		config.max_bytes = 0;
+		run.most_len = 12000;
+		run.puts = 40;
+	}
+	config.max_waiters = chance(70) ? 0 : 3;
+	run.m.config = config;
+	run.m.now = 1 + below(100);
+	run.e = qe_new(&config);
+	ck_assert_ptr_nonnull(run.e);
+	ck_assert_int_eq(qe_session_new(run.e, run.m.now, id, &run.sessions[0],
+					&run.sessions[0]),
+			 QE_OK);
+	run.m.alive[0] = true;
+}
+
+static void
+end(void)
+{
+	for (unsigned i = 0; i < HELD; i++)
+		qe_reply_done(run.e, &run.held[i]);
+	qe_free(run.e);
+}
+
+START_TEST(random_operations_do_what_the_model_does)
+{
+	uint64_t seed = from_environment("QB_SEED", 1);
+	uint64_t steps = from_environment("QB_STEPS", 1000000);
+
+	printf("QB_SEED=%" PRIu64 " QB_STEPS=%" PRIu64 "\n", seed, steps);
+	for (uint64_t done = 0; done < steps; done += RUN_STEPS) {
+		begin(seed++);
+		for (run.step = 1; run.step <= RUN_STEPS; run.step++) {
+			random_operation();
+			drain_replies();
+			compare_state();
+		}
+		end();
+	}
+	for (int verb = 0; steps >= 1000000 && verb < VERBS; verb++)
+		for (int result = 0; result < RESULTS; result++)
+			ck_assert_msg(!(must_meet[verb] & 1u << result) ||
+					      met[verb][result] > 0,
+				      "%s never had the result %d", verb_names[verb],
+				      result);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("model");
+	TCase *tcase = tcase_create("model");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 0); /* as long as QB_STEPS takes */
+	tcase_add_test(tcase, random_operations_do_what_the_model_does);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

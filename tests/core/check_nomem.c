@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Memory that runs out: a scenario with every verb is run again and again, each time
+ * with another allocation that fails. A verb that answers QE_NOMEM has changed nothing,
+ * and works when it is tried again. Linked with --wrap for malloc and calloc.
+ */
+#include "tests/core/engine_kit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUES 12 /* enough for every table to grow */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+static bool counting;		/* only inside the engine */
+static bool all_after;		/* not one allocation fails, but all from then on */
+static unsigned long allocated; /* how many allocations there were */
+static unsigned long fail_at;	/* which one fails; 0: none */
+static bool failed;
+
+static bool
+fails(void)
+{
+	if (!counting)
+		return false;
+	allocated++;
+	if (fail_at == 0 || !(all_after ? allocated >= fail_at : allocated == fail_at))
+		return false;
+	failed = true;
+	return true;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+#define ENGINE(result, call)       \
+	do {                       \
+		counting = true;   \
+		(result) = (call); \
+		counting = false;  \
+	} while (0)
+
+/* What must not change. A queue that is not there yet counts as an empty one. */
+struct view {
+	struct qe_stats stats;
+	struct qe_queue_stats queues[QUEUES];
+};
+
+static struct qe_name
+queue_at(int i)
+{
+	static char text[4];
+
+	text[0] = 'q';
+	text[1] = (char)('a' + i);
+	return (struct qe_name){text, 2};
+}
+
+static void
+look(struct view *view)
+{
+	memset(view, 0, sizeof(*view));
+	qe_stats(e, &view->stats);
+	view->stats.memory = 0;
+	view->stats.queues = 0;
+	for (int i = 0; i < QUEUES; i++) {
+		(void)!qe_queue_stats(e, now, queue_at(i), &view->queues[i]);
+		view->queues[i].name = (struct qe_name){0};
+	}
+}
+
+static enum qe_result
+finish(enum qe_result result, struct qe_reply *reply)
+{
+	if (result == QE_OK)
+		qe_reply_done(e, reply);
+	while (qe_next_reply(e, reply))
+		qe_reply_done(e, reply);
+	return result;
+}
+
+static enum qe_result
+do_put(struct qe_session *s, uint64_t rid, int queue, unsigned n, bool many,
+       bool atomic, uint64_t deadline)
+{
+	struct qe_item *items[8];
+	struct qe_reply reply;
+	enum qe_result result;
+
+	for (unsigned i = 0; i < n; i++) {
+		ENGINE(result, qe_item_new(e, 5, &items[i]));
+		if (result == QE_OK)
+			continue;
+		while (i-- > 0)
+			qe_item_unref(e, items[i]);
+		return result;
+	}
+	ENGINE(result, qe_put(e, now, s, rid, queue_at(queue), deadline, items, n, many,
+			      atomic, &reply));
+	return finish(result, &reply);
+}
+
+static enum qe_result
+do_get(struct qe_session *s, uint64_t rid, int queue, unsigned min, unsigned max,
+       uint64_t deadline)
+{
+	struct qe_get args = {.deadline_ns = deadline,
+			      .many = max > 1,
+			      .min_items = min,
+			      .max_items = max,
+			      .max_bytes = 1000};
+	struct qe_reply reply;
+	enum qe_result result;
+
+	ENGINE(result, qe_get(e, now, s, rid, queue_at(queue), &args, &reply));
+	return finish(result, &reply);
+}
+
+static enum qe_result
+step_session(int i)
+{
+	uint8_t id[16] = {(uint8_t)(100 + i)};
+	struct qe_session *s;
+	enum qe_result result;
+
+	ENGINE(result, qe_session_new(e, now, id, NULL, &s));
+	return result;
+}
+
+static enum qe_result
+step_wait_one(int i)
+{
+	return do_get(s1, (uint64_t)i, i, 1, 1, now + 1000);
+}
+
+static enum qe_result
+step_wait_many(int i)
+{
+	return do_get(s2, (uint64_t)i, i, 3, 5, QE_NEVER);
+}
+
+static enum qe_result
+step_put(int i)
+{
+	return do_put(s1, 50, i, 1, false, false, QE_NEVER);
+}
+
+static enum qe_result
+step_put_atomic(int i)
+{
+	return do_put(s1, 50, i, 4, true, true, QE_NEVER);
+}
+
+static enum qe_result
+step_declare(int i)
+{
+	struct qe_declare declare = {.has_maxsize = true, .maxsize = 6, .update = true};
+	struct qe_queue_stats stats;
+	bool created;
+	enum qe_result result;
+
+	ENGINE(result, qe_declare(e, now, queue_at(i), &declare, &created, &stats));
+	return result;
+}
+
+static enum qe_result
+step_put_waits(int i)
+{
+	return do_put(s3, 100 + (uint64_t)i, i, 8, true, false, QE_NEVER);
+}
+
+static enum qe_result
+step_join(int i)
+{
+	enum qe_result result;
+
+	ENGINE(result, qe_join(e, now, s2, 200 + (uint64_t)i, queue_at(i), QE_NEVER));
+	return result;
+}
+
+static enum qe_result
+step_get(int i)
+{
+	return do_get(s1, 50, i, 1, 1, NO_WAIT);
+}
+
+static enum qe_result
+step_get_many(int i)
+{
+	return do_get(s3, 50, i, 1, 3, NO_WAIT);
+}
+
+static enum qe_result
+step_cancel(int i)
+{
+	struct qe_reply reply;
+	enum qe_result result;
+
+	ENGINE(result, qe_cancel(e, now, s3, 100 + (uint64_t)i));
+	(void)finish(QE_CANCELLED, &reply);
+	return result;
+}
+
+static enum qe_result
+step_shutdown(int i)
+{
+	struct qe_reply reply;
+	enum qe_result result;
+
+	ENGINE(result, qe_shutdown(e, now, queue_at(i), false));
+	(void)finish(QE_CANCELLED, &reply);
+	return result;
+}
+
+static const struct step {
+	enum qe_result (*run)(int i);
+	int times;
+} steps[] = {
+	{step_session, QUEUES},	  {step_wait_one, QUEUES},   {step_wait_many, QUEUES},
+	{step_put, QUEUES},	  {step_put_atomic, QUEUES}, {step_declare, QUEUES},
+	{step_put_waits, QUEUES}, {step_join, QUEUES},	     {step_get, QUEUES},
+	{step_get_many, QUEUES},  {step_cancel, 2},	     {step_shutdown, 3},
+};
+
+/* Runs a step, once more if there was no memory for it. */
+static void
+run_step(const struct step *step, int i)
+{
+	struct view before, after;
+	enum qe_result result;
+
+	if (failed) { /* before; from here on there is memory */
+		ck_assert_int_ne(step->run(i), QE_NOMEM);
+		return;
+	}
+	look(&before);
+	result = step->run(i);
+	if (!failed)
+		return;
+	ck_assert_ptr_null(qe_check(e));
+	fail_at = 0;
+	if (result != QE_NOMEM) /* a get of many gives fewer */
+		return;
+	look(&after);
+	ck_assert_mem_eq(&before, &after, sizeof(before));
+	ck_assert_int_ne(step->run(i), QE_NOMEM);
+	ck_assert_ptr_null(qe_check(e));
+}
+
+/* Returns whether an allocation failed. */
+static bool
+run_scenario(unsigned long at, bool all)
+{
+	uint64_t count;
+
+	kit_limits((struct qe_config){0});
+	allocated = 0;
+	failed = false;
+	all_after = all;
+	fail_at = at;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		for (int k = 0; k < steps[i].times; k++)
+			run_step(&steps[i], k);
+	qe_session_end(e, now, s1, QE_END_LOST);
+	ck_assert_int_eq(qe_purge(e, now, queue_at(1), &count), QE_OK);
+	ck_assert_int_eq(qe_delete(e, now, queue_at(2), true), QE_OK);
+	while (qe_next_reply(e, &got))
+		qe_reply_done(e, &got);
+	ck_assert_ptr_null(qe_check(e));
+	return failed;
+}
+
+START_TEST(a_verb_without_memory_changes_nothing)
+{
+	bool all = _i == 1;
+	unsigned long n = 1;
+
+	while (run_scenario(n, all))
+		n++;
+	ck_assert_uint_gt(n, 200); /* so many allocations were tried */
+}
+END_TEST
+
+START_TEST(what_cannot_fail_takes_no_memory)
+{
+	enum qe_result result;
+	struct qe_tag tag;
+	uint64_t next;
+
+	kit_limits((struct qe_config){.maxsize = 2});
+	put_ok("a", "x");
+	put_ok("a", "y");
+	put_ok("b", "z");
+	tag = take(s1, "a", "x");
+	take(s1, "a", "y");
+	take(s1, "b", "z");
+	put_ok("a", "u");
+	put_ok("a", "v");
+	ck_assert_int_eq(put(s1, 1, "a", "w", QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(put(s2, 1, "a", "w", now + 5), QE_WAIT);
+	ck_assert_int_eq(get(s2, 2, "b", QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(get_many(s2, 3, "b", 2, 4, 3, QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(qe_join(e, now, s2, 4, name("a"), QE_NEVER), QE_WAIT);
+
+	all_after = true;
+	fail_at = 1;
+	ENGINE(result, qe_release(e, now, s1, tag));
+	ck_assert_int_eq(result, QE_OK);
+	ENGINE(result, qe_task_done(e, now, s1, name("a")));
+	ck_assert_int_eq(result, QE_OK);
+	ENGINE(result, (qe_session_end(e, now, s1, QE_END_LOST), QE_OK));
+	expect(s2, 2, QE_OK);
+	ENGINE(next, qe_tick(e, now += 5));
+	ck_assert_uint_eq(next, QE_NEVER);
+	expect(s2, 1, QE_FULL_ITEMS);
+	ENGINE(result, qe_cancel(e, now, s2, 3));
+	expect(s2, 3, QE_CANCELLED);
+	ENGINE(result, qe_purge(e, now, name("a"), &next));
+	expect(s2, 4, QE_OK);
+	ENGINE(result, qe_shutdown(e, now, name("a"), true));
+	ENGINE(result, qe_reopen(e, now, name("a")));
+	ENGINE(result, qe_delete(e, now, name("b"), true));
+	ck_assert_int_eq(result, QE_OK);
+	ck_assert(!failed);
+}
+END_TEST
+
+START_TEST(a_get_of_many_that_waited_gives_one_item_without_memory)
+{
+	struct qe_item *items[3] = {new_item("a"), new_item("b"), new_item("c")};
+	enum qe_result result;
+
+	ck_assert_int_eq(get_many(s1, 1, "q", 1, 5, 0, QE_NEVER), QE_WAIT);
+	all_after = true;
+	fail_at = 2; /* the first is for the results of the put */
+	allocated = 0;
+	ENGINE(result,
+	       qe_put(e, now, s2, 1, name("q"), NO_WAIT, items, 3, true, false, &got));
+	ck_assert_int_eq(result, QE_OK);
+	ck_assert(failed);
+	qe_reply_done(e, &got);
+	expect(s1, 1, QE_OK);
+	ck_assert_str_eq(bodies(), "a");
+	ck_assert_uint_eq(stats_of("q").ready, 2);
+}
+END_TEST
+
+START_TEST(put_get_and_ack_allocate_nothing_but_the_item)
+{
+	struct qe_get args = {.deadline_ns = NO_WAIT};
+	enum qe_result result;
+
+	ck_assert_int_eq(qe_ack(e, now, s1, (put_ok("q", "a"), take(s1, "q", "a"))),
+			 QE_OK);
+	allocated = 0;
+	for (int i = 0; i < 100; i++) {
+		struct qe_item *item = new_item("b");
+
+		ENGINE(result, qe_put(e, now, s1, 1, name("q"), NO_WAIT, &item, 1,
+				      false, false, &got));
+		ck_assert_int_eq(result, QE_OK);
+		qe_reply_done(e, &got);
+		ENGINE(result, qe_get(e, now, s1, 1, name("q"), &args, &got));
+		ck_assert_int_eq(result, QE_OK);
+		ENGINE(result, qe_ack(e, now, s1, tag_of(got.item)));
+		ck_assert_int_eq(result, QE_OK);
+		qe_reply_done(e, &got);
+	}
+	ck_assert_uint_eq(allocated, 0);
+}
+END_TEST
+
+START_TEST(no_engine_without_memory)
+{
+	struct qe *none;
+
+	fail_at = 1;
+	allocated = 0;
+	ENGINE(none, qe_new(&(struct qe_config){0}));
+	ck_assert_ptr_null(none);
+}
+END_TEST
+
+static void
+add(TCase *tcase)
+{
+	tcase_add_loop_test(tcase, a_verb_without_memory_changes_nothing, 0, 2);
+	tcase_add_test(tcase, what_cannot_fail_takes_no_memory);
+	tcase_add_test(tcase, a_get_of_many_that_waited_gives_one_item_without_memory);
+	tcase_add_test(tcase, put_get_and_ack_allocate_nothing_but_the_item);
+	tcase_add_test(tcase, no_engine_without_memory);
+}
+
+int
+main(void)
+{
+	return kit_main("nomem", add);
+}

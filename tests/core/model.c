@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The verbs of the model. See model.h.
+ */
+#include "tests/core/model.h"
+
+#include <check.h>
+#include <string.h>
+
+uint64_t
+m_ready(const struct model *m, int queue)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n_items; i++)
+		n += m->items[i].queue == queue && m->items[i].holder == NOBODY;
+	return n;
+}
+
+uint64_t
+m_leased(const struct model *m, int queue)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n_items; i++)
+		n += m->items[i].queue == queue && m->items[i].holder != NOBODY;
+	return n;
+}
+
+uint64_t
+m_bytes(const struct model *m, int queue)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n_items; i++)
+		if (m->items[i].queue == queue && m->items[i].holder == NOBODY)
+			n += m->items[i].len;
+	return n;
+}
+
+uint64_t
+m_waiting(const struct model *m, int queue, enum qe_request request)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n_waiters; i++)
+		n += m->waiters[i].queue == queue && m->waiters[i].request == request;
+	return n;
+}
+
+struct m_item *
+m_first(struct model *m, int queue)
+{
+	for (unsigned i = 0; i < m->n_items; i++)
+		if (m->items[i].queue == queue && m->items[i].holder == NOBODY)
+			return &m->items[i];
+	return NULL;
+}
+
+struct m_item *
+m_lease(struct model *m, int session, int queue, unsigned i)
+{
+	uint64_t after = 0;
+	struct m_item *found;
+
+	do {
+		found = NULL;
+		for (unsigned k = 0; k < m->n_items; k++) {
+			struct m_item *item = &m->items[k];
+
+			if (item->holder != session || item->leased <= after)
+				continue;
+			if (queue != NOBODY && item->queue != queue)
+				continue;
+			if (!found || item->leased < found->leased)
+				found = item;
+		}
+		if (found)
+			after = found->leased;
+	} while (found && i-- > 0);
+	return found;
+}
+
+void
+m_remove_item(struct model *m, struct m_item *item)
+{
+	struct m_item *end = m->items + m->n_items--;
+
+	memmove(item, item + 1, (size_t)(end - (item + 1)) * sizeof(*item));
+}
+
+void
+m_remove_waiter(struct model *m, struct m_waiter *w)
+{
+	struct m_waiter *end = m->waiters + m->n_waiters--;
+
+	memmove(w, w + 1, (size_t)(end - (w + 1)) * sizeof(*w));
+}
+
+static struct m_waiter *
+find_waiter(struct model *m, int session, uint64_t rid)
+{
+	for (unsigned i = 0; i < m->n_waiters; i++)
+		if (m->waiters[i].session == session && m->waiters[i].rid == rid)
+			return &m->waiters[i];
+	return NULL;
+}
+
+static enum qe_result
+need(struct model *m, int queue)
+{
+	struct m_queue *q = &m->queues[queue];
+	unsigned n = 0;
+
+	if (q->exists)
+		return QE_OK;
+	for (int i = 0; i < M_QUEUES; i++)
+		n += m->queues[i].exists;
+	if (m->config.max_queues > 0 && n >= m->config.max_queues)
+		return QE_LIMIT;
+	*q = (struct m_queue){.exists = true,
+			      .made = ++m->last_made,
+			      .maxsize = m->config.maxsize,
+			      .max_bytes = m->config.max_bytes};
+	return QE_OK;
+}
+
+/* Stands in line; whether the request is still there after settling shows if it was
+ * served at once. */
+static enum qe_result
+wait(struct model *m, const struct m_waiter *w, struct m_reply *ret)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->n_waiters; i++)
+		n += m->waiters[i].session == w->session;
+	if (m->config.max_waiters > 0 && n >= m->config.max_waiters)
+		return QE_LIMIT;
+	ck_assert_uint_lt(m->n_waiters, M_WAITERS);
+	m->waiters[m->n_waiters] = *w;
+	m->waiters[m->n_waiters++].timer = w->deadline;
+	m_settle(m, w->queue);
+	if (find_waiter(m, w->session, w->rid))
+		return QE_WAIT;
+	for (unsigned i = 0; i < m->n_replies; i++) {
+		if (m->replies[i].session != w->session || m->replies[i].rid != w->rid)
+			continue;
+		*ret = m->replies[i];
+		memmove(&m->replies[i], &m->replies[i + 1],
+			(--m->n_replies - i) * sizeof(*ret));
+		return ret->result;
+	}
+	ck_abort_msg("a request neither waits nor has an answer");
+}
+
+enum qe_result
+m_put(struct model *m, struct m_waiter *put, struct m_reply *ret)
+{
+	struct m_waiter *before;
+	bool together = !put->many || put->atomic, fits;
+	enum qe_result result;
+
+	if (find_waiter(m, put->session, put->rid))
+		return QE_INVALID;
+	if (need(m, put->queue) != QE_OK)
+		return QE_LIMIT;
+	if (m->queues[put->queue].shutdown != QE_OPEN)
+		return QE_SHUT_DOWN;
+	before = m_first_put(m, put->queue);
+
+	/* All at one moment, if there is room. */
+	struct m_waiter all = *put;
+
+	all.atomic = true;
+	result = m_put_blocked(m, &all);
+	if (together && result == QE_TOO_BIG)
+		return QE_TOO_BIG;
+	fits = !before && result == QE_OK;
+	if (!fits && put->deadline > m->now)
+		return wait(m, put, ret);
+	if (!fits && together)
+		return before ? m_put_blocked(m, before) : result;
+
+	if (fits) {
+		result = m_put_on(m, &all);
+		*put = all;
+		put->atomic = false;
+		m_settle(m, put->queue);
+	} else if (before) {
+		result = m_put_blocked(m, before);
+	} else {
+		unsigned next;
+
+		do {
+			next = put->next;
+			result = m_put_on(m, put);
+			m_settle(m, put->queue);
+		} while (result != QE_OK && put->next > next);
+	}
+	m_refuse_rest(put, result, ret);
+	return QE_OK;
+}
+
+enum qe_result
+m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get *get,
+      struct m_reply *ret)
+{
+	struct m_queue *q = &m->queues[queue];
+	bool line = false, now;
+	uint64_t ready;
+
+	if (find_waiter(m, session, rid))
+		return QE_INVALID;
+	if (get->many && (get->max_items < 1 || get->max_items > QE_MAX_BATCH ||
+			  get->min_items < 1 || get->min_items > get->max_items))
+		return QE_INVALID;
+	if (need(m, queue) != QE_OK)
+		return QE_LIMIT;
+	for (unsigned i = 0; i < m->n_waiters; i++)
+		if (m->waiters[i].queue == queue &&
+		    m->waiters[i].request == QE_REQUEST_GET && m->waiters[i].get.many)
+			line = true;
+	ready = m_ready(m, queue);
+	now = ready > 0 && (!get->many || get->deadline_ns <= m->now ||
+			    q->shutdown != QE_OPEN || (!line && m_ripe(get, ready)));
+	if (now) {
+		m_give(m, session, get, queue, ret);
+		m_settle(m, queue);
+		return QE_OK;
+	}
+	if (q->shutdown != QE_OPEN)
+		return QE_SHUT_DOWN;
+	if (get->deadline_ns <= m->now)
+		return QE_EMPTY;
+
+	struct m_waiter w = {.session = session,
+			     .queue = queue,
+			     .rid = rid,
+			     .deadline = get->deadline_ns,
+			     .request = QE_REQUEST_GET,
+			     .get = *get};
+
+	return wait(m, &w, ret);
+}
+
+enum qe_result
+m_join(struct model *m, int session, uint64_t rid, int queue, uint64_t deadline)
+{
+	struct m_waiter w = {.session = session,
+			     .queue = queue,
+			     .rid = rid,
+			     .deadline = deadline,
+			     .request = QE_REQUEST_JOIN};
+	struct m_reply reply;
+
+	if (find_waiter(m, session, rid))
+		return QE_INVALID;
+	if (m_ready(m, queue) + m_leased(m, queue) == 0)
+		return QE_OK;
+	if (deadline <= m->now)
+		return QE_TIMEOUT;
+	return wait(m, &w, &reply);
+}
+
+enum qe_result
+m_cancel(struct model *m, int session, uint64_t rid)
+{
+	struct m_waiter *w = find_waiter(m, session, rid);
+
+	if (!w)
+		return QE_NOT_FOUND;
+
+	int queue = w->queue;
+
+	m_finish(m, w, QE_CANCELLED);
+	m_settle(m, queue);
+	return QE_OK;
+}
+
+static struct m_item *
+find_lease(struct model *m, int session, struct qe_tag tag)
+{
+	for (unsigned i = 0; i < m->n_items; i++) {
+		struct m_item *item = &m->items[i];
+
+		if (item->holder == session && item->id == tag.id &&
+		    item->deliveries == tag.delivery && tag.epoch == m->config.epoch)
+			return item;
+	}
+	return NULL;
+}
+
+static void
+finish_lease(struct model *m, struct m_item *item)
+{
+	int queue = item->queue;
+
+	m->queues[queue].counters.finished++;
+	m_remove_item(m, item);
+	m_settle(m, queue);
+}
+
+enum qe_result
+m_ack(struct model *m, int session, struct qe_tag tag)
+{
+	struct m_item *item = find_lease(m, session, tag);
+
+	if (!item)
+		return QE_STALE;
+	finish_lease(m, item);
+	return QE_OK;
+}
+
+enum qe_result
+m_task_done(struct model *m, int session, int queue)
+{
+	struct m_item *item = m_lease(m, session, queue, 0);
+
+	if (!item)
+		return QE_NOT_LEASED;
+	finish_lease(m, item);
+	return QE_OK;
+}
+
+static void
+give_back(struct model *m, struct m_item *item, enum qe_end how)
+{
+	struct m_queue *q = &m->queues[item->queue];
+
+	if (how == QE_END_LOST) {
+		item->crashes++;
+		q->counters.crashed++;
+	} else {
+		q->counters.released++;
+	}
+	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE) {
+		q->counters.dropped++;
+		m_remove_item(m, item);
+	} else {
+		item->holder = NOBODY;
+	}
+}
+
+enum qe_result
+m_release(struct model *m, int session, struct qe_tag tag)
+{
+	struct m_item *item = find_lease(m, session, tag);
+
+	if (!item)
+		return QE_STALE;
+
+	int queue = item->queue;
+
+	give_back(m, item, QE_END_CLOSED);
+	m_settle(m, queue);
+	return QE_OK;
+}
+
+void
+m_session_end(struct model *m, int session, enum qe_end how)
+{
+	bool touched[M_QUEUES] = {false};
+	int order[M_QUEUES], n = 0;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < m->n_waiters;) {
+		struct m_waiter *w = &m->waiters[i];
+
+		if (w->session != session) {
+			i++;
+			continue;
+		}
+		if (!touched[w->queue])
+			order[n++] = w->queue;
+		touched[w->queue] = true;
+		m_remove_waiter(m, w);
+	}
+	for (unsigned i = 0; i < m->n_replies; i++)
+		if (m->replies[i].session != session)
+			m->replies[kept++] = m->replies[i];
+	m->n_replies = kept;
+	for (int i = 0; i < n; i++) /* as m_settle(), all queues before the starving */
+		m_serve(m, order[i]);
+	m_settle_starving(m);
+
+	for (int queue = 0; queue < M_QUEUES; queue++) {
+		struct m_item *item;
+
+		while ((item = m_lease(m, session, queue, 0)))
+			give_back(m, item, how);
+		if (m->queues[queue].exists)
+			m_settle(m, queue);
+	}
+	m->alive[session] = false;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the engine should do, in obvious lines: arrays, linear search, no cleverness.
+ * One function for each verb of engine.h, with the same results. It shares no code with
+ * the engine, only its public types.
+ */
+#ifndef QBROKER_TESTS_CORE_MODEL_H
+#define QBROKER_TESTS_CORE_MODEL_H
+
+#include "daemon/core/engine.h"
+
+#define M_QUEUES   4
+#define M_SESSIONS 5
+#define M_BATCH	   8
+#define M_ITEMS	   8192
+#define M_WAITERS  256
+#define NOBODY	   (-1)
+
+struct m_item {
+	uint64_t id, stamp; /* the stamp stands in the body */
+	uint64_t len, accepted_ns;
+	uint64_t deliveries, crashes;
+	uint64_t leased; /* the order in which leases were given */
+	int queue;
+	int holder; /* a session, or NOBODY: ready */
+	uint8_t ctype;
+};
+
+struct m_reply {
+	int session;
+	uint64_t rid;
+	enum qe_request request;
+	enum qe_result result;
+	bool many;
+	unsigned n;
+	uint64_t id;
+	int64_t results[M_BATCH];
+	struct m_item items[M_BATCH];
+};
+
+struct m_waiter {
+	int session, queue;
+	uint64_t rid, deadline, timer;
+	enum qe_request request;
+	/* get */
+	struct qe_get get;
+	bool lingers;
+	/* put */
+	bool many, atomic;
+	unsigned n, next, accepted;
+	struct m_item items[M_BATCH];
+	int64_t results[M_BATCH];
+};
+
+struct m_queue {
+	bool exists;
+	int64_t maxsize;
+	uint64_t max_bytes, made; /* the order in which they were made */
+	enum qe_shutdown shutdown;
+	struct qe_counters counters;
+};
+
+struct model {
+	struct qe_config config;
+	uint64_t now, last_id, last_made, last_lease;
+	struct m_queue queues[M_QUEUES];
+	bool alive[M_SESSIONS];
+	struct m_item items[M_ITEMS]; /* accepted and not gone, by id */
+	unsigned n_items;
+	struct m_waiter waiters[M_WAITERS]; /* in the order of arrival */
+	unsigned n_waiters;
+	struct m_reply replies[M_WAITERS]; /* not yet taken */
+	unsigned n_replies;
+	int starving[M_QUEUES]; /* queues whose first put waits for memory */
+	unsigned n_starving;
+	struct qe_counters gone; /* of deleted queues */
+};
+
+/* What an item takes of the memory limit. */
+uint64_t m_cost(uint64_t len);
+
+uint64_t m_ready(const struct model *m, int queue);
+uint64_t m_leased(const struct model *m, int queue);
+uint64_t m_bytes(const struct model *m, int queue);
+uint64_t m_waiting(const struct model *m, int queue, enum qe_request request);
+
+/* The ready item with the lowest id, or NULL. */
+struct m_item *m_first(struct model *m, int queue);
+
+/* The i-th lease of the session on a queue (or any: NOBODY), the oldest first. */
+struct m_item *m_lease(struct model *m, int session, int queue, unsigned i);
+
+void m_remove_item(struct model *m, struct m_item *item);
+void m_remove_waiter(struct model *m, struct m_waiter *w);
+
+/* Who can go on now? (model_settle.c) */
+void m_settle(struct model *m, int queue);
+bool m_serve(struct model *m, int queue);
+void m_settle_starving(struct model *m);
+void m_give(struct model *m, int session, const struct qe_get *get, int queue,
+	    struct m_reply *reply);
+bool m_ripe(const struct qe_get *get, uint64_t ready);
+void m_finish(struct model *m, struct m_waiter *w, enum qe_result result);
+enum qe_result m_put_on(struct model *m, struct m_waiter *put);
+enum qe_result m_put_blocked(const struct model *m, const struct m_waiter *put);
+struct m_waiter *m_first_put(struct model *m, int queue);
+void m_refuse_rest(struct m_waiter *put, enum qe_result result, struct m_reply *reply);
+
+/* The verbs. A put is a waiter with session, queue, rid, deadline, many, atomic, n and
+ * items filled in. */
+enum qe_result m_put(struct model *m, struct m_waiter *put, struct m_reply *ret);
+enum qe_result m_get(struct model *m, int session, uint64_t rid, int queue,
+		     const struct qe_get *get, struct m_reply *ret);
+enum qe_result m_join(struct model *m, int session, uint64_t rid, int queue,
+		      uint64_t deadline);
+enum qe_result m_cancel(struct model *m, int session, uint64_t rid);
+enum qe_result m_ack(struct model *m, int session, struct qe_tag tag);
+enum qe_result m_task_done(struct model *m, int session, int queue);
+enum qe_result m_release(struct model *m, int session, struct qe_tag tag);
+enum qe_result m_declare(struct model *m, int queue, const struct qe_declare *declare,
+			 bool *ret_created);
+enum qe_result m_delete(struct model *m, int queue, bool force);
+enum qe_result m_purge(struct model *m, int queue, uint64_t *ret_count);
+enum qe_result m_shutdown(struct model *m, int queue, bool immediate);
+enum qe_result m_reopen(struct model *m, int queue);
+void m_session_end(struct model *m, int session, enum qe_end how);
+void m_tick(struct model *m);
+uint64_t m_next_deadline(const struct model *m);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The model's verbs on whole queues, and its clock.
+ */
+#include "tests/core/model.h"
+
+#include <string.h>
+
+enum qe_result
+m_declare(struct model *m, int queue, const struct qe_declare *declare,
+	  bool *ret_created)
+{
+	struct m_queue *q = &m->queues[queue];
+	bool created = !q->exists, size_differs, bytes_differ;
+
+	if (created) {
+		unsigned n = 0;
+
+		for (int i = 0; i < M_QUEUES; i++)
+			n += m->queues[i].exists;
+		if (m->config.max_queues > 0 && n >= m->config.max_queues)
+			return QE_LIMIT;
+		*q = (struct m_queue){.exists = true,
+				      .made = ++m->last_made,
+				      .maxsize = m->config.maxsize,
+				      .max_bytes = m->config.max_bytes};
+	}
+	size_differs = declare->has_maxsize && q->maxsize != declare->maxsize &&
+		       (q->maxsize > 0 || declare->maxsize > 0);
+	bytes_differ = declare->has_max_bytes && q->max_bytes != declare->max_bytes;
+	if (!created && !declare->update && (size_differs || bytes_differ))
+		return QE_MISMATCH;
+	*ret_created = created;
+	if (!created && !declare->update)
+		return QE_OK;
+	if (declare->has_maxsize)
+		q->maxsize = declare->maxsize;
+	if (declare->has_max_bytes)
+		q->max_bytes = declare->max_bytes;
+	m_settle(m, queue);
+	return QE_OK;
+}
+
+static uint64_t
+drop_ready(struct model *m, int queue)
+{
+	uint64_t n = 0;
+
+	for (struct m_item *item; (item = m_first(m, queue)); n++)
+		m_remove_item(m, item);
+	return n;
+}
+
+static void
+add(struct qe_counters *to, const struct qe_counters *from)
+{
+#define QE_COUNTER(name, text) to->name += from->name;
+#include "daemon/core/counters.def"
+#undef QE_COUNTER
+}
+
+static bool
+waited_for(const struct model *m, int queue)
+{
+	for (unsigned i = 0; i < m->n_waiters; i++)
+		if (m->waiters[i].queue == queue)
+			return true;
+	return false;
+}
+
+/* Answers gets, gets of many, puts and joins, in this order. */
+static void
+answer_deleted(struct model *m, int queue)
+{
+	static const enum qe_request order[] = {QE_REQUEST_GET, QE_REQUEST_GET,
+						QE_REQUEST_PUT, QE_REQUEST_JOIN};
+
+	for (unsigned line = 0; line < 4; line++)
+		for (unsigned i = 0; i < m->n_waiters;) {
+			struct m_waiter *w = &m->waiters[i];
+
+			if (w->queue == queue && w->request == order[line] &&
+			    (w->request != QE_REQUEST_GET ||
+			     w->get.many == (line == 1)))
+				m_finish(m, w, QE_DELETED);
+			else
+				i++;
+		}
+}
+
+enum qe_result
+m_delete(struct model *m, int queue, bool force)
+{
+	struct m_queue *q = &m->queues[queue];
+	unsigned kept = 0, n = 0;
+
+	if (!q->exists)
+		return QE_NOT_FOUND;
+	if (!force &&
+	    (m_ready(m, queue) + m_leased(m, queue) > 0 || waited_for(m, queue)))
+		return QE_NOT_EMPTY;
+	answer_deleted(m, queue);
+	for (unsigned i = 0; i < m->n_items; i++)
+		if (m->items[i].queue != queue)
+			m->items[kept++] = m->items[i];
+	q->counters.purged += m->n_items - kept;
+	m->n_items = kept;
+	for (unsigned i = 0; i < m->n_starving; i++)
+		if (m->starving[i] != queue)
+			m->starving[n++] = m->starving[i];
+	m->n_starving = n;
+	add(&m->gone, &q->counters);
+	q->exists = false;
+	m_settle_starving(m);
+	return QE_OK;
+}
+
+enum qe_result
+m_purge(struct model *m, int queue, uint64_t *ret_count)
+{
+	if (!m->queues[queue].exists)
+		return QE_NOT_FOUND;
+	*ret_count = drop_ready(m, queue);
+	m->queues[queue].counters.purged += *ret_count;
+	m_settle(m, queue);
+	return QE_OK;
+}
+
+enum qe_result
+m_shutdown(struct model *m, int queue, bool immediate)
+{
+	struct m_queue *q = &m->queues[queue];
+	bool created;
+
+	if (m_declare(m, queue, &(struct qe_declare){0}, &created) != QE_OK)
+		return QE_LIMIT;
+	if (q->shutdown != QE_SHUTDOWN_IMMEDIATE)
+		q->shutdown = immediate ? QE_SHUTDOWN_IMMEDIATE : QE_SHUTDOWN;
+	if (immediate)
+		q->counters.dropped += drop_ready(m, queue);
+	m_settle(m, queue);
+	return QE_OK;
+}
+
+enum qe_result
+m_reopen(struct model *m, int queue)
+{
+	if (!m->queues[queue].exists)
+		return QE_NOT_FOUND;
+	m->queues[queue].shutdown = QE_OPEN;
+	return QE_OK;
+}
+
+static struct m_waiter *
+next_timer(const struct model *m)
+{
+	const struct m_waiter *found = NULL;
+
+	for (unsigned i = 0; i < m->n_waiters; i++) {
+		const struct m_waiter *w = &m->waiters[i];
+
+		if (w->timer != QE_NEVER && (!found || w->timer < found->timer))
+			found = w;
+	}
+	return (struct m_waiter *)found;
+}
+
+static void
+run_out(struct model *m, struct m_waiter *w)
+{
+	struct m_reply reply;
+	int queue = w->queue;
+
+	if (w->request == QE_REQUEST_PUT) {
+		m_finish(m, w, m_put_blocked(m, m_first_put(m, queue)));
+	} else if (w->request == QE_REQUEST_JOIN) {
+		m_finish(m, w, QE_TIMEOUT);
+	} else if (m_ready(m, queue) == 0) {
+		m_finish(m, w, QE_EMPTY);
+	} else {
+		m_give(m, w->session, &w->get, queue, &reply);
+		reply.session = w->session;
+		reply.rid = w->rid;
+		m->replies[m->n_replies++] = reply;
+		m_remove_waiter(m, w);
+	}
+	m_settle(m, queue);
+}
+
+void
+m_tick(struct model *m)
+{
+	struct m_waiter *w;
+
+	while ((w = next_timer(m)) && w->timer <= m->now)
+		run_out(m, w);
+}
+
+uint64_t
+m_next_deadline(const struct model *m)
+{
+	const struct m_waiter *w = next_timer(m);
+
+	if (!w)
+		return QE_NEVER;
+	return w->timer < m->now ? m->now : w->timer;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Comparing the engine with the model.
+ */
+#include "tests/core/model_run.h"
+
+#include <string.h>
+
+struct qe_name
+queue_name(int queue)
+{
+	static const char *const names[M_QUEUES] = {"a", "b", "jobs \xc3\xa4", "d"};
+
+	return (struct qe_name){names[queue], strlen(names[queue])};
+}
+
+enum qe_result
+agree(enum verb verb, enum qe_result engine, enum qe_result model)
+{
+	met[verb][engine]++;
+	if (engine != model)
+		ck_abort_msg("QB_SEED=%" PRIu64 " step %" PRIu64
+			     ": verb %d: the engine says %d, the model %d",
+			     run.seed, run.step, verb, engine, model);
+	return engine;
+}
+
+static void
+compare_body(struct qe_item *item, const struct m_item *expected)
+{
+	AGREE(qe_item_id(item) == expected->id);
+	AGREE(qe_item_body_len(item) == expected->len);
+	AGREE(qe_item_ctype(item) == expected->ctype);
+	AGREE(expected->len < sizeof(expected->stamp) ||
+	      memcmp(qe_item_body(item), &expected->stamp, sizeof(expected->stamp)) ==
+		      0);
+}
+
+static void
+compare_items(const struct qe_reply *reply, const struct m_reply *expected)
+{
+	AGREE(reply->n == expected->n);
+	AGREE((reply->n > 1) == (reply->items != NULL));
+	AGREE((reply->n == 1) == (reply->item != NULL));
+	for (unsigned i = 0; i < reply->n; i++) {
+		struct qe_item *item = qe_reply_item(reply, i);
+
+		compare_body(item, &expected->items[i]);
+		AGREE(qe_item_deliveries(item) == expected->items[i].deliveries);
+		AGREE(qe_item_crashes(item) == expected->items[i].crashes);
+	}
+}
+
+static void
+compare_put(const struct qe_reply *reply, const struct m_reply *expected)
+{
+	AGREE(reply->id == expected->id);
+	AGREE(reply->n == expected->n);
+	for (unsigned i = 0; i < reply->n; i++) {
+		int64_t result = reply->results[i];
+
+		AGREE(result == expected->results[i]);
+		met[ONE_OF_MANY][result > 0 ? QE_OK : -result]++;
+	}
+}
+
+static void
+let_go(unsigned i)
+{
+	struct qe_reply *reply = &run.held[i];
+
+	for (unsigned k = 0; reply->request == QE_REQUEST_GET && k < reply->n; k++)
+		compare_body(qe_reply_item(reply, k), &run.held_as[i].items[k]);
+	qe_reply_done(run.e, reply);
+}
+
+void
+compare_reply(struct qe_reply *reply, const struct m_reply *expected)
+{
+	unsigned i = (unsigned)below(HELD);
+
+	AGREE(reply->request == expected->request);
+	AGREE(reply->result == expected->result);
+	AGREE(reply->many == expected->many);
+	if (reply->request == QE_REQUEST_PUT)
+		compare_put(reply, expected);
+	else
+		compare_items(reply, expected);
+	let_go(i);
+	run.held[i] = *reply;
+	run.held_as[i] = *expected;
+	if (chance(80))
+		let_go(i);
+}
+
+void
+drain_replies(void)
+{
+	struct qe_reply reply;
+	struct model *m = &run.m;
+
+	while (qe_next_reply(run.e, &reply)) {
+		unsigned i = 0;
+
+		while (i < m->n_replies &&
+		       (m->replies[i].rid != reply.rid ||
+			run.sessions[m->replies[i].session] != reply.session))
+			i++;
+		AGREE(i < m->n_replies);
+		AGREE(i == 0 || run.any_order);
+		met[ANSWER_PUT + reply.request][reply.result]++;
+
+		struct m_reply expected = m->replies[i];
+
+		memmove(&m->replies[i], &m->replies[i + 1],
+			(--m->n_replies - i) * sizeof(expected));
+		compare_reply(&reply, &expected);
+	}
+	AGREE(m->n_replies == 0);
+}
+
+static bool
+same_counters(const struct qe_counters *a, const struct qe_counters *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static void
+add(struct qe_counters *to, const struct qe_counters *from)
+{
+#define QE_COUNTER(name, text) to->name += from->name;
+#include "daemon/core/counters.def"
+#undef QE_COUNTER
+}
+
+static void
+compare_queue(int queue, const struct qe_queue_stats *stats)
+{
+	struct model *m = &run.m;
+	const struct m_queue *q = &m->queues[queue];
+	const struct m_item *first = m_first(m, queue);
+
+	AGREE(stats->ready == m_ready(m, queue));
+	AGREE(stats->leased == m_leased(m, queue));
+	AGREE(stats->delayed == 0 && stats->dead == 0);
+	AGREE(stats->bytes == m_bytes(m, queue));
+	AGREE(stats->maxsize == q->maxsize && stats->max_bytes == q->max_bytes);
+	AGREE(stats->getters == m_waiting(m, queue, QE_REQUEST_GET));
+	AGREE(stats->putters == m_waiting(m, queue, QE_REQUEST_PUT));
+	AGREE(stats->joiners == m_waiting(m, queue, QE_REQUEST_JOIN));
+	AGREE(stats->shutdown == q->shutdown);
+	AGREE(stats->oldest_ns == (first ? m->now - first->accepted_ns : 0));
+	AGREE(same_counters(&stats->counters, &q->counters));
+}
+
+static void
+compare_size(int queue, const struct m_queue *q)
+{
+	struct qe_size size;
+
+	AGREE(qe_size(run.e, queue_name(queue), &size) == QE_OK);
+	AGREE(size.qsize == (q->exists ? m_ready(&run.m, queue) : 0));
+	AGREE(size.unfinished ==
+	      (q->exists ? size.qsize + m_leased(&run.m, queue) : 0));
+	AGREE(size.maxsize == (q->exists ? q->maxsize : run.m.config.maxsize));
+}
+
+/* All queues are walked over, in the order in which they were made. */
+static void
+compare_walk(uint64_t n_queues)
+{
+	struct qe_queue_stats stats;
+	uint64_t cursor = 0, made = 0;
+
+	for (; qe_next_queue(run.e, run.m.now, &cursor, &stats); n_queues--) {
+		int i = 0;
+
+		while (queue_name(i).len != stats.name.len ||
+		       memcmp(queue_name(i).p, stats.name.p, stats.name.len) != 0)
+			i++;
+		AGREE(run.m.queues[i].exists && run.m.queues[i].made > made);
+		made = run.m.queues[i].made;
+	}
+	AGREE(n_queues == 0);
+}
+
+void
+compare_state(void)
+{
+	struct model *m = &run.m;
+	struct qe_stats all;
+	struct qe_queue_stats stats;
+	struct qe_counters counters = m->gone;
+	uint64_t ready = 0, leased = 0, queues = 0, alive = 0;
+	const char *broken;
+
+	for (int i = 0; i < M_QUEUES; i++) {
+		const struct m_queue *q = &m->queues[i];
+		enum qe_result result =
+			qe_queue_stats(run.e, m->now, queue_name(i), &stats);
+
+		AGREE(result == (q->exists ? QE_OK : QE_NOT_FOUND));
+		compare_size(i, q);
+		if (!q->exists)
+			continue;
+		compare_queue(i, &stats);
+		add(&counters, &q->counters);
+		ready += stats.ready;
+		leased += stats.leased;
+		queues++;
+	}
+	compare_walk(queues);
+	for (int i = 0; i < M_SESSIONS; i++)
+		alive += m->alive[i];
+	qe_stats(run.e, &all);
+	AGREE(all.ready == ready && all.leased == leased);
+	AGREE(all.delayed == 0 && all.dead == 0);
+	AGREE(all.queues == queues && all.sessions == alive);
+	AGREE(all.waiters == m->n_waiters);
+	AGREE(same_counters(&all.counters, &counters));
+	AGREE(qe_next_deadline(run.e) == m_next_deadline(m));
+	broken = qe_check(run.e);
+	if (broken)
+		ck_abort_msg("QB_SEED=%" PRIu64 " step %" PRIu64 ": %s", run.seed,
+			     run.step, broken);
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Random operations, each done by the engine and by the model.
+ */
+#include "tests/core/model_run.h"
+
+#include <string.h>
+
+static int
+any_queue(void)
+{
+	return (int)below((uint64_t)run.n_queues);
+}
+
+/* A session that is alive; one always is. */
+static int
+any_session(void)
+{
+	int i = (int)below((uint64_t)run.n_sessions);
+
+	while (!run.m.alive[i])
+		i = (i + 1) % run.n_sessions;
+	return i;
+}
+
+static uint64_t
+any_deadline(void)
+{
+	if (chance(30))
+		return run.m.now;
+	return chance(30) ? QE_NEVER : run.m.now + 1 + below(15);
+}
+
+/* Mostly a new one, seldom one that waits. */
+static uint64_t
+any_rid(int session)
+{
+	for (unsigned i = 0; chance(3) && i < run.m.n_waiters; i++)
+		if (run.m.waiters[i].session == session)
+			return run.m.waiters[i].rid;
+	return ++run.rid;
+}
+
+static uint64_t
+any_len(void)
+{
+	return chance(20) ? below(8) : below(run.most_len + 1);
+}
+
+/* Makes an item as the engine and as the model know it. NULL: refused. */
+static struct qe_item *
+make_item(struct m_item *as)
+{
+	struct qe_item *item = NULL;
+	struct qe_stats stats;
+	uint64_t limit = run.m.config.memory_limit;
+	bool fits;
+
+	*as = (struct m_item){
+		.len = any_len(), .stamp = ++run.stamp, .ctype = (uint8_t)below(256)};
+	qe_stats(run.e, &stats);
+	fits = limit == 0 || stats.memory + m_cost(as->len) <= limit + limit / 8;
+	agree(ITEM, qe_item_new(run.e, as->len, &item), fits ? QE_OK : QE_FULL_MEMORY);
+	if (!item)
+		return NULL;
+	if (as->len >= sizeof(as->stamp))
+		memcpy(qe_item_body(item), &as->stamp, sizeof(as->stamp));
+	qe_item_set_ctype(item, as->ctype);
+	return item;
+}
+
+static void
+op_put(void)
+{
+	struct m_waiter put = {.session = any_session(),
+			       .queue = any_queue(),
+			       .request = QE_REQUEST_PUT,
+			       .deadline = any_deadline(),
+			       .n = 1,
+			       .many = chance(40)};
+	struct qe_item *items[M_BATCH];
+	struct qe_reply reply;
+	struct m_reply expected;
+	enum qe_result result, said;
+	enum verb verb = PUT;
+
+	put.rid = any_rid(put.session);
+	if (put.many) {
+		put.atomic = chance(50);
+		put.n = (unsigned)below(chance(1) ? 1 : M_BATCH) + (chance(99) ? 1 : 0);
+		verb = put.atomic ? PUT_ATOMIC : PUT_MANY;
+	}
+	for (unsigned i = 0; i < put.n; i++)
+		if (!(items[i] = make_item(&put.items[i])))
+			put.n = i;
+	if (put.n == 0 && !put.many)
+		return;
+	result = qe_put(run.e, run.m.now, run.sessions[put.session], put.rid,
+			queue_name(put.queue), put.deadline, items, put.n, put.many,
+			put.atomic, &reply);
+	said = put.n == 0 ? QE_INVALID : m_put(&run.m, &put, &expected);
+	if (agree(verb, result, said) == QE_OK)
+		compare_reply(&reply, &expected);
+}
+
+static void
+op_get(void)
+{
+	int session = any_session(), queue = any_queue();
+	uint64_t rid = any_rid(session);
+	struct qe_get get = {.deadline_ns = any_deadline(),
+			     .no_ack = chance(20),
+			     .many = chance(40)};
+	struct qe_reply reply;
+	struct m_reply expected;
+	enum qe_result result;
+
+	if (get.many) {
+		get.max_items = 1 + (unsigned)below(M_BATCH);
+		get.min_items = 1 + (unsigned)below(get.max_items + chance(2));
+		get.max_bytes = chance(50) ? 1 << 24 : below(3 * run.most_len);
+		get.linger_ns = chance(50) ? 0 : below(8);
+	}
+	result = qe_get(run.e, run.m.now, run.sessions[session], rid, queue_name(queue),
+			&get, &reply);
+	agree(get.many ? GET_MANY : GET, result,
+	      m_get(&run.m, session, rid, queue, &get, &expected));
+	if (result == QE_OK)
+		compare_reply(&reply, &expected);
+}
+
+static void
+op_join(void)
+{
+	int session = any_session(), queue = any_queue();
+	uint64_t rid = any_rid(session), deadline = any_deadline();
+
+	agree(JOIN,
+	      qe_join(run.e, run.m.now, run.sessions[session], rid, queue_name(queue),
+		      deadline),
+	      m_join(&run.m, session, rid, queue, deadline));
+}
+
+static void
+op_cancel(void)
+{
+	int session = any_session();
+	uint64_t rid = run.rid - below(20);
+
+	for (unsigned i = 0; chance(80) && i < run.m.n_waiters; i++) {
+		session = run.m.waiters[i].session;
+		rid = run.m.waiters[i].rid;
+	}
+	agree(CANCEL, qe_cancel(run.e, run.m.now, run.sessions[session], rid),
+	      m_cancel(&run.m, session, rid));
+}
+
+/* Mostly the tag of a lease of the session, else one that is stale in some way. */
+static struct qe_tag
+any_tag(int session)
+{
+	struct model *m = &run.m;
+	struct m_item *item = NULL;
+	struct qe_tag tag = {1 + below(m->last_id + 2), 1, m->config.epoch};
+
+	for (unsigned i = (unsigned)below(4); !item && i < 4; i--)
+		item = m_lease(m, session, NOBODY, i);
+	if (!item && chance(20))
+		item = m_lease(m, any_session(), NOBODY, 0);
+	if (!item)
+		return tag;
+	tag.id = item->id;
+	tag.delivery = item->deliveries;
+	if (chance(5))
+		tag.delivery--;
+	if (chance(5))
+		tag.epoch++;
+	return tag;
+}
+
+static void
+op_ack(void)
+{
+	int session = any_session();
+	struct qe_tag tag = any_tag(session);
+
+	agree(ACK, qe_ack(run.e, run.m.now, run.sessions[session], tag),
+	      m_ack(&run.m, session, tag));
+}
+
+static void
+op_release(void)
+{
+	int session = any_session();
+	struct qe_tag tag = any_tag(session);
+
+	agree(RELEASE, qe_release(run.e, run.m.now, run.sessions[session], tag),
+	      m_release(&run.m, session, tag));
+}
+
+static void
+op_task_done(void)
+{
+	int session = any_session(), queue = any_queue();
+
+	agree(TASK_DONE,
+	      qe_task_done(run.e, run.m.now, run.sessions[session], queue_name(queue)),
+	      m_task_done(&run.m, session, queue));
+}
+
+static void
+op_peek(void)
+{
+	int queue = any_queue();
+	struct qe_item *item;
+	struct m_item *first = m_first(&run.m, queue);
+	enum qe_result result = qe_peek(run.e, queue_name(queue), &item);
+
+	agree(PEEK, result, first ? QE_OK : QE_EMPTY);
+	if (result != QE_OK)
+		return;
+	AGREE(qe_item_id(item) == first->id);
+	AGREE(qe_item_deliveries(item) == first->deliveries);
+	qe_item_unref(run.e, item);
+}
+
+static void
+op_declare(void)
+{
+	int queue = any_queue();
+	struct qe_declare declare = {.has_maxsize = chance(50),
+				     .has_max_bytes = chance(40),
+				     .maxsize = (int64_t)below(8) - 2,
+				     .max_bytes =
+					     chance(50) ? 0 : below(4 * run.most_len),
+				     .update = chance(60)};
+	struct qe_queue_stats stats;
+	bool created, created_too;
+	enum qe_result result = qe_declare(run.e, run.m.now, queue_name(queue),
+					   &declare, &created, &stats);
+
+	agree(DECLARE, result, m_declare(&run.m, queue, &declare, &created_too));
+	if (result == QE_OK)
+		AGREE(created == created_too);
+	if (result == QE_MISMATCH)
+		AGREE(stats.maxsize == run.m.queues[queue].maxsize);
+}
+
+static void
+op_delete(void)
+{
+	int queue = any_queue();
+	bool force = chance(50);
+
+	agree(DELETE, qe_delete(run.e, run.m.now, queue_name(queue), force),
+	      m_delete(&run.m, queue, force));
+}
+
+static void
+op_purge(void)
+{
+	int queue = any_queue();
+	uint64_t count, count_too;
+	enum qe_result result = qe_purge(run.e, run.m.now, queue_name(queue), &count);
+
+	if (agree(PURGE, result, m_purge(&run.m, queue, &count_too)) == QE_OK)
+		AGREE(count == count_too);
+}
+
+static void
+op_shutdown(void)
+{
+	int queue = any_queue();
+	bool immediate = chance(50);
+
+	agree(SHUTDOWN, qe_shutdown(run.e, run.m.now, queue_name(queue), immediate),
+	      m_shutdown(&run.m, queue, immediate));
+}
+
+static void
+op_reopen(void)
+{
+	int queue = any_queue();
+
+	agree(REOPEN, qe_reopen(run.e, run.m.now, queue_name(queue)),
+	      m_reopen(&run.m, queue));
+}
+
+static void
+op_session_new(void)
+{
+	int i = (int)below((uint64_t)run.n_sessions);
+	uint8_t id[16] = {(uint8_t)i, 7};
+	struct qe_session *session = NULL;
+	enum qe_result result =
+		qe_session_new(run.e, run.m.now, id, &run.sessions[i], &session);
+
+	agree(SESSION, result, run.m.alive[i] ? QE_INVALID : QE_OK);
+	if (!session)
+		return;
+	AGREE(qe_session_owner(session) == &run.sessions[i]);
+	run.sessions[i] = session;
+	run.m.alive[i] = true;
+}
+
+static unsigned
+queues_held(int session)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < M_QUEUES; i++)
+		n += m_lease(&run.m, session, i, 0) != NULL;
+	return n;
+}
+
+/* In which order a session's queues get their items back is left open. It can be seen
+ * in the ids of puts that wait, so then there must be one such queue only. */
+static void
+op_session_end(void)
+{
+	int i = any_session(), alive = 0;
+	enum qe_end how = chance(50) ? QE_END_LOST : QE_END_CLOSED;
+
+	for (int k = 0; k < M_SESSIONS; k++)
+		alive += run.m.alive[k];
+	if (alive == 1)
+		return;
+	if (queues_held(i) > 1)
+		for (int k = 0; k < M_QUEUES; k++)
+			if (m_waiting(&run.m, k, QE_REQUEST_PUT) > 0)
+				return;
+	run.any_order = queues_held(i) > 1;
+	qe_session_end(run.e, run.m.now, run.sessions[i], how);
+	m_session_end(&run.m, i, how);
+}
+
+static void
+op_configure(void)
+{
+	struct qe_config *config = &run.m.config;
+
+	if (config->memory_limit > 0)
+		config->memory_limit = 100000 + below(100000);
+	config->max_waiters = chance(50) ? 0 : 2 + (uint32_t)below(8);
+	config->max_queues = chance(50) ? 0 : 1 + (uint32_t)below(M_QUEUES);
+	qe_configure(run.e, run.m.now, config);
+	m_settle_starving(&run.m);
+}
+
+static void
+op_tick(void)
+{
+	uint64_t next = qe_tick(run.e, run.m.now);
+
+	m_tick(&run.m);
+	AGREE(next == m_next_deadline(&run.m));
+}
+
+void
+random_operation(void)
+{
+	static void (*const seldom[])(
+		void) = {op_declare, op_delete,	     op_purge,	     op_shutdown,
+			 op_reopen,  op_session_new, op_session_end, op_configure,
+			 op_reopen,  op_reopen,	     op_session_new};
+	static void (*const often[])(
+		void) = {op_get,  op_get,    op_get,	 op_ack,  op_ack,  op_task_done,
+			 op_join, op_cancel, op_release, op_peek, op_tick, op_tick};
+
+	run.m.now += below(3);
+	run.any_order = false;
+	if (chance(6))
+		seldom[below(sizeof(seldom) / sizeof(*seldom))]();
+	else if (chance(run.puts))
+		op_put();
+	else
+		often[below(sizeof(often) / sizeof(*often))]();
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One run of the engine beside the model: what its random operations and its
+ * comparisons share.
+ */
+#ifndef QBROKER_TESTS_CORE_MODEL_RUN_H
+#define QBROKER_TESTS_CORE_MODEL_RUN_H
+
+#include "tests/core/model.h"
+
+#include <check.h>
+#include <inttypes.h>
+
+/* What is counted: how often each verb, or answer, had each result. */
+enum verb {
+	PUT,
+	PUT_MANY,
+	PUT_ATOMIC,
+	GET,
+	GET_MANY,
+	JOIN,
+	CANCEL,
+	ACK,
+	TASK_DONE,
+	RELEASE,
+	PEEK,
+	DECLARE,
+	DELETE,
+	PURGE,
+	SHUTDOWN,
+	REOPEN,
+	ITEM,	    /* qe_item_new() */
+	SESSION,    /* qe_session_new() */
+	ANSWER_PUT, /* out of qe_next_reply() */
+	ANSWER_GET,
+	ANSWER_JOIN,
+	ONE_OF_MANY, /* the result of one item of a put of many */
+	VERBS
+};
+
+#define RESULTS (QE_DELETED + 1)
+#define HELD	4 /* answers that are kept for a while */
+
+struct run {
+	uint64_t seed, step, rng;
+	struct model m;
+	struct qe *e;
+	struct qe_session *sessions[M_SESSIONS];
+	int n_queues, n_sessions;
+	uint64_t most_len;   /* of a body */
+	unsigned puts;	     /* percent of the operations */
+	uint64_t stamp, rid; /* the last ones */
+	bool any_order;	     /* of the answers of this step */
+	struct qe_reply held[HELD];
+	struct m_reply held_as[HELD];
+};
+
+extern struct run run;
+extern uint64_t met[VERBS][RESULTS];
+
+/* Fails with the place where to look. */
+#define AGREE(condition)                                                 \
+	do {                                                             \
+		if (!(condition))                                        \
+			ck_abort_msg("QB_SEED=%" PRIu64 " step %" PRIu64 \
+				     ": " #condition,                    \
+				     run.seed, run.step);                \
+	} while (0)
+
+uint64_t below(uint64_t n); /* 0 to n - 1 */
+bool chance(unsigned percent);
+
+/* Counts a result of both, which must be the same. */
+enum qe_result agree(enum verb verb, enum qe_result engine, enum qe_result model);
+
+/* Compares an answer with the model's, and gives it back, now or later. */
+void compare_reply(struct qe_reply *reply, const struct m_reply *expected);
+
+/* Takes all answers and compares them. */
+void drain_replies(void);
+
+/* Compares all that can be seen from outside, and asks the engine to check itself. */
+void compare_state(void);
+
+/* One random operation. */
+void random_operation(void);
+
+struct qe_name queue_name(int queue);
+
+#endif
