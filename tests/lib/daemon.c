@@ -330,3 +330,19 @@ daemon_resident(const struct daemon *d)
 {
 	return proc_number(d, "status", "VmRSS:", 0) * 1024;
 }
+
+bool
+daemon_is_watched(const struct daemon *d)
+{
+	char path[64], line[512];
+	bool watched = false;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)d->pid);
+	in = fopen(path, "re");
+	ck_assert_msg(in != NULL, "%s", path);
+	while (fgets(line, sizeof(line), in))
+		watched |= strstr(line, "libasan") || strstr(line, "vgpreload");
+	fclose(in);
+	return watched;
+}

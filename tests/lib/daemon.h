@@ -54,4 +54,7 @@ void daemon_write_config(struct daemon *d, ...) __attribute__((sentinel));
 long daemon_cpu_ms(const struct daemon *d);
 long daemon_resident(const struct daemon *d);
 
+/* Whether it runs with a sanitizer or under valgrind, which keep memory that was freed. */
+bool daemon_is_watched(const struct daemon *d);
+
 #endif

@@ -58,7 +58,7 @@ go_on_writing(struct writing *s)
 	s->sent += wire_try_write(s->w, s->b->p + s->sent, s->b->len - s->sent);
 }
 
-#define PINGS 120000
+#define PINGS 90000
 
 START_TEST(a_client_that_does_not_read_is_not_read_from)
 {
