@@ -32,7 +32,7 @@ verify_connected(qb *q, int64_t timeout_ms)
 {
 	verify_fork(q);
 	if (q->fd >= 0 && q->out.failed && !q->in_callback)
-		return conn_write(q); /* gives it up */
+		(void)conn_write(q); /* gives it up */
 	if (q->fd >= 0)
 		return QB_OK;
 	if (q->in_callback)
