@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# qbroker.h compiles alone, as C99 and as C++, and libqbroker.so exports what it declares and
-# nothing else.
+# qbroker.h compiles alone, as C99 and as C++; libqbroker.so exports what it declares and nothing
+# else; and libqbroker(3) names all of that, and its program compiles.
 set -eu
 
 srcdir=${srcdir:-.}
@@ -26,3 +26,12 @@ if ! diff "$tmp/declared" "$tmp/exported"; then
 	exit 1
 fi
 test "$(wc -l <"$tmp/declared")" -gt 50
+
+grep -o 'Fn qb_[a-z_]*' "$srcdir/doc/libqbroker.3" | cut -d' ' -f2 | sort -u >"$tmp/manual"
+if ! diff "$tmp/declared" "$tmp/manual"; then
+	echo "qbroker.h (<) and doc/libqbroker.3 (>) differ" >&2
+	exit 1
+fi
+sed -n '/^\.Bd -literal$/,/^\.Ed$/{ /^\./d; s/\\e/\\/g; p; }' "$srcdir/doc/libqbroker.3" >"$tmp/manual.c"
+grep -q 'int main' "$tmp/manual.c"
+${CC:-cc} -std=c99 -Wall -Wextra -pedantic -Werror -I"$srcdir/client" -fsyntax-only "$tmp/manual.c"
