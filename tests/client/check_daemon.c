@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT
+ * libqbroker.so and qbrokerd together, over a Unix socket and over TCP: what the two must agree on. What the
+ * broker promises is tested in tests/system/. */
+#include <qbroker.h>
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/lib/daemon.h"
+
+static struct daemon broker;
+static const char *address;
+static qb *q, *other;
+
+static void
+setup(void)
+{
+	broker = (struct daemon){.tcp = {"tcp://127.0.0.1:0"}};
+	daemon_start(&broker, NULL);
+}
+
+static void
+teardown(void)
+{
+	qb_close(q);
+	qb_close(other);
+	q = other = NULL;
+	daemon_stop(&broker);
+}
+
+static void
+connect_over(int tcp)
+{
+	address = tcp ? broker.tcp_address[0] : broker.address;
+	ck_assert_int_eq(qb_open(address, &q), QB_OK);
+	ck_assert_int_eq(qb_open(address, &other), QB_OK);
+}
+
+#define says(result, call) \
+	ck_assert_msg((call) == (result), "%s: not %s: %s", #call, #result, qb_error(q))
+#define ok(call) says(QB_OK, call)
+
+START_TEST(an_item_is_put_got_given_back_and_finished)
+{
+	uint64_t id, qsize, unfinished;
+	qb_item *item;
+
+	connect_over(_i);
+	ok(qb_put_typed(q, "jobs", 7, "hello", 5, QB_FOREVER, &id));
+	ok(qb_peek(q, "jobs", &item));
+	ck_assert_uint_eq(qb_item_id(item), id);
+	ck_assert_uint_eq(qb_item_deliveries(item), 0);
+	says(QB_STALE, qb_ack(q, item));
+	qb_item_free(item);
+
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ck_assert_str_eq(qb_item_body(item), "hello");
+	ck_assert_uint_eq(qb_item_ctype(item), 7);
+	ok(qb_size(q, "jobs", &qsize, &unfinished, NULL));
+	ck_assert_uint_eq(qsize, 0);
+	ck_assert_uint_eq(unfinished, 1);
+	says(QB_TIMEOUT, qb_join(q, "jobs", 0));
+	ok(qb_release(q, item));
+	says(QB_STALE, qb_ack(q, item));
+	qb_item_free(item);
+
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ck_assert_uint_eq(qb_item_deliveries(item), 2);
+	ok(qb_ack(q, item));
+	says(QB_STALE, qb_ack(q, item));
+	qb_item_free(item);
+	ok(qb_join(q, "jobs", QB_FOREVER));
+	says(QB_EMPTY, qb_get(q, "jobs", 20, QB_AUTO, &item));
+	says(QB_NOT_LEASED, qb_task_done(q, "jobs"));
+}
+END_TEST
+
+START_TEST(the_largest_item_survives_the_way)
+{
+	size_t len;
+	qb_item *item;
+	char *body;
+
+	connect_over(_i);
+	len = (size_t)qb_max_item(q);
+	body = malloc(len);
+	ck_assert_ptr_nonnull(body);
+	for (size_t i = 0; i < len; i++)
+		body[i] = (char)(i * 7 + i / 999);
+	says(QB_TOO_BIG, qb_put(q, "jobs", body, len + 1, 0, NULL));
+	ok(qb_put(q, "jobs", body, len, QB_FOREVER, NULL));
+	ok(qb_put_start(q, "jobs", body, len));
+	ok(qb_flush(q, QB_FOREVER));
+	for (int i = 0; i < 2; i++) {
+		ok(qb_get(q, "jobs", 0, QB_AUTO, &item));
+		ck_assert_uint_eq(qb_item_size(item), len);
+		ck_assert(memcmp(qb_item_body(item), body, len) == 0);
+		qb_item_free(item);
+	}
+	ok(qb_join(q, "jobs", QB_FOREVER));
+	free(body);
+}
+END_TEST
+
+START_TEST(a_thousand_items_go_in_one_request)
+{
+	static char bytes[2000];
+	static struct iovec bodies[QB_MAX_BATCH];
+	static qb_item *items[QB_MAX_BATCH];
+	static int64_t ids[QB_MAX_BATCH];
+	unsigned n;
+
+	connect_over(_i);
+	for (int i = 0; i < 2000; i++)
+		bytes[i] = (char)(i * 31 + i / 256);
+	for (int i = 0; i < QB_MAX_BATCH; i++)
+		bodies[i] = (struct iovec){bytes + i, (size_t)i};
+	ok(qb_put_many(q, "jobs", bodies, QB_MAX_BATCH, _i, QB_FOREVER, ids));
+	ok(qb_get_many(q, "jobs", 0, QB_MANUAL, QB_MAX_BATCH, 1, 0, 0, items, &n));
+	ck_assert_uint_eq(n, QB_MAX_BATCH);
+	for (unsigned i = 0; i < n; i++) {
+		ck_assert_uint_eq(qb_item_id(items[i]), (uint64_t)ids[i]);
+		ck_assert_uint_eq(qb_item_size(items[i]), i);
+		ck_assert(memcmp(qb_item_body(items[i]), bytes + i, i) == 0);
+	}
+	ok(qb_ack_many(q, items, 500));
+	says(QB_STALE, qb_ack_many(q, items + 250, 500));
+	ck_assert_str_eq(qb_error(q), "250 of 500 items were stale");
+	for (unsigned i = 750; i < n; i++)
+		ok(qb_ack_start(q, items[i]));
+	ok(qb_join(q, "jobs", 0));
+	for (unsigned i = 0; i < n; i++)
+		qb_item_free(items[i]);
+}
+END_TEST
+
+START_TEST(a_full_queue_refuses_by_its_timeout)
+{
+	static const char *const two[] = {"maxsize=2", NULL};
+	static const char *const three[] = {"maxsize=3", NULL};
+	struct iovec bodies[3] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+	int64_t ids[3];
+	int created = 0;
+
+	connect_over(_i);
+	ok(qb_declare(q, "jobs", two, 0, &created));
+	ck_assert_int_eq(created, 1);
+	says(QB_MISMATCH, qb_declare(q, "jobs", three, 0, NULL));
+	says(QB_FULL, qb_put_many(q, "jobs", bodies, 3, 0, 0, ids));
+	ck_assert_int_gt(ids[1], ids[0]);
+	ck_assert_int_eq(ids[2], -QB_FULL);
+	says(QB_FULL, qb_put(q, "jobs", "x", 1, 0, NULL));
+	says(QB_FULL, qb_put(q, "jobs", "x", 1, 20, NULL));
+	says(QB_TOO_BIG, qb_put_many(q, "jobs", bodies, 3, 1, 0, ids));
+}
+END_TEST
+
+START_TEST(pipelined_puts_learn_of_a_shutdown_once)
+{
+	static const char *const two[] = {"maxsize=2", NULL};
+	uint64_t count;
+
+	connect_over(_i);
+	ok(qb_declare(q, "jobs", two, 0, NULL));
+	for (int i = 0; i < 10; i++)
+		ok(qb_put_start(q, "jobs", "x", 1));
+	says(QB_FULL, qb_flush(q, 20));
+	ck_assert_uint_eq(qb_outstanding_puts(q), 8);
+	ck_assert_int_eq(qb_shutdown(other, "jobs", 0), QB_OK);
+	says(QB_SHUT_DOWN, qb_flush(q, QB_FOREVER));
+	ck_assert_uint_eq(qb_failed_puts(q), 8);
+	ok(qb_flush(q, 0));
+	ok(qb_reopen(q, "jobs"));
+	ok(qb_purge(q, "jobs", &count));
+	ck_assert_uint_eq(count, 2);
+}
+END_TEST
+
+START_TEST(pipelined_puts_keep_their_order)
+{
+	qb_item *item;
+
+	connect_over(_i);
+	for (int i = 0; i < 20000; i++)
+		ok(qb_put_start(q, "jobs", &i, sizeof(i)));
+	ok(qb_flush(q, QB_FOREVER));
+	for (int i = 0; i < 20000; i++) {
+		ok(qb_get(q, "jobs", 0, QB_NONE, &item));
+		ck_assert_mem_eq(qb_item_body(item), &i, sizeof(i));
+		qb_item_free(item);
+	}
+}
+END_TEST
+
+static unsigned calls;
+static qb_result last;
+
+static void
+note(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+     void *arg)
+{
+	calls++;
+	last = result;
+	qb_item_free(item);
+}
+
+START_TEST(started_requests_are_cancelled_served_and_deleted)
+{
+	uint64_t request;
+
+	connect_over(_i);
+	calls = 0;
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, NULL, &request));
+	ok(qb_send(q));
+	ok(qb_cancel(q, request));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_int_eq(last, QB_CANCELLED);
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, NULL, NULL));
+	ok(qb_start_put(q, "jobs", "x", 1, 0, note, NULL, NULL));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(calls, 3);
+	ck_assert_int_eq(last, QB_OK);
+	ok(qb_start_join(q, "jobs", QB_FOREVER, note, NULL, NULL));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_int_eq(last, QB_OK);
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, NULL, NULL));
+	ok(qb_ping(q));
+	ck_assert_int_eq(qb_delete(other, "jobs", 0), QB_NOT_EMPTY);
+	ck_assert_int_eq(qb_delete(other, "jobs", 1), QB_OK);
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_int_eq(last, QB_DELETED);
+	ck_assert_uint_eq(calls, 5);
+}
+END_TEST
+
+START_TEST(tables_have_every_queue_in_order)
+{
+	char name[16];
+	qb_table *t;
+	int64_t n = 0;
+
+	connect_over(_i);
+	for (int i = 0; i < 250; i++) {
+		snprintf(name, sizeof(name), "q%d", i);
+		ok(qb_declare(q, name, NULL, 0, NULL));
+	}
+	ok(qb_queues(q, NULL, &t));
+	ck_assert_uint_eq(qb_table_rows(t), 250);
+	for (unsigned i = 0; i < 250; i++) {
+		snprintf(name, sizeof(name), "q%u", i);
+		ck_assert_str_eq(qb_table_string(t, i, "queue"), name);
+		ck_assert_int_eq(qb_table_number(t, i, "ready", &n), 1);
+	}
+	qb_table_free(t);
+	ok(qb_queues(q, "q7", &t));
+	ck_assert_uint_eq(qb_table_rows(t), 1);
+	qb_table_free(t);
+	says(QB_NOT_FOUND, qb_queues(q, "none", &t));
+	ok(qb_stats(q, &t));
+	ck_assert_int_eq(qb_table_number(t, 0, "queues", &n), 1);
+	ck_assert_int_eq(n, 250);
+	ck_assert_int_eq(qb_table_number(t, 0, "pid", &n), 1);
+	ck_assert_int_eq(n, broker.pid);
+	qb_table_free(t);
+}
+END_TEST
+
+START_TEST(children_have_sessions_of_their_own)
+{
+	qb_item *item;
+	int status;
+
+	connect_over(_i);
+	ok(qb_put(q, "jobs", "x", 1, 0, NULL));
+	if (fork() == 0) /* dies with the item */
+		_exit(qb_get(q, "jobs", 0, QB_MANUAL, &item) != QB_OK);
+	ck_assert_int_gt(wait(&status), 0);
+	ck_assert_int_eq(status, 0);
+	ok(qb_get(q, "jobs", QB_FOREVER, QB_MANUAL, &item));
+	ck_assert_uint_eq(qb_item_crashes(item), 1);
+	ck_assert_uint_eq(qb_item_deliveries(item), 2);
+	if (fork() == 0)
+		_exit(qb_ack(q, item) != QB_STALE || qb_ping(q) != QB_OK);
+	ck_assert_int_gt(wait(&status), 0);
+	ck_assert_int_eq(status, 0);
+	ok(qb_ack(q, item));
+	qb_item_free(item);
+}
+END_TEST
+
+START_TEST(a_killed_broker_is_a_lost_connection_and_a_new_one_is_found)
+{
+	qb_item *item;
+
+	connect_over(0);
+	ok(qb_put(q, "jobs", "x", 1, 0, NULL));
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	calls = 0;
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, NULL, NULL));
+	ok(qb_put_start(q, "jobs", "x", 1));
+	daemon_kill(&broker);
+	says(QB_LOST, qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(calls, 1);
+	ck_assert_int_eq(last, QB_LOST);
+	says(QB_LOST, qb_flush(q, QB_FOREVER));
+	says(QB_STALE, qb_ack(q, item));
+	says(QB_NO_BROKER, qb_ping(q));
+	daemon_start(&broker, NULL);
+	ok(qb_ping(q));
+	says(QB_STALE, qb_ack(q, item));
+	qb_item_free(item);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("daemon");
+	TCase *t = tcase_create("daemon");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, an_item_is_put_got_given_back_and_finished, 0, 2);
+	tcase_add_loop_test(t, the_largest_item_survives_the_way, 0, 2);
+	tcase_add_loop_test(t, a_thousand_items_go_in_one_request, 0, 2);
+	tcase_add_loop_test(t, a_full_queue_refuses_by_its_timeout, 0, 2);
+	tcase_add_loop_test(t, pipelined_puts_learn_of_a_shutdown_once, 0, 2);
+	tcase_add_loop_test(t, pipelined_puts_keep_their_order, 0, 2);
+	tcase_add_loop_test(t, started_requests_are_cancelled_served_and_deleted, 0, 2);
+	tcase_add_loop_test(t, tables_have_every_queue_in_order, 0, 2);
+	tcase_add_loop_test(t, children_have_sessions_of_their_own, 0, 2);
+	tcase_add_test(t, a_killed_broker_is_a_lost_connection_and_a_new_one_is_found);
+	tcase_set_timeout(t, 120);
+	suite_add_tcase(s, t);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
