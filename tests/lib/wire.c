@@ -133,7 +133,7 @@ wire_try_write(struct wire *w, const void *bytes, size_t len)
 		ssize_t n =
 			send(w->fd, p + sent, len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-		if (n < 0 && (errno == EAGAIN || errno == EPIPE))
+		if (n < 0 && (errno == EAGAIN || errno == EPIPE || errno == ECONNRESET))
 			break;
 		ck_assert_msg(n > 0, "%s", strerror(errno));
 		sent += (size_t)n;

@@ -193,6 +193,29 @@ START_TEST(the_old_tag_of_an_item_that_came_back_is_stale)
 }
 END_TEST
 
+START_TEST(nobody_finishes_or_releases_the_item_of_another_session)
+{
+	struct qp_request release = {.op = QP_OP_RELEASE};
+	struct wire w, other;
+	struct taken item;
+
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	wire_open(&other, d.address);
+	wire_put_text(&w, "q", "work");
+	item = wire_take_text(&w, "q", "work");
+	ck_assert_int_eq(wire_ack(&other, item), QP_STALE);
+	release.id = item.id;
+	release.delivery = item.delivery;
+	release.epoch = other.epoch;
+	ck_assert_int_eq(wire_status(&other, release), QP_STALE);
+	ck_assert_int_eq(wire_ack(&w, item), QP_OK);
+	wire_close(&other);
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
 START_TEST(an_end_in_order_counts_no_crash)
 {
 	struct wire w, other;
@@ -221,4 +244,5 @@ RUN_TESTS("crash_consumer",
 	  items_of_a_consumer_killed_at_work_come_back_in_their_order,
 	  a_waiting_consumer_gets_the_item_of_the_killed_one_at_once,
 	  the_old_tag_of_an_item_that_came_back_is_stale,
+	  nobody_finishes_or_releases_the_item_of_another_session,
 	  an_end_in_order_counts_no_crash)

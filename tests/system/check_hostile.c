@@ -165,11 +165,14 @@ START_TEST(garbage_without_end_is_closed_at_its_first_frame)
 	static char garbage[300000];
 	struct wire w;
 
+	d.tcp[0] = "tcp://127.0.0.1:0";
 	start();
 	memset(garbage, 'G', sizeof(garbage));
-	wire_open(&w, d.address);
-	wire_try_write(&w, garbage, sizeof(garbage));
-	expect_thrown_out(&w, QP_MALFORMED);
+	for (int tcp = 0; tcp < 2; tcp++) {
+		wire_open(&w, tcp ? d.tcp_address[0] : d.address);
+		wire_try_write(&w, garbage, sizeof(garbage));
+		expect_thrown_out(&w, QP_MALFORMED);
+	}
 	stop();
 }
 END_TEST
