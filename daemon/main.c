@@ -78,13 +78,13 @@ parse_one(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Every connection costs a file descriptor; the limit that shells hand down is often
+/* Every connection costs a file descriptor, over a Unix socket another for the process at its end; the limit that shells hand down is often
  * below max_connections, and a process may raise it by itself. */
 static void
 raise_fd_limit(const struct config *config)
 {
 	struct rlimit limit;
-	rlim_t want = config->max_connections + SPARE_FDS;
+	rlim_t want = 2 * config->max_connections + SPARE_FDS;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;

@@ -10,6 +10,7 @@
 
 #include "daemon/log.h"
 #include "daemon/net/listener.h"
+#include "daemon/net/peer.h"
 #include "daemon/net/server.h"
 
 #define WRITE_SHARE (1 << 20) /* bytes to one connection in one loop turn */
@@ -36,6 +37,36 @@ writable_cb(evutil_socket_t fd, short what, void *arg)
 	conn_flush(arg);
 }
 
+static void
+died_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	input_last(c);
+	conn_close(c, CLOSE_died);
+}
+
+/* A forked child that holds the socket must not hide that its parent has died. */
+static void
+watch_peer(struct conn *c)
+{
+	c->pidfd = peer_pidfd(c->fd);
+	if (c->pidfd < 0)
+		return;
+	event_assign(&c->died, c->server->base, c->pidfd, EV_READ, died_cb, c);
+	event_add(&c->died, NULL);
+}
+
+static void
+forget_peer(struct conn *c)
+{
+	if (c->pidfd < 0)
+		return;
+	event_del(&c->died);
+	close(c->pidfd);
+	c->pidfd = -1;
+}
+
 struct conn *
 conn_new(struct server *server, int fd)
 {
@@ -55,6 +86,7 @@ conn_new(struct server *server, int fd)
 	event_assign(&c->readable, server->base, fd, EV_READ | EV_PERSIST, readable_cb,
 		     c);
 	event_assign(&c->writable, server->base, fd, EV_WRITE, writable_cb, c);
+	watch_peer(c);
 	TAILQ_INSERT_TAIL(&server->conns, c, all);
 	server->n_conns++;
 	if (event_add(&c->readable, NULL) < 0) {
@@ -102,6 +134,7 @@ conn_close(struct conn *c, enum close_reason reason)
 	not_dirty(c);
 	event_del(&c->readable);
 	event_del(&c->writable);
+	forget_peer(c);
 	close(c->fd);
 	c->state = CONN_CLOSED;
 	TAILQ_REMOVE(&s->conns, c, all);

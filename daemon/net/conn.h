@@ -43,6 +43,7 @@ struct conn_input {
 struct conn {
 	struct server *server;
 	int fd;
+	int pidfd; /* of the process that connected, or -1 */
 	uint32_t number; /* in the log */
 	enum conn_state state;
 	struct qe_session *session; /* CONN_OPEN, and CONN_DRAINING never */
@@ -54,7 +55,7 @@ struct conn {
 	bool paused;	     /* not read, because of its unsent output */
 	bool dirty;	     /* in server->dirty */
 	enum close_reason reason; /* CONN_DRAINING: what it will be closed for */
-	struct event readable, writable;
+	struct event readable, writable, died;
 	TAILQ_ENTRY(conn) all;	   /* in server->conns or server->closed */
 	TAILQ_ENTRY(conn) dirties; /* in server->dirty */
 };
@@ -89,6 +90,9 @@ bool conn_is_timed(const struct conn *c);
 
 /* Reads once and handles every whole frame that is there. */
 void input_read(struct conn *c);
+
+/* Handles what a process has sent before it died. */
+void input_last(struct conn *c);
 
 /* Handles the frames that were left when reading was paused. */
 void input_resume(struct conn *c);

@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "daemon/net/conn.h"
 #include "daemon/net/server.h"
 
 #define BODY_SHARE 262144 /* bytes of one body in one loop turn */
+#define LAST_READS \
+	64 /* of what was sent before the peer died; a child may go on sending */
 
 void
 input_free(struct conn *c)
@@ -206,6 +209,18 @@ input_read(struct conn *c)
 	c->in.bytes = NULL;
 	c->in.len = 0;
 	took_bytes(c, (size_t)n + kept);
+}
+
+void
+input_last(struct conn *c)
+{
+	for (int i = 0; i < LAST_READS && goes_on(c); i++) {
+		int left = 0;
+
+		if (ioctl(c->fd, FIONREAD, &left) < 0 || left == 0)
+			return;
+		input_read(c);
+	}
 }
 
 void

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * The kernel knows who connected; a copy of the socket in a forked child does not change that. */
+#include "daemon/net/peer.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD /* Linux 6.5; older headers do not name it */
+#define SO_PEERPIDFD 77
+#endif
+
+/* Before Linux 6.5, by number: when the process has ended already its number may be another's, whose end says
+ * nothing; the end of file still does. */
+static int
+pidfd_by_number(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0)
+		return -1;
+	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+}
+
+int
+peer_pidfd(int fd)
+{
+	int domain, pidfd;
+	socklen_t len = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    domain != AF_UNIX)
+		return -1;
+	len = sizeof(pidfd);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) < 0)
+		return pidfd_by_number(fd);
+	return pidfd;
+}
