@@ -41,7 +41,7 @@ test_ls_fits_a_terminal_of_80_columns() {
 	[ "$(LC_ALL=C.UTF-8 wc -L <"$folder/screen")" = 80 ] || fail "$(cat "$folder/screen")"
 	grep -q '^longlong.*….*\.one ' "$folder/screen" || fail "the name's ends are not there"
 	# All lines end in the same column.
-	[ "$(while IFS= read -r line; do wc -L <<<"$line"; done <"$folder/screen" | sort -u |
+	[ "$(while IFS= read -r line; do LC_ALL=C.UTF-8 wc -L <<<"$line"; done <"$folder/screen" | sort -u |
 		wc -l)" = 1 ] || fail "$(cat "$folder/screen")"
 	ctl 0 ls
 	grep -q "^$name.one " "$folder/out" || fail "cut without a terminal"
