@@ -50,6 +50,7 @@ struct qb {
 	char server[QP_MAX_NAME + 1];
 	struct qp_out out;
 	struct inbox in;
+	uint64_t moved; /* bytes written and read: whether there is progress */
 
 	struct call_table calls;
 	unsigned started; /* outstanding requests that have a callback */

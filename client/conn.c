@@ -79,6 +79,7 @@ conn_read(qb *q, int flags, enum conn_got *ret_got)
 		error_set(q, QB_LOST, "the broker closed the connection");
 		return conn_drop(q, QB_LOST);
 	}
+	q->moved += (uint64_t)got;
 	r = inbox_received(q, (size_t)got);
 	if (r != QB_OK)
 		return conn_drop(q, r);
@@ -103,16 +104,13 @@ write_failed(qb *q, int error)
 	return q->fd >= 0 ? conn_drop(q, QB_LOST) : QB_LOST;
 }
 
-qb_result
-conn_write(qb *q)
+/* Writes until nothing is left (0), the socket is full (EAGAIN) or broken. */
+static int
+write_some(qb *q)
 {
 	struct iovec parts[PARTS];
 	struct msghdr msg = {.msg_iov = parts};
 
-	if (q->out.failed) {
-		error_set(q, QB_LOST, "the connection was given up: no memory");
-		return conn_drop(q, QB_LOST);
-	}
 	while (q->out.len > 0) {
 		size_t room = 0;
 		ssize_t sent;
@@ -121,15 +119,34 @@ conn_write(qb *q)
 		for (size_t i = 0; i < msg.msg_iovlen; i++)
 			room += parts[i].iov_len;
 		sent = sendmsg(q->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent < 0 && !try_later(errno))
-			return write_failed(q, errno);
 		if (sent < 0)
-			return QB_OK;
+			return errno;
+		q->moved += (uint64_t)sent;
 		qp_out_consume(&q->out, (size_t)sent);
 		if ((size_t)sent < room)
-			return QB_OK;
+			return EAGAIN;
 	}
-	return QB_OK;
+	return 0;
+}
+
+qb_result
+conn_write(qb *q)
+{
+	int error;
+
+	if (q->out.failed) {
+		error_set(q, QB_LOST, "the connection was given up: no memory");
+		return conn_drop(q, QB_LOST);
+	}
+	error = write_some(q);
+	return error == 0 || try_later(error) ? QB_OK : write_failed(q, error);
+}
+
+void
+conn_push(qb *q)
+{
+	if (!q->out.failed)
+		(void)write_some(q);
 }
 
 /* --- waiting --------------------------------------------------------------------- */
@@ -179,16 +196,21 @@ conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline)
 }
 
 qb_result
-conn_flush(qb *q, int64_t deadline)
+conn_flush(qb *q, int64_t stall_ms)
 {
+	int64_t deadline = NEVER;
+	size_t left = SIZE_MAX;
 	qb_result r;
 
 	for (;;) {
 		if (q->fd < 0)
 			return lost(q);
 		r = conn_write(q);
-		if (r != QB_OK || q->out.len == 0)
+		if (r != QB_OK || q->fd < 0 || q->out.len == 0)
 			return r;
+		if (q->out.len < left)
+			deadline = deadline_after(stall_ms);
+		left = q->out.len;
 		r = poll_and_read(q, deadline);
 		if (r != QB_OK)
 			return r;
@@ -231,7 +253,7 @@ say_hello(qb *q, int64_t deadline)
 	QP_GIVE(&m.options, client,
 		((struct qp_str){q->name, (uint32_t)strlen(q->name)}));
 	QP_GIVE(&m.options, pid, (uint64_t)getpid());
-	return request_run(q, &m, NULL, &w, deadline);
+	return request_run(q, &m, NULL, &w, deadline_left(deadline));
 }
 
 qb_result

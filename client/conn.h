@@ -35,7 +35,12 @@ qb_result conn_read(qb *q, int flags, enum conn_got *ret_got);
 /* Writes and reads until *count <= most. QB_AGAIN: the deadline passed. */
 qb_result conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline);
 
-/* Writes and reads until everything is written. */
-qb_result conn_flush(qb *q, int64_t deadline);
+/* Writes and reads until everything is written. QB_AGAIN: for `stall_ms` not a byte could
+ * be written. */
+qb_result conn_flush(qb *q, int64_t stall_ms);
+
+/* Writes what goes without waiting and calls nobody: if the connection is lost, that is
+ * noticed later. */
+void conn_push(qb *q);
 
 #endif

@@ -22,7 +22,7 @@ static void
 send_ack(qb *q)
 {
 	if (q->fd >= 0 && q->out.len > 0)
-		(void)conn_flush(q, wait_deadline(q, 0));
+		(void)conn_flush(q, q->grace.wait_ms);
 }
 
 qb_result
@@ -41,7 +41,7 @@ qb_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack, qb_item **
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	m.ack = (enum qp_ack)ack;
-	r = request_run(q, &m, NULL, &w, wait_deadline(q, timeout_ms));
+	r = request_wait(q, &m, NULL, &w, timeout_ms);
 	if (r == QB_OK && ack == QB_AUTO)
 		send_ack(q);
 	return r;
@@ -111,7 +111,7 @@ qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
 							   : QP_MAX_COUNT);
 	longest = linger_ms < QB_FOREVER - timeout_ms ? timeout_ms + linger_ms
 						      : QB_FOREVER;
-	r = request_run(q, &m, NULL, &w, wait_deadline(q, longest));
+	r = request_wait(q, &m, NULL, &w, longest);
 	*ret_n = many.n;
 	if (r == QB_OK && ack == QB_AUTO)
 		send_ack(q);
@@ -128,7 +128,7 @@ qb_peek(qb *q, const char *queue, qb_item **ret)
 	*ret = NULL;
 	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q, 0)))
 		return r;
-	return request_run(q, &m, NULL, &w, call_deadline(q));
+	return request_call(q, &m, &w);
 }
 
 /* --- finishing --------------------------------------------------------------------- */
@@ -156,7 +156,7 @@ run_item_request(qb *q, enum qp_op op, const qb_item *item)
 	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)))
 		return r;
 	m = item_request(q, op, item);
-	return request_run(q, &m, NULL, &w, call_deadline(q));
+	return request_call(q, &m, &w);
 }
 
 qb_result
@@ -220,8 +220,8 @@ qb_ack_many(qb *q, qb_item *const *items, unsigned n)
 	stale = n - leased;
 	m.epoch = q->epoch;
 	m.tags = (struct qp_list){.n = 2 * leased, .numbers = tags};
-	if (leased > 0 && ((r = verify_connected(q, 0)) ||
-			   (r = request_run(q, &m, NULL, &w, call_deadline(q)))))
+	if (leased > 0 &&
+	    ((r = verify_connected(q, 0)) || (r = request_call(q, &m, &w))))
 		return r;
 	if (stale == 0)
 		return QB_OK;

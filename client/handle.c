@@ -84,7 +84,7 @@ say_bye(qb *q, int64_t timeout_ms)
 	struct wait w = {0};
 	int64_t ms = timeout_ms > BYE_MS ? timeout_ms : BYE_MS;
 
-	(void)request_run(q, &m, NULL, &w, deadline_after(ms));
+	(void)request_run(q, &m, NULL, &w, ms);
 	if (q->fd < 0)
 		return;
 	error_set(q, QB_LOST, "the handle was closed");
@@ -180,5 +180,5 @@ qb_ping(qb *q)
 	struct wait w = {0};
 	qb_result r = verify_blocking(q, 0);
 
-	return r ? r : request_run(q, &m, NULL, &w, call_deadline(q));
+	return r ? r : request_call(q, &m, &w);
 }

@@ -37,7 +37,7 @@ qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body, size_t l
 	m.timeout_ms = wire_timeout(timeout_ms);
 	if (ctype)
 		QP_GIVE(&m.options, ctype, ctype);
-	return request_run(q, &m, &bodies, &w, wait_deadline(q, timeout_ms));
+	return request_wait(q, &m, &bodies, &w, timeout_ms);
 }
 
 qb_result
@@ -135,7 +135,7 @@ qb_put_many(qb *q, const char *queue, const struct iovec *parts, unsigned n, int
 	m.lengths = (struct qp_list){.n = n, .numbers = lengths};
 	if (atomic)
 		QP_GIVE(&m.options, atomic, 1);
-	return request_run(q, &m, &bodies, &w, wait_deadline(q, timeout_ms));
+	return request_wait(q, &m, &bodies, &w, timeout_ms);
 }
 
 /* --- pipelined --------------------------------------------------------------------- */

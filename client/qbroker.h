@@ -38,9 +38,11 @@
  *
  * Timeouts are in milliseconds, 0 (do not wait) to QB_FOREVER; a negative one is
  * QB_INVALID before anything is sent. The broker watches over them. When it does not
- * answer within 10 s after a timeout, or for requests that do not wait within 30 s, or
- * when the connection cannot be made within 10 s or the timeout if that is longer, the
- * call returns QB_LOST or QB_NO_BROKER.
+ * answer within 10 s after a timeout, or for requests that do not wait within 30 s, the
+ * call returns QB_LOST; the time counts from when the request has been sent, and a large
+ * body may take its time as long as it moves. When the connection cannot be made within
+ * 10 s, or the timeout if that is longer, it is QB_NO_BROKER, or QB_LOST when somebody
+ * was there and did not answer.
  *
  * Memory. Strings and bodies that are passed in are used during the call only, unless
  * it says otherwise. Pointers that a function returns belong to the object that they
@@ -305,13 +307,13 @@ void qb_table_free(qb_table *table);
 /* --- in an event loop ------------------------------------------------------------ */
 
 /* A request that was started is finished by a call of its callback, exactly once, from
- * within qb_process(), qb_wait() or any blocking call on the same handle. `item` is the
- * callback's to free (get only, and only with QB_OK). `id` is that of the item that was
- * put. qb_error() has the sentence when the result is not QB_OK. When the connection is
- * lost or the handle is closed, outstanding requests are finished with QB_LOST (with
- * QB_MALFORMED when the broker broke the protocol). The callback may start and cancel
- * requests (QB_LOST when there is no connection: it cannot wait for a new one); calls
- * that may wait are QB_BAD_STATE in it, also closing the handle. */
+ * within qb_process(), qb_wait(), qb_send() or any call on the handle that may wait.
+ * `item` is the callback's to free (get only, and only with QB_OK). `id` is that of the
+ * item that was put. qb_error() has the sentence when the result is not QB_OK. When the
+ * connection is lost or the handle is closed, outstanding requests are finished with
+ * QB_LOST (with QB_MALFORMED when the broker broke the protocol). The callback may start
+ * and cancel requests (QB_LOST when there is no connection: it cannot wait for a new
+ * one); calls that may wait are QB_BAD_STATE in it, also closing the handle. */
 typedef void qb_done(qb *q, uint64_t request, qb_result result, uint64_t id,
 		     qb_item *item, void *arg);
 

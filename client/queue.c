@@ -14,7 +14,7 @@ run(qb *q, struct qp_request *m, const char *queue, struct wait *w)
 
 	if ((r = verify_queue(q, queue, &m->queue)) || (r = verify_blocking(q, 0)))
 		return r;
-	return request_run(q, m, NULL, w, call_deadline(q));
+	return request_call(q, m, w);
 }
 
 qb_result
@@ -38,7 +38,7 @@ qb_join(qb *q, const char *queue, int64_t timeout_ms)
 	    (r = verify_blocking(q, timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
-	return request_run(q, &m, NULL, &w, wait_deadline(q, timeout_ms));
+	return request_wait(q, &m, NULL, &w, timeout_ms);
 }
 
 struct sizes {

@@ -92,9 +92,27 @@ finish_wait(qb *q, const struct call *call, struct answer *answer)
 		memcpy(w->error, q->error, sizeof(w->error));
 }
 
+/* QB_AGAIN when the answer is not there in time. */
+static qb_result
+exchange(qb *q, struct wait *w, int64_t answer_ms)
+{
+	int64_t stall_ms = answer_ms < q->grace.wait_ms ? answer_ms : q->grace.wait_ms;
+	uint64_t moved;
+	qb_result r = conn_flush(q, stall_ms);
+
+	if (r != QB_OK)
+		return r;
+	do {
+		moved = q->moved;
+		r = conn_run(q, &w->pending, 0, deadline_after(answer_ms));
+		answer_ms = q->grace.wait_ms;
+	} while (r == QB_AGAIN && q->in.call.rid != 0 && q->moved != moved);
+	return r;
+}
+
 qb_result
 request_run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wait *w,
-	    int64_t deadline)
+	    int64_t answer_ms)
 {
 	struct call call = {
 		.finish = finish_wait,
@@ -107,10 +125,7 @@ request_run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wai
 	if (r != QB_OK)
 		return r;
 	w->pending = 1;
-	r = conn_run(q, &w->pending, 0, deadline);
-	if (bodies && q->fd >= 0 &&
-	    q->out.len > 0) /* a refusal came before all was sent */
-		r = conn_flush(q, deadline);
+	r = exchange(q, w, answer_ms);
 	if (r == QB_AGAIN) {
 		error_set(q, QB_LOST, "the broker did not answer %s in time",
 			  qp_op_name(m->op));
@@ -126,16 +141,18 @@ request_run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wai
 	return w->result;
 }
 
-int64_t
-call_deadline(const qb *q)
+qb_result
+request_call(qb *q, struct qp_request *m, struct wait *w)
 {
-	return deadline_after(q->grace.call_ms);
+	return request_run(q, m, NULL, w, q->grace.call_ms);
 }
 
-int64_t
-wait_deadline(const qb *q, int64_t timeout_ms)
+qb_result
+request_wait(qb *q, struct qp_request *m, const struct bodies *bodies, struct wait *w,
+	     int64_t timeout_ms)
 {
-	if (timeout_ms > INT64_MAX - q->grace.wait_ms)
-		return NEVER;
-	return deadline_after(timeout_ms + q->grace.wait_ms);
+	int64_t ms = q->grace.wait_ms;
+
+	return request_run(q, m, bodies, w,
+			   timeout_ms < NEVER - ms ? timeout_ms + ms : NEVER);
 }

@@ -74,13 +74,16 @@ struct wait {
 	char error[ERROR_BYTES]; /* set when the result is not QB_OK */
 };
 
-/* Sends the request and waits for its answer. `bodies` may be NULL. QB_LOST, and the
- * connection is dropped, when there is none by the deadline. */
+/* Sends the request and waits for its answer; `bodies` may be NULL. QB_LOST, and the
+ * connection is dropped, when the answer does not begin within `answer_ms` from when the
+ * request has been sent, or nothing moves for the grace while one of the two is under way:
+ * a large body may take its time. */
 qb_result request_run(qb *q, struct qp_request *m, const struct bodies *bodies,
-		      struct wait *w, int64_t deadline);
+		      struct wait *w, int64_t answer_ms);
 
-/* Deadlines of requests that do not wait in the broker, and of those that do. */
-int64_t call_deadline(const qb *q);
-int64_t wait_deadline(const qb *q, int64_t timeout_ms);
+/* The same for requests that do not wait in the broker, and for those that do. */
+qb_result request_call(qb *q, struct qp_request *m, struct wait *w);
+qb_result request_wait(qb *q, struct qp_request *m, const struct bodies *bodies,
+		       struct wait *w, int64_t timeout_ms);
 
 #endif

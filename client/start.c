@@ -27,10 +27,11 @@ finish_started(qb *q, const struct call *call, struct answer *answer)
 	q->in_callback = true;
 	call->done(q, call->rid, answer->result, id, item, call->arg);
 	q->in_callback = false;
+	verify_fork(q);
 }
 
-/* Adds the request and, when enough has gathered, sends what goes without waiting. If the
- * connection is lost by that, the callback has been called, and nothing else is to say. */
+/* Adds the request and, when enough has gathered, sends what goes without waiting. No
+ * callback is called from here. */
 static qb_result
 start(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call,
       uint64_t *ret_request)
@@ -43,7 +44,7 @@ start(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *cal
 	if (ret_request)
 		*ret_request = m->rid;
 	if (q->out.len >= SEND_BYTES && !q->in_callback)
-		(void)conn_write(q);
+		conn_push(q);
 	return QB_OK;
 }
 

@@ -185,7 +185,7 @@ fetch(qb *q, struct qp_request *m, qb_table **ret)
 		struct wait w = {.take = take_page, .ret = &page};
 
 		m->cursor = page.cursor;
-		r = request_run(q, m, NULL, &w, call_deadline(q));
+		r = request_call(q, m, &w);
 	} while (r == QB_OK && page.cursor != 0);
 	if (r == QB_OK)
 		*ret = page.table;
