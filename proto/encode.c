@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Messages to heads, with msgpack-c's packer, straight into the output list: an upper bound is reserved,
- * the head is packed behind the room for the frame's lengths, and what was used is kept. */
+ * Messages to heads, with msgpack-c's packer, straight into the output list: an upper
+ * bound is reserved, the head is packed behind the room for the frame's lengths, and
+ * what was used is kept. */
 #include "proto/signature.h"
 
 #include <string.h>
@@ -12,21 +13,28 @@
 
 struct head {
 	struct qp_out *out;
-	uint8_t *start, *p, *end; /* NULL: no memory, nothing is written */
-	msgpack_packer pk;
+	uint8_t *start, *p, *end;
 };
 
-static int
-head_write(void *data, const char *bytes, size_t len)
+static inline int
+head_append(struct head *h, const void *bytes, size_t len)
 {
-	struct head *h = data;
-
 	if ((size_t)(h->end - h->p) < len)
 		return -1;
 	memcpy(h->p, bytes, len);
 	h->p += len;
 	return 0;
 }
+
+/* msgpack-c's packer as functions pack_<type>(struct head *, value): its template made
+ * over head_append(), which the compiler can see into, where msgpack_pack_<type>() call
+ * through a pointer for every few bytes. */
+#define msgpack_pack_inline_func(name)		static inline int pack##name
+#define msgpack_pack_inline_func_cint(name)	static inline int pack##name
+#define msgpack_pack_inline_func_fixint(name)	static inline int pack_fix##name
+#define msgpack_pack_user			struct head *
+#define msgpack_pack_append_buffer(h, buf, len) return head_append(h, buf, len)
+#include <msgpack/pack_template.h>
 
 static bool
 head_begin(struct head *h, struct qp_out *out, size_t max, uint32_t elements)
@@ -38,8 +46,7 @@ head_begin(struct head *h, struct qp_out *out, size_t max, uint32_t elements)
 		return false;
 	h->p = h->start + QP_FRAME_BYTES;
 	h->end = h->start + max;
-	msgpack_packer_init(&h->pk, h, head_write);
-	msgpack_pack_array(&h->pk, elements);
+	pack_array(h, elements);
 	return true;
 }
 
@@ -54,25 +61,25 @@ head_end(struct head *h, uint32_t body_len)
 }
 
 static void
-pack_str(struct head *h, const char *p, size_t len)
+pack_string(struct head *h, const char *p, size_t len)
 {
-	msgpack_pack_str(&h->pk, len);
-	msgpack_pack_str_body(&h->pk, p, len);
+	pack_str(h, len);
+	pack_str_body(h, p, len);
 }
 
 static void
 pack_list(struct head *h, const struct qp_list *list)
 {
-	msgpack_pack_array(&h->pk, list->n);
+	pack_array(h, list->n);
 	for (uint32_t i = 0; i < list->n; i++)
-		msgpack_pack_int64(&h->pk, list->numbers[i]);
+		pack_int64(h, list->numbers[i]);
 }
 
 static void
 pack_session(struct head *h, struct qp_str session)
 {
-	msgpack_pack_bin(&h->pk, session.len);
-	msgpack_pack_bin_body(&h->pk, session.p, session.len);
+	pack_bin(h, session.len);
+	pack_bin_body(h, session.p, session.len);
 }
 
 static void
@@ -80,26 +87,26 @@ pack_options(struct head *h, const struct qp_options *options)
 {
 	if (!options->present)
 		return;
-	msgpack_pack_map(&h->pk, (size_t)__builtin_popcount(options->present));
+	pack_map(h, (size_t)__builtin_popcount(options->present));
 	for (uint32_t left = options->present; left; left &= left - 1) {
 		const struct option_row *row = &option_rows[__builtin_ctz(left)];
 		const void *field = (const char *)options + row->offset;
 		struct qp_str s;
 		int64_t number;
 
-		pack_str(h, row->name, row->name_len);
+		pack_string(h, row->name, row->name_len);
 		if (row->type == QP_STR) {
 			memcpy(&s, field, sizeof(s));
-			pack_str(h, s.p, s.len);
+			pack_string(h, s.p, s.len);
 			continue;
 		}
 		memcpy(&number, field, sizeof(number));
 		if (row->type != QP_BOOL)
-			msgpack_pack_int64(&h->pk, number);
+			pack_int64(h, number);
 		else if (number)
-			msgpack_pack_true(&h->pk);
+			pack_true(h);
 		else
-			msgpack_pack_false(&h->pk);
+			pack_false(h);
 	}
 }
 
@@ -121,29 +128,29 @@ static void
 pack_argument(struct head *h, char letter, const struct qp_request *m)
 {
 	switch (letter) {
-	case 'q': pack_str(h, m->queue.p, m->queue.len); break;
-	case 'a': msgpack_pack_uint64(&h->pk, m->ack); break;
-	case 'n': msgpack_pack_uint64(&h->pk, m->max_items); break;
-	case 'i': msgpack_pack_uint64(&h->pk, m->id); break;
-	case 'd': msgpack_pack_uint64(&h->pk, m->delivery); break;
-	case 'e': msgpack_pack_uint64(&h->pk, m->epoch); break;
-	case 'r': msgpack_pack_uint64(&h->pk, m->target); break;
-	case 'c': msgpack_pack_uint64(&h->pk, m->cursor); break;
-	case 'v': msgpack_pack_uint64(&h->pk, m->version); break;
+	case 'q': pack_string(h, m->queue.p, m->queue.len); break;
+	case 'a': pack_uint64(h, m->ack); break;
+	case 'n': pack_uint64(h, m->max_items); break;
+	case 'i': pack_uint64(h, m->id); break;
+	case 'd': pack_uint64(h, m->delivery); break;
+	case 'e': pack_uint64(h, m->epoch); break;
+	case 'r': pack_uint64(h, m->target); break;
+	case 'c': pack_uint64(h, m->cursor); break;
+	case 'v': pack_uint64(h, m->version); break;
 	case 's': pack_session(h, m->session); break;
 	case 'l': pack_list(h, &m->lengths); break;
 	case 'g': pack_list(h, &m->tags); break;
 	case 't':
 		if (m->timeout_ms == QP_FOREVER)
-			msgpack_pack_nil(&h->pk);
+			pack_nil(h);
 		else
-			msgpack_pack_uint64(&h->pk, m->timeout_ms);
+			pack_uint64(h, m->timeout_ms);
 		break;
 	case 'Q':
 		if (m->queue.p)
-			pack_str(h, m->queue.p, m->queue.len);
+			pack_string(h, m->queue.p, m->queue.len);
 		else
-			msgpack_pack_nil(&h->pk);
+			pack_nil(h);
 		break;
 	default: break;
 	}
@@ -179,8 +186,8 @@ qp_request_encode(struct qp_out *out, const struct qp_request *m, uint32_t body_
 
 	if (!head_begin(&h, out, max, (uint32_t)n + 2 + (m->options.present != 0)))
 		return;
-	msgpack_pack_uint64(&h.pk, m->op);
-	msgpack_pack_uint64(&h.pk, m->rid);
+	pack_uint64(&h, m->op);
+	pack_uint64(&h, m->rid);
 	for (size_t i = 0; i < n; i++)
 		pack_argument(&h, args[i], m);
 	pack_options(&h, &m->options);
@@ -196,17 +203,17 @@ pack_item(struct head *h, const struct qp_item *item)
 		QP_GIVE(&options, ctype, item->ctype);
 	if (item->crashes)
 		QP_GIVE(&options, crashes, item->crashes);
-	msgpack_pack_array(&h->pk, 3 + (options.present != 0));
-	msgpack_pack_uint64(&h->pk, item->id);
-	msgpack_pack_uint64(&h->pk, item->delivery);
-	msgpack_pack_uint64(&h->pk, item->length);
+	pack_array(h, 3 + (options.present != 0));
+	pack_uint64(h, item->id);
+	pack_uint64(h, item->delivery);
+	pack_uint64(h, item->length);
 	pack_options(h, &options);
 }
 
 static void
 pack_items(struct head *h, const struct qp_reply *m)
 {
-	msgpack_pack_array(&h->pk, m->items.n);
+	pack_array(h, m->items.n);
 	for (uint32_t i = 0; i < m->items.n; i++)
 		pack_item(h, &m->item_rows[i]);
 }
@@ -215,26 +222,26 @@ static void
 pack_field(struct head *h, char letter, const struct qp_reply *m)
 {
 	switch (letter) {
-	case 'i': msgpack_pack_uint64(&h->pk, m->id); break;
-	case 'd': msgpack_pack_uint64(&h->pk, m->delivery); break;
-	case 'k': msgpack_pack_uint64(&h->pk, m->count); break;
-	case 'c': msgpack_pack_uint64(&h->pk, m->cursor); break;
-	case 'v': msgpack_pack_uint64(&h->pk, m->version); break;
-	case 'e': msgpack_pack_uint64(&h->pk, m->epoch); break;
+	case 'i': pack_uint64(h, m->id); break;
+	case 'd': pack_uint64(h, m->delivery); break;
+	case 'k': pack_uint64(h, m->count); break;
+	case 'c': pack_uint64(h, m->cursor); break;
+	case 'v': pack_uint64(h, m->version); break;
+	case 'e': pack_uint64(h, m->epoch); break;
 	case 's': pack_session(h, m->session); break;
 	case 'R': pack_list(h, &m->results); break;
 	case 'x': pack_list(h, &m->stale); break;
 	case 'I': pack_items(h, m); break;
 	case 'b':
 		if (m->created)
-			msgpack_pack_true(&h->pk);
+			pack_true(h);
 		else
-			msgpack_pack_false(&h->pk);
+			pack_false(h);
 		break;
 	case 'z':
-		msgpack_pack_uint64(&h->pk, m->qsize);
-		msgpack_pack_uint64(&h->pk, m->unfinished);
-		msgpack_pack_int64(&h->pk, m->maxsize);
+		pack_uint64(h, m->qsize);
+		pack_uint64(h, m->unfinished);
+		pack_int64(h, m->maxsize);
 		break;
 	default: break;
 	}
@@ -270,8 +277,8 @@ qp_reply_encode(struct qp_out *out, enum qp_op op, const struct qp_reply *m,
 	if (!head_begin(&h, out, max,
 			(uint32_t)elements + 2 + (m->options.present != 0)))
 		return;
-	msgpack_pack_uint64(&h.pk, QP_OK);
-	msgpack_pack_uint64(&h.pk, m->rid);
+	pack_uint64(&h, QP_OK);
+	pack_uint64(&h, m->rid);
 	for (size_t i = 0; i < n; i++)
 		pack_field(&h, fields[i], m);
 	pack_options(&h, &m->options);
@@ -287,9 +294,9 @@ qp_refusal_encode(struct qp_out *out, enum qp_status status, uint64_t rid,
 
 	if (!head_begin(&h, out, len + NUMBER, 3))
 		return;
-	msgpack_pack_uint64(&h.pk, status);
-	msgpack_pack_uint64(&h.pk, rid);
-	pack_str(&h, text, len);
+	pack_uint64(&h, status);
+	pack_uint64(&h, rid);
+	pack_string(&h, text, len);
 	head_end(&h, 0);
 }
 
