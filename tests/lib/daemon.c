@@ -275,7 +275,14 @@ daemon_stop(struct daemon *d)
 		show_log(d);
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
 		      "the daemon ended with wait status %d", status);
+	daemon_forget(d);
+}
+
+void
+daemon_forget(struct daemon *d)
+{
 	remove_tree(d->folder);
+	*d = (struct daemon){.pid = 0};
 }
 
 void

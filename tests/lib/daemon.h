@@ -35,8 +35,11 @@ void daemon_launch(struct daemon *d, ...) __attribute__((sentinel));
 /* Waits until it has ended; returns waitpid()'s status. Sanitizer reports fail the test. */
 int daemon_wait(struct daemon *d);
 
-/* SIGTERM: it must end with exit status 0. Removes the folder. */
+/* SIGTERM: it must end with exit status 0. Then as daemon_forget(). */
 void daemon_stop(struct daemon *d);
+
+/* Removes the folder of a daemon that has ended, and clears the struct. */
+void daemon_forget(struct daemon *d);
 
 /* SIGKILL, and waits until it is gone. */
 void daemon_kill(struct daemon *d);

@@ -45,7 +45,7 @@ START_TEST(sigterm_tells_every_client_and_ends_in_order)
 	status = daemon_wait(&d);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	ck_assert_int_ne(access(d.socket, F_OK), 0);
-	remove_tree(d.folder);
+	daemon_forget(&d);
 }
 END_TEST
 
@@ -57,7 +57,7 @@ START_TEST(sigint_ends_in_order_too)
 	ck_assert_int_eq(kill(d.pid, SIGINT), 0);
 	status = daemon_wait(&d);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	remove_tree(d.folder);
+	daemon_forget(&d);
 }
 END_TEST
 
@@ -159,7 +159,7 @@ rival_status(const char *address)
 	status = daemon_wait(&rival);
 	ck_assert_int_eq(daemon_count_log(&rival, "event=ready"), 0);
 	ck_assert_int_gt(daemon_count_log(&rival, "socket"), 0);
-	remove_tree(rival.folder);
+	daemon_forget(&rival);
 	return status;
 }
 
@@ -201,7 +201,7 @@ START_TEST(a_file_that_is_no_socket_is_left_alone)
 	ck_assert_ptr_nonnull(f);
 	ck_assert_int_eq(fgetc(f), 'd');
 	fclose(f);
-	remove_tree(none.folder);
+	daemon_forget(&none);
 	daemon_stop(&d);
 }
 END_TEST
