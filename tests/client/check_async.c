@@ -2,16 +2,12 @@
  * Requests that finish in a callback: exactly once, whatever happens. */
 #include "client/client.h"
 #include "client/item.h"
-#include "tests/client/fake.h"
+#include "tests/client/fixture.h"
 
-#include <check.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct fake fake;
-static qb *q;
 
 struct seen { /* what a callback was told */
 	unsigned calls;
@@ -42,23 +38,6 @@ note(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
 		qb_item_free(seen->keep);
 	seen->keep = item;
 }
-
-static void
-setup(void)
-{
-	fake_init(&fake);
-	fake_run(&fake);
-	ck_assert_int_eq(qb_open(fake.address, &q), QB_OK);
-}
-
-static void
-teardown(void)
-{
-	qb_close(q);
-	fake_done(&fake);
-}
-
-#define ok(call) ck_assert_msg((call) == QB_OK, "%s: %s", #call, qb_error(q))
 
 /* The caller's event loop, until `calls` callbacks have come. */
 static void
@@ -393,12 +372,9 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("async");
 	TCase *t = tcase_create("async");
-	SRunner *runner;
-	int failed;
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, open_broker, close_broker);
 	tcase_add_test(t, started_requests_finish_in_the_callers_loop);
 	tcase_add_test(t, wait_ends_when_all_have_finished);
 	tcase_add_test(t, a_blocking_call_finishes_what_was_started_before);
@@ -414,11 +390,5 @@ main(void)
 	tcase_add_test(t, a_callback_makes_no_connection);
 	tcase_add_test(t, a_callback_may_cancel);
 	tcase_add_test(t, a_long_wait_does_not_hold_up_many_requests);
-	tcase_set_timeout(t, 60);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_case(t);
 }

@@ -3,8 +3,8 @@
  * table of outstanding requests. */
 #include "client/client.h"
 #include "client/item.h"
+#include "tests/client/fixture.h"
 
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #define MANY_ITEMS 3
 
-static qb handle, *q = &handle;
+static qb handle;
 
 struct seen {
 	unsigned calls;
@@ -69,7 +69,7 @@ start(void)
 static void
 stop(void)
 {
-	inbox_abort(q, QB_LOST, "gone");
+	inbox_abort(&handle, QB_LOST, "gone");
 	inbox_done(&handle.in);
 	call_table_done(&handle.calls);
 	qp_out_done(&handle.out);
@@ -97,7 +97,7 @@ feed(const uint8_t *bytes, size_t len, size_t step)
 			done += piece;
 		}
 		ck_assert_uint_gt(done, 0);
-		r = inbox_received(q, done);
+		r = inbox_received(&handle, done);
 		if (r != QB_OK)
 			return r;
 		bytes += done;
@@ -273,7 +273,7 @@ START_TEST(broken_replies_are_malformed)
 		ck_assert_msg(feed((const uint8_t *)broken[_i].bytes, broken[_i].len,
 				   whole ? SIZE_MAX : 1) == QB_MALFORMED,
 			      "%s", broken[_i].what);
-		ck_assert_uint_gt(strlen(qb_error(q)), 0);
+		ck_assert_uint_gt(strlen(qb_error(&handle)), 0);
 		stop();
 	}
 }
@@ -286,7 +286,7 @@ START_TEST(the_last_word_drops_the_connection)
 
 	start();
 	ck_assert_int_eq(feed(word, sizeof(word) - 1, 1), QB_LOST);
-	ck_assert_str_eq(qb_error(q), "bye");
+	ck_assert_str_eq(qb_error(&handle), "bye");
 	stop();
 }
 END_TEST
@@ -299,7 +299,7 @@ START_TEST(an_unknown_status_is_not_taken_for_success)
 	start();
 	ck_assert_int_eq(feed(word, sizeof(word) - 1, 1), QB_OK);
 	ck_assert_int_eq(seen[1].result, QB_MALFORMED);
-	ck_assert_ptr_nonnull(strstr(qb_error(q), "99"));
+	ck_assert_ptr_nonnull(strstr(qb_error(&handle), "99"));
 	stop();
 }
 END_TEST
@@ -390,10 +390,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("inbox");
 	TCase *t = tcase_create("inbox");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, replies_may_be_cut_at_every_byte);
 	tcase_add_test(t, replies_may_come_in_pieces_of_any_size);
@@ -404,12 +401,5 @@ main(void)
 	tcase_add_test(t, mutated_replies_finish_every_request_once);
 	tcase_add_test(t, rids_go_round_those_that_are_still_outstanding);
 	tcase_add_test(t, the_table_grows_and_gives_all_back_in_order);
-	tcase_set_timeout(t, 120);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	free(stream);
-	return failed != 0;
+	return run_case(t);
 }

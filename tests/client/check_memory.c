@@ -2,13 +2,11 @@
  * The n-th allocation fails, for every n: nothing crashes, nothing leaks (with the address
  * sanitizer or valgrind), and the handle can be used again. */
 #include "client/client.h"
-#include "tests/client/fake.h"
+#include "tests/client/fixture.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct fake fake;
 static const char large[300000];
 
 /* --- allocations that fail (-Wl,--wrap) -------------------------------------------- */
@@ -65,7 +63,8 @@ went_well(qb_result r)
 }
 
 static void
-count(qb *q, uint64_t request, qb_result result, uint64_t id, qb_item *item, void *arg)
+count(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+      void *arg)
 {
 	callbacks++;
 	(void)went_well(result);
@@ -73,7 +72,7 @@ count(qb *q, uint64_t request, qb_result result, uint64_t id, qb_item *item, voi
 }
 
 static void
-puts_of_all_kinds(qb *q)
+puts_of_all_kinds(void)
 {
 	struct iovec bodies[2] = {{(void *)"one", 3}, {(void *)large, 20000}};
 
@@ -86,7 +85,7 @@ puts_of_all_kinds(qb *q)
 }
 
 static void
-gets_of_all_kinds(qb *q)
+gets_of_all_kinds(void)
 {
 	qb_item *items[2], *item;
 	qb_table *table;
@@ -109,7 +108,7 @@ gets_of_all_kinds(qb *q)
 }
 
 static void
-started_requests(qb *q)
+started_requests(void)
 {
 	unsigned started = 0;
 
@@ -132,14 +131,12 @@ START_TEST(any_allocation_may_fail)
 	fake_init(&fake);
 	fake_run(&fake);
 	do {
-		qb *q;
-
 		failures = 0;
 		countdown = n++;
 		if (went_well(qb_open(fake.address, &q))) {
-			puts_of_all_kinds(q);
-			gets_of_all_kinds(q);
-			started_requests(q);
+			puts_of_all_kinds();
+			gets_of_all_kinds();
+			started_requests();
 			ck_assert_int_eq(qb_ping(q), QB_OK);
 		}
 		countdown = -1;
@@ -156,7 +153,6 @@ START_TEST(an_item_without_memory_goes_back)
 {
 	qb_item *items[2], *item;
 	unsigned n;
-	qb *q;
 
 	fake_init(&fake);
 	fake_run(&fake);
@@ -184,18 +180,9 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("memory");
 	TCase *t = tcase_create("memory");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(t, any_allocation_may_fail);
 	tcase_add_test(t, an_item_without_memory_goes_back);
-	tcase_set_timeout(t, 120);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_case(t);
 }

@@ -1,31 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Pipelined puts: the window, the flush, what is reported and when. */
 #include "client/client.h"
-#include "tests/client/fake.h"
+#include "tests/client/fixture.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct fake fake;
-static qb *q;
-
-static void
-setup(void)
-{
-	fake_init(&fake);
-	fake_run(&fake);
-	ck_assert_int_eq(qb_open(fake.address, &q), QB_OK);
-}
-
-static void
-teardown(void)
-{
-	qb_close(q);
-	fake_done(&fake);
-}
-
-#define ok(call) ck_assert_msg((call) == QB_OK, "%s: %s", #call, qb_error(q))
 
 static void
 refuse_third(struct fake *f, struct fake_conn *c, const struct fake_request *r)
@@ -257,12 +236,9 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("pipeline");
 	TCase *t = tcase_create("pipeline");
-	SRunner *runner;
-	int failed;
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, open_broker, close_broker);
 	tcase_add_test(t, puts_gather_until_a_flush);
 	tcase_add_test(t, any_other_call_sends_what_gathered);
 	tcase_add_test(t, enough_is_sent_without_asking);
@@ -277,11 +253,5 @@ main(void)
 	tcase_add_test(t, confirmations_may_come_in_any_order);
 	tcase_add_test(t, both_ends_may_be_full);
 	tcase_add_test(t, a_body_is_sent_whole_even_if_the_refusal_overtakes_it);
-	tcase_set_timeout(t, 60);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_case(t);
 }

@@ -2,16 +2,13 @@
  * Time that passes quickly: every look at the clock finds it six seconds on, and every second
  * poll() that may not wait finds nothing. Large bodies on a slow link must arrive all the same. */
 #include "client/client.h"
-#include "tests/client/fake.h"
+#include "tests/client/fixture.h"
 
-#include <check.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static struct fake fake;
-static qb *q;
 static const char large[5000000] = "large";
 
 /* --- the clock (-Wl,--wrap) -------------------------------------------------------- */
@@ -54,9 +51,7 @@ __wrap_poll(struct pollfd *p, nfds_t n, int timeout)
 static void
 setup(void)
 {
-	fake_init(&fake);
-	fake_run(&fake);
-	ck_assert_int_eq(qb_open(fake.address, &q), QB_OK);
+	open_broker();
 	slow = true;
 	empty_polls = 0;
 	empty_next = false;
@@ -66,8 +61,7 @@ static void
 teardown(void)
 {
 	slow = false;
-	qb_close(q);
-	fake_done(&fake);
+	close_broker();
 }
 
 static void
@@ -107,19 +101,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("slow");
 	TCase *t = tcase_create("slow");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_large_item_may_take_its_time_to_arrive);
 	tcase_add_test(t, a_large_item_may_take_its_time_to_leave);
-	tcase_set_timeout(t, 60);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_case(t);
 }
