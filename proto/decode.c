@@ -49,9 +49,8 @@ read_queue(struct qp_reader *in, struct qp_str *ret)
 static bool
 read_timeout(struct qp_reader *in, uint64_t *ret)
 {
-	if (qp_reader_type(in) != QP_NIL)
+	if (!qp_read_if_nil(in))
 		return read_within(in, 0, QP_MAX_COUNT, ret);
-	qp_read_nil(in);
 	*ret = QP_FOREVER;
 	return true;
 }
@@ -103,11 +102,7 @@ read_argument(struct qp_reader *in, char letter, struct qp_request *m)
 	case 'c': return read_within(in, 0, INT64_MAX, &m->cursor);
 	case 'v': return read_within(in, 1, QP_MAX_COUNT, &m->version);
 	case 's': return read_session(in, &m->session);
-	case 'Q':
-		if (qp_reader_type(in) != QP_NIL)
-			return read_queue(in, &m->queue);
-		qp_read_nil(in);
-		return true;
+	case 'Q': return qp_read_if_nil(in) || read_queue(in, &m->queue);
 	default: return false; /* a letter that ops.def does not have */
 	}
 }

@@ -143,12 +143,10 @@ qp_reader_type(const struct qp_reader *r)
 }
 
 uint64_t
-qp_read_uint(struct qp_reader *r)
+qp_read_uint_any(struct qp_reader *r)
 {
 	struct token t;
 
-	if (!r->failed && r->p < r->end && *r->p < 0x80) /* most numbers are small */
-		return *r->p++;
 	return take(r, QP_UINT, &t) ? t.value : 0;
 }
 
@@ -174,14 +172,6 @@ qp_read_bool(struct qp_reader *r)
 	return take(r, QP_BOOL, &t) && t.value;
 }
 
-void
-qp_read_nil(struct qp_reader *r)
-{
-	struct token t;
-
-	take(r, QP_NIL, &t);
-}
-
 static struct qp_str
 read_view(struct qp_reader *r, enum qp_type type)
 {
@@ -194,7 +184,7 @@ read_view(struct qp_reader *r, enum qp_type type)
 }
 
 struct qp_str
-qp_read_str(struct qp_reader *r)
+qp_read_str_any(struct qp_reader *r)
 {
 	return read_view(r, QP_STR);
 }
@@ -206,7 +196,7 @@ qp_read_bin(struct qp_reader *r)
 }
 
 uint32_t
-qp_read_array(struct qp_reader *r)
+qp_read_array_any(struct qp_reader *r)
 {
 	struct token t;
 

@@ -44,15 +44,58 @@ void qp_reader_init(struct qp_reader *r, const void *bytes, size_t len);
 enum qp_type qp_reader_type(const struct qp_reader *r);
 
 /* Each takes one object; when it is of another type the reader fails and 0, false or an
- * empty view comes back. */
-uint64_t qp_read_uint(struct qp_reader *r);
+ * empty view comes back. Most objects of a head have the shortest format, whose first
+ * byte says it all: these are taken here, the others in reader.c. */
+uint64_t qp_read_uint_any(struct qp_reader *r);
+uint32_t qp_read_array_any(struct qp_reader *r);
+struct qp_str qp_read_str_any(struct qp_reader *r);
+
+static inline bool
+qp_reader_first(const struct qp_reader *r, uint8_t mask, uint8_t format)
+{
+	return !r->failed && r->p < r->end && (*r->p & mask) == format;
+}
+
+static inline uint64_t
+qp_read_uint(struct qp_reader *r)
+{
+	return qp_reader_first(r, 0x80, 0x00) ? *r->p++ : qp_read_uint_any(r);
+}
+
+/* The number of elements, which come next. */
+static inline uint32_t
+qp_read_array(struct qp_reader *r)
+{
+	return qp_reader_first(r, 0xf0, 0x90) ? *r->p++ & 0x0fu : qp_read_array_any(r);
+}
+
+static inline struct qp_str
+qp_read_str(struct qp_reader *r)
+{
+	uint32_t len;
+
+	if (!qp_reader_first(r, 0xe0, 0xa0))
+		return qp_read_str_any(r);
+	len = *r->p & 0x1fu;
+	if (r->end - r->p <= (ptrdiff_t)len)
+		return qp_read_str_any(r); /* which says that it fails */
+	r->p += 1 + len;
+	return (struct qp_str){(const char *)r->p - len, len};
+}
+
+/* Takes a nil if one is next. */
+static inline bool
+qp_read_if_nil(struct qp_reader *r)
+{
+	bool nil = qp_reader_first(r, 0xff, 0xc0);
+
+	r->p += nil;
+	return nil;
+}
+
 int64_t qp_read_int(struct qp_reader *r); /* any integer up to INT64_MAX */
 bool qp_read_bool(struct qp_reader *r);
-void qp_read_nil(struct qp_reader *r);
-struct qp_str qp_read_str(struct qp_reader *r);
 struct qp_str qp_read_bin(struct qp_reader *r);
-uint32_t qp_read_array(
-	struct qp_reader *r);		   /* the number of elements, which come next */
 uint32_t qp_read_map(struct qp_reader *r); /* the number of pairs, which come next */
 
 /* Takes one object of any type with all that is in it. Fails beyond QP_MAX_DEPTH. */

@@ -11,7 +11,7 @@ read_as(struct qp_reader *r, enum qp_type type)
 	struct qp_str s = {NULL, 0};
 
 	switch (type) {
-	case QP_NIL: qp_read_nil(r); break;
+	case QP_NIL: qp_read_if_nil(r); break;
 	case QP_BOOL: qp_read_bool(r); break;
 	case QP_UINT: qp_read_uint(r); break;
 	case QP_INT: qp_read_int(r); break;
