@@ -15,7 +15,7 @@
 
 /* However many wait, another client is answered in this time. A daemon that walks over all of them for
  * each that it serves or loses needs far longer. */
-#define RESPONSE_MS (patience_ms() / 10)
+#define RESPONSE_MS (patience_ms() / 30)
 
 static struct daemon d;
 
