@@ -34,13 +34,13 @@ parse_global(int key, char *arg, struct argp_state *state)
 	}
 }
 
-const struct argp args_global = {
+static const struct argp global_argp = {
 	.options = global_options,
 	.parser = parse_global,
 };
 
 const struct argp_child args_children[] = {
-	{&args_global, 0, NULL, -2},
+	{&global_argp, 0, NULL, -2},
 	{0},
 };
 

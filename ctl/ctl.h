@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The exit statuses; exit_status() has the table that leads to them. */
+/* The exit statuses; session.c has the table that leads to them. */
 enum {
 	CTL_DONE = 0,
 	CTL_ERROR = 1,
@@ -66,13 +66,9 @@ int ctl_result_note(const struct ctl *ctl, qb_result result, const char *note);
 int ctl_error(const struct ctl *ctl, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The exit status that stands for a result of the library. */
-int exit_status(qb_result result);
-
 /* --- arguments (args.c) -------------------------------------------------------------- */
 
-/* -s, --json: for the whole tool, and (as children[0]) for each command. */
-extern const struct argp args_global;
+/* -s, --json, as the children of the whole tool's argp and of each command's. */
 extern const struct argp_child args_children[];
 
 /* Parses a command's arguments in the order in which they stand. Wrong ones end the

@@ -22,7 +22,7 @@ static const struct {
 	{QB_LOST, CTL_NO_BROKER},    {QB_STOPPING, CTL_NO_BROKER},
 };
 
-int
+static int
 exit_status(qb_result result)
 {
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
