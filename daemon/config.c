@@ -14,7 +14,8 @@
 #include "daemon/config_value.h"
 #include "daemon/net/address.h"
 
-#define MAX_LINES 10000
+#define DEFAULT_FILE QB_SYSCONFDIR "/qbrokerd.conf"
+#define MAX_LINES    10000
 
 static const struct config_option options[] = {
 #define CONFIG_OPTION(name, member, type, def, min, max, reloadable, help)          \
@@ -181,7 +182,7 @@ static void
 read_file(struct loading *l, const char *file)
 {
 	l->source = FROM_FILE;
-	l->file = file ? file : config_default_file();
+	l->file = file ? file : DEFAULT_FILE;
 	l->in = fopen(l->file, "re");
 	if (!l->in) {
 		if (file || errno != ENOENT)
@@ -345,12 +346,6 @@ config_reload(struct config *config, struct config_changes *ret, char *err,
 	config_free(&fresh);
 	*ret = changes;
 	return 0;
-}
-
-const char *
-config_default_file(void)
-{
-	return QB_SYSCONFDIR "/qbrokerd.conf";
 }
 
 void

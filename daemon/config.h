@@ -80,9 +80,6 @@ struct config_changes {
 int config_reload(struct config *config, struct config_changes *ret, char *err,
 		  size_t errlen) __attribute__((warn_unused_result));
 
-/* Where the file is when nothing else is said. */
-const char *config_default_file(void);
-
 /* Prints the table: one line per option with name, type, default, range, whether a
  * reload takes it over, and what it means, separated by tabs. */
 void config_print_options(FILE *out);

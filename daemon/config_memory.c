@@ -10,8 +10,6 @@
 
 #include "daemon/config_value.h"
 
-#define UNKNOWN_MEMORY (UINT64_C(1) << 30) /* when the system does not say */
-
 /* Lowers `least` to the number in the file. Anything else in it ("max"), and a file that
  * is not there, is no limit. */
 static void

@@ -54,12 +54,6 @@ log_open(bool journal, enum log_level level)
 	state.level = level;
 }
 
-bool
-log_enabled(enum log_level level)
-{
-	return level <= state.level;
-}
-
 /* A pipe or socket that nobody empties must not hold the broker up. A line is shorter
  * than PIPE_BUF: what can be written at all can be written whole. */
 static bool
@@ -108,7 +102,7 @@ log_event(enum log_level level, const char *event, const char *fmt, ...)
 	va_list args;
 	int saved = errno;
 
-	if (!log_enabled(level))
+	if (level > state.level)
 		return;
 	start = len = write_prefix(line, sizeof(line), level);
 	len += (size_t)snprintf(line + len, sizeof(line) - len, "event=%.64s ", event);

@@ -26,9 +26,6 @@ bool log_stderr_is_journal(void);
  * LOG_LEVEL_INFO. May be called again. */
 void log_open(bool journal, enum log_level level);
 
-/* Whether an event of this level is printed: for callers whose arguments cost much. */
-bool log_enabled(enum log_level level);
-
 /* Prints `event=<event> <the formatted pairs>`: log_event(LOG_LEVEL_INFO, "accept",
  * "conn=%u peer=unix", 12). One write; a line is cut at 2 KiB. When stderr takes nothing
  * for 10 ms the line is dropped, the next ones without waiting, and `event=log_dropped

@@ -31,8 +31,7 @@ struct listener {
 struct listeners {
 	struct listener *v;
 	size_t n;
-	struct event *retry; /* pending during an episode, unless `paused` */
-	bool paused;	     /* by listeners_pause() */
+	struct event *retry; /* pending during an episode */
 	bool exhausted;	     /* no file descriptors or memory: not accepting */
 	bool episode; /* has been exhausted until just now, which is logged once */
 	listener_accept *accept;
@@ -116,7 +115,7 @@ readable_cb(evutil_socket_t fd, short what, void *arg)
 	struct listener *listener = arg;
 
 	for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++)
-		if (!accept_one(listener) || listener->all->paused)
+		if (!accept_one(listener))
 			return;
 }
 
@@ -192,22 +191,10 @@ listeners_close(struct listeners *l)
 }
 
 void
-listeners_pause(struct listeners *l)
-{
-	if (l->paused)
-		return;
-	l->paused = true;
-	stop_accepting(l);
-	event_del(l->retry);
-}
-
-void
 listeners_resume(struct listeners *l)
 {
-	if (!l || (!l->paused && !l->exhausted))
-		return;
-	l->paused = false;
-	start_accepting(l);
+	if (l && l->exhausted)
+		start_accepting(l);
 }
 
 const char *

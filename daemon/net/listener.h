@@ -15,7 +15,7 @@ struct event_base;
 struct listeners;
 
 /* Takes over an accepted connection: non-blocking, close-on-exec, TCP_NODELAY set. `fd`
- * is the callee's to close. It may call listeners_pause(), but not listeners_close(). */
+ * is the callee's to close. It must not call listeners_close(). */
 typedef void listener_accept(int fd, const struct sockaddr *peer, socklen_t peer_len,
 			     void *arg);
 
@@ -35,13 +35,9 @@ struct listeners *listeners_open(struct event_base *base, const struct config *c
  * here. NULL is allowed. */
 void listeners_close(struct listeners *l);
 
-/* Stops accepting until listeners_resume(); who connects meanwhile waits in the
- * kernel's backlog. Does nothing when it has stopped already. */
-void listeners_pause(struct listeners *l);
-
-/* Accepts again, after listeners_pause() or when the process had run out of file
- * descriptors or memory: call it whenever a connection has been closed. Cheap when
- * nothing is paused. NULL is allowed. */
+/* Accepts again after the process had run out of file descriptors or memory: call it
+ * whenever a connection has been closed. Cheap when nothing has run out. NULL is
+ * allowed. */
 void listeners_resume(struct listeners *l);
 
 /* Walks over the addresses that are open (`tcp://127.0.0.1:41234`, `unix:/path`), with

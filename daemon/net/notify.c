@@ -8,7 +8,6 @@
 #include "daemon/net/notify.h"
 
 #include <event2/event.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,20 +95,4 @@ void
 notify_stopping(void)
 {
 	tell("STOPPING=1");
-}
-
-void
-notify_status(const char *fmt, ...)
-{
-	char state[512] = "STATUS=";
-	const size_t start = sizeof("STATUS=") - 1;
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(state + start, sizeof(state) - start, fmt, args);
-	va_end(args);
-	for (char *p = state; *p; p++)
-		if (*p == '\n')
-			*p = ' ';
-	tell(state);
 }

@@ -18,7 +18,4 @@ void notify_ready(void);     /* serving; also at the end of a reload */
 void notify_reloading(void); /* a reload begins; notify_ready() ends it */
 void notify_stopping(void);
 
-/* One line for `systemctl status`. */
-void notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
 #endif

@@ -129,23 +129,6 @@ START_TEST(one_address_that_fails_closes_all)
 }
 END_TEST
 
-START_TEST(paused_listeners_accept_nothing_until_they_are_resumed)
-{
-	open_ok(unix_address);
-	listeners_pause(listeners);
-	listeners_pause(listeners);
-	int fd = dial(unix_address);
-	ck_assert_int_ge(fd, 0);
-	event_base_loop(base, EVLOOP_NONBLOCK);
-	ck_assert_int_eq(n_accepted, 0);
-	listeners_resume(listeners);
-	wait_accepted(1);
-	listeners_resume(listeners);
-	listeners_resume(NULL);
-	close(fd);
-}
-END_TEST
-
 START_TEST(one_wakeup_accepts_at_most_64)
 {
 	int fds[100];
@@ -357,7 +340,6 @@ main(void)
 	tcase_add_test(t, other_hosts_are_not_let_in_unless_that_is_said);
 	tcase_add_test(t, v6_sockets_leave_v4_alone);
 	tcase_add_test(t, one_address_that_fails_closes_all);
-	tcase_add_test(t, paused_listeners_accept_nothing_until_they_are_resumed);
 	tcase_add_test(t, one_wakeup_accepts_at_most_64);
 	tcase_add_test(t, used_up_fds_pause_accepting_and_nothing_spins);
 	tcase_add_test(t, a_closed_connection_resumes_accepting_at_once);

@@ -100,8 +100,6 @@ END_TEST
 START_TEST(less_important_events_are_left_out)
 {
 	log_open(true, LOG_LEVEL_WARNING);
-	ck_assert(log_enabled(LOG_LEVEL_ERROR));
-	ck_assert(!log_enabled(LOG_LEVEL_INFO));
 	log_event(LOG_LEVEL_INFO, "quiet", "x=1");
 	ck_assert_str_eq(logged(), "");
 }

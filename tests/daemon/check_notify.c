@@ -58,8 +58,6 @@ START_TEST(the_states_of_a_broker_are_told)
 {
 	notify_ready();
 	ck_assert_str_eq(told(), "READY=1");
-	notify_status("serves %d queues\nand more", 3);
-	ck_assert_str_eq(told(), "STATUS=serves 3 queues and more");
 	notify_reloading();
 	const char *text = told();
 	ck_assert_msg(strncmp(text, "RELOADING=1\nMONOTONIC_USEC=", 27) == 0, "%s",
