@@ -43,7 +43,7 @@ struct conn_input {
 struct conn {
 	struct server *server;
 	int fd;
-	int pidfd; /* of the process that connected, or -1 */
+	int pidfd;	 /* of the process that connected, or -1 */
 	uint32_t number; /* in the log */
 	enum conn_state state;
 	struct qe_session *session; /* CONN_OPEN, and CONN_DRAINING never */
