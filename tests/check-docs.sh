@@ -126,6 +126,23 @@ check_counters() {
 	done <"$work/names"
 }
 
+# Every test that tests/README.md names (`FILE: TEST, TEST`) is there.
+check_test_names() {
+	grep -oE '`[a-z/_-]+(\.sh)?: [a-z][^`]*`' "$srcdir/tests/README.md" | tr -d '`,' >"$work/named"
+	[ "$(wc -l <"$work/named")" -gt 20 ] || wrong "tests/README.md names no tests"
+	while read -r file names; do
+		file=$srcdir/tests/${file%:}
+		[ -e "$file" ] || file=$file.c
+		for name in $names; do
+			case $name in
+			…*) ;;
+			*) grep -qE "START_TEST\($name\)|^test_$name\(" "$file" ||
+				wrong "tests/README.md: there is no $name in $file" ;;
+			esac
+		done
+	done <"$work/named"
+}
+
 check_options
 check_qbrokerd
 check_qbrokerctl
@@ -133,6 +150,7 @@ check_protocol QP_STATUS status.def 3
 check_protocol QP_OP ops.def 4
 check_protocol_options
 check_counters
+check_test_names
 if command -v mandoc >/dev/null; then
 	mandoc -Tlint -W warning "$srcdir"/doc/*.[1-8] || wrong "mandoc finds fault with a manual"
 fi
