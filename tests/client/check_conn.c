@@ -4,6 +4,7 @@
 #include "client/clock.h"
 #include "tests/client/fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -407,6 +408,7 @@ START_TEST(a_full_backlog_is_given_up)
 		(void)!connect(fds[n], (struct sockaddr *)&addr, sizeof(addr));
 	}
 	ck_assert_int_eq(qb_ping(q), QB_NO_BROKER);
+	ck_assert_ptr_nonnull(strstr(qb_error(q), strerror(ETIMEDOUT)));
 	while (n > 0)
 		close(fds[--n]);
 }

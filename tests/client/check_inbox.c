@@ -240,7 +240,7 @@ static const struct {
 	BROKEN("no head", "\0\0\0\0\0\0\0\0"),
 	BROKEN("a head of 65537 bytes", "\0\1\0\1\0\0\0\0"),
 	BROKEN("a head of 4 GiB", "\xff\xff\xff\xff\0\0\0\0"),
-	BROKEN("a body above 2 GiB", "\0\0\0\4\x80\0\0\1\x93\0\3\1"),
+	BROKEN("a body above 2 GiB", "\0\0\0\5\x80\0\0\1\x94\0\3\1\1"),
 	BROKEN("text", "HTTP/1.1 400 Bad Request\r\n\r\n"),
 	BROKEN("a head that is no array", "\0\0\0\1\0\0\0\0\5"),
 	BROKEN("an array without a rid", "\0\0\0\2\0\0\0\0\x91\0"),

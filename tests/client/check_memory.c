@@ -148,6 +148,21 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+START_TEST(a_request_without_memory_changes_nothing)
+{
+	open_broker();
+	for (int i = 0; i < 2; i++) {
+		countdown = 0;
+		ck_assert_int_eq(qb_put(q, "jobs", large, i ? 1000 : 1, 0, NULL),
+				 QB_NO_MEMORY);
+		ck_assert_int_eq(qb_put(q, "jobs", "x", 1, 0, NULL), QB_OK);
+	}
+	ck_assert_uint_eq(fake.n_conns, 1);
+	ck_assert_uint_eq(fake.n_requests, 3);
+	close_broker();
+}
+END_TEST
+
 /* An item that there is no memory for is given back, and the connection lives on. */
 START_TEST(an_item_without_memory_goes_back)
 {
@@ -183,6 +198,7 @@ main(void)
 	TCase *t = tcase_create("memory");
 
 	tcase_add_test(t, any_allocation_may_fail);
+	tcase_add_test(t, a_request_without_memory_changes_nothing);
 	tcase_add_test(t, an_item_without_memory_goes_back);
 	return run_case(t);
 }
