@@ -71,7 +71,7 @@ enum qe_result {
 	QE_TOO_BIG,    /* can never fit: larger than max_bytes or, an atomic batch, than
 			  maxsize */
 	QE_INVALID,    /* a name or a number out of range; a rid that already waits */
-	QE_LIMIT,      /* max_queues, max_sessions or max_waiters is reached */
+	QE_LIMIT,      /* max_queues or max_waiters is reached */
 	QE_NOMEM,
 	QE_NOT_EMPTY,
 	QE_DELETED, /* the queue was deleted while the request waited */
@@ -109,9 +109,9 @@ void qe_configure(struct qe *e, uint64_t now_ns, const struct qe_config *config)
 enum qe_result qe_item_new(struct qe *e, size_t body_len,
 			   struct qe_item **ret_item) QE_MUST_USE;
 
-/* Gives one reference back. */
-void qe_item_unref(struct qe *e, struct qe_item *item);
+/* Takes one more reference; gives one back, and with the last one frees the item. */
 void qe_item_ref(struct qe_item *item);
+void qe_item_unref(struct qe *e, struct qe_item *item);
 
 /* The body, writable until the item has been put, and its length in bytes. */
 void *qe_item_body(struct qe_item *item);
