@@ -267,21 +267,31 @@ qb_result qb_join(qb *q, const char *queue, int64_t timeout_ms);
 qb_result qb_size(qb *q, const char *queue, uint64_t *ret_qsize,
 		  uint64_t *ret_unfinished, int64_t *ret_maxsize);
 
-/* Makes a queue. `options` is an array of "name=value" that ends with NULL, or NULL for
- * the defaults: "maxsize=N"
- * (<= 0: no bound), "max_bytes=N" (0: no bound). If the queue exists, the options must
- * be those it has (QB_MISMATCH names the first that is not), unless `update` is not 0:
- * then they are changed. *ret_created (may be NULL): whether it was made. */
+/* Makes a queue. `options` is an array of "name=value" that ends with NULL: "maxsize=N"
+ * (<= 0: no bound), "max_bytes=N" (0: no bound); what is not in it, or all when it is
+ * NULL, has the broker's defaults. If the queue exists, the options must be those it
+ * has (QB_MISMATCH names the first that is not), unless `update` is not 0: then they
+ * are changed. *ret_created (may be NULL): whether it was made. */
 qb_result qb_declare(qb *q, const char *queue, const char *const *options, int update,
 		     int *ret_created);
 
-qb_result qb_delete(qb *q, const char *queue,
-		    int force); /* QB_NOT_EMPTY unless force; QB_NOT_FOUND */
-qb_result qb_purge(qb *q, const char *queue,
-		   uint64_t *ret_count); /* drops what is not held; QB_NOT_FOUND */
-qb_result qb_shutdown(qb *q, const char *queue,
-		      int immediate);	       /* Queue.shutdown() of Python 3.13 */
-qb_result qb_reopen(qb *q, const char *queue); /* undoes it; QB_NOT_FOUND */
+/* Removes a queue. QB_NOT_EMPTY: it has unfinished items or waiting requests, and
+ * `force` is 0; else its items are gone, those that are held too, and what waits ends
+ * with QB_DELETED. QB_NOT_FOUND. */
+qb_result qb_delete(qb *q, const char *queue, int force);
+
+/* Drops the items that wait; those that are held stay. *ret_count (may be NULL): how
+ * many there were. QB_NOT_FOUND. */
+qb_result qb_purge(qb *q, const char *queue, uint64_t *ret_count);
+
+/* As Queue.shutdown() of Python 3.13: puts, also those that wait, are QB_SHUT_DOWN, gets
+ * are served while there are items and QB_SHUT_DOWN then. If `immediate` is not 0 the
+ * items that wait are dropped, and so are those that are held and come back. Makes the
+ * queue when there is none. */
+qb_result qb_shutdown(qb *q, const char *queue, int immediate);
+
+/* Undoes a shutdown. QB_NOT_FOUND. */
+qb_result qb_reopen(qb *q, const char *queue);
 
 /* --- tables: rows of named values, for administration ---------------------------- */
 
