@@ -1,0 +1,21 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The units are valid, with the broker that was built in the place of the installed one.
+# Runs in the build folder; srcdir is where the sources are.
+set -eu
+srcdir=${srcdir:-.}
+command -v systemd-analyze >/dev/null || exit 77
+[ -e etc/qbrokerd.service ] || exit 77 # configured without units
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+sed "s,^\(Exec[A-Za-z]*=\).*/qbrokerd,\1$PWD/qbrokerd," etc/qbrokerd.service >"$dir/qbrokerd.service"
+grep -q "^ExecStart=$PWD/qbrokerd" "$dir/qbrokerd.service"
+cp "$srcdir/etc/qbrokerd.socket" "$dir"
+status=0
+systemd-analyze verify --man=no --recursive-errors=no "$dir/qbrokerd.service" \
+	"$dir/qbrokerd.socket" >"$dir/said" 2>&1 || status=$?
+cat "$dir/said"
+# Keys that it does not know are told, but are no error to it.
+! grep -F "$dir/" "$dir/said" || status=1
+exit "$status"
