@@ -2,56 +2,15 @@
  *
  * Memory that runs out: a scenario with every verb is run again and again, each time
  * with another allocation that fails. A verb that answers QE_NOMEM has changed nothing,
- * and works when it is tried again. Linked with --wrap for malloc and calloc.
+ * and works when it is tried again.
  */
 #include "tests/core/engine_kit.h"
+#include "tests/lib/alloc_fail.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define QUEUES 12 /* enough for every table to grow */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-static bool counting;		/* only inside the engine */
-static bool all_after;		/* not one allocation fails, but all from then on */
-static unsigned long allocated; /* how many allocations there were */
-static unsigned long fail_at;	/* which one fails; 0: none */
-static bool failed;
-
-static bool
-fails(void)
-{
-	if (!counting)
-		return false;
-	allocated++;
-	if (fail_at == 0 || !(all_after ? allocated >= fail_at : allocated == fail_at))
-		return false;
-	failed = true;
-	return true;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-#define ENGINE(result, call)       \
-	do {                       \
-		counting = true;   \
-		(result) = (call); \
-		counting = false;  \
-	} while (0)
 
 /* What must not change. A queue that is not there yet counts as an empty one. */
 struct view {
@@ -101,15 +60,15 @@ do_put(struct qe_session *s, uint64_t rid, int queue, unsigned n, bool many,
 	enum qe_result result;
 
 	for (unsigned i = 0; i < n; i++) {
-		ENGINE(result, qe_item_new(e, 5, &items[i]));
+		ALLOC_WATCH(result, qe_item_new(e, 5, &items[i]));
 		if (result == QE_OK)
 			continue;
 		while (i-- > 0)
 			qe_item_unref(e, items[i]);
 		return result;
 	}
-	ENGINE(result, qe_put(e, now, s, rid, queue_at(queue), deadline, items, n, many,
-			      atomic, &reply));
+	ALLOC_WATCH(result, qe_put(e, now, s, rid, queue_at(queue), deadline, items, n,
+				   many, atomic, &reply));
 	return finish(result, &reply);
 }
 
@@ -125,7 +84,7 @@ do_get(struct qe_session *s, uint64_t rid, int queue, unsigned min, unsigned max
 	struct qe_reply reply;
 	enum qe_result result;
 
-	ENGINE(result, qe_get(e, now, s, rid, queue_at(queue), &args, &reply));
+	ALLOC_WATCH(result, qe_get(e, now, s, rid, queue_at(queue), &args, &reply));
 	return finish(result, &reply);
 }
 
@@ -136,7 +95,7 @@ step_session(int i)
 	struct qe_session *s;
 	enum qe_result result;
 
-	ENGINE(result, qe_session_new(e, now, id, NULL, &s));
+	ALLOC_WATCH(result, qe_session_new(e, now, id, NULL, &s));
 	return result;
 }
 
@@ -172,7 +131,8 @@ step_declare(int i)
 	bool created;
 	enum qe_result result;
 
-	ENGINE(result, qe_declare(e, now, queue_at(i), &declare, &created, &stats));
+	ALLOC_WATCH(result,
+		    qe_declare(e, now, queue_at(i), &declare, &created, &stats));
 	return result;
 }
 
@@ -187,7 +147,8 @@ step_join(int i)
 {
 	enum qe_result result;
 
-	ENGINE(result, qe_join(e, now, s2, 200 + (uint64_t)i, queue_at(i), QE_NEVER));
+	ALLOC_WATCH(result,
+		    qe_join(e, now, s2, 200 + (uint64_t)i, queue_at(i), QE_NEVER));
 	return result;
 }
 
@@ -209,7 +170,7 @@ step_cancel(int i)
 	struct qe_reply reply;
 	enum qe_result result;
 
-	ENGINE(result, qe_cancel(e, now, s3, 100 + (uint64_t)i));
+	ALLOC_WATCH(result, qe_cancel(e, now, s3, 100 + (uint64_t)i));
 	(void)finish(QE_CANCELLED, &reply);
 	return result;
 }
@@ -220,7 +181,7 @@ step_shutdown(int i)
 	struct qe_reply reply;
 	enum qe_result result;
 
-	ENGINE(result, qe_shutdown(e, now, queue_at(i), false));
+	ALLOC_WATCH(result, qe_shutdown(e, now, queue_at(i), false));
 	(void)finish(QE_CANCELLED, &reply);
 	return result;
 }
@@ -228,11 +189,14 @@ step_shutdown(int i)
 static const struct step {
 	enum qe_result (*run)(int i);
 	int times;
+	bool bends; /* without memory a get of many gives fewer, here or when woken */
 } steps[] = {
-	{step_session, QUEUES},	  {step_wait_one, QUEUES},   {step_wait_many, QUEUES},
-	{step_put, QUEUES},	  {step_put_atomic, QUEUES}, {step_declare, QUEUES},
-	{step_put_waits, QUEUES}, {step_join, QUEUES},	     {step_get, QUEUES},
-	{step_get_many, QUEUES},  {step_cancel, 2},	     {step_shutdown, 3},
+	{step_session, QUEUES, false},	 {step_wait_one, QUEUES, false},
+	{step_wait_many, QUEUES, false}, {step_put, QUEUES, false},
+	{step_put_atomic, QUEUES, true}, {step_declare, QUEUES, false},
+	{step_put_waits, QUEUES, false}, {step_join, QUEUES, false},
+	{step_get, QUEUES, false},	 {step_get_many, QUEUES, true},
+	{step_cancel, 2, false},	 {step_shutdown, 3, false},
 };
 
 /* Runs a step, once more if there was no memory for it. */
@@ -242,18 +206,19 @@ run_step(const struct step *step, int i)
 	struct view before, after;
 	enum qe_result result;
 
-	if (failed) { /* before; from here on there is memory */
+	if (alloc_fail.failed) { /* before; from here on there is memory */
 		ck_assert_int_ne(step->run(i), QE_NOMEM);
 		return;
 	}
 	look(&before);
 	result = step->run(i);
-	if (!failed)
+	if (!alloc_fail.failed)
 		return;
 	ck_assert_ptr_null(qe_check(e));
-	fail_at = 0;
-	if (result != QE_NOMEM) /* a get of many gives fewer */
+	alloc_fail.at = 0;
+	if (step->bends && result == QE_OK)
 		return;
+	ck_assert_int_eq(result, QE_NOMEM);
 	look(&after);
 	ck_assert_mem_eq(&before, &after, sizeof(before));
 	ck_assert_int_ne(step->run(i), QE_NOMEM);
@@ -267,10 +232,10 @@ run_scenario(unsigned long at, bool all)
 	uint64_t count;
 
 	kit_limits((struct qe_config){0});
-	allocated = 0;
-	failed = false;
-	all_after = all;
-	fail_at = at;
+	alloc_fail.count = 0;
+	alloc_fail.failed = false;
+	alloc_fail.all_after = all;
+	alloc_fail.at = at;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
 		for (int k = 0; k < steps[i].times; k++)
 			run_step(&steps[i], k);
@@ -280,7 +245,7 @@ run_scenario(unsigned long at, bool all)
 	while (qe_next_reply(e, &got))
 		qe_reply_done(e, &got);
 	ck_assert_ptr_null(qe_check(e));
-	return failed;
+	return alloc_fail.failed;
 }
 
 START_TEST(a_verb_without_memory_changes_nothing)
@@ -315,26 +280,40 @@ START_TEST(what_cannot_fail_takes_no_memory)
 	ck_assert_int_eq(get_many(s2, 3, "b", 2, 4, 3, QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(qe_join(e, now, s2, 4, name("a"), QE_NEVER), QE_WAIT);
 
-	all_after = true;
-	fail_at = 1;
-	ENGINE(result, qe_release(e, now, s1, tag));
+	alloc_fail.all_after = true;
+	alloc_fail.at = 1;
+	ALLOC_WATCH(result, qe_release(e, now, s1, tag));
 	ck_assert_int_eq(result, QE_OK);
-	ENGINE(result, qe_task_done(e, now, s1, name("a")));
+	ALLOC_WATCH(result, qe_task_done(e, now, s1, name("a")));
 	ck_assert_int_eq(result, QE_OK);
-	ENGINE(result, (qe_session_end(e, now, s1, QE_END_LOST), QE_OK));
+	ALLOC_WATCH(result, (qe_session_end(e, now, s1, QE_END_LOST), QE_OK));
 	expect(s2, 2, QE_OK);
-	ENGINE(next, qe_tick(e, now += 5));
+	ALLOC_WATCH(next, qe_tick(e, now += 5));
 	ck_assert_uint_eq(next, QE_NEVER);
 	expect(s2, 1, QE_FULL_ITEMS);
-	ENGINE(result, qe_cancel(e, now, s2, 3));
+	ALLOC_WATCH(result, qe_cancel(e, now, s2, 3));
 	expect(s2, 3, QE_CANCELLED);
-	ENGINE(result, qe_purge(e, now, name("a"), &next));
+	ALLOC_WATCH(result, qe_purge(e, now, name("a"), &next));
 	expect(s2, 4, QE_OK);
-	ENGINE(result, qe_shutdown(e, now, name("a"), true));
-	ENGINE(result, qe_reopen(e, now, name("a")));
-	ENGINE(result, qe_delete(e, now, name("b"), true));
+	ALLOC_WATCH(result, qe_shutdown(e, now, name("a"), true));
+	ALLOC_WATCH(result, qe_reopen(e, now, name("a")));
+	ALLOC_WATCH(result, qe_delete(e, now, name("b"), true));
 	ck_assert_int_eq(result, QE_OK);
-	ck_assert(!failed);
+	ck_assert(!alloc_fail.failed);
+}
+END_TEST
+
+START_TEST(a_put_of_many_needs_memory_for_its_results)
+{
+	struct qe_item *items[2] = {new_item("a"), new_item("b")};
+	enum qe_result result;
+
+	ck_assert_int_eq(get(s1, 1, "q", NO_WAIT), QE_EMPTY); /* makes the queue */
+	alloc_fail.at = 1;
+	ALLOC_WATCH(result, qe_put(e, now, s1, 1, name("q"), NO_WAIT, items, 2, true,
+				   true, &got));
+	ck_assert_int_eq(result, QE_NOMEM);
+	ck_assert_uint_eq(stats_of("q").ready, 0);
 }
 END_TEST
 
@@ -344,13 +323,13 @@ START_TEST(a_get_of_many_that_waited_gives_one_item_without_memory)
 	enum qe_result result;
 
 	ck_assert_int_eq(get_many(s1, 1, "q", 1, 5, 0, QE_NEVER), QE_WAIT);
-	all_after = true;
-	fail_at = 2; /* the first is for the results of the put */
-	allocated = 0;
-	ENGINE(result,
-	       qe_put(e, now, s2, 1, name("q"), NO_WAIT, items, 3, true, false, &got));
+	alloc_fail.all_after = true;
+	alloc_fail.at = 2; /* the first is for the results of the put */
+	alloc_fail.count = 0;
+	ALLOC_WATCH(result, qe_put(e, now, s2, 1, name("q"), NO_WAIT, items, 3, true,
+				   false, &got));
 	ck_assert_int_eq(result, QE_OK);
-	ck_assert(failed);
+	ck_assert(alloc_fail.failed);
 	qe_reply_done(e, &got);
 	expect(s1, 1, QE_OK);
 	ck_assert_str_eq(bodies(), "a");
@@ -365,21 +344,21 @@ START_TEST(put_get_and_ack_allocate_nothing_but_the_item)
 
 	ck_assert_int_eq(qe_ack(e, now, s1, (put_ok("q", "a"), take(s1, "q", "a"))),
 			 QE_OK);
-	allocated = 0;
+	alloc_fail.count = 0;
 	for (int i = 0; i < 100; i++) {
 		struct qe_item *item = new_item("b");
 
-		ENGINE(result, qe_put(e, now, s1, 1, name("q"), NO_WAIT, &item, 1,
-				      false, false, &got));
+		ALLOC_WATCH(result, qe_put(e, now, s1, 1, name("q"), NO_WAIT, &item, 1,
+					   false, false, &got));
 		ck_assert_int_eq(result, QE_OK);
 		qe_reply_done(e, &got);
-		ENGINE(result, qe_get(e, now, s1, 1, name("q"), &args, &got));
+		ALLOC_WATCH(result, qe_get(e, now, s1, 1, name("q"), &args, &got));
 		ck_assert_int_eq(result, QE_OK);
-		ENGINE(result, qe_ack(e, now, s1, tag_of(got.item)));
+		ALLOC_WATCH(result, qe_ack(e, now, s1, tag_of(got.item)));
 		ck_assert_int_eq(result, QE_OK);
 		qe_reply_done(e, &got);
 	}
-	ck_assert_uint_eq(allocated, 0);
+	ck_assert_uint_eq(alloc_fail.count, 0);
 }
 END_TEST
 
@@ -387,9 +366,9 @@ START_TEST(no_engine_without_memory)
 {
 	struct qe *none;
 
-	fail_at = 1;
-	allocated = 0;
-	ENGINE(none, qe_new(&(struct qe_config){0}));
+	alloc_fail.at = 1;
+	alloc_fail.count = 0;
+	ALLOC_WATCH(none, qe_new(&(struct qe_config){0}));
 	ck_assert_ptr_null(none);
 }
 END_TEST
@@ -399,6 +378,7 @@ add(TCase *tcase)
 {
 	tcase_add_loop_test(tcase, a_verb_without_memory_changes_nothing, 0, 2);
 	tcase_add_test(tcase, what_cannot_fail_takes_no_memory);
+	tcase_add_test(tcase, a_put_of_many_needs_memory_for_its_results);
 	tcase_add_test(tcase, a_get_of_many_that_waited_gives_one_item_without_memory);
 	tcase_add_test(tcase, put_get_and_ack_allocate_nothing_but_the_item);
 	tcase_add_test(tcase, no_engine_without_memory);
