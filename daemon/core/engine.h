@@ -68,8 +68,8 @@ enum qe_result {
 	QE_MISMATCH,
 	QE_STALE,      /* the tag is no lease of this session */
 	QE_NOT_LEASED, /* task_done without a lease */
-	QE_TOO_BIG,    /* can never fit: larger than max_bytes or, an atomic batch, than
-			  maxsize */
+	QE_TOO_BIG,    /* can never fit: larger than max_bytes or, an atomic batch, of
+			  more items than maxsize */
 	QE_INVALID,    /* a name or a number out of range; a rid that already waits */
 	QE_LIMIT,      /* max_queues or max_waiters is reached */
 	QE_NOMEM,
@@ -83,8 +83,8 @@ struct qe_config {
 	int64_t maxsize; /* default of queues that come into being by use; <= 0: none */
 	uint64_t max_bytes;    /* likewise; 0: none */
 	uint64_t memory_limit; /* bytes: a put waits while accepted items would exceed
-				  it; with those that wait, and all else, at most 9/8 of
-				  it is taken */
+				  it, unless there are none; with those that wait, and
+				  all else, at most 9/8 of it is taken */
 	uint32_t max_queues;   /* named queues */
 	uint32_t max_waiters;  /* waiting requests of one session */
 };
@@ -196,8 +196,9 @@ struct qe_name { /* a queue's name: 1 to 255 bytes of UTF-8 without control char
  *
  * One item, `many` false: QE_OK and ret->id; QE_WAIT; or refused: QE_FULL_* (the
  * deadline is not after now and there is no room, or other puts wait before it),
- * QE_SHUT_DOWN, QE_TOO_BIG, QE_INVALID, QE_LIMIT, QE_NOMEM. Every put that waits is
- * served in the order of arrival.
+ * QE_SHUT_DOWN, QE_TOO_BIG, QE_INVALID, QE_LIMIT, QE_NOMEM. The puts that wait for a
+ * queue are served in the order of arrival; queues whose first put waits for memory take
+ * turns, and a put to any other queue waits behind them.
  *
  * `many`: QE_OK with ret->results, or QE_WAIT and the same later. Without `atomic` each
  * item is accepted as soon as there is room, in order; the deadline refuses those that
@@ -232,8 +233,10 @@ struct qe_get {
  * Waiting gets are served in the order of arrival, one item wakes exactly one of them;
  * those for more than one item stand in a line of their own, of which only the first is
  * looked at, and an item goes to whichever of the two lines' first can take it and came
- * earlier. When the deadline of a get of many runs out it takes what is ready. When
- * memory for the list of items is short it gives fewer. */
+ * earlier. When the deadline of a get of many runs out it takes what is ready. It lingers
+ * as long as it is the first of its line and min_items are ready; when others take some
+ * of these it waits for min_items anew. When memory for the list of items is short it
+ * gives fewer. */
 enum qe_result qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		      uint64_t rid, struct qe_name queue, const struct qe_get *get,
 		      struct qe_reply *ret_reply) QE_MUST_USE;
@@ -264,7 +267,7 @@ enum qe_result qe_ack(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		      struct qe_tag tag) QE_MUST_USE;
 
 /* Finishes the session's oldest lease (by the time it was given) on the queue.
- * QE_NOT_LEASED. */
+ * QE_NOT_LEASED, QE_INVALID. */
 enum qe_result qe_task_done(struct qe *e, uint64_t now_ns, struct qe_session *session,
 			    struct qe_name queue) QE_MUST_USE;
 
