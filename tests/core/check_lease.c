@@ -47,6 +47,17 @@ START_TEST(tags_of_all_other_kinds_are_stale)
 }
 END_TEST
 
+START_TEST(new_limits_do_not_change_the_epoch)
+{
+	struct qe_tag tag;
+
+	put_ok("q", "a");
+	tag = take(s1, "q", "a");
+	qe_configure(e, now, &(struct qe_config){.epoch = EPOCH + 1});
+	ck_assert_int_eq(qe_ack(e, now, s1, tag), QE_OK);
+}
+END_TEST
+
 START_TEST(the_tag_of_an_earlier_delivery_is_stale)
 {
 	struct qe_tag first, second;
@@ -273,6 +284,7 @@ add(TCase *tcase)
 {
 	tcase_add_test(tcase, ack_finishes_a_lease_once);
 	tcase_add_test(tcase, tags_of_all_other_kinds_are_stale);
+	tcase_add_test(tcase, new_limits_do_not_change_the_epoch);
 	tcase_add_test(tcase, the_tag_of_an_earlier_delivery_is_stale);
 	tcase_add_test(tcase, task_done_finishes_the_oldest_lease);
 	tcase_add_test(tcase, release_gives_back_to_the_original_place_unworked);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N 20000
+#define N 6000
 
 struct value {
 	uint64_t key;
