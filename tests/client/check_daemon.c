@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/lib/daemon.h"
+#include "tests/lib/run.h"
 
 static struct daemon broker;
 static const char *address;
@@ -319,10 +320,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *s = suite_create("daemon");
 	TCase *t = tcase_create("daemon");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, an_item_is_put_got_given_back_and_finished, 0, 2);
@@ -335,11 +333,5 @@ main(void)
 	tcase_add_loop_test(t, tables_have_every_queue_in_order, 0, 2);
 	tcase_add_loop_test(t, children_have_sessions_of_their_own, 0, 2);
 	tcase_add_test(t, a_killed_broker_is_a_lost_connection_and_a_new_one_is_found);
-	tcase_set_timeout(t, 120);
-	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_case("daemon", t);
 }

@@ -22,10 +22,9 @@
 static char root[64];
 
 int
-run_tests(const char *name, const TTest **tests, size_t n)
+run_case(const char *name, TCase *t)
 {
 	Suite *s = suite_create(name);
-	TCase *t = tcase_create(name);
 	SRunner *sr = srunner_create(s);
 	int failed;
 
@@ -36,14 +35,22 @@ run_tests(const char *name, const TTest **tests, size_t n)
 		return 99;
 	}
 	tcase_set_timeout(t, TEST_S);
-	for (size_t i = 0; i < n; i++)
-		tcase_add_test(t, tests[i]);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
 	remove_tree(root);
 	return failed != 0;
+}
+
+int
+run_tests(const char *name, const TTest **tests, size_t n)
+{
+	TCase *t = tcase_create(name);
+
+	for (size_t i = 0; i < n; i++)
+		tcase_add_test(t, tests[i]);
+	return run_case(name, t);
 }
 
 void

@@ -19,7 +19,10 @@ int run_tests(const char *name, const TTest **tests, size_t n);
 		return run_tests(name, tests, sizeof(tests) / sizeof(*tests)); \
 	}
 
-/* Writes the path of a new folder inside the one that run_tests() removes. */
+/* The same for a case that has fixtures or loops. */
+int run_case(const char *name, TCase *t);
+
+/* Writes the path of a new folder inside the one that run_case() removes. */
 void test_folder(char *ret_path, size_t size);
 
 /* Removes a folder with all that is in it. */
