@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The benchmark: rates of put, get with ack, and put-to-get, beside an echo server on the same kind of socket. The
- * machine's speed drifts, so broker and echo take turns, and the ratio is the median of the turns' ratios. */
+ * The benchmark: rates of put, get with ack, and put-to-get, beside an echo server on
+ * the same kind of socket. The machine's speed drifts, so broker and echo take turns,
+ * and the ratio is the median of the turns' ratios. */
 #include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>

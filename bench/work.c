@@ -90,7 +90,8 @@ get_many_outstanding(qb *q, const struct job *job)
 	check(q, qb_wait(q, QB_FOREVER), "get");
 }
 
-/* Gets and acknowledges everything; at the end the broker has seen the last acknowledgement. */
+/* Gets and acknowledges everything; at the end the broker has seen the last
+ * acknowledgement. */
 static void
 get_all(qb *q, const struct job *job)
 {

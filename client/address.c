@@ -72,8 +72,8 @@ address_parse(const char *text, struct address *ret)
 
 /* --- connecting ------------------------------------------------------------------ */
 
-/* A Unix socket's connect() waits while the backlog is full, but no poll() reports it: its
- * send timeout bounds the wait. */
+/* A Unix socket's connect() waits while the backlog is full, but no poll() reports it:
+ * its send timeout bounds the wait. */
 static bool
 connect_local(int fd, const struct sockaddr *addr, socklen_t len, int64_t deadline)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Addresses of brokers, and sockets connected to them. It knows nothing of what is said on
- * a socket. */
+ * Addresses of brokers, and sockets connected to them. It knows nothing of what is said
+ * on a socket. */
 #ifndef QBROKER_CLIENT_ADDRESS_H
 #define QBROKER_CLIENT_ADDRESS_H
 

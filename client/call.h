@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The requests that wait for their reply, by rid. Rids rise, so they index a ring; one whose
- * slot is still taken by an older request is left out. No I/O. */
+ * The requests that wait for their reply, by rid. Rids rise, so they index a ring; one
+ * whose slot is still taken by an older request is left out. No I/O. */
 #ifndef QBROKER_CLIENT_CALL_H
 #define QBROKER_CLIENT_CALL_H
 

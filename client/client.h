@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The handle, as the library's own files see it. Who may touch what: call.c the table of
- * outstanding requests, inbox.c what is received, conn.c the socket; the files of the public
- * calls (put.c, get.c, ...) go through request.h. */
+ * The handle, as the library's own files see it. Who may touch what: call.c the table
+ * of outstanding requests, inbox.c what is received, conn.c the socket; the files of
+ * the public calls (put.c, get.c, ...) go through request.h. */
 #ifndef QBROKER_CLIENT_CLIENT_H
 #define QBROKER_CLIENT_CLIENT_H
 
@@ -62,7 +62,8 @@ struct qb {
 qb_result error_set(qb *q, qb_result result, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The result of a broker's answer; its text, or the status's own, becomes the sentence. */
+/* The result of a broker's answer; its text, or the status's own, becomes the
+ * sentence. */
 qb_result error_status(qb *q, unsigned status, struct qp_str text);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The guard is one page with MADV_WIPEONFORK (Linux 4.14); where there is none, the pid. */
+ * The guard is one page with MADV_WIPEONFORK (Linux 4.14); where there is none, the
+ * pid. */
 #include "client/fork.h"
 
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Has this process been forked since the guard was set? Answered without a system call, by a
- * page that the kernel wipes in the child. */
+ * Has this process been forked since the guard was set? Answered without a system call,
+ * by a page that the kernel wipes in the child. */
 #ifndef QBROKER_CLIENT_FORK_H
 #define QBROKER_CLIENT_FORK_H
 

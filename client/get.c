@@ -16,8 +16,8 @@ take_item(qb *q, void *ret, struct answer *answer)
 	return QB_OK;
 }
 
-/* With QB_AUTO the acknowledgement leaves now. The items are the caller's whatever becomes
- * of it: at worst they are delivered again. */
+/* With QB_AUTO the acknowledgement leaves now. The items are the caller's whatever
+ * becomes of it: at worst they are delivered again. */
 static void
 send_ack(qb *q)
 {

@@ -165,8 +165,9 @@ report(qb *q)
 	return error_set(q, r, "%s", q->puts.error);
 }
 
-/* At the bound: waits until a quarter of the window is free, so that writes and reads are
- * shared by many puts. What happens to the connection meanwhile is in the report. */
+/* At the bound: waits until a quarter of the window is free, so that writes and reads
+ * are shared by many puts. What happens to the connection meanwhile is in the
+ * report. */
 static qb_result
 make_room(qb *q)
 {
@@ -181,8 +182,8 @@ make_room(qb *q)
 	return report(q);
 }
 
-/* Adds the put and, when enough has gathered, sends it. It has been started then: if the
- * connection is lost now, that is in the next report. */
+/* Adds the put and, when enough has gathered, sends it. It has been started then: if
+ * the connection is lost now, that is in the next report. */
 static qb_result
 start_put(qb *q, struct qp_request *m, const void *body, size_t len)
 {

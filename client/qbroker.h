@@ -39,10 +39,10 @@
  * Timeouts are in milliseconds, 0 (do not wait) to QB_FOREVER; a negative one is
  * QB_INVALID before anything is sent. The broker watches over them. When it does not
  * answer within 10 s after a timeout, or for requests that do not wait within 30 s, the
- * call returns QB_LOST; the time counts from when the request has been sent, and a large
- * body may take its time as long as it moves. When the connection cannot be made within
- * 10 s, or the timeout if that is longer, it is QB_NO_BROKER, or QB_LOST when somebody
- * was there and did not answer.
+ * call returns QB_LOST; the time counts from when the request has been sent, and a
+ * large body may take its time as long as it moves. When the connection cannot be made
+ * within 10 s, or the timeout if that is longer, it is QB_NO_BROKER, or QB_LOST when
+ * somebody was there and did not answer.
  *
  * Memory. Strings and bodies that are passed in are used during the call only, unless
  * it says otherwise. Pointers that a function returns belong to the object that they
@@ -118,9 +118,9 @@ const char *qb_version(void);
  * "tcp://[::1]:port"; NULL stands for the environment's QBROKER_ADDR, and if that is
  * unset or empty for QB_DEFAULT_ADDRESS. On QB_OK *ret is a handle for qb_close(). On
  * QB_NO_BROKER, QB_DENIED, QB_LOST and whatever the broker refuses the connection with
- * (QB_LIMIT, QB_STOPPING, QB_VERSION, ...) too, so that qb_error() can say what happened
- * and a later call can try again. On QB_INVALID (the address) and QB_NO_MEMORY it is
- * NULL. */
+ * (QB_LIMIT, QB_STOPPING, QB_VERSION, ...) too, so that qb_error() can say what
+ * happened and a later call can try again. On QB_INVALID (the address) and QB_NO_MEMORY
+ * it is NULL. */
 #define QB_DEFAULT_ADDRESS "unix:/run/qbroker/qbrokerd.sock"
 qb_result qb_open(const char *address, qb **ret);
 
@@ -174,17 +174,17 @@ qb_result qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body
 qb_result qb_put_many(qb *q, const char *queue, const struct iovec *bodies, unsigned n,
 		      int atomic, int64_t timeout_ms, int64_t *ret_ids);
 
-/* Puts without waiting for the confirmation: the pipelined put. The body is the caller's
- * again when the call returns. While the queue is full the put waits in the broker, for
- * ever. Up to the handle's window of puts (qb_set_window()) may be outstanding; at the
- * bound the call waits until a part of it is free. Data is sent when enough has
- * gathered, and by every other call.
+/* Puts without waiting for the confirmation: the pipelined put. The body is the
+ * caller's again when the call returns. While the queue is full the put waits in the
+ * broker, for ever. Up to the handle's window of puts (qb_set_window()) may be
+ * outstanding; at the bound the call waits until a part of it is free. Data is sent
+ * when enough has gathered, and by every other call.
  *
  * A put that the broker refuses, or whose connection is lost, is reported once: by the
  * next qb_put_start() or qb_flush(), or by qb_close_wait(), as their result;
- * qb_failed_puts() counts them. So a result other than QB_OK is about earlier puts, or an
- * argument, or there is no broker: this item has not been put. Never loses silently: at
- * exit, call qb_close_wait(). */
+ * qb_failed_puts() counts them. So a result other than QB_OK is about earlier puts, or
+ * an argument, or there is no broker: this item has not been put. Never loses silently:
+ * at exit, call qb_close_wait(). */
 qb_result qb_put_start(qb *q, const char *queue, const void *body, size_t len);
 
 /* Waits until every pipelined put is confirmed. QB_OK: all those since the last report
@@ -284,10 +284,10 @@ qb_result qb_delete(qb *q, const char *queue, int force);
  * many there were. QB_NOT_FOUND. */
 qb_result qb_purge(qb *q, const char *queue, uint64_t *ret_count);
 
-/* As Queue.shutdown() of Python 3.13: puts, also those that wait, are QB_SHUT_DOWN, gets
- * are served while there are items and QB_SHUT_DOWN then. If `immediate` is not 0 the
- * items that wait are dropped, and so are those that are held and come back. Makes the
- * queue when there is none. */
+/* As Queue.shutdown() of Python 3.13: puts, also those that wait, are QB_SHUT_DOWN,
+ * gets are served while there are items and QB_SHUT_DOWN then. If `immediate` is not 0
+ * the items that wait are dropped, and so are those that are held and come back. Makes
+ * the queue when there is none. */
 qb_result qb_shutdown(qb *q, const char *queue, int immediate);
 
 /* Undoes a shutdown. QB_NOT_FOUND. */
@@ -321,9 +321,9 @@ void qb_table_free(qb_table *table);
  * `item` is the callback's to free (get only, and only with QB_OK). `id` is that of the
  * item that was put. qb_error() has the sentence when the result is not QB_OK. When the
  * connection is lost or the handle is closed, outstanding requests are finished with
- * QB_LOST (with QB_MALFORMED when the broker broke the protocol). The callback may start
- * and cancel requests (QB_LOST when there is no connection: it cannot wait for a new
- * one); calls that may wait are QB_BAD_STATE in it, also closing the handle. */
+ * QB_LOST (with QB_MALFORMED when the broker broke the protocol). The callback may
+ * start and cancel requests (QB_LOST when there is no connection: it cannot wait for a
+ * new one); calls that may wait are QB_BAD_STATE in it, also closing the handle. */
 typedef void qb_done(qb *q, uint64_t request, qb_result result, uint64_t id,
 		     qb_item *item, void *arg);
 

@@ -8,8 +8,9 @@
 #define HEAD_BYTES 256 /* at least what a head takes beside its strings and lists */
 #define NUMBER	   9   /* bytes of the longest integer */
 
-/* Room for the whole request in one piece, so that it is added or nothing is. What is not copied, or
- * one of many bodies, may still fail later: then the connection is given up. */
+/* Room for the whole request in one piece, so that it is added or nothing is. What is
+ * not copied, or one of many bodies, may still fail later: then the connection is given
+ * up. */
 static bool
 reserve(qb *q, const struct qp_request *m, size_t body_len)
 {

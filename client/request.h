@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From a public call to a request and back: what every call verifies first, adding a request
- * to what is sent, waiting for its answer. */
+ * From a public call to a request and back: what every call verifies first, adding a
+ * request to what is sent, waiting for its answer. */
 #ifndef QBROKER_CLIENT_REQUEST_H
 #define QBROKER_CLIENT_REQUEST_H
 
@@ -49,8 +49,8 @@ struct bodies {
 	bool lasting; /* they outlive the sending: large ones need not be copied */
 };
 
-/* Adds a request to what is sent; *call tells how it is to be finished, and gets its rid.
- * QB_NO_MEMORY: it was not added. */
+/* Adds a request to what is sent; *call tells how it is to be finished, and gets its
+ * rid. QB_NO_MEMORY: it was not added. */
 qb_result request_add(qb *q, struct qp_request *m, const struct bodies *bodies,
 		      struct call *call);
 
@@ -62,8 +62,8 @@ qb_result request_mute(qb *q, struct qp_request *m);
 
 /* A request whose answer is waited for. */
 struct wait {
-	/* Called with an answer that is QB_OK; its result counts. QB_MALFORMED makes the
-	 * connection be dropped. May be NULL. */
+	/* Called with an answer that is QB_OK; its result counts. QB_MALFORMED makes
+	 * the connection be dropped. May be NULL. */
 	qb_result (*take)(qb *q, void *ret, struct answer *answer);
 	void *ret;
 	uint8_t ack;	    /* GET, GET_MANY */
@@ -75,9 +75,9 @@ struct wait {
 };
 
 /* Sends the request and waits for its answer; `bodies` may be NULL. QB_LOST, and the
- * connection is dropped, when the answer does not begin within `answer_ms` from when the
- * request has been sent, or nothing moves for the grace while one of the two is under way:
- * a large body may take its time. */
+ * connection is dropped, when the answer does not begin within `answer_ms` from when
+ * the request has been sent, or nothing moves for the grace while one of the two is
+ * under way: a large body may take its time. */
 qb_result request_run(qb *q, struct qp_request *m, const struct bodies *bodies,
 		      struct wait *w, int64_t answer_ms);
 

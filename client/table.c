@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Tables of named values: the rows that QUEUES and STATS answer with, decoded at once, so that
- * looking something up cannot fail. */
+ * Tables of named values: the rows that QUEUES and STATS answer with, decoded at once,
+ * so that looking something up cannot fail. */
 #include "client/item.h"
 #include "client/request.h"
 
@@ -26,8 +26,8 @@ struct qb_table {
 
 /* --- building ---------------------------------------------------------------------- */
 
-/* The array with room for `more` elements behind the first `n`; NULL: no memory, and the
- * array is as it was. */
+/* The array with room for `more` elements behind the first `n`; NULL: no memory, and
+ * the array is as it was. */
 static void *
 make_room(void *array, size_t *max, size_t n, size_t more, size_t size)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the commands of qbrokerctl share: the session, the parsing of arguments, the ways
- * out. Of ours it knows client/qbroker.h and nothing else. */
+ * What the commands of qbrokerctl share: the session, the parsing of arguments, the
+ * ways out. Of ours it knows client/qbroker.h and nothing else. */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
@@ -52,7 +52,8 @@ ctl_command cmd_top;
 
 /* --- session (session.c) ------------------------------------------------------------ */
 
-/* Opens the session. Returns an exit status; when that is not 0, the error is printed. */
+/* Opens the session. Returns an exit status; when that is not 0, the error is
+ * printed. */
 int ctl_connect(struct ctl *ctl);
 
 /* Prints the error of the last call of the library, if `result` is one, and returns its
@@ -75,8 +76,8 @@ extern const struct argp_child args_children[];
  * program with CTL_USAGE. */
 void args_parse(const struct argp *argp, int argc, char **argv, void *input);
 
-/* What every command's parser leaves to us: hands `ctl` to the global options; takes the
- * first argument as the queue, which must be there. */
+/* What every command's parser leaves to us: hands `ctl` to the global options; takes
+ * the first argument as the queue, which must be there. */
 error_t args_queue(int key, char *arg, struct argp_state *state, struct ctl *ctl);
 
 /* The same for commands without any argument. */

@@ -62,7 +62,8 @@ common_prefix(const char *a, const char *b)
 	return n;
 }
 
-/* Ends the program, with the commands that begin most like the one that is not there. */
+/* Ends the program, with the commands that begin most like the one that is not
+ * there. */
 static int
 unknown(const char *name)
 {

@@ -19,7 +19,8 @@ int out_json(json_t *document);
 /* A row of a table of the library as a JSON object, with everything that it has. */
 json_t *out_row(const qb_table *table, unsigned row);
 
-/* Flushes stdout. Returns an exit status, with the error printed when bytes were lost. */
+/* Flushes stdout. Returns an exit status, with the error printed when bytes were
+ * lost. */
 int out_flush(bool json);
 
 /* --- tables for the eye (grid.c) ----------------------------------------------------- */
@@ -56,9 +57,9 @@ enum items_format {
 	ITEMS_JSON,  /* each item as a JSON object on a line */
 };
 
-/* Writes items to stdout, past stdio. *ret_written: how many of them, from the first, are
- * out with their last byte. Returns 0, or the errno that stopped it: EINTR when a caught
- * signal did. */
+/* Writes items to stdout, past stdio. *ret_written: how many of them, from the first,
+ * are out with their last byte. Returns 0, or the errno that stopped it: EINTR when a
+ * caught signal did. */
 int items_write(qb_item *const *items, unsigned n, enum items_format format,
 		unsigned *ret_written);
 

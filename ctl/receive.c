@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The library's blocking calls cannot be interrupted, so what takes time is a started get
- * and a poll() of our own; the blocking call takes only what is already there. */
+ * The library's blocking calls cannot be interrupted, so what takes time is a started
+ * get and a poll() of our own; the blocking call takes only what is already there. */
 #include <config.h>
 
 #include "ctl/receive.h"

@@ -13,8 +13,8 @@ struct receive {
 	int watch_fd; /* an output: the wait is over when its reader is gone; or -1 */
 };
 
-/* Gets 1 to `max` items (at most QB_MAX_BATCH), as many as are there; waits for the first
- * one. QB_CANCELLED: a signal was caught, or the reader is gone. */
+/* Gets 1 to `max` items (at most QB_MAX_BATCH), as many as are there; waits for the
+ * first one. QB_CANCELLED: a signal was caught, or the reader is gone. */
 qb_result receive_items(const struct receive *r, unsigned max, qb_item **ret_items,
 			unsigned *ret_n);
 

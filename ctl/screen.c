@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The sequences are those that every terminal of today knows; more would be a reason for
- * curses. */
+ * The sequences are those that every terminal of today knows; more would be a reason
+ * for curses. */
 #include <config.h>
 
 #include "ctl/screen.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The alternate screen of a terminal, which is left as it was found, whatever ends us. */
+ * The alternate screen of a terminal, which is left as it was found, whatever ends
+ * us. */
 #ifndef CTL_SCREEN_H
 #define CTL_SCREEN_H
 

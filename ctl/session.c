@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The session with the broker, and the one place where the library's results become error
- * lines and exit statuses. */
+ * The session with the broker, and the one place where the library's results become
+ * error lines and exit statuses. */
 #include <config.h>
 
 #include "ctl/ctl.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Ending in order: a signal is remembered and interrupts what waits, and the command then
- * gives back what it holds. */
+ * Ending in order: a signal is remembered and interrupts what waits, and the command
+ * then gives back what it holds. */
 #include <config.h>
 
 #include "ctl/ctl.h"

@@ -9,12 +9,13 @@
 
 struct app;
 
-/* Opens the sockets and makes everything ready to serve. `config` is borrowed, and changed by a reload. NULL, with
- * a sentence in `err`, when something cannot be had. */
+/* Opens the sockets and makes everything ready to serve. `config` is borrowed, and
+ * changed by a reload. NULL, with a sentence in `err`, when something cannot be had. */
 struct app *app_new(struct config *config, char *err, size_t errlen)
 	__attribute__((warn_unused_result));
 
-/* Serves until SIGTERM or SIGINT; SIGHUP reloads the configuration. Returns the exit status. */
+/* Serves until SIGTERM or SIGINT; SIGHUP reloads the configuration. Returns the exit
+ * status. */
 int app_run(struct app *app);
 
 void app_free(struct app *app);

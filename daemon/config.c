@@ -123,7 +123,8 @@ set_defaults(struct loading *l)
 
 /* One line without white space around it. NULL: no more, or an error. What inih would
  * let pass, or cut, is refused here: it gets no line that does not fit, no control
- * characters, and no line that begins with a blank, which would continue the one before. */
+ * characters, and no line that begins with a blank, which would continue the one
+ * before. */
 static char *
 read_line(char *buf, int size, void *arg)
 {

@@ -61,7 +61,8 @@ struct config {
 };
 
 /* Loads a configuration. 0; or -1 with a sentence in `err` that names file and line (or
- * the command line's option), option, value and what is allowed, and `ret` unchanged. */
+ * the command line's option), option, value and what is allowed, and `ret`
+ * unchanged. */
 int config_load(struct config *ret, const struct config_args *args, char *err,
 		size_t errlen) __attribute__((warn_unused_result));
 

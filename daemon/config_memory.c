@@ -10,8 +10,8 @@
 
 #include "daemon/config_value.h"
 
-/* Lowers `least` to the number in the file. Anything else in it ("max"), and a file that
- * is not there, is no limit. */
+/* Lowers `least` to the number in the file. Anything else in it ("max"), and a file
+ * that is not there, is no limit. */
 static void
 lower_to_file(uint64_t *least, const char *path)
 {

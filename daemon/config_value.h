@@ -40,7 +40,8 @@ const char *config_range(const struct config_option *option, char *buf, size_t s
 
 /* Parses `text` as the option's type into `member`, the option's place in a struct
  * config; a list gets one more entry, a string is replaced. NULL; or what is wrong with
- * it, as static text that goes on a sentence ("is not a size"), and nothing is changed. */
+ * it, as static text that goes on a sentence ("is not a size"), and nothing is
+ * changed. */
 const char *config_parse(const struct config_option *option, const char *text,
 			 void *member);
 

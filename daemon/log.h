@@ -27,9 +27,9 @@ bool log_stderr_is_journal(void);
 void log_open(bool journal, enum log_level level);
 
 /* Prints `event=<event> <the formatted pairs>`: log_event(LOG_LEVEL_INFO, "accept",
- * "conn=%u peer=unix", 12). One write; a line is cut at 2 KiB. When stderr takes nothing
- * for 10 ms the line is dropped, the next ones without waiting, and `event=log_dropped
- * lines=N` says so later. */
+ * "conn=%u peer=unix", 12). One write; a line is cut at 2 KiB. When stderr takes
+ * nothing for 10 ms the line is dropped, the next ones without waiting, and
+ * `event=log_dropped lines=N` says so later. */
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -78,8 +78,9 @@ parse_one(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Every connection costs a file descriptor, over a Unix socket another for the process at its end; the limit that shells hand down is often
- * below max_connections, and a process may raise it by itself. */
+/* Every connection costs a file descriptor, over a Unix socket another for the process
+ * at its end; the limit that shells hand down is often below max_connections, and a
+ * process may raise it by itself. */
 static void
 raise_fd_limit(const struct config *config)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * get QUEUE: prints every item, a line each, until the queue is empty for a second. An item is
- * finished once it has been printed: when this program is killed before, another gets it. */
+ * get QUEUE: prints every item, a line each, until the queue is empty for a second. An
+ * item is finished once it has been printed: when this program is killed before,
+ * another gets it. */
 #include <qbroker.h>
 #include <stdio.h>
 

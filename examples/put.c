@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * put QUEUE: every line of standard input becomes an item. The puts are pipelined: the last
- * call says whether all of them were accepted. */
+ * put QUEUE: every line of standard input becomes an item. The puts are pipelined: the
+ * last call says whether all of them were accepted. */
 #include <qbroker.h>
 #include <stdio.h>
 #include <stdlib.h>

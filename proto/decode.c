@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Heads to messages, in one pass over the bytes with the bounded reader; nothing is allocated. What the
- * signature of the operation asks for is read letter by letter. Only when that fails is the head walked
- * again, to tell a head that is broken from one that is merely wrong. */
+ * Heads to messages, in one pass over the bytes with the bounded reader; nothing is
+ * allocated. What the signature of the operation asks for is read letter by letter.
+ * Only when that fails is the head walked again, to tell a head that is broken from one
+ * that is merely wrong. */
 #include "proto/signature.h"
 
 #include <inttypes.h>
@@ -62,7 +63,8 @@ read_session(struct qp_reader *in, struct qp_str *ret)
 	return !in->failed && ret->len == QP_SESSION_BYTES;
 }
 
-/* An array of `unit` * (1 to 1000) numbers, each verified now, read by the caller later. */
+/* An array of `unit` * (1 to 1000) numbers, each verified now, read by the caller
+ * later. */
 static bool
 read_numbers(struct qp_reader *in, unsigned unit, uint64_t max, struct qp_list *ret)
 {

@@ -45,7 +45,8 @@ const char *qp_op_name(unsigned op);
 enum qp_body qp_op_body(enum qp_op op);
 
 /* The map at the end of a request or a reply. Bit 1 << QP_HAS_<name> of `present` says
- * whether it is given; a member that is not given has no value: QP_OPT() reads it as 0. */
+ * whether it is given; a member that is not given has no value: QP_OPT() reads it as
+ * 0. */
 #define QP_OPTION(name, ctype, type, min, max) QP_HAS_##name,
 enum qp_option {
 #include "proto/options.def"
@@ -81,7 +82,8 @@ struct qp_item {
 	uint64_t crashes;
 };
 
-/* Which members count is the operation's signature in ops.def; the others have no value. */
+/* Which members count is the operation's signature in ops.def; the others have no
+ * value. */
 struct qp_request {
 	enum qp_op op;
 	uint64_t rid;

@@ -62,7 +62,8 @@ qp_status_text(unsigned status)
 	return status < N_STATUSES ? status_rows[status].text : NULL;
 }
 
-/* Takes one character of UTF-8 (RFC 3629: shortest form, no surrogates); 0 when there is none. */
+/* Takes one character of UTF-8 (RFC 3629: shortest form, no surrogates); 0 when there
+ * is none. */
 static size_t
 utf8_next(const uint8_t *p, size_t len, uint32_t *ret_char)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The output list. A connection with nothing to send holds no block; the first one is small, so that a
- * short reply costs a short allocation, and a busy connection goes on with large ones. */
+ * The output list. A connection with nothing to send holds no block; the first one is
+ * small, so that a short reply costs a short allocation, and a busy connection goes on
+ * with large ones. */
 #include "proto/out.h"
 
 #include <stdlib.h>

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The bounded msgpack cursor. Format: github.com/msgpack/msgpack/blob/master/spec.md. */
+ * The bounded msgpack cursor. Format:
+ * github.com/msgpack/msgpack/blob/master/spec.md. */
 #include "proto/reader.h"
 
 #include <endian.h>
 #include <string.h>
 
-/* One object's first bytes: `value` is a number's bits, or the length or count of what follows. */
+/* One object's first bytes: `value` is a number's bits, or the length or count of what
+ * follows. */
 struct token {
 	enum qp_type type;
 	uint64_t value;
@@ -211,8 +213,8 @@ qp_read_map(struct qp_reader *r)
 	return take(r, QP_MAP, &t) ? (uint32_t)t.value : 0;
 }
 
-/* Takes one object that is no container, or a container's first bytes: then `*ret_inside` says how many
- * objects come next that belong to it. */
+/* Takes one object that is no container, or a container's first bytes: then
+ * `*ret_inside` says how many objects come next that belong to it. */
 static bool
 skip_flat(struct qp_reader *r, uint64_t *ret_inside)
 {

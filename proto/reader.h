@@ -101,7 +101,8 @@ uint32_t qp_read_map(struct qp_reader *r); /* the number of pairs, which come ne
 /* Takes one object of any type with all that is in it. Fails beyond QP_MAX_DEPTH. */
 void qp_read_skip(struct qp_reader *r);
 
-/* Whether `bytes` are exactly one well-formed object, nested at most QP_MAX_DEPTH deep. */
+/* Whether `bytes` are exactly one well-formed object, nested at most QP_MAX_DEPTH
+ * deep. */
 bool qp_well_formed(const void *bytes, size_t len);
 
 #endif

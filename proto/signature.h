@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The rows of ops.def and options.def as tables, and what decoders share. Private to proto/. */
+ * The rows of ops.def and options.def as tables, and what decoders share. Private to
+ * proto/. */
 #ifndef QBROKER_PROTO_SIGNATURE_H
 #define QBROKER_PROTO_SIGNATURE_H
 

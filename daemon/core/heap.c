@@ -37,7 +37,8 @@ heap_insert(struct heap *h, struct heap_node *node)
 	while (*link && rank(*link) < mine)
 		link = h->before(node, *link) ? &(*link)->left : &(*link)->right;
 
-	/* Here it belongs. What is below is split into what comes before and after it. */
+	/* Here it belongs. What is below is split into what comes before and after
+	 * it. */
 	struct heap_node *t = *link;
 	struct heap_node **left = &node->left, **right = &node->right;
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A priority queue whose links live in its elements. It is a treap: a search tree by the
- * caller's order, kept shallow by pretending that the elements came in the order of a
- * hash of their addresses. Unlike a heap in an array it takes no memory, so nothing has
- * to be reserved for an item that may come back, it can be given away whole in O(1), and
- * it can be walked in order. Insertion and removal are O(log n), the first is O(1).
+ * A priority queue whose links live in its elements. It is a treap: a search tree by
+ * the caller's order, kept shallow by pretending that the elements came in the order of
+ * a hash of their addresses. Unlike a heap in an array it takes no memory, so nothing
+ * has to be reserved for an item that may come back, it can be given away whole in
+ * O(1), and it can be walked in order. Insertion and removal are O(log n), the first is
+ * O(1).
  */
 #ifndef QBROKER_CORE_HEAP_H
 #define QBROKER_CORE_HEAP_H
@@ -35,7 +36,8 @@ void heap_remove(struct heap *h, struct heap_node *node);
  */
 struct heap_node *heap_from(const struct heap *h, const struct heap_node *probe);
 
-/* Empties the heap in O(1): all its nodes are added to the tree `*trash`, in no order. */
+/* Empties the heap in O(1): all its nodes are added to the tree `*trash`, in no
+ * order. */
 void heap_discard(struct heap *h, struct heap_node **trash);
 
 /* Takes one node out of such a tree; NULL when nothing was ready yet but the call got

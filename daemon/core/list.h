@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A doubly linked circular list whose links live in its elements: nothing is allocated,
- * every operation is O(1). A head and an element that is on no list point at themselves.
+ * every operation is O(1). A head and an element that is on no list point at
+ * themselves.
  */
 #ifndef QBROKER_CORE_LIST_H
 #define QBROKER_CORE_LIST_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Work that is done in small shares: giving back the leases of sessions that have ended,
- * and freeing what was deleted or purged. All of it has been counted before.
+ * Work that is done in small shares: giving back the leases of sessions that have
+ * ended, and freeing what was deleted or purged. All of it has been counted before.
  */
 #ifndef QBROKER_CORE_SWEEP_H
 #define QBROKER_CORE_SWEEP_H

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A hash table from a 64-bit hash to a pointer: open addressing, linear probing, a power
- * of two of slots, removal by shifting back (no tombstones). It knows nothing of what it
- * holds; equality is the caller's.
+ * A hash table from a 64-bit hash to a pointer: open addressing, linear probing, a
+ * power of two of slots, removal by shifting back (no tombstones). It knows nothing of
+ * what it holds; equality is the caller's.
  *
- * It grows and shrinks a few slots at a time: while it does there is an old array beside
- * the new one, and every insertion and removal moves some of it. So no call takes long,
- * whatever the size. Room is reserved apart from inserting, so that an insertion cannot
- * fail in the middle of something.
+ * It grows and shrinks a few slots at a time: while it does there is an old array
+ * beside the new one, and every insertion and removal moves some of it. So no call
+ * takes long, whatever the size. Room is reserved apart from inserting, so that an
+ * insertion cannot fail in the middle of something.
  */
 #ifndef QBROKER_CORE_TABLE_H
 #define QBROKER_CORE_TABLE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the engine answers, as frames. Small bodies are copied behind their heads, so that one write takes many
- * of them; large ones are sent from the item itself. */
+ * What the engine answers, as frames. Small bodies are copied behind their heads, so
+ * that one write takes many of them; large ones are sent from the item itself. */
 #include "daemon/net/deliver.h"
 
 #include <stdarg.h>

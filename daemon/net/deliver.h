@@ -5,7 +5,8 @@
 
 #include "daemon/net/conn.h"
 
-/* Answers a put, get or join that is finished; the reply is given back to the engine. */
+/* Answers a put, get or join that is finished; the reply is given back to the
+ * engine. */
 void deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply);
 
 /* Answers everything in the engine that waited and is finished. */
@@ -21,7 +22,8 @@ void deliver_ok(struct conn *c, const struct qp_request *request);
 /* Answers with one item, as GET and PEEK do. Takes over the reference. */
 void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item);
 
-/* Answers with a refusal: the engine's result, or a status and a sentence of its own. `rid` 0: nothing is said. */
+/* Answers with a refusal: the engine's result, or a status and a sentence of its own.
+ * `rid` 0: nothing is said. */
 void deliver_result(struct conn *c, uint64_t rid, enum qe_result result);
 void deliver_refusal(struct conn *c, uint64_t rid, enum qp_status status,
 		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Frames out of a stream. All connections read into one shared buffer; a connection keeps bytes of its own only for
- * a frame that is not there whole. A large body is read straight into the item that it becomes. */
+ * Frames out of a stream. All connections read into one shared buffer; a connection
+ * keeps bytes of its own only for a frame that is not there whole. A large body is read
+ * straight into the item that it becomes. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +49,8 @@ keep(struct conn *c, const uint8_t *p, size_t len)
 	server_watch(c->server);
 }
 
-/* The head is there, the large body is not: from now on it is read in place, or thrown away. */
+/* The head is there, the large body is not: from now on it is read in place, or thrown
+ * away. */
 static void
 begin_body(struct conn *c, struct qp_frame f, const uint8_t *head, size_t have)
 {
@@ -139,7 +141,8 @@ body_is_whole(struct conn *c)
 	pause_if_full(c);
 }
 
-/* `n` bytes have been read: the first of them into the body in progress, the others into the buffer. */
+/* `n` bytes have been read: the first of them into the body in progress, the others
+ * into the buffer. */
 static void
 took_body(struct conn *c, size_t n, size_t left)
 {

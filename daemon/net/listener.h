@@ -21,8 +21,8 @@ typedef void listener_accept(int fd, const struct sockaddr *peer, socklen_t peer
 
 /* Opens every address of `config->listen` and begins to accept; `arg` goes to `accept`.
  * When systemd has passed sockets these are used, and `config->listen` counts only for
- * the kinds (unix, tcp) of which none was passed. NULL, with a sentence in `err` that names
- * the address, when one cannot be opened; then none is open.
+ * the kinds (unix, tcp) of which none was passed. NULL, with a sentence in `err` that
+ * names the address, when one cannot be opened; then none is open.
  *
  * A Unix socket's file is replaced only when nobody serves it: the lock on PATH.lock
  * decides between brokers, a connection test finds any other server. `config` is not

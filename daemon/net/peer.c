@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The kernel knows who connected; a copy of the socket in a forked child does not change that. */
+ * The kernel knows who connected; a copy of the socket in a forked child does not
+ * change that. */
 #include "daemon/net/peer.h"
 
 #include <fcntl.h>
@@ -11,8 +12,8 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* Before Linux 6.5, by number: when the process has ended already its number may be another's, whose end says
- * nothing; the end of file still does. */
+/* Before Linux 6.5, by number: when the process has ended already its number may be
+ * another's, whose end says nothing; the end of file still does. */
 static int
 pidfd_by_number(int fd)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The rows of QUEUES and STATS. Their columns are listed in PROTOCOL.md, and nowhere else but here. */
+ * The rows of QUEUES and STATS. Their columns are listed in PROTOCOL.md, and nowhere
+ * else but here. */
 #include <unistd.h>
 
 #include <config.h>

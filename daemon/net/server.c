@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The loop's turn. libevent says who is ready and when time has passed; here, once per turn, what the engine
- * has finished is answered and every connection with something to say is written to. */
+ * The loop's turn. libevent says who is ready and when time has passed; here, once per
+ * turn, what the engine has finished is answered and every connection with something to
+ * say is written to. */
 #include "daemon/net/server.h"
 
 #include <stdlib.h>
@@ -135,7 +136,8 @@ server_accept(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg
 			    "the broker has max_connections connections");
 }
 
-/* Sets the timer to the engine's next deadline. A timer that is too early is left alone: it costs one turn. */
+/* Sets the timer to the engine's next deadline. A timer that is too early is left
+ * alone: it costs one turn. */
 static void
 set_timer(struct server *s)
 {
@@ -151,8 +153,8 @@ set_timer(struct server *s)
 	s->timer_ns = event_add(&s->timer, &wait) == 0 ? at_ns : QE_NEVER;
 }
 
-/* Answers what is finished and writes. A connection that can be read again when it has been written to may
- * ask for more, which may finish more. */
+/* Answers what is finished and writes. A connection that can be read again when it has
+ * been written to may ask for more, which may finish more. */
 static void
 answer(struct server *s)
 {

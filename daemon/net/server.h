@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * All connections, the engine they share, and the loop's turn: read what is there, answer what was finished,
- * write to each connection once.
+ * All connections, the engine they share, and the loop's turn: read what is there,
+ * answer what was finished, write to each connection once.
  */
 #ifndef QBROKER_NET_SERVER_H
 #define QBROKER_NET_SERVER_H
@@ -14,8 +14,8 @@
 
 struct listeners;
 
-/* What one loop turn reads from one connection: large enough that a system call is cheap for each frame
- * in it, small enough that nobody waits long. */
+/* What one loop turn reads from one connection: large enough that a system call is
+ * cheap for each frame in it, small enough that nobody waits long. */
 #define READ_SHARE 131072
 
 /* Frames up to this size are gathered; the bodies of larger ones are read in place. */
@@ -63,15 +63,17 @@ void server_free(struct server *s);
 /* A new connection: a listener_accept. `arg` is the server. */
 void server_accept(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg);
 
-/* The end of a loop turn: answers, timers, output, memory. Returns whether there is more to do, so that the next
- * turn must not wait. */
+/* The end of a loop turn: answers, timers, output, memory. Returns whether there is
+ * more to do, so that the next turn must not wait. */
 bool server_turn(struct server *s);
 
-/* To be called when a connection begins something that must go on. All connections are looked at once a second for as
- * long as there is such a one, and not longer: an idle broker does not wake up. */
+/* To be called when a connection begins something that must go on. All connections are
+ * looked at once a second for as long as there is such a one, and not longer: an idle
+ * broker does not wake up. */
 void server_watch(struct server *s);
 
-/* Says STOPPING to everybody, and closes. Afterwards turns must go on until n_conns is 0. */
+/* Says STOPPING to everybody, and closes. Afterwards turns must go on until n_conns is
+ * 0. */
 void server_stop(struct server *s);
 
 /* Monotonic, in nanoseconds. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The file of a Unix socket. A lock on PATH.lock decides between brokers. It is taken by
- * flock, so that it dies with its holder, and its file is removed only by the holder.
+ * The file of a Unix socket. A lock on PATH.lock decides between brokers. It is taken
+ * by flock, so that it dies with its holder, and its file is removed only by the
+ * holder.
  */
 #include "daemon/net/unix_file.h"
 

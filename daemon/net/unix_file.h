@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The file of a Unix socket: who may replace it, with which mode and group it comes into
- * being, and that it goes away with its broker. Private to the listener.
+ * The file of a Unix socket: who may replace it, with which mode and group it comes
+ * into being, and that it goes away with its broker. Private to the listener.
  */
 #ifndef QBROKER_NET_UNIX_FILE_H
 #define QBROKER_NET_UNIX_FILE_H
@@ -17,8 +17,8 @@ struct unix_file {
 	unsigned long long dev, ino; /* of the socket's file */
 };
 
-/* Takes the lock, removes what a dead broker left at `path`, and binds `fd` to it. 0; or
- * -1 with a sentence in `err`, and nothing left behind. */
+/* Takes the lock, removes what a dead broker left at `path`, and binds `fd` to it. 0;
+ * or -1 with a sentence in `err`, and nothing left behind. */
 int unix_file_bind(struct unix_file *ret, int fd, const char *path,
 		   const struct config *config, char *err, size_t errlen)
 	__attribute__((warn_unused_result));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Every blocking call against a broker that answers well, and one that refuses. What was sent is
- * compared with what was asked for. */
+ * Every blocking call against a broker that answers well, and one that refuses. What
+ * was sent is compared with what was asked for. */
 #include "client/qbroker.h"
 #include "tests/client/fixture.h"
 

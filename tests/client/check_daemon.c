@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * libqbroker.so and qbrokerd together, over a Unix socket and over TCP: what the two must agree on. What the
- * broker promises is tested in tests/system/. */
+ * libqbroker.so and qbrokerd together, over a Unix socket and over TCP: what the two
+ * must agree on. What the broker promises is tested in tests/system/. */
 #include <qbroker.h>
 
 #include <check.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the broker says, without a socket: cut at every byte, and broken in every way. And the
- * table of outstanding requests. */
+ * What the broker says, without a socket: cut at every byte, and broken in every way.
+ * And the table of outstanding requests. */
 #include "client/client.h"
 #include "client/item.h"
 #include "tests/client/fixture.h"

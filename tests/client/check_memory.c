@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The n-th allocation fails, for every n: nothing crashes, nothing leaks (with the address
- * sanitizer or valgrind), and the handle can be used again. */
+ * The n-th allocation fails, for every n: nothing crashes, nothing leaks (with the
+ * address sanitizer or valgrind), and the handle can be used again. */
 #include "client/client.h"
 #include "tests/client/fixture.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Time that passes quickly: every look at the clock finds it six seconds on, and every second
- * poll() that may not wait finds nothing. Large bodies on a slow link must arrive all the same. */
+ * Time that passes quickly: every look at the clock finds it six seconds on, and every
+ * second poll() that may not wait finds nothing. Large bodies on a slow link must
+ * arrive all the same. */
 #include "client/client.h"
 #include "tests/client/fixture.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A broker for the client's tests: a thread with a Unix socket that records the requests, and
- * answers them well unless the test has said otherwise. */
+ * A broker for the client's tests: a thread with a Unix socket that records the
+ * requests, and answers them well unless the test has said otherwise. */
 #ifndef QBROKER_TESTS_CLIENT_FAKE_H
 #define QBROKER_TESTS_CLIENT_FAKE_H
 
@@ -74,7 +74,8 @@ void fake_thread(struct fake *f);
 void fake_stop(struct fake *f);
 void fake_done(struct fake *f);
 
-/* Waits until `n` requests were received, or `n` connections were closed by the client. */
+/* Waits until `n` requests were received, or `n` connections were closed by the
+ * client. */
 void fake_wait_requests(struct fake *f, unsigned n);
 void fake_wait_closed(struct fake *f, unsigned n);
 

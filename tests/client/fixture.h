@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the client's tests share: a fake broker, a handle that is connected to it, and main(). */
+ * What the client's tests share: a fake broker, a handle that is connected to it, and
+ * main(). */
 #ifndef QBROKER_TESTS_CLIENT_FIXTURE_H
 #define QBROKER_TESTS_CLIENT_FIXTURE_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The verbs on whole queues: join, cancel, declare, delete, purge, shutdown, and looking.
+ * The verbs on whole queues: join, cancel, declare, delete, purge, shutdown, and
+ * looking.
  */
 #include "tests/core/engine_kit.h"
 

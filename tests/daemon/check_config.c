@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The configuration: every type and the ends of its range, where errors point, what a file
- * may not contain, which source wins, and what a reload takes over. */
+ * The configuration: every type and the ends of its range, where errors point, what a
+ * file may not contain, which source wins, and what a reload takes over. */
 #include "daemon/config.h"
 
 #include <check.h>

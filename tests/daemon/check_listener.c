@@ -257,8 +257,8 @@ END_TEST
 
 #ifdef HAVE_SYSTEMD
 /* Puts a listening TCP socket where systemd would, opens `addresses`, and says whether
- * `expected` came out: the addresses, or a piece of the error. For a process of its own,
- * because it closes what Check has open there. */
+ * `expected` came out: the addresses, or a piece of the error. For a process of its
+ * own, because it closes what Check has open there. */
 static bool
 open_passed(uint32_t host, int type, const char *addresses, const char *expected)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The log, read back from a pipe in place of stderr; and how much memory a cgroup leaves,
- * over a made-up /proc and /sys. */
+ * The log, read back from a pipe in place of stderr; and how much memory a cgroup
+ * leaves, over a made-up /proc and /sys. */
 #include <config.h>
 
 #include "daemon/log.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Connections over socketpairs, with the real engine and the loop turned by hand: frames cut at every byte, many
- * at once, large bodies, readers that stop, ends of all kinds. */
+ * Connections over socketpairs, with the real engine and the loop turned by hand:
+ * frames cut at every byte, many at once, large bodies, readers that stop, ends of all
+ * kinds. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>

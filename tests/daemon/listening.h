@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the tests of listeners share: a folder, a loop, a list of what has been accepted. */
+ * What the tests of listeners share: a folder, a loop, a list of what has been
+ * accepted. */
 #ifndef QBROKER_TESTS_LISTENING_H
 #define QBROKER_TESTS_LISTENING_H
 

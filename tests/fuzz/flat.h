@@ -11,12 +11,14 @@ struct flat {
 	size_t head_len;
 };
 
-/* Empties `out`, which holds one frame without its body of `body_len` bytes, and checks the lengths of
- * the frame. The head is copied to the end of its memory, so that a sanitizer sees a read behind it. */
+/* Empties `out`, which holds one frame without its body of `body_len` bytes, and checks
+ * the lengths of the frame. The head is copied to the end of its memory, so that a
+ * sanitizer sees a read behind it. */
 struct flat flat_frame(struct qp_out *out, uint32_t body_len);
 void flat_done(struct flat *flat);
 
-/* The numbers of a decoded list, written into `room`, for an encoder. Returns `room`. */
+/* The numbers of a decoded list, written into `room`, for an encoder. Returns
+ * `room`. */
 const int64_t *flat_numbers(struct qp_list list, int64_t *room);
 
 bool flat_same_str(struct qp_str a, struct qp_str b);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What fuzz targets share: libFuzzer's entry point, and a check that holds in every build. */
+ * What fuzz targets share: libFuzzer's entry point, and a check that holds in every
+ * build. */
 #ifndef QBROKER_TESTS_FUZZ_H
 #define QBROKER_TESTS_FUZZ_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The configuration file from any bytes: it is refused with a sentence, or taken with every value in its
- * range, and loading it again changes nothing. */
+ * The configuration file from any bytes: it is refused with a sentence, or taken with
+ * every value in its range, and loading it again changes nothing. */
 #include <config.h>
 
 #include "tests/fuzz/fuzz.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Any bytes into the connection layer with a real engine behind it, over two connections at once and cut
- * into pieces by the first byte: what comes back are frames, the engine's invariants hold, and when both
- * have gone nothing is left of them. */
+ * Any bytes into the connection layer with a real engine behind it, over two
+ * connections at once and cut into pieces by the first byte: what comes back are
+ * frames, the engine's invariants hold, and when both have gone nothing is left of
+ * them. */
 #include "tests/fuzz/fuzz.h"
 
 #include <sys/socket.h>

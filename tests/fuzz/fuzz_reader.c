@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The bounded reader on any bytes: a walk by type reads what qp_well_formed() promises, and reads that
- * are asked for by the input itself stay within it. */
+ * The bounded reader on any bytes: a walk by type reads what qp_well_formed() promises,
+ * and reads that are asked for by the input itself stay within it. */
 #include "tests/fuzz/fuzz.h"
 
 #include "proto/reader.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Replies from any bytes, as the reply to every operation and as a frame about the connection: what
- * decodes, encodes, and decodes to the same. */
+ * Replies from any bytes, as the reply to every operation and as a frame about the
+ * connection: what decodes, encodes, and decodes to the same. */
 #include "tests/fuzz/fuzz.h"
 
 #include "tests/fuzz/flat.h"

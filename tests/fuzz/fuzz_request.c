@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Requests from any bytes: what decodes, encodes, and decodes to the same; what does not is refused with
- * a status and a sentence. */
+ * Requests from any bytes: what decodes, encodes, and decodes to the same; what does
+ * not is refused with a status and a sentence. */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Stands in for libFuzzer in every build: feeds the committed corpus, or the files and folders that are
- * named as arguments, to the target. */
+ * Stands in for libFuzzer in every build: feeds the committed corpus, or the files and
+ * folders that are named as arguments, to the target. */
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>

@@ -85,7 +85,8 @@ wire_ack(struct wire *w, struct taken item)
 
 /* --- looking --------------------------------------------------------------------- */
 
-/* The number named `column` in the only row of a table; fails the test if there is none. */
+/* The number named `column` in the only row of a table; fails the test if there is
+ * none. */
 static int64_t
 row_number(const struct answer *a, const char *column)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The built qbrokerd as a child of a test. Its stderr goes to a file, so that nothing needs to read it
- * for the daemon to go on. */
+ * The built qbrokerd as a child of a test. Its stderr goes to a file, so that nothing
+ * needs to read it for the daemon to go on. */
 #include <config.h>
 
 #include "tests/lib/daemon.h"
@@ -86,7 +86,8 @@ make_folder(struct daemon *d)
 	write_lines(d->config_path, d->config, 8);
 }
 
-/* What the machine or a service manager has set for the test is not meant for the daemon. */
+/* What the machine or a service manager has set for the test is not meant for the
+ * daemon. */
 static void
 clean_environment(const struct daemon *d)
 {

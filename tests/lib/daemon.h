@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The built qbrokerd as a child of a test, with a Unix socket in a folder of its own. It dies with the
- * test. QBROKERD names the program, with arguments before its own if need be (a wrapper). */
+ * The built qbrokerd as a child of a test, with a Unix socket in a folder of its own.
+ * It dies with the test. QBROKERD names the program, with arguments before its own if
+ * need be (a wrapper). */
 #ifndef QBROKER_TESTS_LIB_DAEMON_H
 #define QBROKER_TESTS_LIB_DAEMON_H
 
@@ -25,14 +26,15 @@ struct daemon {
 	char tcp_address[2][64]; /* with the ports that it got */
 };
 
-/* Starts the daemon with these arguments more, up to a NULL, and waits until it is ready. May be called
- * again after daemon_kill(): the folder stays. */
+/* Starts the daemon with these arguments more, up to a NULL, and waits until it is
+ * ready. May be called again after daemon_kill(): the folder stays. */
 void daemon_start(struct daemon *d, ...) __attribute__((sentinel));
 
 /* The same, without waiting: for daemons that are to fail. */
 void daemon_launch(struct daemon *d, ...) __attribute__((sentinel));
 
-/* Waits until it has ended; returns waitpid()'s status. Sanitizer reports fail the test. */
+/* Waits until it has ended; returns waitpid()'s status. Sanitizer reports fail the
+ * test. */
 int daemon_wait(struct daemon *d);
 
 /* SIGTERM: it must end with exit status 0. Then as daemon_forget(). */
@@ -57,7 +59,8 @@ void daemon_write_config(struct daemon *d, ...) __attribute__((sentinel));
 long daemon_cpu_ms(const struct daemon *d);
 long daemon_resident(const struct daemon *d);
 
-/* Whether it runs with a sanitizer or under valgrind, which keep memory that was freed. */
+/* Whether it runs with a sanitizer or under valgrind, which keep memory that was
+ * freed. */
 bool daemon_is_watched(const struct daemon *d);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Runs Check tests: one process for each, a folder that is removed at the end, and bounds of time that
- * grow with CK_TIMEOUT_MULTIPLIER (valgrind, loaded machines). */
+ * Runs Check tests: one process for each, a folder that is removed at the end, and
+ * bounds of time that grow with CK_TIMEOUT_MULTIPLIER (valgrind, loaded machines). */
 #ifndef QBROKER_TESTS_LIB_RUN_H
 #define QBROKER_TESTS_LIB_RUN_H
 
@@ -28,25 +28,27 @@ void test_folder(char *ret_path, size_t size);
 /* Removes a folder with all that is in it. */
 void remove_tree(const char *path);
 
-/* How long a test waits for what must come: milliseconds, as long as nobody would want to wait. */
+/* How long a test waits for what must come: milliseconds, as long as nobody would want
+ * to wait. */
 int patience_ms(void);
 
 /* The monotonic clock in milliseconds. */
 int64_t now_ms(void);
 
-/* Waits a short moment between two looks at something that tells nobody when it changes; fails the test
- * when `deadline_ms` is over. */
+/* Waits a short moment between two looks at something that tells nobody when it
+ * changes; fails the test when `deadline_ms` is over. */
 void look_again(int64_t deadline_ms, const char *what);
 
-/* A process of the test's own: runs `work(line, arg)` and exits. It dies with the test. `line` is its end
- * of a socket pair, the parent's end is in the struct. */
+/* A process of the test's own: runs `work(line, arg)` and exits. It dies with the test.
+ * `line` is its end of a socket pair, the parent's end is in the struct. */
 struct child {
 	pid_t pid;
 	int line;
 };
 void child_start(struct child *c, void (*work)(int line, void *arg), void *arg);
 
-/* Sends one byte; waits for one byte, and returns it, or -1 when the other end is closed. */
+/* Sends one byte; waits for one byte, and returns it, or -1 when the other end is
+ * closed. */
 void line_say(int line, char c);
 int line_hear(int line);
 

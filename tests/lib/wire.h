@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A client for tests that can also misbehave: bytes and requests out, frames in, every wait bounded. It
- * uses proto/ for heads and nothing else of ours. Whatever goes wrong here fails the test. */
+ * A client for tests that can also misbehave: bytes and requests out, frames in, every
+ * wait bounded. It uses proto/ for heads and nothing else of ours. Whatever goes wrong
+ * here fails the test. */
 #ifndef QBROKER_TESTS_LIB_WIRE_H
 #define QBROKER_TESTS_LIB_WIRE_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Requests and replies against byte strings written by hand from PROTOCOL.md, in both directions. */
+ * Requests and replies against byte strings written by hand from PROTOCOL.md, in both
+ * directions. */
 #include "proto/message.h"
 
 #include <check.h>
@@ -9,7 +10,8 @@
 
 #define SESSION "0123456789abcdef"
 
-/* A frame written by hand: what must come out of the encoder, and what must go into the decoder. */
+/* A frame written by hand: what must come out of the encoder, and what must go into the
+ * decoder. */
 #define HEAD(bytes) bytes, sizeof(bytes) - 1
 
 static char *encoded; /* the frame's bytes, from the last flatten() */

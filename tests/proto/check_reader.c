@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The bounded reader against byte strings written by hand from the msgpack specification, and against
- * msgpack-c's own unpacker on random bytes. */
+ * The bounded reader against byte strings written by hand from the msgpack
+ * specification, and against msgpack-c's own unpacker on random bytes. */
 #include "proto/reader.h"
 
 #include <check.h>

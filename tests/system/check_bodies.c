@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Bodies of every size, byte for byte, over every kind of socket; large ones delay nobody. */
+ * Bodies of every size, byte for byte, over every kind of socket; large ones delay
+ * nobody. */
 #include <config.h>
 
 #include <netinet/in.h>
@@ -242,8 +243,9 @@ large_work(int line, void *arg)
 		there_and_back(&w, MAX_ITEM);
 }
 
-/* One turn of the loop gives a large body at most about a millisecond; the machine may be loaded, so what
- * is measured is the middle of many. Waiting for a body of 64 MiB takes far longer than this. */
+/* One turn of the loop gives a large body at most about a millisecond; the machine may
+ * be loaded, so what is measured is the middle of many. Waiting for a body of 64 MiB
+ * takes far longer than this. */
 #define MEDIAN_MS 10
 
 static int

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Consumers that die: no item is lost, and each is with another consumer at once, in its place. */
+ * Consumers that die: no item is lost, and each is with another consumer at once, in
+ * its place. */
 #include <config.h>
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Producers that die: what was confirmed stays, what was not leaves no ghost and no memory behind. */
+ * Producers that die: what was confirmed stays, what was not leaves no ghost and no
+ * memory behind. */
 #include <config.h>
 
 #include <stdlib.h>

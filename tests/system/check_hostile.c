@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Clients that send what they must not: each is told why and closed only where PROTOCOL.md says so; a
- * bystander is served all along, and no memory stays behind. */
+ * Clients that send what they must not: each is told why and closed only where
+ * PROTOCOL.md says so; a bystander is served all along, and no memory stays behind. */
 #include <config.h>
 
 #include <stdlib.h>

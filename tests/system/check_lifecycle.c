@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The daemon's life: it starts, reloads, stops and dies; and who else wants its socket. */
+ * The daemon's life: it starts, reloads, stops and dies; and who else wants its
+ * socket. */
 #include <config.h>
 
 #include <signal.h>

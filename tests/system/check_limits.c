@@ -144,7 +144,8 @@ START_TEST(hello_byte_by_byte_does_not_gain_time)
 		look_again(now_ms() + patience_ms(), "the broker's clock");
 		if (broker_number(&w, "uptime_ms") < next)
 			continue;
-		/* all in all ten times the timeout, and the broker looks once a second */
+		/* all in all ten times the timeout, and the broker looks once a
+		 * second */
 		ck_assert_msg(++i < b.len, "there was time for all of HELLO");
 		(void)!send(slow.fd, b.p + i - 1, 1, MSG_NOSIGNAL);
 		next += 3300 / (int64_t)b.len;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Memory and file descriptors run out: the broker says so, serves what it can, and recovers. */
+ * Memory and file descriptors run out: the broker says so, serves what it can, and
+ * recovers. */
 #include <config.h>
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Several processes, through libqbroker, as its users see them: join, shutdown, waits over processes. */
+ * Several processes, through libqbroker, as its users see them: join, shutdown, waits
+ * over processes. */
 #include <config.h>
 
 #include <stdlib.h>
@@ -29,7 +30,8 @@ put_text(qb *q, const char *queue, const char *text)
 	ck_assert_int_eq(qb_put(q, queue, text, strlen(text), QB_FOREVER, NULL), QB_OK);
 }
 
-/* Works until the queue is shut down; says how many items it finished as its last byte. */
+/* Works until the queue is shut down; says how many items it finished as its last
+ * byte. */
 static void
 work(int line, void *arg)
 {
@@ -199,7 +201,8 @@ END_TEST
 /* The handle of the process that forks, as its child inherits it. */
 static qb *inherited;
 
-/* In the forked child: works on with the inherited handle, with a session of its own. */
+/* In the forked child: works on with the inherited handle, with a session of its
+ * own. */
 static void
 use_inherited(int line, void *arg)
 {
@@ -216,8 +219,8 @@ use_inherited(int line, void *arg)
 	line_say(line, 'd');
 }
 
-/* What stands between the test and the forked child: it holds "first" and is killed. `line` is handed on, so
- * that the test can talk with the child. */
+/* What stands between the test and the forked child: it holds "first" and is killed.
+ * `line` is handed on, so that the test can talk with the child. */
 static void
 hold_and_fork(int line, void *arg)
 {
@@ -266,7 +269,8 @@ START_TEST(a_killed_parents_item_comes_back_although_its_forked_child_lives_on)
 }
 END_TEST
 
-/* Holds "first"; its forked child holds a copy of the socket, and does nothing with it. */
+/* Holds "first"; its forked child holds a copy of the socket, and does nothing with
+ * it. */
 static void
 hold_with_idle_child(int line, void *arg)
 {

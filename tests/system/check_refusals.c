@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Requests that are well-formed and wrong: each is answered with its status and a sentence that names
- * what is wrong, nothing is changed, and the connection lives on. */
+ * Requests that are well-formed and wrong: each is answered with its status and a
+ * sentence that names what is wrong, nothing is changed, and the connection lives
+ * on. */
 #include <config.h>
 
 #include <stdlib.h>
@@ -161,7 +162,8 @@ static const struct {
 	const char *head; /* rid 5 */
 	size_t len;
 } harmless[] = {
-	/* an option that nobody knows, one that means nothing here, a key that is no string */
+	/* an option that nobody knows, one that means nothing here, a key that is no
+	 * string */
 	{HEAD("\x93\x02\x05\x81\xa4what\x93\x01\x81\x01\x02\xc4\x01x")},
 	{HEAD("\x93\x02\x05\x81\xa5"
 	      "force\xc3")},

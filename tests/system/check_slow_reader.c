@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Clients that ask and do not read: they are not read from any more, so that what waits for them stays
- * bounded; others are served; and when they read, every answer comes. */
+ * Clients that ask and do not read: they are not read from any more, so that what waits
+ * for them stays bounded; others are served; and when they read, every answer comes. */
 #include <config.h>
 
 #include <stdlib.h>
@@ -27,8 +27,9 @@ others_are_served(struct wire *admin)
 	ck_assert_int_eq(wire_ack(admin, wire_take_text(admin, "other", "x")), QP_OK);
 }
 
-/* Writes until the broker reads no more, and says how many bytes that were. The broker has stopped when
- * nothing goes although it has answered another client in between, again and again. */
+/* Writes until the broker reads no more, and says how many bytes that were. The broker
+ * has stopped when nothing goes although it has answered another client in between,
+ * again and again. */
 static size_t
 write_until_stopped(struct wire *slow, struct wire *admin, const struct bytes *b)
 {
@@ -148,7 +149,8 @@ START_TEST(gets_that_are_not_read_leave_the_other_items_to_others)
 		bytes_request(&b, get, NULL, 0);
 	rest.sent = write_until_stopped(&slow, &admin, &b);
 
-	/* what fits the bounds and the kernel's buffers, and not all that was asked for */
+	/* what fits the bounds and the kernel's buffers, and not all that was asked
+	 * for */
 	ck_assert_int_lt(queue_number(&admin, "q", "leased"), ITEMS / 4);
 	wire_start_get(&admin, "q");
 	wire_read(&admin, QP_OP_GET, QP_OK, &a);

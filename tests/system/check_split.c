@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Frames in pieces: however the bytes of a dialogue arrive, the answers are the same. */
+ * Frames in pieces: however the bytes of a dialogue arrive, the answers are the
+ * same. */
 #include <config.h>
 
 #include <linux/sockios.h>

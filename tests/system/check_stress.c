@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Many processes at once, some of them killed at random: whatever happens, the books are right. The seed
- * is printed; QB_SEED sets another. */
+ * Many processes at once, some of them killed at random: whatever happens, the books
+ * are right. The seed is printed; QB_SEED sets another. */
 #include <config.h>
 
 #include <signal.h>
@@ -177,7 +177,8 @@ consume(int line, void *arg)
 
 /* --- the tests ------------------------------------------------------------------- */
 
-/* Kills consumers, each time when some more items were finished, and starts others instead. */
+/* Kills consumers, each time when some more items were finished, and starts others
+ * instead. */
 static void
 kill_at_random(struct wire *w, struct child *consumers)
 {

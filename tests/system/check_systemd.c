@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What systemd sees: notifications on a socket of the test's own, the watchdog, and sockets that are handed
- * over by systemd-socket-activate where that exists. */
+ * What systemd sees: notifications on a socket of the test's own, the watchdog, and
+ * sockets that are handed over by systemd-socket-activate where that exists. */
 #include <config.h>
 
 #include <poll.h>
@@ -107,7 +107,8 @@ START_TEST(the_watchdog_is_fed_when_it_is_asked_for)
 }
 END_TEST
 
-/* The daemon behind systemd-socket-activate, which listens for it and starts it at the first connection. */
+/* The daemon behind systemd-socket-activate, which listens for it and starts it at the
+ * first connection. */
 static char wrapped[4096];
 
 static bool

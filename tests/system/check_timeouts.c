@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Waits end when they must: not early, not much too late, and at once when they are cancelled. */
+ * Waits end when they must: not early, not much too late, and at once when they are
+ * cancelled. */
 #include <config.h>
 
 #include <stdlib.h>

@@ -13,13 +13,14 @@
 #define EACH	    100
 #define WAITERS	    (CONNECTIONS * EACH)
 
-/* However many wait, another client is answered in this time. A daemon that walks over all of them for
- * each that it serves or loses needs far longer. */
+/* However many wait, another client is answered in this time. A daemon that walks over
+ * all of them for each that it serves or loses needs far longer. */
 #define RESPONSE_MS (patience_ms() / 30)
 
 static struct daemon d;
 
-/* EACH gets wait on each connection; each connection's stand behind those of the one before. */
+/* EACH gets wait on each connection; each connection's stand behind those of the one
+ * before. */
 static void
 make_waiters(struct wire *w, struct wire *admin, uint64_t timeout_ms)
 {
