@@ -10,13 +10,13 @@ struct sip {
 	uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t
+static inline uint64_t
 rotate(uint64_t x, unsigned bits)
 {
 	return x << bits | x >> (64 - bits);
 }
 
-static void
+static inline void
 sip_round(struct sip *s)
 {
 	s->v0 += s->v1;
@@ -30,7 +30,7 @@ sip_round(struct sip *s)
 	s->v2 = rotate(s->v2, 32);
 }
 
-static void
+static inline void
 sip_word(struct sip *s, uint64_t word)
 {
 	s->v3 ^= word;

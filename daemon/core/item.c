@@ -197,8 +197,10 @@ item_move(struct qe *e, struct qe_item *item, enum item_state to, enum item_caus
 {
 	struct queue *q = item->queue;
 	enum item_state from = item->state;
+	bool legal = legal_moves[from] & 1 << to;
 
-	assert(legal_moves[from] & 1 << to);
+	assert(legal);
+	(void)legal;
 	if (from == ITEM_NEW) {
 		e->other_cost -= item_cost(item);
 		e->accepted_cost += item_cost(item);
