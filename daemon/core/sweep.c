@@ -9,8 +9,8 @@
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
 
-/* Steps of one share. One takes up to 400 ns, when nothing of the item is in a cache, and
- * freeing a large body takes the system no more than that for every page. */
+/* Steps of one share. One takes up to 400 ns, when nothing of the item is in a cache,
+ * and freeing a large body takes the system no more than that for every page. */
 #define SHARE	   500
 #define STEP_BYTES 4096
 
