@@ -197,8 +197,8 @@ struct qe_name { /* a queue's name: 1 to 255 bytes of UTF-8 without control char
  * One item, `many` false: QE_OK and ret->id; QE_WAIT; or refused: QE_FULL_* (the
  * deadline is not after now and there is no room, or other puts wait before it),
  * QE_SHUT_DOWN, QE_TOO_BIG, QE_INVALID, QE_LIMIT, QE_NOMEM. The puts that wait for a
- * queue are served in the order of arrival; queues whose first put waits for memory take
- * turns, and a put to any other queue waits behind them.
+ * queue are served in the order of arrival; queues whose first put waits for memory
+ * take turns, and a put to any other queue waits behind them.
  *
  * `many`: QE_OK with ret->results, or QE_WAIT and the same later. Without `atomic` each
  * item is accepted as soon as there is room, in order; the deadline refuses those that
@@ -233,10 +233,10 @@ struct qe_get {
  * Waiting gets are served in the order of arrival, one item wakes exactly one of them;
  * those for more than one item stand in a line of their own, of which only the first is
  * looked at, and an item goes to whichever of the two lines' first can take it and came
- * earlier. When the deadline of a get of many runs out it takes what is ready. It lingers
- * as long as it is the first of its line and min_items are ready; when others take some
- * of these it waits for min_items anew. When memory for the list of items is short it
- * gives fewer. */
+ * earlier. When the deadline of a get of many runs out it takes what is ready. It
+ * lingers as long as it is the first of its line and min_items are ready; when others
+ * take some of these it waits for min_items anew. When memory for the list of items is
+ * short it gives fewer. */
 enum qe_result qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		      uint64_t rid, struct qe_name queue, const struct qe_get *get,
 		      struct qe_reply *ret_reply) QE_MUST_USE;

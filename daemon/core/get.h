@@ -15,7 +15,7 @@ struct get {
 	struct holding *holding; /* where leases go; NULL with no_ack */
 };
 
-/* Whether the first get of many takes `n` ready items at once, without waiting for more.
+/* Whether the first get of many takes `n` ready items at once, or waits for more.
  */
 bool get_ripe(const struct get *get, uint64_t n);
 

@@ -19,7 +19,7 @@ struct queue {
 	uint64_t serial;	    /* the order in which queues were made */
 	uint64_t hash;		    /* of the name */
 
-	/* READY items: those that were never given to anybody, in order by construction,
+	/* READY items: those that were never given to anybody, in order by itself,
 	 * and those that came back. The next one is the smaller of the two firsts. */
 	struct list fresh;
 	struct heap returned;

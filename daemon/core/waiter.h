@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A request that waits, in one allocation. It stands in a line of its queue, in the list
- * of its session, in the table of waiting requests and, with a deadline, among the
+ * A request that waits, in one allocation. It stands in a line of its queue, in the
+ * list of its session, in the table of waiting requests and, with a deadline, among the
  * timers; when it is answered it moves to qe.finished with its answer, which takes no
  * memory.
  */
