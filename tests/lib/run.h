@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Runs Check tests: one process for each, a folder that is removed at the end, and
- * bounds of time that grow with CK_TIMEOUT_MULTIPLIER (valgrind, loaded machines). */
+ * bounds of time that grow with a CK_TIMEOUT_MULTIPLIER above the usual (valgrind,
+ * sanitizers). */
 #ifndef QBROKER_TESTS_LIB_RUN_H
 #define QBROKER_TESTS_LIB_RUN_H
 
