@@ -72,7 +72,8 @@ qp_out_reserve(struct qp_out *out, size_t max)
 	if (out->failed)
 		return NULL;
 	if (!s || s->room < max) {
-		size_t room = s ? NEXT_BLOCK : FIRST_BLOCK;
+		/* Between references are heads, each in a block of its own. */
+		size_t room = s && !s->release ? NEXT_BLOCK : FIRST_BLOCK;
 
 		s = segment_append(out, room < max ? max : room);
 		if (!s)

@@ -12,6 +12,16 @@
 /* Above this many bytes a reference costs less than a copy. */
 #define COPY_MAX 4096
 
+/* What is copied is in nobody's books but the connection's, and waiting gets are answered
+ * also while their client does not read: then the items themselves wait, which count
+ * against the memory limit. */
+static bool
+is_copied(const struct conn *c, size_t len)
+{
+	return len == 0 ||
+	       (len <= COPY_MAX && c->out.len <= c->server->limits.output_high);
+}
+
 static const struct {
 	enum qp_status status;
 	const char *text; /* NULL: the status says it all */
@@ -102,7 +112,7 @@ append_body(struct conn *c, struct qe_item *item)
 {
 	size_t len = qe_item_body_len(item);
 
-	if (len <= COPY_MAX) {
+	if (is_copied(c, len)) {
 		qp_out_append(&c->out, qe_item_body(item), len);
 		return;
 	}

@@ -482,6 +482,54 @@ START_TEST(a_reader_that_stops_is_not_read_and_gets_everything_later)
 }
 END_TEST
 
+#define BATCHES 40
+
+START_TEST(what_waits_for_a_reader_that_stops_counts_as_memory)
+{
+	struct client *slow = client_new(), *d = client_new();
+	uint8_t *body = calloc(100, 4096);
+	int64_t lengths[100];
+	struct qe_stats stats;
+
+	for (int i = 0; i < 100; i++)
+		lengths[i] = 4096;
+	for (uint64_t rid = 2; rid < 2 + BATCHES; rid++)
+		ask(slow,
+		    &(struct qp_request){.op = QP_OP_GET_MANY,
+					 .rid = rid,
+					 .queue = q,
+					 .timeout_ms = QP_FOREVER,
+					 .ack = QP_ACK_NONE,
+					 .max_items = 100,
+					 .options = {.present = 1u << QP_HAS_min_items,
+						     .min_items = 100}},
+		    "", 0);
+	for (uint64_t rid = 2; rid < 2 + BATCHES; rid++) {
+		ask(d,
+		    &(struct qp_request){.op = QP_OP_PUT_MANY,
+					 .rid = rid,
+					 .queue = q,
+					 .lengths = {.n = 100, .numbers = lengths}},
+		    body, 409600);
+		expect(d, QP_OP_PUT_MANY, rid, QP_OK);
+	}
+	qe_stats(server->engine, &stats);
+	ck_assert_uint_eq(stats.counters.finished, 100 * BATCHES);
+	ck_assert_uint_gt(TAILQ_FIRST(&server->conns)->out.len, BATCHES * 300000);
+	ck_assert_uint_gt(stats.memory + 1000000, TAILQ_FIRST(&server->conns)->out.len);
+	for (uint64_t rid = 2; rid < 2 + BATCHES; rid++) {
+		struct answer a;
+
+		answer(slow, QP_OP_GET_MANY, &a);
+		ck_assert_uint_eq(a.reply.rid, rid);
+		ck_assert_uint_eq(a.body_len, 409600);
+	}
+	free(body);
+	client_end(slow);
+	client_end(d);
+}
+END_TEST
+
 START_TEST(before_hello_nothing_else_is_taken)
 {
 	struct client *c = client_raw();
@@ -622,6 +670,7 @@ main(void)
 	tcase_add_test(t, an_orderly_close_counts_no_crash_and_is_answered_last);
 	tcase_add_test(t, a_dead_producer_leaves_no_ghost_and_no_half_item);
 	tcase_add_test(t, a_reader_that_stops_is_not_read_and_gets_everything_later);
+	tcase_add_test(t, what_waits_for_a_reader_that_stops_counts_as_memory);
 	tcase_add_test(t, before_hello_nothing_else_is_taken);
 	tcase_add_test(t, a_broken_frame_closes_only_its_own_connection);
 	tcase_add_test(t, a_connection_too_many_is_told_so);
