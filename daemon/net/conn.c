@@ -121,6 +121,14 @@ not_dirty(struct conn *c)
 	c->dirty = false;
 }
 
+static void
+not_resting(struct conn *c)
+{
+	if (c->resting)
+		TAILQ_REMOVE(&c->server->resting, c, rests);
+	c->resting = false;
+}
+
 void
 conn_close(struct conn *c, enum close_reason reason)
 {
@@ -132,6 +140,7 @@ conn_close(struct conn *c, enum close_reason reason)
 		  "conn=%u reason=%s", c->number, reasons[reason].name);
 	end_session(c);
 	not_dirty(c);
+	not_resting(c);
 	event_del(&c->readable);
 	event_del(&c->writable);
 	forget_peer(c);
@@ -151,6 +160,7 @@ conn_drain(struct conn *c, enum close_reason reason)
 		return;
 	end_session(c);
 	input_free(c);
+	not_resting(c);
 	event_del(&c->readable);
 	c->state = CONN_DRAINING;
 	c->reason = reason;
@@ -188,7 +198,7 @@ conn_is_timed(const struct conn *c)
 {
 	if (c->state != CONN_OPEN)
 		return true;
-	return !c->paused && (c->in.bytes || c->in.discard);
+	return !c->paused && !c->resting && (c->in.bytes || c->in.discard);
 }
 
 /* --- output ---------------------------------------------------------------------- */
@@ -240,15 +250,40 @@ pause_reading(struct conn *c)
 }
 
 static void
-resume_reading(struct conn *c)
+read_again(struct conn *c)
 {
-	c->paused = false;
 	c->progress_ns = c->server->now_ns; /* it could not go on, so it is not late */
 	server_watch(c->server);
 	if (event_add(&c->readable, NULL) < 0)
 		conn_close(c, CLOSE_no_memory);
 	else
 		input_resume(c);
+}
+
+static void
+resume_reading(struct conn *c)
+{
+	c->paused = false;
+	if (!c->resting)
+		read_again(c);
+}
+
+void
+conn_rest(struct conn *c)
+{
+	if (c->resting || c->state >= CONN_DRAINING)
+		return;
+	c->resting = true;
+	event_del(&c->readable);
+	TAILQ_INSERT_TAIL(&c->server->resting, c, rests);
+}
+
+void
+conn_wake(struct conn *c)
+{
+	not_resting(c);
+	if (!c->paused)
+		read_again(c);
 }
 
 void

@@ -53,11 +53,13 @@ struct conn {
 		progress_ns; /* when the frame that is on its way (or the wait for HELLO, or
 				 the draining) last went on */
 	bool paused;	     /* not read, because of its unsent output */
-	bool dirty;	     /* in server->dirty */
+	bool resting; /* not read before the next turn: it had its share of this one */
+	bool dirty;   /* in server->dirty */
 	enum close_reason reason; /* CONN_DRAINING: what it will be closed for */
 	struct event readable, writable, died;
 	TAILQ_ENTRY(conn) all;	   /* in server->conns or server->closed */
 	TAILQ_ENTRY(conn) dirties; /* in server->dirty */
+	TAILQ_ENTRY(conn) rests;   /* in server->resting */
 };
 
 /* Takes over a connected descriptor. NULL: no memory; the descriptor has been closed. */
@@ -82,6 +84,10 @@ void conn_dirty(struct conn *c);
 
 /* Writes as much as goes without waiting, and at most a share per loop turn; pauses and resumes reading. */
 void conn_flush(struct conn *c);
+
+/* Reads nothing more in this loop turn; conn_wake() goes on in the next one. */
+void conn_rest(struct conn *c);
+void conn_wake(struct conn *c);
 
 /* Whether the connection is in the middle of something that must go on: HELLO, a frame, draining. */
 bool conn_is_timed(const struct conn *c);

@@ -29,7 +29,7 @@ input_free(struct conn *c)
 static bool
 goes_on(const struct conn *c)
 {
-	return c->state < CONN_DRAINING && !c->paused;
+	return c->state < CONN_DRAINING && !c->paused && !c->resting;
 }
 
 static void
@@ -103,10 +103,13 @@ pause_if_full(struct conn *c)
 static void
 handle(struct conn *c, const uint8_t *p, size_t len)
 {
+	size_t answered = 0;
+
 	while (len >= QP_FRAME_BYTES && goes_on(c)) {
 		struct qp_frame f = qp_frame_read(p);
 		const uint8_t *head = p + QP_FRAME_BYTES;
 		uint64_t head_end = QP_FRAME_BYTES + (uint64_t)f.head_len;
+		size_t unsent = c->out.len;
 
 		if (lengths_are_broken(c, f))
 			return;
@@ -122,6 +125,9 @@ handle(struct conn *c, const uint8_t *p, size_t len)
 						  .body = head + f.head_len});
 		p += head_end + f.body_len;
 		len -= head_end + f.body_len;
+		answered += c->out.len - unsent;
+		if (answered > ANSWER_SHARE)
+			conn_rest(c);
 		pause_if_full(c);
 	}
 	keep(c, p, len);

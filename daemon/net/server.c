@@ -78,6 +78,7 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->closed);
 	TAILQ_INIT(&s->dirty);
+	TAILQ_INIT(&s->resting);
 	evtimer_assign(&s->timer, base, timer_cb, s);
 	evtimer_assign(&s->sweep, base, sweep_cb, s);
 	s->buffer = malloc(GATHER_MAX + READ_SHARE);
@@ -167,16 +168,30 @@ answer(struct server *s)
 	}
 }
 
+/* Those that had their share of the last turn go on, and may rest again. */
+static void
+wake_resting(struct server *s)
+{
+	struct conn *last = TAILQ_LAST(&s->resting, conn_list), *c;
+
+	while (last && (c = TAILQ_FIRST(&s->resting))) {
+		if (c == last)
+			last = NULL;
+		conn_wake(c);
+	}
+}
+
 bool
 server_turn(struct server *s)
 {
 	answer(s); /* first of all: somebody waits for it */
 	s->now_ns = server_now_ns();
 	qe_tick(s->engine, s->now_ns);
+	wake_resting(s);
 	answer(s);
 	free_closed(s);
 	set_timer(s);
-	return s->more;
+	return s->more || !TAILQ_EMPTY(&s->resting);
 }
 
 void

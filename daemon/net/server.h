@@ -18,6 +18,10 @@ struct listeners;
  * cheap for each frame in it, small enough that nobody waits long. */
 #define READ_SHARE 131072
 
+/* What one loop turn answers to one connection, about: small requests can ask for large
+ * answers. */
+#define ANSWER_SHARE 262144
+
 /* Frames up to this size are gathered; the bodies of larger ones are read in place. */
 #define GATHER_MAX (QP_FRAME_BYTES + QP_MAX_HEAD)
 
@@ -44,7 +48,7 @@ struct server {
 	uint32_t last_number;
 	size_t n_conns;
 	uint64_t closed_by[N_CLOSE_REASONS];
-	struct conn_list conns, closed, dirty;
+	struct conn_list conns, closed, dirty, resting;
 	struct event timer; /* the engine's next deadline */
 	struct event sweep; /* looks for connections that do not go on */
 	uint64_t timer_ns;  /* what `timer` is set to; QE_NEVER: not set */

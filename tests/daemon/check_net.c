@@ -530,6 +530,75 @@ START_TEST(what_waits_for_a_reader_that_stops_counts_as_memory)
 }
 END_TEST
 
+#define TABLES 500
+
+START_TEST(a_turn_answers_a_share_however_much_was_asked_for)
+{
+	struct client *c = client_new();
+	struct conn *conn = TAILQ_FIRST(&server->conns);
+	size_t len = 0, one;
+	uint8_t *all = malloc(1 << 20), *bytes;
+	char name[200];
+
+	memset(name, 'n', sizeof(name));
+	for (uint64_t rid = 1; rid <= 100; rid++) {
+		name[0] = (char)(' ' + rid % 90);
+		name[1] = (char)(' ' + rid / 90);
+		ask(c,
+		    &(struct qp_request){.op = QP_OP_DECLARE,
+					 .rid = rid,
+					 .queue = {name, sizeof(name)}},
+		    "", 0);
+		expect(c, QP_OP_DECLARE, rid, QP_OK);
+	}
+	server->limits.output_high = 1 << 30;
+	for (uint64_t rid = 1; rid <= TABLES; rid++) {
+		bytes = request_bytes(&(struct qp_request){.op = QP_OP_QUEUES,
+							   .rid = rid},
+				      "", 0, &one);
+		memcpy(all + len, bytes, one);
+		len += one;
+		free(bytes);
+	}
+	ck_assert_int_eq(send(c->fd, all, len, 0), (ssize_t)len);
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	ck_assert_uint_gt(conn->out.len, 0);
+	ck_assert_uint_lt(conn->out.len, 400000);
+	ck_assert(server_turn(server));
+	for (uint64_t rid = 1; rid <= TABLES; rid++)
+		expect(c, QP_OP_QUEUES, rid, QP_OK);
+	ck_assert(!server_turn(server));
+	free(all);
+	client_end(c);
+}
+END_TEST
+
+START_TEST(a_client_that_rests_can_end_before_its_next_turn)
+{
+	struct client *c = client_new();
+	uint8_t *body = calloc(1, 300000);
+
+	put(c, 2, body, 300000);
+	expect(c, QP_OP_PUT, 2, QP_OK);
+	for (uint64_t rid = 3; rid < 40; rid++) {
+		size_t len;
+		uint8_t *bytes = request_bytes(
+			&(struct qp_request){.op = QP_OP_PEEK, .rid = rid, .queue = q},
+			"", 0, &len);
+
+		ck_assert_int_eq(send(c->fd, bytes, len, 0), (ssize_t)len);
+		free(bytes);
+	}
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	close(c->fd);
+	for (int i = 0; i < MAX_TURNS && server->n_conns > 0; i++)
+		turn();
+	ck_assert_uint_eq(server->n_conns, 0);
+	free(body);
+	free(c);
+}
+END_TEST
+
 START_TEST(before_hello_nothing_else_is_taken)
 {
 	struct client *c = client_raw();
@@ -671,6 +740,8 @@ main(void)
 	tcase_add_test(t, a_dead_producer_leaves_no_ghost_and_no_half_item);
 	tcase_add_test(t, a_reader_that_stops_is_not_read_and_gets_everything_later);
 	tcase_add_test(t, what_waits_for_a_reader_that_stops_counts_as_memory);
+	tcase_add_test(t, a_turn_answers_a_share_however_much_was_asked_for);
+	tcase_add_test(t, a_client_that_rests_can_end_before_its_next_turn);
 	tcase_add_test(t, before_hello_nothing_else_is_taken);
 	tcase_add_test(t, a_broken_frame_closes_only_its_own_connection);
 	tcase_add_test(t, a_connection_too_many_is_told_so);
