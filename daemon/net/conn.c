@@ -286,11 +286,21 @@ conn_wake(struct conn *c)
 		read_again(c);
 }
 
+uint64_t
+conn_output_high(const struct conn *c)
+{
+	return c->state == CONN_HELLO ? 0 : c->server->limits.output_high;
+}
+
+static uint64_t
+output_low(const struct conn *c)
+{
+	return c->state == CONN_HELLO ? 0 : c->server->limits.output_low;
+}
+
 void
 conn_flush(struct conn *c)
 {
-	const struct server_limits *limits = &c->server->limits;
-
 	if (c->state == CONN_CLOSED)
 		return;
 	not_dirty(c);
@@ -306,8 +316,8 @@ conn_flush(struct conn *c)
 		conn_close(c, c->reason);
 	else if (c->state == CONN_DRAINING)
 		return;
-	else if (!c->paused && c->out.len > limits->output_high)
+	else if (!c->paused && c->out.len > conn_output_high(c))
 		pause_reading(c);
-	else if (c->paused && c->out.len <= limits->output_low)
+	else if (c->paused && c->out.len <= output_low(c))
 		resume_reading(c);
 }

@@ -89,6 +89,9 @@ void conn_flush(struct conn *c);
 void conn_rest(struct conn *c);
 void conn_wake(struct conn *c);
 
+/* How many unsent bytes stop the reading: before HELLO, any. */
+uint64_t conn_output_high(const struct conn *c);
+
 /* Whether the connection is in the middle of something that must go on: HELLO, a frame, draining. */
 bool conn_is_timed(const struct conn *c);
 

@@ -13,6 +13,9 @@
 #include "daemon/net/server.h"
 
 #define BODY_SHARE 262144 /* bytes of one body in one loop turn */
+
+/* Before HELLO no more is read than may have to be kept. */
+#define HELLO_SHARE (QP_FRAME_BYTES + QP_MAX_HEAD_HELLO)
 #define LAST_READS \
 	64 /* of what was sent before the peer died; a child may go on sending */
 
@@ -95,7 +98,7 @@ lengths_are_broken(struct conn *c, struct qp_frame f)
 static void
 pause_if_full(struct conn *c)
 {
-	if (c->out.len > c->server->limits.output_high)
+	if (c->out.len > conn_output_high(c))
 		conn_flush(c);
 }
 
@@ -198,7 +201,8 @@ input_read(struct conn *c)
 		c->in.body ? qe_item_body_len(c->in.body) - c->in.body_got : 0;
 	size_t kept = c->in.len;
 	ssize_t n = c->in.body ? read_body(c, body_left)
-			       : recv(c->fd, c->server->buffer + kept, READ_SHARE,
+			       : recv(c->fd, c->server->buffer + kept,
+				      c->state == CONN_HELLO ? HELLO_SHARE : READ_SHARE,
 				      MSG_DONTWAIT);
 
 	c->server->now_ns = server_now_ns();

@@ -620,6 +620,37 @@ START_TEST(before_hello_nothing_else_is_taken)
 }
 END_TEST
 
+START_TEST(before_hello_a_connection_costs_little_whatever_it_sends)
+{
+	static const uint8_t session[QP_SESSION_BYTES];
+	struct client *c = client_raw();
+	struct conn *conn = TAILQ_FIRST(&server->conns);
+	size_t sent = 0, len;
+	uint8_t *bytes =
+		request_bytes(&(struct qp_request){.op = QP_OP_HELLO,
+						   .rid = 1,
+						   .version = 0,
+						   .session = {(const char *)session,
+							       QP_SESSION_BYTES}},
+			      "", 0, &len);
+
+	for (int i = 0; i < MAX_TURNS; i++) {
+		if (send(c->fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len)
+			sent++;
+		else
+			break;
+		turn();
+		ck_assert_uint_lt(conn->in.len + conn->out.len, 10000);
+	}
+	ck_assert_uint_gt(sent, 300);
+	ck_assert_uint_lt(sent, MAX_TURNS);
+	for (size_t i = 0; i < sent; i++)
+		expect(c, QP_OP_HELLO, 1, QP_INVALID);
+	free(bytes);
+	client_end(c);
+}
+END_TEST
+
 START_TEST(a_broken_frame_closes_only_its_own_connection)
 {
 	static const struct {
@@ -743,6 +774,7 @@ main(void)
 	tcase_add_test(t, a_turn_answers_a_share_however_much_was_asked_for);
 	tcase_add_test(t, a_client_that_rests_can_end_before_its_next_turn);
 	tcase_add_test(t, before_hello_nothing_else_is_taken);
+	tcase_add_test(t, before_hello_a_connection_costs_little_whatever_it_sends);
 	tcase_add_test(t, a_broken_frame_closes_only_its_own_connection);
 	tcase_add_test(t, a_connection_too_many_is_told_so);
 	tcase_add_test(t, stopping_is_said_to_everybody);
