@@ -193,8 +193,8 @@ START_TEST(without_file_descriptors_accepting_pauses_and_nothing_spins)
 	ck_assert_int_ge(broker_number(&admin, "uptime_ms") - uptime, 1000);
 	ck_assert_int_eq(daemon_count_log(&d, "event=accept_paused"), 1);
 
-	/* Those in the backlog are served when others go. (Valgrind accepts a connection
-	 * for which it has no descriptor, and closes it.) */
+	/* Those in the backlog are served when others go. (Valgrind accepts a
+	 * connection for which it has no descriptor, and closes it.) */
 	for (int i = 0; i < open / 2; i++)
 		wire_close(&w[i]);
 	for (int i = open / 2; i < open && !daemon_is_watched(&d); i++) {
