@@ -395,6 +395,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, an_empty_file_gives_the_documented_defaults);
 	tcase_add_test(t, sizes_take_suffixes_of_1024);

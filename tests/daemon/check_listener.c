@@ -333,6 +333,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, every_kind_is_opened_and_tells_its_real_address);
 	tcase_add_test(t, accepted_sockets_do_not_block_nor_leak_nor_delay);

@@ -223,6 +223,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, a_line_has_time_level_event_and_pairs);
 	tcase_add_test(t, lines_for_the_journal_begin_with_the_priority);

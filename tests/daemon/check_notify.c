@@ -106,6 +106,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 #ifdef HAVE_SYSTEMD
 	tcase_add_test(t, the_states_of_a_broker_are_told);

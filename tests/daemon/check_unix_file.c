@@ -130,6 +130,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, the_file_has_the_configured_mode_whatever_the_umask);
 	tcase_add_test(t, a_clean_stop_leaves_no_files);

@@ -453,6 +453,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed, n = sizeof(requests) / sizeof(requests[0]);
 
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, the_frame_is_two_big_endian_lengths);
 	tcase_add_loop_test(t, requests_are_encoded_as_the_protocol_says, 0, n);
 	tcase_add_loop_test(t, requests_are_decoded_as_the_protocol_says, 0, n);

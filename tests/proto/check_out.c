@@ -152,6 +152,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, copies_and_references_keep_their_order);
 	tcase_add_test(t, what_was_not_sent_is_released_once);
 	tcase_add_test(t, an_empty_reference_is_released_when_it_is_reached);

@@ -202,6 +202,7 @@ main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, every_integer_format_that_holds_a_positive_number_is_read);
 	tcase_add_test(t, negative_integers_are_no_uints_and_keep_their_sign);
 	tcase_add_test(t, strings_and_binaries_are_views_into_the_input);
