@@ -377,7 +377,7 @@ START_TEST(what_a_dead_client_held_goes_to_the_next_and_says_so)
 	client_end(c);
 	answer(d, QP_OP_GET, &a);
 	ck_assert_uint_eq(a.reply.delivery, 2);
-	ck_assert_uint_eq(a.reply.options.crashes, 1);
+	ck_assert_uint_eq(QP_OPT(&a.reply.options, crashes), 1);
 	client_end(d);
 }
 END_TEST
@@ -396,7 +396,7 @@ START_TEST(an_orderly_close_counts_no_crash_and_is_answered_last)
 	expect_closed(c);
 	get(d, 2, 0);
 	answer(d, QP_OP_GET, &a);
-	ck_assert_uint_eq(a.reply.options.crashes, 0);
+	ck_assert_uint_eq(QP_OPT(&a.reply.options, crashes), 0);
 	client_end(c);
 	client_end(d);
 }
