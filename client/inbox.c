@@ -125,6 +125,7 @@ expect_one(qb *q, uint32_t body_len)
 		item.delivery = reply->delivery;
 		item.ctype = QP_OPT(&reply->options, ctype);
 		item.crashes = QP_OPT(&reply->options, crashes);
+		item.priority = QP_OPT(&reply->options, priority);
 	}
 	return add_part(&q->in.parts, &item) ? QB_OK : no_memory(q, &item, body_len);
 }

@@ -17,6 +17,7 @@ item_new(const struct qp_item *item)
 		.delivery = item->delivery,
 		.crashes = (uint32_t)item->crashes,
 		.ctype = (uint8_t)item->ctype,
+		.priority = (int32_t)item->priority,
 		.size = item->length,
 	};
 	it->body[it->size] = 0;
@@ -63,4 +64,10 @@ uint8_t
 qb_item_ctype(const qb_item *item)
 {
 	return item->ctype;
+}
+
+int32_t
+qb_item_priority(const qb_item *item)
+{
+	return item->priority;
 }

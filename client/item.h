@@ -14,6 +14,7 @@ struct qb_item {
 	uint64_t id;
 	uint64_t delivery;
 	uint32_t crashes;
+	int32_t priority;
 	uint8_t ctype;
 	bool leased; /* to the session below */
 	uint8_t session[QP_SESSION_BYTES];

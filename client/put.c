@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Puts: one at a time, many in a request, and pipelined. */
 #include "client/conn.h"
+#include "client/options.h"
 #include "client/request.h"
 
 #include <stdio.h>
@@ -18,33 +19,55 @@ take_id(qb *q, void *ret, struct answer *answer)
 	return QB_OK;
 }
 
-qb_result
-qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body, size_t len,
-	     int64_t timeout_ms, uint64_t *ret_id)
+/* Verifies and sends a put whose operation and options are filled in. */
+static qb_result
+put_one(qb *q, struct qp_request *m, const char *queue, const void *body, size_t len,
+	int64_t timeout_ms, uint64_t *ret_id)
 {
 	const struct iovec part = {(void *)body, len};
 	const struct bodies bodies = {&part, 1, len, true};
 	struct wait w = {.take = take_id, .ret = ret_id};
-	struct qp_request m;
 	qb_result r;
 
-	memset(&m, 0, sizeof(m));
-	m.op = QP_OP_PUT;
-	if ((r = verify_queue(q, queue, &m.queue)) ||
+	if ((r = verify_queue(q, queue, &m->queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
 	    (r = verify_blocking(q, timeout_ms)) || (r = verify_body(q, body, len)))
 		return r;
-	m.timeout_ms = wire_timeout(timeout_ms);
+	m->timeout_ms = wire_timeout(timeout_ms);
+	return request_wait(q, m, &bodies, &w, timeout_ms);
+}
+
+qb_result
+qb_put_with(qb *q, const char *queue, const qb_put_options *options, const void *body,
+	    size_t len, int64_t timeout_ms, uint64_t *ret_id)
+{
+	struct qp_request m;
+
+	memset(&m, 0, sizeof(m));
+	m.op = QP_OP_PUT;
+	if (options)
+		m.options = options->wire;
+	return put_one(q, &m, queue, body, len, timeout_ms, ret_id);
+}
+
+qb_result
+qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body, size_t len,
+	     int64_t timeout_ms, uint64_t *ret_id)
+{
+	struct qp_request m;
+
+	memset(&m, 0, sizeof(m));
+	m.op = QP_OP_PUT;
 	if (ctype)
 		QP_GIVE(&m.options, ctype, ctype);
-	return request_wait(q, &m, &bodies, &w, timeout_ms);
+	return put_one(q, &m, queue, body, len, timeout_ms, ret_id);
 }
 
 qb_result
 qb_put(qb *q, const char *queue, const void *body, size_t len, int64_t timeout_ms,
        uint64_t *ret_id)
 {
-	return qb_put_typed(q, queue, 0, body, len, timeout_ms, ret_id);
+	return qb_put_with(q, queue, NULL, body, len, timeout_ms, ret_id);
 }
 
 /* --- many -------------------------------------------------------------------------- */
@@ -115,8 +138,9 @@ verify_bodies(qb *q, const struct iovec *parts, unsigned n, int64_t *lengths,
 }
 
 qb_result
-qb_put_many(qb *q, const char *queue, const struct iovec *parts, unsigned n, int atomic,
-	    int64_t timeout_ms, int64_t *ret_ids)
+qb_put_many_with(qb *q, const char *queue, const qb_put_options *options,
+		 const struct iovec *parts, unsigned n, int atomic, int64_t timeout_ms,
+		 int64_t *ret_ids)
 {
 	struct bodies bodies = {.parts = parts, .n = n, .lasting = true};
 	struct results results = {.n = n, .ret_ids = ret_ids};
@@ -133,9 +157,18 @@ qb_put_many(qb *q, const char *queue, const struct iovec *parts, unsigned n, int
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	m.lengths = (struct qp_list){.n = n, .numbers = lengths};
+	if (options)
+		m.options = options->wire;
 	if (atomic)
 		QP_GIVE(&m.options, atomic, 1);
 	return request_wait(q, &m, &bodies, &w, timeout_ms);
+}
+
+qb_result
+qb_put_many(qb *q, const char *queue, const struct iovec *parts, unsigned n, int atomic,
+	    int64_t timeout_ms, int64_t *ret_ids)
+{
+	return qb_put_many_with(q, queue, NULL, parts, n, atomic, timeout_ms, ret_ids);
 }
 
 /* --- pipelined --------------------------------------------------------------------- */
@@ -201,7 +234,8 @@ start_put(qb *q, struct qp_request *m, const void *body, size_t len)
 }
 
 qb_result
-qb_put_start(qb *q, const char *queue, const void *body, size_t len)
+qb_put_start_with(qb *q, const char *queue, const qb_put_options *options,
+		  const void *body, size_t len)
 {
 	struct qp_request m;
 	qb_result r;
@@ -209,6 +243,8 @@ qb_put_start(qb *q, const char *queue, const void *body, size_t len)
 	memset(&m, 0, sizeof(m));
 	m.op = QP_OP_PUT;
 	m.timeout_ms = QP_FOREVER;
+	if (options)
+		m.options = options->wire;
 	verify_fork(q);
 	if ((r = verify_queue(q, queue, &m.queue)) || (r = report(q)) ||
 	    (r = verify_connected(q, 0)))
@@ -219,6 +255,12 @@ qb_put_start(qb *q, const char *queue, const void *body, size_t len)
 	if ((r = verify_body(q, body, len)))
 		return r;
 	return start_put(q, &m, body, len);
+}
+
+qb_result
+qb_put_start(qb *q, const char *queue, const void *body, size_t len)
+{
+	return qb_put_start_with(q, queue, NULL, body, len);
 }
 
 qb_result

@@ -80,11 +80,12 @@ typedef enum qb_result {
 	QB_UNKNOWN_OP = 12, /* the broker is older than the library */
 	QB_LIMIT = 13,	    /* too many queues, waiting requests or connections */
 	QB_NO_MEMORY = 14,  /* here or in the broker; nothing was changed */
-	QB_NOT_EMPTY = 15,  /* delete: the queue is in use */
-	QB_DENIED = 16,	    /* also: no permission to open the broker's socket */
-	QB_DELETED = 17,    /* the queue was deleted while the request waited */
-	QB_STOPPING = 18,   /* the broker is stopping */
-	QB_MALFORMED = 19,  /* the other end does not speak this protocol */
+	QB_NOT_EMPTY =
+		15,	 /* delete, and declare of another order: the queue is in use */
+	QB_DENIED = 16,	 /* also: no permission to open the broker's socket */
+	QB_DELETED = 17, /* the queue was deleted while the request waited */
+	QB_STOPPING = 18,  /* the broker is stopping */
+	QB_MALFORMED = 19, /* the other end does not speak this protocol */
 	QB_BAD_STATE = 20,
 	QB_VERSION = 21,
 	QB_NO_BROKER = -1, /* nobody listens at the address, or it cannot be reached */
@@ -103,6 +104,7 @@ typedef enum qb_ack_mode {
 typedef struct qb qb;
 typedef struct qb_item qb_item;
 typedef struct qb_table qb_table;
+typedef struct qb_put_options qb_put_options;
 
 /* The name of a result ("FULL"), and a sentence about it. Static storage; never NULL.
  */
@@ -167,6 +169,26 @@ qb_result qb_put(qb *q, const char *queue, const void *body, size_t len,
 qb_result qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body,
 		       size_t len, int64_t timeout_ms, uint64_t *ret_id);
 
+/* What a put may say of its items. A set of options can be used for any number of puts,
+ * also on several handles, and be changed between them. NULL from _new(): no memory; NULL
+ * for _free() is allowed.
+ *   ctype     as above
+ *   priority  lower comes first, in a queue with order=priority; 0 by default */
+qb_put_options *qb_put_options_new(void);
+void qb_put_options_free(qb_put_options *options);
+void qb_put_options_set_ctype(qb_put_options *options, uint8_t ctype);
+void qb_put_options_set_priority(qb_put_options *options, int32_t priority);
+
+/* The puts of this header with options, which may be NULL. */
+qb_result qb_put_with(qb *q, const char *queue, const qb_put_options *options,
+		      const void *body, size_t len, int64_t timeout_ms,
+		      uint64_t *ret_id);
+qb_result qb_put_many_with(qb *q, const char *queue, const qb_put_options *options,
+			   const struct iovec *bodies, unsigned n, int atomic,
+			   int64_t timeout_ms, int64_t *ret_ids);
+qb_result qb_put_start_with(qb *q, const char *queue, const qb_put_options *options,
+			    const void *body, size_t len);
+
 /* Puts 1 to QB_MAX_BATCH items of together at most 16 MiB, in order. `ret_ids` may be
  * NULL; else it has room for `n` entries: an item's id (> 0), or the negated qb_result
  * that refused it. Without `atomic`: QB_OK when all were accepted, else the result that
@@ -229,6 +251,7 @@ uint32_t qb_item_deliveries(
 	const qb_item *item); /* above 1: it may have been worked on before */
 uint32_t qb_item_crashes(const qb_item *item); /* how many of its holders died */
 uint8_t qb_item_ctype(const qb_item *item);
+int32_t qb_item_priority(const qb_item *item);
 
 /* Frees the memory here; the lease in the broker stays. NULL is allowed. */
 void qb_item_free(qb_item *item);
@@ -268,10 +291,12 @@ qb_result qb_size(qb *q, const char *queue, uint64_t *ret_qsize,
 		  uint64_t *ret_unfinished, int64_t *ret_maxsize);
 
 /* Makes a queue. `options` is an array of "name=value" that ends with NULL: "maxsize=N"
- * (<= 0: no bound), "max_bytes=N" (0: no bound); what is not in it, or all when it is
- * NULL, has the broker's defaults. If the queue exists, the options must be those it
- * has (QB_MISMATCH names the first that is not), unless `update` is not 0: then they
- * are changed. *ret_created (may be NULL): whether it was made. */
+ * (<= 0: no bound), "max_bytes=N" (0: no bound), "order=fifo", "order=lifo" or
+ * "order=priority"; what is not in it, or all when it is NULL, has the broker's defaults
+ * (and order=fifo). If the queue exists, the options must be those it has (QB_MISMATCH
+ * names the first that is not), unless `update` is not 0: then they are changed
+ * (QB_NOT_EMPTY: the order, while there are unfinished items). *ret_created (may be
+ * NULL): whether it was made. */
 qb_result qb_declare(qb *q, const char *queue, const char *const *options, int update,
 		     int *ret_created);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_ORDER 15 /* bytes; the broker knows which ones there are */
+
 /* A request that names a queue and nothing else that could be wrong. */
 static qb_result
 run(qb *q, struct qp_request *m, const char *queue, struct wait *w)
@@ -106,11 +108,13 @@ read_option(qb *q, const char *option, struct qp_options *ret)
 		QP_GIVE(ret, maxsize, value);
 	else if (read_value(option, "max_bytes", 0, QP_MAX_COUNT, &value))
 		QP_GIVE(ret, max_bytes, (uint64_t)value);
+	else if (strncmp(option, "order=", 6) == 0 && strlen(option + 6) <= MAX_ORDER)
+		QP_GIVE(ret, order, ((struct qp_str){option + 6, strlen(option + 6)}));
 	else
 		return error_set(
 			q, QB_INVALID,
-			"the option \"%.100s\" is not maxsize=N (-2^31 to 2^31-1) "
-			"or max_bytes=N (0 to 2^53)",
+			"the option \"%.100s\" is not maxsize=N (-2^31 to 2^31-1), "
+			"max_bytes=N (0 to 2^53) or order=fifo, lifo or priority",
 			option);
 	return QB_OK;
 }

@@ -115,3 +115,21 @@ args_number(const struct argp_state *state, const char *option, const char *text
 			   (unsigned long long)max);
 	return number;
 }
+
+int64_t
+args_signed(const struct argp_state *state, const char *option, const char *text,
+	    int64_t min, int64_t max)
+{
+	const char *digits = text + (text[0] == '-');
+	long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (!isdigit((unsigned char)digits[0]) || *end != '\0')
+		argp_error(state, "%s: '%s' is no number", option, text);
+	if (errno != 0 || number < min || number > max)
+		argp_error(state, "%s: '%s' is not from %lld to %lld", option, text,
+			   (long long)min, (long long)max);
+	return number;
+}

@@ -45,7 +45,9 @@ static const struct argp argp = {
 	.doc = "Makes QUEUE. If it exists, its options must be those given, or, with "
 	       "--update, become those given.\v"
 	       "maxsize=N    most items that may wait; 0: any number\n"
-	       "max_bytes=N  most bytes of their bodies; 0: any number",
+	       "max_bytes=N  most bytes of their bodies; 0: any number\n"
+	       "order=fifo|lifo|priority  which item comes first: the oldest, the "
+	       "youngest, the oldest of those with the lowest priority",
 	.children = args_children,
 };
 

@@ -17,7 +17,7 @@ struct put {
 	struct ctl *ctl;
 	const char *body; /* NULL: standard input */
 	bool lines;
-	uint8_t ctype;
+	qb_put_options *options;
 	int64_t timeout_ms;
 	struct progress progress;
 	uint64_t bytes, items; /* so far, from the input */
@@ -28,6 +28,8 @@ struct put {
 static const struct argp_option options[] = {
 	{"lines", 'l', NULL, 0, "Every line of the input is an item", 0},
 	{"ctype", 'c', "NUMBER", 0, "A content type for the consumer, 0 to 255", 0},
+	{"priority", 'p', "NUMBER", 0,
+	 "Lower comes first, in a queue with order=priority", 0},
 	{"timeout", 't', "SECONDS", 0,
 	 "Wait at most so long for room, for each item; 0: do not wait", 0},
 	{0},
@@ -41,7 +43,14 @@ parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'l': put->lines = true; return 0;
 	case 'c':
-		put->ctype = (uint8_t)args_number(state, "--ctype", arg, UINT8_MAX);
+		qb_put_options_set_ctype(put->options,
+					 (uint8_t)args_number(state, "--ctype", arg,
+							      UINT8_MAX));
+		return 0;
+	case 'p':
+		qb_put_options_set_priority(
+			put->options, (int32_t)args_signed(state, "--priority", arg,
+							   INT32_MIN, INT32_MAX));
 		return 0;
 	case 't': put->timeout_ms = args_seconds(state, "--timeout", arg); return 0;
 	case ARGP_KEY_ARG:
@@ -74,8 +83,8 @@ put_body(struct put *put, const char *body, size_t len)
 {
 	struct ctl *ctl = put->ctl;
 	uint64_t id;
-	qb_result result = qb_put_typed(ctl->q, ctl->queue, put->ctype, body, len,
-					put->timeout_ms, &id);
+	qb_result result = qb_put_with(ctl->q, ctl->queue, put->options, body, len,
+				       put->timeout_ms, &id);
 
 	if (result != QB_OK || !ctl->json)
 		return ctl_result(ctl, result);
@@ -108,8 +117,7 @@ put_input(struct put *put, struct input *in)
 	return put_body(put, in->data, in->end);
 }
 
-/* The pipelined put has neither ctype nor timeout: who asks for one of them waits for
- * each answer. */
+/* The pipelined put has no timeout: who asks for one waits for each answer. */
 static qb_result
 put_line(struct put *put, const char *line, size_t len)
 {
@@ -119,9 +127,9 @@ put_line(struct put *put, const char *line, size_t len)
 	put->bytes += len + 1;
 	put->items++;
 	progress_update(&put->progress, put->bytes, put->items);
-	if (put->ctype != 0 || put->timeout_ms != QB_FOREVER) {
-		result = qb_put_typed(ctl->q, ctl->queue, put->ctype, line, len,
-				      put->timeout_ms, NULL);
+	if (put->timeout_ms != QB_FOREVER) {
+		result = qb_put_with(ctl->q, ctl->queue, put->options, line, len,
+				     put->timeout_ms, NULL);
 	} else {
 		put->unconfirmed += len;
 		if (put->unconfirmed > WINDOW_BYTES) {
@@ -129,7 +137,8 @@ put_line(struct put *put, const char *line, size_t len)
 			result = qb_flush(ctl->q, QB_FOREVER);
 		}
 		if (result == QB_OK)
-			result = qb_put_start(ctl->q, ctl->queue, line, len);
+			result = qb_put_start_with(ctl->q, ctl->queue, put->options,
+						   line, len);
 	}
 	put->started += result == QB_OK;
 	return result;
@@ -187,10 +196,15 @@ cmd_put(struct ctl *ctl, int argc, char **argv)
 	struct input in = {0};
 	int status;
 
+	put.options = qb_put_options_new();
+	if (!put.options)
+		return ctl_error(ctl, "no memory");
 	args_parse(&argp, argc, argv, &put);
 	status = ctl_connect(ctl);
-	if (status)
+	if (status) {
+		qb_put_options_free(put.options);
 		return status;
+	}
 	progress_init(&put.progress, ctl->queue);
 	if (put.body)
 		status = put_body(&put, put.body, strlen(put.body));
@@ -199,5 +213,6 @@ cmd_put(struct ctl *ctl, int argc, char **argv)
 	else
 		status = put_input(&put, &in);
 	input_done(&in);
+	qb_put_options_free(put.options);
 	return status;
 }

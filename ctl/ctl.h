@@ -91,6 +91,8 @@ int64_t args_seconds(const struct argp_state *state, const char *option,
 		     const char *text); /* decimal seconds, as milliseconds */
 uint64_t args_number(const struct argp_state *state, const char *option,
 		     const char *text, uint64_t max);
+int64_t args_signed(const struct argp_state *state, const char *option,
+		    const char *text, int64_t min, int64_t max);
 
 /* --- signals (stop.c) ---------------------------------------------------------------- */
 

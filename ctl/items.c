@@ -57,11 +57,12 @@ item_json(const qb_item *item)
 		name = "body_base64";
 		value = base64((const unsigned char *)body, size);
 	}
-	object = json_pack("{s:I, s:I, s:I, s:i, s:I, s:o}", "id",
+	object = json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:o}", "id",
 			   (json_int_t)qb_item_id(item), "deliveries",
 			   (json_int_t)qb_item_deliveries(item), "crashes",
 			   (json_int_t)qb_item_crashes(item), "ctype",
-			   (int)qb_item_ctype(item), "size", (json_int_t)size, name,
+			   (int)qb_item_ctype(item), "priority",
+			   (int)qb_item_priority(item), "size", (json_int_t)size, name,
 			   value);
 	text = json_dumps(object, 0);
 	json_decref(object);

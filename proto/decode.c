@@ -136,6 +136,7 @@ read_item(struct qp_reader *in, struct qp_item *ret)
 		return false;
 	ret->ctype = QP_OPT(&options, ctype);
 	ret->crashes = QP_OPT(&options, crashes);
+	ret->priority = QP_OPT(&options, priority);
 	return true;
 }
 

@@ -9,7 +9,7 @@
 #include <msgpack/pack.h>
 
 #define NUMBER 9  /* bytes of the longest integer */
-#define ITEM   64 /* bytes of the longest row of GET_MANY's reply */
+#define ITEM   96 /* bytes of the longest row of GET_MANY's reply */
 
 struct head {
 	struct qp_out *out;
@@ -115,12 +115,14 @@ options_max(const struct qp_options *options)
 {
 	size_t max = 3;
 
-	for (uint32_t left = options->present; left; left &= left - 1)
-		max += 3 + NUMBER + (size_t)option_rows[__builtin_ctz(left)].name_len;
-	if (QP_GIVEN(options, client))
-		max += options->client.len;
-	if (QP_GIVEN(options, server))
-		max += options->server.len;
+	for (uint32_t left = options->present; left; left &= left - 1) {
+		const struct option_row *row = &option_rows[__builtin_ctz(left)];
+		struct qp_str s = {NULL, 0};
+
+		if (row->type == QP_STR)
+			memcpy(&s, (const char *)options + row->offset, sizeof(s));
+		max += 3 + NUMBER + row->name_len + s.len;
+	}
 	return max;
 }
 
@@ -203,6 +205,8 @@ pack_item(struct head *h, const struct qp_item *item)
 		QP_GIVE(&options, ctype, item->ctype);
 	if (item->crashes)
 		QP_GIVE(&options, crashes, item->crashes);
+	if (item->priority)
+		QP_GIVE(&options, priority, item->priority);
 	pack_array(h, 3 + (options.present != 0));
 	pack_uint64(h, item->id);
 	pack_uint64(h, item->delivery);

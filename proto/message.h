@@ -80,6 +80,7 @@ struct qp_item {
 	uint64_t length;
 	uint64_t ctype;
 	uint64_t crashes;
+	int64_t priority;
 };
 
 /* Which members count is the operation's signature in ops.def; the others have no

@@ -66,7 +66,20 @@ matches(const struct queue *q, const struct qe_declare *declare)
 
 	if (declare->has_maxsize && !unbounded && q->maxsize != declare->maxsize)
 		return false;
+	if (declare->has_order && q->order != declare->order)
+		return false;
 	return !declare->has_max_bytes || q->max_bytes == declare->max_bytes;
+}
+
+static void
+configure(struct queue *q, const struct qe_declare *declare)
+{
+	if (declare->has_maxsize)
+		q->maxsize = declare->maxsize;
+	if (declare->has_max_bytes)
+		q->max_bytes = declare->max_bytes;
+	if (declare->has_order && q->order != declare->order)
+		queue_set_order(q, declare->order);
 }
 
 enum qe_result
@@ -85,11 +98,10 @@ qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		queue_stats(e, q, ret_stats);
 		return QE_MISMATCH;
 	}
+	if (declare->has_order && q->order != declare->order && queue_unfinished(q) > 0)
+		return QE_NOT_EMPTY;
 	if (created || declare->update) {
-		if (declare->has_maxsize)
-			q->maxsize = declare->maxsize;
-		if (declare->has_max_bytes)
-			q->max_bytes = declare->max_bytes;
+		configure(q, declare);
 		settle_queue(e, q);
 	}
 	*ret_created = created;

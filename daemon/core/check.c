@@ -55,40 +55,41 @@ check_item(const struct queue *q, const struct qe_item *item, enum item_state st
 }
 
 static const char *
-check_ready(const struct queue *q, const struct qe_item *item, bool returned,
+check_ready(const struct queue *q, const struct qe_item *item, bool sorted,
 	    struct sum *sum)
 {
 	PASS(check_item(q, item, ITEM_READY, sum));
-	HOLDS(item->returned == returned, "a ready item knows which set it is in");
-	HOLDS(item->id > sum->last_id, "ready items are in order");
-	HOLDS(returned == (item->deliveries > 0), "only returned items were delivered");
+	HOLDS(item->sorted == sorted, "a ready item knows which set it is in");
+	HOLDS(sorted || item->id > sum->last_id, "fresh items are in order");
+	HOLDS(sorted || item->deliveries == 0, "fresh items were never delivered");
+	HOLDS(sorted || q->order != QE_PRIORITY, "priorities are sorted");
 	sum->last_id = item->id;
 	return NULL;
 }
 
 static const char *
-check_returned(const struct queue *q, const struct heap_node *node, struct sum *sum)
+check_sorted(const struct queue *q, const struct heap_node *node, struct sum *sum)
 {
 	if (!node)
 		return NULL;
-	PASS(check_returned(q, node->left, sum));
+	PASS(check_sorted(q, node->left, sum));
 	PASS(check_ready(q, list_entry(node, const struct qe_item, heap), true, sum));
-	return check_returned(q, node->right, sum);
+	return check_sorted(q, node->right, sum);
 }
 
 static const char *
 check_ready_set(struct census *c, const struct queue *q)
 {
-	struct sum fresh = {0}, returned = {0};
+	struct sum fresh = {0}, sorted = {0};
 
 	list_each (at, &q->fresh)
 		PASS(check_ready(q, list_entry(at, const struct qe_item, node), false,
 				 &fresh));
-	PASS(check_returned(q, q->returned.root, &returned));
-	HOLDS(heap_check(&q->returned) == returned.n, "the returned items are a heap");
-	HOLDS(q->count[ITEM_READY] == fresh.n + returned.n, "ready items are counted");
-	HOLDS(q->bytes == fresh.bytes + returned.bytes, "ready bodies are counted");
-	HOLDS(q->cost == fresh.cost + returned.cost, "ready memory is counted");
+	PASS(check_sorted(q, q->sorted.root, &sorted));
+	HOLDS(heap_check(&q->sorted) == sorted.n, "the sorted items are in order");
+	HOLDS(q->count[ITEM_READY] == fresh.n + sorted.n, "ready items are counted");
+	HOLDS(q->bytes == fresh.bytes + sorted.bytes, "ready bodies are counted");
+	HOLDS(q->cost == fresh.cost + sorted.cost, "ready memory is counted");
 	c->cost += q->cost;
 	return NULL;
 }

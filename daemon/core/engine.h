@@ -117,6 +117,10 @@ void qe_item_unref(struct qe *e, struct qe_item *item);
 void *qe_item_body(struct qe_item *item);
 size_t qe_item_body_len(const struct qe_item *item);
 
+/* Lower comes first, in a queue with the order priority; 0 at first. */
+void qe_item_set_priority(struct qe_item *item, int32_t priority);
+int32_t qe_item_priority(const struct qe_item *item);
+
 void qe_item_set_ctype(struct qe_item *item, uint8_t ctype);
 uint8_t qe_item_ctype(const struct qe_item *item);
 uint64_t qe_item_id(const struct qe_item *item); /* 0 before it was accepted */
@@ -298,6 +302,14 @@ struct qe_counters {
 };
 #undef QE_COUNTER
 
+/* Which ready item a get is given. An item that comes back goes to the place that it has by
+ * this order, as if it had never been away; bodies are never compared. */
+enum qe_order {
+	QE_FIFO,     /* the first that was accepted */
+	QE_LIFO,     /* the last one */
+	QE_PRIORITY, /* of those with the lowest priority, the first that was accepted */
+};
+
 enum qe_shutdown {
 	QE_OPEN,
 	QE_SHUTDOWN,	       /* puts are refused, gets drain */
@@ -311,6 +323,7 @@ struct qe_queue_stats {
 	uint64_t bytes; /* of ready and delayed bodies */
 	int64_t maxsize;
 	uint64_t max_bytes;
+	enum qe_order order;
 	uint64_t getters, putters, joiners; /* requests that wait */
 	enum qe_shutdown shutdown;
 	uint64_t oldest_ns; /* age of the item next in line; 0 without one */
@@ -339,15 +352,17 @@ void qe_stats(const struct qe *e, struct qe_stats *ret_stats);
 /* --- administration -------------------------------------------------------------- */
 
 struct qe_declare {
-	bool has_maxsize, has_max_bytes; /* which of the two are given */
+	bool has_maxsize, has_max_bytes, has_order; /* which ones are given */
 	int64_t maxsize;
 	uint64_t max_bytes;
-	bool update; /* change an existing queue instead of comparing */
+	enum qe_order order; /* a new queue's: QE_FIFO */
+	bool update;	     /* change an existing queue instead of comparing */
 };
 
 /* Makes a queue, or compares it: QE_OK and whether it was made; QE_MISMATCH and, in
- * `ret_stats`, what the queue has (`ret_stats` is otherwise left alone). QE_INVALID,
- * QE_LIMIT, QE_NOMEM. */
+ * `ret_stats`, what the queue has (`ret_stats` is otherwise left alone). QE_NOT_EMPTY:
+ * the order cannot change while the queue has unfinished items; nothing was changed.
+ * QE_INVALID, QE_LIMIT, QE_NOMEM. */
 enum qe_result qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			  const struct qe_declare *declare, bool *ret_created,
 			  struct qe_queue_stats *ret_stats) QE_MUST_USE;

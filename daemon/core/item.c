@@ -23,7 +23,7 @@ qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
 {
 	uint64_t limit = e->config.memory_limit;
 
-	if (body_len > SIZE_MAX / 2)
+	if (body_len > UINT32_MAX - offsetof(struct qe_item, body))
 		return QE_NOMEM;
 
 	size_t size = offsetof(struct qe_item, body) + body_len;
@@ -35,7 +35,8 @@ qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
 
 	if (!item)
 		return QE_NOMEM;
-	*item = (struct qe_item){.body_len = body_len, .refs = 1, .state = ITEM_NEW};
+	*item = (struct qe_item){
+		.body_len = (uint32_t)body_len, .refs = 1, .state = ITEM_NEW};
 	e->other_cost += item_cost(item);
 	*ret_item = item;
 	return QE_OK;
@@ -82,6 +83,18 @@ qe_item_ctype(const struct qe_item *item)
 	return item->ctype;
 }
 
+void
+qe_item_set_priority(struct qe_item *item, int32_t priority)
+{
+	item->priority = priority;
+}
+
+int32_t
+qe_item_priority(const struct qe_item *item)
+{
+	return item->priority;
+}
+
 uint64_t
 qe_item_id(const struct qe_item *item)
 {
@@ -106,17 +119,41 @@ item_cost(const struct qe_item *item)
 	return mem_cost(offsetof(struct qe_item, body) + item->body_len);
 }
 
-bool
-item_before(const struct qe_item *a, const struct qe_item *b)
+static const struct qe_item *
+in_heap(const struct heap_node *node)
 {
-	return a->id < b->id;
+	return list_entry(node, const struct qe_item, heap);
 }
 
-bool
-item_heap_before(const struct heap_node *a, const struct heap_node *b)
+static bool
+older(const struct heap_node *a, const struct heap_node *b)
 {
-	return item_before(list_entry(a, const struct qe_item, heap),
-			   list_entry(b, const struct qe_item, heap));
+	return in_heap(a)->id < in_heap(b)->id;
+}
+
+static bool
+younger(const struct heap_node *a, const struct heap_node *b)
+{
+	return in_heap(a)->id > in_heap(b)->id;
+}
+
+static bool
+more_urgent(const struct heap_node *a, const struct heap_node *b)
+{
+	int32_t x = in_heap(a)->priority, y = in_heap(b)->priority;
+
+	return x != y ? x < y : older(a, b);
+}
+
+heap_before_fn *
+item_order(enum qe_order order)
+{
+	switch (order) {
+	case QE_LIFO: return younger;
+	case QE_PRIORITY: return more_urgent;
+	case QE_FIFO: break;
+	}
+	return older;
 }
 
 uint64_t
@@ -153,8 +190,8 @@ item_count(struct qe *e, struct queue *q, enum item_cause cause)
 static void
 leave_ready(struct queue *q, struct qe_item *item)
 {
-	if (item->returned)
-		heap_remove(&q->returned, &item->heap);
+	if (item->sorted)
+		heap_remove(&q->sorted, &item->heap);
 	else
 		list_remove(&item->node);
 	q->bytes -= item->body_len;
@@ -162,11 +199,11 @@ leave_ready(struct queue *q, struct qe_item *item)
 }
 
 static void
-enter_ready(struct queue *q, struct qe_item *item, bool returned)
+enter_ready(struct queue *q, struct qe_item *item, bool back)
 {
-	item->returned = returned;
-	if (returned)
-		heap_insert(&q->returned, &item->heap);
+	item->sorted = back || q->order == QE_PRIORITY;
+	if (item->sorted)
+		heap_insert(&q->sorted, &item->heap);
 	else
 		list_append(&q->fresh, &item->node);
 	q->bytes += item->body_len;
@@ -252,7 +289,7 @@ item_discard_ready(struct qe *e, struct queue *q, enum item_cause cause)
 	q->bytes = 0;
 	q->cost = 0;
 	list_append_all(&e->trash, &q->fresh);
-	heap_discard(&q->returned, &e->trash_tree);
+	heap_discard(&q->sorted, &e->trash_tree);
 }
 
 void

@@ -18,7 +18,7 @@ struct holding;
 
 enum item_state {
 	ITEM_NEW,     /* not accepted: the caller's, or a waiting put's */
-	ITEM_READY,   /* in its queue, `fresh` or `returned` */
+	ITEM_READY,   /* in its queue, `fresh` or `sorted` */
 	ITEM_DELAYED, /* nothing enters it yet */
 	ITEM_LEASED,  /* in a holding and in the table of leases */
 	ITEM_DEAD,    /* nothing enters it yet */
@@ -37,19 +37,20 @@ enum item_cause {
 struct qe_item {
 	union {
 		struct list node;      /* fresh, leased */
-		struct heap_node heap; /* returned */
+		struct heap_node heap; /* sorted */
 	};
 	uint64_t id;		 /* the order of acceptance */
 	uint64_t accepted_ns;	 /* when that was */
 	struct queue *queue;	 /* unless NEW or GONE */
 	struct holding *holding; /* LEASED: who has it */
-	size_t body_len;
+	uint32_t body_len;
+	int32_t priority; /* lower comes first, in a queue with that order */
 	uint32_t refs;
 	uint32_t deliveries;
 	uint32_t crashes;
 	uint8_t state;
 	uint8_t ctype;
-	bool returned; /* READY: which of the two sets */
+	bool sorted; /* READY: which of the two sets */
 	_Alignas(8) unsigned char body[];
 };
 
@@ -77,9 +78,8 @@ void item_discard_leased(struct qe *e, struct queue *q, enum item_cause cause);
 /* Ends an item that was discarded, and is in no list any more. */
 void item_forget(struct qe *e, struct qe_item *item);
 
-/* The order in which a queue gives its items. */
-bool item_before(const struct qe_item *a, const struct qe_item *b);
-bool item_heap_before(const struct heap_node *a, const struct heap_node *b);
+/* How items stand in a queue of this order. */
+heap_before_fn *item_order(enum qe_order order);
 
 /* Of a tag's id, for the table of leases. */
 uint64_t item_hash(const struct qe *e, uint64_t id);

@@ -86,6 +86,13 @@ queue_alloc_size(size_t name_len)
 	return sizeof(struct queue) + name_len;
 }
 
+void
+queue_set_order(struct queue *q, enum qe_order order)
+{
+	q->order = order;
+	heap_init(&q->sorted, item_order(order));
+}
+
 static struct queue *
 queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 {
@@ -96,7 +103,7 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	q->serial = ++e->last_serial;
 	q->hash = hash;
 	list_init(&q->fresh);
-	heap_init(&q->returned, item_heap_before);
+	queue_set_order(q, QE_FIFO);
 	for (int i = 0; i < LINES; i++)
 		list_init(&q->line[i]);
 	list_init(&q->holdings);
@@ -159,15 +166,16 @@ queue_free(struct qe *e, struct queue *q)
 struct qe_item *
 queue_first(const struct queue *q)
 {
-	struct list *link = list_first(&q->fresh);
-	struct qe_item *fresh = link ? list_entry(link, struct qe_item, node) : NULL;
+	struct list *link = q->order == QE_LIFO ? q->fresh.prev : q->fresh.next;
+	struct qe_item *fresh = NULL;
 
-	if (!q->returned.first)
+	if (link != &q->fresh)
+		fresh = list_entry(link, struct qe_item, node);
+	if (!q->sorted.first)
 		return fresh;
-
-	struct qe_item *back = list_entry(q->returned.first, struct qe_item, heap);
-
-	return fresh && item_before(fresh, back) ? fresh : back;
+	if (fresh && q->sorted.before(&fresh->heap, q->sorted.first))
+		return fresh;
+	return list_entry(q->sorted.first, struct qe_item, heap);
 }
 
 uint64_t
@@ -206,6 +214,7 @@ queue_stats(const struct qe *e, const struct queue *q, struct qe_queue_stats *re
 		.bytes = q->bytes,
 		.maxsize = q->maxsize,
 		.max_bytes = q->max_bytes,
+		.order = q->order,
 		.getters = q->waiting[LINE_GET] + q->waiting[LINE_GET_MANY],
 		.putters = q->waiting[LINE_PUT],
 		.joiners = q->waiting[LINE_JOIN],

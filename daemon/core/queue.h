@@ -19,10 +19,12 @@ struct queue {
 	uint64_t serial;	    /* the order in which queues were made */
 	uint64_t hash;		    /* of the name */
 
-	/* READY items: those that were never given to anybody, in order by itself,
-	 * and those that came back. The next one is the smaller of the two firsts. */
+	/* READY items: those that came in the order in which they stand here, by
+	 * itself, and those that must be sorted in: that came back, or have a
+	 * priority. The next one is the smaller of the two firsts (fifo: the list's head,
+	 * lifo: its tail). */
 	struct list fresh;
-	struct heap returned;
+	struct heap sorted;
 
 	uint64_t count[ITEM_STATES]; /* NEW and GONE are not counted */
 	uint64_t bytes;		     /* bodies of ready and delayed items */
@@ -41,6 +43,7 @@ struct queue {
 
 	int64_t maxsize;
 	uint64_t max_bytes;
+	enum qe_order order;
 	enum qe_shutdown shutdown;
 	bool deleted; /* without a name or waiters; left to sweep() */
 	size_t name_len;
@@ -63,6 +66,9 @@ void queue_unname(struct qe *e, struct queue *q);
 
 /* Frees an unnamed queue that nothing points to. */
 void queue_free(struct qe *e, struct queue *q);
+
+/* Changes the order of a queue that has no items. */
+void queue_set_order(struct queue *q, enum qe_order order);
 
 /* The item that the next get is given, or NULL. */
 struct qe_item *queue_first(const struct queue *q);

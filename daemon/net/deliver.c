@@ -131,6 +131,8 @@ append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
 		QP_GIVE(&m.options, ctype, qe_item_ctype(item));
 	if (qe_item_crashes(item))
 		QP_GIVE(&m.options, crashes, qe_item_crashes(item));
+	if (qe_item_priority(item))
+		QP_GIVE(&m.options, priority, qe_item_priority(item));
 	qp_reply_encode(&c->out, op, &m, (uint32_t)qe_item_body_len(item));
 	append_body(c, item);
 	conn_dirty(c);
@@ -160,6 +162,7 @@ append_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 			.length = qe_item_body_len(item),
 			.ctype = qe_item_ctype(item),
 			.crashes = qe_item_crashes(item),
+			.priority = qe_item_priority(item),
 		};
 		body_len += rows[i].length;
 	}

@@ -30,6 +30,10 @@ void deliver_refusal(struct conn *c, uint64_t rid, enum qp_status status,
 
 /* --- report.c: the rows of QUEUES and STATS -------------------------------------- */
 
+/* By enum qe_order. */
+#define ORDERS 3
+extern const char *const order_names[ORDERS];
+
 void report_queues(struct conn *c, const struct qp_request *request);
 void report_stats(struct conn *c, const struct qp_request *request);
 

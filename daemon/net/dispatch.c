@@ -24,6 +24,18 @@ tag_of(const struct qp_request *m)
 	return (struct qe_tag){m->id, m->delivery, m->epoch};
 }
 
+static bool
+read_order(const struct qp_options *o, enum qe_order *ret)
+{
+	for (int i = 0; i < ORDERS; i++)
+		if (strlen(order_names[i]) == o->order.len &&
+		    memcmp(order_names[i], o->order.p, o->order.len) == 0) {
+			*ret = (enum qe_order)i;
+			return true;
+		}
+	return false;
+}
+
 static uint64_t
 deadline(uint64_t now_ns, uint64_t timeout_ms)
 {
@@ -129,6 +141,16 @@ put_items(struct conn *c, const struct qp_request *m, struct qe_item **items,
 		     &reply);
 }
 
+/* What a put says of its items. */
+static void
+describe(struct qe_item *item, const struct qp_options *o)
+{
+	if (!o->present)
+		return;
+	qe_item_set_ctype(item, (uint8_t)QP_OPT(o, ctype));
+	qe_item_set_priority(item, (int32_t)QP_OPT(o, priority));
+}
+
 static void
 handle_put(struct conn *c, struct qp_request *m, struct frame *f)
 {
@@ -145,7 +167,7 @@ handle_put(struct conn *c, struct qp_request *m, struct frame *f)
 		memcpy(qe_item_body(item), f->body, f->body_len);
 	}
 	f->item = NULL;
-	qe_item_set_ctype(item, (uint8_t)QP_OPT(&m->options, ctype));
+	describe(item, &m->options);
 	put_items(c, m, &item, 1, false);
 }
 
@@ -187,7 +209,7 @@ handle_put_many(struct conn *c, struct qp_request *m, struct frame *f)
 			return;
 		}
 		memcpy(qe_item_body(items[i]), body, len);
-		qe_item_set_ctype(items[i], (uint8_t)QP_OPT(&m->options, ctype));
+		describe(items[i], &m->options);
 		body += len;
 	}
 	put_items(c, m, items, m->lengths.n, true);
@@ -334,7 +356,7 @@ handle_size(struct conn *c, struct qp_request *m, struct frame *f)
 
 static void
 refuse_mismatch(struct conn *c, const struct qp_request *m,
-		const struct qe_queue_stats *has)
+		const struct qe_declare *declare, const struct qe_queue_stats *has)
 {
 	const struct qp_options *o = &m->options;
 
@@ -342,6 +364,10 @@ refuse_mismatch(struct conn *c, const struct qp_request *m,
 		deliver_refusal(c, m->rid, QP_MISMATCH,
 				"the queue has maxsize %" PRId64 ", not %" PRId64,
 				has->maxsize, o->maxsize);
+	else if (declare->has_order && declare->order != has->order)
+		deliver_refusal(c, m->rid, QP_MISMATCH,
+				"the queue has order %s, not %s",
+				order_names[has->order], order_names[declare->order]);
 	else
 		deliver_refusal(c, m->rid, QP_MISMATCH,
 				"the queue has max_bytes %" PRIu64 ", not %" PRIu64,
@@ -357,17 +383,27 @@ handle_declare(struct conn *c, struct qp_request *m, struct frame *f)
 		.maxsize = QP_OPT(o, maxsize),
 		.has_max_bytes = QP_GIVEN(o, max_bytes),
 		.max_bytes = QP_OPT(o, max_bytes),
+		.has_order = QP_GIVEN(o, order),
 		.update = QP_OPT(o, update),
 	};
 	struct qp_reply reply = {0};
 	struct qe_queue_stats has;
-	enum qe_result result = qe_declare(c->server->engine, c->server->now_ns,
-					   name_of(m), &declare, &reply.created, &has);
+	enum qe_result result;
 
+	if (declare.has_order && !read_order(o, &declare.order)) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"option order must be fifo, lifo or priority");
+		return;
+	}
+	result = qe_declare(c->server->engine, c->server->now_ns, name_of(m), &declare,
+			    &reply.created, &has);
 	if (result == QE_OK)
 		deliver_fields(c, m, &reply);
 	else if (result == QE_MISMATCH)
-		refuse_mismatch(c, m, &has);
+		refuse_mismatch(c, m, &declare, &has);
+	else if (result == QE_NOT_EMPTY)
+		deliver_refusal(c, m->rid, QP_NOT_EMPTY,
+				"the order cannot change while the queue has items");
 	else
 		deliver_result(c, m->rid, result);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The rows of QUEUES and STATS. Their columns are listed in PROTOCOL.md, and nowhere
  * else but here. */
+#include <string.h>
 #include <unistd.h>
 
 #include <config.h>
@@ -25,6 +26,9 @@ static const char *const closed_names[] = {
 };
 #undef CLOSE_REASON
 
+const char *const order_names[ORDERS] = {
+	[QE_FIFO] = "fifo", [QE_LIFO] = "lifo", [QE_PRIORITY] = "priority"};
+
 static void
 put_counters(struct qp_out *rows, const struct qe_counters *counters)
 {
@@ -46,13 +50,15 @@ put_states(struct qp_out *rows, uint64_t ready, uint64_t delayed, uint64_t lease
 static void
 put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 {
-	qp_row_begin(rows, 14 + COUNTERS);
+	qp_row_begin(rows, 15 + COUNTERS);
 	qp_row_string(rows, "queue", q->name.p, q->name.len);
 	put_states(rows, q->ready, q->delayed, q->leased, q->dead);
 	qp_row_number(rows, "unfinished", q->ready + q->delayed + q->leased);
 	qp_row_number(rows, "bytes", q->bytes);
 	qp_row_signed(rows, "maxsize", q->maxsize);
 	qp_row_number(rows, "max_bytes", q->max_bytes);
+	qp_row_string(rows, "order", order_names[q->order],
+		      strlen(order_names[q->order]));
 	qp_row_number(rows, "getters", q->getters);
 	qp_row_number(rows, "putters", q->putters);
 	qp_row_number(rows, "joiners", q->joiners);

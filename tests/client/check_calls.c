@@ -107,6 +107,32 @@ START_TEST(put_many_gives_a_result_for_each)
 }
 END_TEST
 
+START_TEST(puts_carry_their_options)
+{
+	struct iovec bodies[2] = {{(void *)"a", 1}, {(void *)"b", 1}};
+	qb_put_options *options = qb_put_options_new();
+	const struct fake_request *r;
+
+	ck_assert_ptr_nonnull(options);
+	qb_put_options_set_priority(options, INT32_MIN);
+	qb_put_options_set_ctype(options, 255);
+	ok(qb_put_with(q, "jobs", options, "a", 1, 0, NULL));
+	ok(qb_put_many_with(q, "jobs", options, bodies, 2, 1, 0, NULL));
+	ok(qb_put_start_with(q, "jobs", options, "a", 1));
+	qb_put_options_free(options);
+	ok(qb_flush(q, QB_FOREVER));
+	for (unsigned i = 1; i <= 3; i++) {
+		r = sent(i, i == 2 ? QP_OP_PUT_MANY : QP_OP_PUT);
+		ck_assert_int_eq(QP_OPT(&r->m.options, priority), INT32_MIN);
+		ck_assert_uint_eq(QP_OPT(&r->m.options, ctype), 255);
+		ck_assert_uint_eq(QP_OPT(&r->m.options, atomic), i == 2);
+	}
+	ok(qb_put_with(q, "jobs", NULL, "a", 1, 0, NULL));
+	ck_assert_uint_eq(sent(4, QP_OP_PUT)->m.options.present, 0);
+	qb_put_options_free(NULL);
+}
+END_TEST
+
 static void
 refuse_some(struct fake *f, struct fake_conn *c, const struct fake_request *r)
 {
@@ -387,6 +413,7 @@ main(void)
 	tcase_add_test(t, put_sends_the_body_and_gets_the_id);
 	tcase_add_test(t, large_bodies_arrive_whole);
 	tcase_add_test(t, put_many_gives_a_result_for_each);
+	tcase_add_test(t, puts_carry_their_options);
 	tcase_add_test(t, put_many_says_which_was_refused_first);
 	tcase_add_test(t, get_gives_the_item_with_its_metadata);
 	tcase_add_test(t, auto_acks_at_once_without_a_reply);

@@ -45,6 +45,43 @@ connect_over(int tcp)
 	ck_assert_msg((call) == (result), "%s: not %s: %s", #call, #result, qb_error(q))
 #define ok(call) says(QB_OK, call)
 
+START_TEST(a_queue_has_an_order_and_items_a_priority)
+{
+	static const char *const by_priority[] = {"order=priority", NULL};
+	static const char *const lifo[] = {"order=lifo", NULL};
+	static const char *const nonsense[] = {"order=random", NULL};
+	static const struct {
+		const char *body;
+		int32_t priority;
+	} puts[] = {{"b", 0}, {"d", INT32_MAX}, {"a", INT32_MIN}, {"c", 0}};
+	qb_put_options *options = qb_put_options_new();
+	qb_item *item;
+
+	connect_over(_i);
+	ok(qb_declare(q, "jobs", by_priority, 0, NULL));
+	for (size_t i = 0; i < 4; i++) {
+		qb_put_options_set_priority(options, puts[i].priority);
+		ok(qb_put_with(q, "jobs", options, puts[i].body, 1, 0, NULL));
+	}
+	says(QB_MISMATCH, qb_declare(q, "jobs", lifo, 0, NULL));
+	ck_assert_str_eq(qb_error(q), "the queue has order priority, not lifo");
+	says(QB_NOT_EMPTY, qb_declare(q, "jobs", lifo, 1, NULL));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "order"));
+	says(QB_INVALID, qb_declare(q, "jobs", nonsense, 1, NULL));
+	ok(qb_peek(q, "jobs", &item));
+	ck_assert_int_eq(qb_item_priority(item), INT32_MIN);
+	qb_item_free(item);
+	for (char want = 'a'; want <= 'd'; want++) {
+		ok(qb_get(other, "jobs", 0, QB_AUTO, &item));
+		ck_assert_int_eq(*(const char *)qb_item_body(item), want);
+		qb_item_free(item);
+	}
+	ok(qb_join(other, "jobs", QB_FOREVER));
+	ok(qb_declare(q, "jobs", lifo, 1, NULL));
+	qb_put_options_free(options);
+}
+END_TEST
+
 START_TEST(an_item_is_put_got_given_back_and_finished)
 {
 	uint64_t id, qsize, unfinished;
@@ -324,6 +361,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, an_item_is_put_got_given_back_and_finished, 0, 2);
+	tcase_add_loop_test(t, a_queue_has_an_order_and_items_a_priority, 0, 2);
 	tcase_add_loop_test(t, the_largest_item_survives_the_way, 0, 2);
 	tcase_add_loop_test(t, a_thousand_items_go_in_one_request, 0, 2);
 	tcase_add_loop_test(t, a_full_queue_refuses_by_its_timeout, 0, 2);

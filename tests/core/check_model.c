@@ -59,7 +59,7 @@ static const unsigned must_meet[VERBS] = {
 	[TASK_DONE] = BIT(OK) | BIT(NOT_LEASED),
 	[RELEASE] = BIT(OK) | BIT(STALE),
 	[PEEK] = BIT(OK) | BIT(EMPTY),
-	[DECLARE] = BIT(OK) | BIT(MISMATCH) | BIT(LIMIT),
+	[DECLARE] = BIT(OK) | BIT(MISMATCH) | BIT(LIMIT) | BIT(NOT_EMPTY),
 	[DELETE] = BIT(OK) | BIT(NOT_FOUND) | BIT(NOT_EMPTY),
 	[PURGE] = BIT(OK) | BIT(NOT_FOUND),
 	[SHUTDOWN] = BIT(OK) | BIT(LIMIT),
@@ -96,6 +96,19 @@ from_environment(const char *name, uint64_t or_else)
 	return text ? strtoull(text, NULL, 0) : or_else;
 }
 
+/* Queues that are made by their first use are all FIFO. */
+static void
+declare_order(int queue)
+{
+	struct qe_declare order = {.has_order = true, .order = (enum qe_order)below(3)};
+	struct qe_queue_stats stats;
+	bool created;
+
+	ck_assert_int_eq(qe_declare(run.e, run.m.now, queue_name(queue), &order,
+				    &created, &stats),
+			 m_declare(&run.m, queue, &order, &created));
+}
+
 static void
 begin(uint64_t seed)
 {
@@ -126,6 +139,20 @@ begin(uint64_t seed)
 					&run.sessions[0]),
 			 QE_OK);
 	run.m.alive[0] = true;
+	for (int i = 0; i < run.n_queues; i++)
+		if (chance(50))
+			declare_order(i);
+}
+
+/* What a purge of many items left behind. The model knows no shares. Nothing else is due
+ * when this is done. */
+static void
+finish_sweeping(void)
+{
+	for (int i = 0; i < 100 && m_next_deadline(&run.m) > run.m.now &&
+			qe_next_deadline(run.e) == run.m.now;
+	     i++)
+		(void)qe_tick(run.e, run.m.now);
 }
 
 static void
@@ -146,6 +173,7 @@ START_TEST(random_operations_do_what_the_model_does)
 		begin(seed++);
 		for (run.step = 1; run.step <= RUN_STEPS; run.step++) {
 			random_operation();
+			finish_sweeping();
 			drain_replies();
 			compare_state();
 		}

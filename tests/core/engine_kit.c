@@ -136,6 +136,30 @@ put_many(struct qe_session *s, uint64_t rid, const char *queue, const char *list
 			       atomic, &got));
 }
 
+void
+declare_order(const char *queue, enum qe_order order)
+{
+	struct qe_declare declare = {.has_order = true, .order = order, .update = true};
+	struct qe_queue_stats stats;
+	bool created;
+
+	ck_assert_int_eq(qe_declare(e, now, name(queue), &declare, &created, &stats),
+			 QE_OK);
+}
+
+uint64_t
+put_priority(const char *queue, const char *body, int32_t priority)
+{
+	struct qe_item *item = new_item(body);
+
+	forget();
+	qe_item_set_priority(item, priority);
+	ck_assert_int_eq(remember(qe_put(e, now, s1, 1000000, name(queue), NO_WAIT,
+					 &item, 1, false, false, &got)),
+			 QE_OK);
+	return got.id;
+}
+
 uint64_t
 put_ok(const char *queue, const char *body)
 {

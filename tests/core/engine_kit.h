@@ -41,7 +41,11 @@ enum qe_result put(struct qe_session *s, uint64_t rid, const char *queue,
 enum qe_result put_many(struct qe_session *s, uint64_t rid, const char *queue,
 			const char *bodies, uint64_t deadline, bool atomic);
 
+/* A queue with an order, which must be new or empty. */
+void declare_order(const char *queue, enum qe_order order);
+
 /* Puts that must be accepted at once; the id. */
+uint64_t put_priority(const char *queue, const char *body, int32_t priority);
 uint64_t put_ok(const char *queue, const char *body);
 
 /* A get of one item: its result. */

@@ -48,13 +48,27 @@ m_waiting(const struct model *m, int queue, enum qe_request request)
 	return n;
 }
 
+static bool
+comes_before(enum qe_order order, const struct m_item *a, const struct m_item *b)
+{
+	if (order == QE_PRIORITY && a->priority != b->priority)
+		return a->priority < b->priority;
+	return order == QE_LIFO ? a->id > b->id : a->id < b->id;
+}
+
 struct m_item *
 m_first(struct model *m, int queue)
 {
-	for (unsigned i = 0; i < m->n_items; i++)
-		if (m->items[i].queue == queue && m->items[i].holder == NOBODY)
-			return &m->items[i];
-	return NULL;
+	struct m_item *found = NULL;
+
+	for (unsigned i = 0; i < m->n_items; i++) {
+		struct m_item *item = &m->items[i];
+
+		if (item->queue == queue && item->holder == NOBODY &&
+		    (!found || comes_before(m->queues[queue].order, item, found)))
+			found = item;
+	}
+	return found;
 }
 
 struct m_item *

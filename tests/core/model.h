@@ -24,6 +24,7 @@ struct m_item {
 	int queue;
 	int holder; /* a session, or NOBODY: ready */
 	uint8_t ctype;
+	int32_t priority;
 };
 
 struct m_reply {
@@ -56,6 +57,7 @@ struct m_queue {
 	bool exists;
 	int64_t maxsize;
 	uint64_t max_bytes, made; /* the order in which they were made */
+	enum qe_order order;
 	enum qe_shutdown shutdown;
 	struct qe_counters counters;
 };
@@ -84,7 +86,7 @@ uint64_t m_leased(const struct model *m, int queue);
 uint64_t m_bytes(const struct model *m, int queue);
 uint64_t m_waiting(const struct model *m, int queue, enum qe_request request);
 
-/* The ready item with the lowest id, or NULL. */
+/* The ready item that is next in the queue's order, or NULL. */
 struct m_item *m_first(struct model *m, int queue);
 
 /* The i-th lease of the session on a queue (or any: NOBODY), the oldest first. */

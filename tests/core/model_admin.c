@@ -11,7 +11,7 @@ m_declare(struct model *m, int queue, const struct qe_declare *declare,
 	  bool *ret_created)
 {
 	struct m_queue *q = &m->queues[queue];
-	bool created = !q->exists, size_differs, bytes_differ;
+	bool created = !q->exists, size_differs, bytes_differ, order_differs;
 
 	if (created) {
 		unsigned n = 0;
@@ -28,8 +28,12 @@ m_declare(struct model *m, int queue, const struct qe_declare *declare,
 	size_differs = declare->has_maxsize && q->maxsize != declare->maxsize &&
 		       (q->maxsize > 0 || declare->maxsize > 0);
 	bytes_differ = declare->has_max_bytes && q->max_bytes != declare->max_bytes;
-	if (!created && !declare->update && (size_differs || bytes_differ))
+	order_differs = declare->has_order && q->order != declare->order;
+	if (!created && !declare->update &&
+	    (size_differs || bytes_differ || order_differs))
 		return QE_MISMATCH;
+	if (order_differs && m_ready(m, queue) + m_leased(m, queue) > 0)
+		return QE_NOT_EMPTY;
 	*ret_created = created;
 	if (!created && !declare->update)
 		return QE_OK;
@@ -37,6 +41,8 @@ m_declare(struct model *m, int queue, const struct qe_declare *declare,
 		q->maxsize = declare->maxsize;
 	if (declare->has_max_bytes)
 		q->max_bytes = declare->max_bytes;
+	if (declare->has_order)
+		q->order = declare->order;
 	m_settle(m, queue);
 	return QE_OK;
 }

@@ -31,6 +31,7 @@ compare_body(struct qe_item *item, const struct m_item *expected)
 	AGREE(qe_item_id(item) == expected->id);
 	AGREE(qe_item_body_len(item) == expected->len);
 	AGREE(qe_item_ctype(item) == expected->ctype);
+	AGREE(qe_item_priority(item) == expected->priority);
 	AGREE(expected->len < sizeof(expected->stamp) ||
 	      memcmp(qe_item_body(item), &expected->stamp, sizeof(expected->stamp)) ==
 		      0);
@@ -145,6 +146,7 @@ compare_queue(int queue, const struct qe_queue_stats *stats)
 	AGREE(stats->delayed == 0 && stats->dead == 0);
 	AGREE(stats->bytes == m_bytes(m, queue));
 	AGREE(stats->maxsize == q->maxsize && stats->max_bytes == q->max_bytes);
+	AGREE(stats->order == q->order);
 	AGREE(stats->getters == m_waiting(m, queue, QE_REQUEST_GET));
 	AGREE(stats->putters == m_waiting(m, queue, QE_REQUEST_PUT));
 	AGREE(stats->joiners == m_waiting(m, queue, QE_REQUEST_JOIN));

@@ -58,6 +58,7 @@ make_item(struct m_item *as)
 
 	*as = (struct m_item){
 		.len = any_len(), .stamp = ++run.stamp, .ctype = (uint8_t)below(256)};
+	as->priority = (int32_t)below(4) - 2;
 	qe_stats(run.e, &stats);
 	fits = limit == 0 || stats.memory + m_cost(as->len) <= limit + limit / 8;
 	agree(ITEM, qe_item_new(run.e, as->len, &item), fits ? QE_OK : QE_FULL_MEMORY);
@@ -66,6 +67,7 @@ make_item(struct m_item *as)
 	if (as->len >= sizeof(as->stamp))
 		memcpy(qe_item_body(item), &as->stamp, sizeof(as->stamp));
 	qe_item_set_ctype(item, as->ctype);
+	qe_item_set_priority(item, as->priority);
 	return item;
 }
 
@@ -230,6 +232,8 @@ op_declare(void)
 	int queue = any_queue();
 	struct qe_declare declare = {.has_maxsize = chance(50),
 				     .has_max_bytes = chance(40),
+				     .has_order = chance(50),
+				     .order = (enum qe_order)below(3),
 				     .maxsize = (int64_t)below(8) - 2,
 				     .max_bytes =
 					     chance(50) ? 0 : below(4 * run.most_len),
@@ -243,7 +247,8 @@ op_declare(void)
 	if (result == QE_OK)
 		AGREE(created == created_too);
 	if (result == QE_MISMATCH)
-		AGREE(stats.maxsize == run.m.queues[queue].maxsize);
+		AGREE(stats.maxsize == run.m.queues[queue].maxsize &&
+		      stats.order == run.m.queues[queue].order);
 }
 
 static void
@@ -353,7 +358,7 @@ op_tick(void)
 	uint64_t next = qe_tick(run.e, run.m.now);
 
 	m_tick(&run.m);
-	AGREE(next == m_next_deadline(&run.m));
+	AGREE(next == qe_next_deadline(run.e));
 }
 
 void

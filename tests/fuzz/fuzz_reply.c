@@ -14,7 +14,8 @@ same_items(struct qp_list a, struct qp_list b)
 
 		FUZZ_CHECK(x.id == y.id && x.delivery == y.delivery);
 		FUZZ_CHECK(x.length == y.length);
-		FUZZ_CHECK(x.ctype == y.ctype && x.crashes == y.crashes);
+		FUZZ_CHECK(x.ctype == y.ctype && x.crashes == y.crashes &&
+			   x.priority == y.priority);
 	}
 }
 

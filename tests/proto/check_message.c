@@ -184,6 +184,35 @@ START_TEST(hello_carries_version_session_and_what_the_client_says_of_itself)
 }
 END_TEST
 
+START_TEST(options_that_are_negative_numbers_or_strings)
+{
+	static const char put[] = "\x95\x0a\x07\xa4jobs\x00\x81\xa8"
+				  "priority\xd2\x80\x00\x00\x00";
+	static const char declare[] = "\x94\x1e\x08\xa4jobs\x81\xa5"
+				      "order\xa4lifo";
+	struct qp_request m = decode(HEAD(put));
+	struct qp_out out;
+
+	ck_assert_int_eq(QP_OPT(&m.options, priority), INT32_MIN);
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 1);
+	expect_frame(&out, HEAD(put), 1);
+	m = decode(HEAD(declare));
+	ck_assert(QP_GIVEN(&m.options, order) && m.options.order.len == 4);
+	ck_assert_mem_eq(m.options.order.p, "lifo", 4);
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 0);
+	expect_frame(&out, HEAD(declare), 0);
+	expect_refused(HEAD("\x95\x0a\x07\xa4jobs\x00\x81\xa8"
+			    "priority\xce\x80\x00\x00\x00"),
+		       QP_INVALID, 7,
+		       "option priority must be an integer from -2147483648");
+	expect_refused(HEAD("\x94\x1e\x08\xa4jobs\x81\xa5"
+			    "order\x01"),
+		       QP_INVALID, 8, "option order must be a str");
+}
+END_TEST
+
 START_TEST(put_many_carries_its_lengths_and_options)
 {
 	static const char head[] =
@@ -459,6 +488,7 @@ main(void)
 	tcase_add_loop_test(t, requests_are_decoded_as_the_protocol_says, 0, n);
 	tcase_add_test(
 		t, hello_carries_version_session_and_what_the_client_says_of_itself);
+	tcase_add_test(t, options_that_are_negative_numbers_or_strings);
 	tcase_add_test(t, put_many_carries_its_lengths_and_options);
 	tcase_add_test(t, get_many_and_declare_carry_their_options);
 	tcase_add_test(t, ack_many_carries_pairs);

@@ -53,7 +53,7 @@ test_ls_json_is_an_array_with_everything() {
 	ctl 0 ls --json
 	[ "$(wc -l <"$folder/out")" = 1 ] || fail "not one document"
 	grep -qE "^\[.*\{[^}]*\"queue\": \"$q\", [^}]*\}.*\]$" "$folder/out" || fail "no such row"
-	for name in ready delayed leased dead unfinished bytes maxsize max_bytes getters putters \
+	for name in ready delayed leased dead unfinished bytes maxsize max_bytes order getters putters \
 		joiners shutdown oldest_ms accepted delivered finished released crashed expired \
 		purged moved_out dropped; do
 		grep -q "\"$name\": " "$folder/out" || fail "no $name"
@@ -79,6 +79,31 @@ test_stats_check_adds_up() {
 	ctl 0 stats --check
 	ctl 0 stats --check --json
 	ctl 3 stats --check "$q.not-there"
+}
+
+test_order_of_a_queue_and_priority_of_items() {
+	ctl 0 declare "$q" order=priority
+	ctl 0 put "$q" middle
+	ctl 0 put "$q" last --priority 2147483647
+	printf 'first\nsecond\n' | ctl 0 put "$q" --lines -p -3
+	ctl 0 peek "$q" --json
+	grep -q '"priority": -3,' "$folder/out" || fail "$(cat "$folder/out")"
+	ctl 1 declare "$q" order=fifo
+	err_has 'order priority, not fifo'
+	ctl 1 declare "$q" order=fifo --update
+	err_has order
+	ctl 0 get "$q" -n 4
+	out_is $'first\nsecond\nmiddle\nlast'
+	ctl 0 declare "$q" order=lifo --update
+	ctl 0 stats "$q"
+	grep -qE '^order +lifo$' "$folder/out" || fail "$(cat "$folder/out")"
+	seq 3 | ctl 0 put "$q" --lines
+	ctl 0 get "$q" -n 3
+	out_is $'3\n2\n1'
+	ctl 2 put "$q" x --priority 2147483648
+	ctl 2 put "$q" x --priority 1x
+	ctl 2 declare "$q" order=sorted
+	err_has 'fifo, lifo or priority'
 }
 
 test_declare_is_idempotent_and_notices_a_difference() {
