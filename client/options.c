@@ -22,6 +22,27 @@ qb_put_options_set_ctype(qb_put_options *options, uint8_t ctype)
 	QP_GIVE(&options->wire, ctype, ctype);
 }
 
+/* The last of the two counts. */
+void
+qb_put_options_set_delay(qb_put_options *options, int64_t delay_ms)
+{
+	options->wire.present &= ~(1u << QP_HAS_at_ms);
+	QP_GIVE(&options->wire, delay_ms, (uint64_t)delay_ms);
+}
+
+void
+qb_put_options_set_at(qb_put_options *options, int64_t at_ms)
+{
+	options->wire.present &= ~(1u << QP_HAS_delay_ms);
+	QP_GIVE(&options->wire, at_ms, (uint64_t)at_ms);
+}
+
+void
+qb_put_options_set_ttl(qb_put_options *options, int64_t ttl_ms)
+{
+	QP_GIVE(&options->wire, ttl_ms, (uint64_t)ttl_ms);
+}
+
 void
 qb_put_options_set_priority(qb_put_options *options, int32_t priority)
 {

@@ -173,11 +173,22 @@ qb_result qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body
  * also on several handles, and be changed between them. NULL from _new(): no memory; NULL
  * for _free() is allowed.
  *   ctype     as above
- *   priority  lower comes first, in a queue with order=priority; 0 by default */
+ *   priority  lower comes first, in a queue with order=priority; 0 by default
+ *   delay     nobody is given the item before so many milliseconds have passed
+ *   at        the same, until a moment of the wall clock, in milliseconds since 1970, as the
+ *             broker's host reads it when the put comes; a later step of the clock changes
+ *             nothing. Of delay and at the one that was set last counts
+ *   ttl       when so many milliseconds have passed and nobody holds the item, it is dropped,
+ *             delayed or not, and counted as expired
+ * These times begin when the broker has the whole put. One that is negative or beyond 2^53,
+ * or a ttl of 0, makes the put QB_INVALID. Delayed items count for maxsize and for join. */
 qb_put_options *qb_put_options_new(void);
 void qb_put_options_free(qb_put_options *options);
 void qb_put_options_set_ctype(qb_put_options *options, uint8_t ctype);
 void qb_put_options_set_priority(qb_put_options *options, int32_t priority);
+void qb_put_options_set_delay(qb_put_options *options, int64_t delay_ms);
+void qb_put_options_set_at(qb_put_options *options, int64_t at_ms);
+void qb_put_options_set_ttl(qb_put_options *options, int64_t ttl_ms);
 
 /* The puts of this header with options, which may be NULL. */
 qb_result qb_put_with(qb *q, const char *queue, const qb_put_options *options,

@@ -25,11 +25,18 @@ struct put {
 	size_t unconfirmed;    /* bytes, at most */
 };
 
+enum { AT = 256, TTL };
+
 static const struct argp_option options[] = {
 	{"lines", 'l', NULL, 0, "Every line of the input is an item", 0},
 	{"ctype", 'c', "NUMBER", 0, "A content type for the consumer, 0 to 255", 0},
 	{"priority", 'p', "NUMBER", 0,
 	 "Lower comes first, in a queue with order=priority", 0},
+	{"delay", 'd', "SECONDS", 0, "Nobody gets the item before this time has passed",
+	 0},
+	{"at", AT, "TIME", 0, "Nobody gets it before TIME, in seconds since 1970", 0},
+	{"ttl", TTL, "SECONDS", 0, "Drop the item when nobody holds it after this time",
+	 0},
 	{"timeout", 't', "SECONDS", 0,
 	 "Wait at most so long for room, for each item; 0: do not wait", 0},
 	{0},
@@ -51,6 +58,16 @@ parse(int key, char *arg, struct argp_state *state)
 		qb_put_options_set_priority(
 			put->options, (int32_t)args_signed(state, "--priority", arg,
 							   INT32_MIN, INT32_MAX));
+		return 0;
+	case 'd':
+		qb_put_options_set_delay(put->options,
+					 args_seconds(state, "--delay", arg));
+		return 0;
+	case AT:
+		qb_put_options_set_at(put->options, args_seconds(state, "--at", arg));
+		return 0;
+	case TTL:
+		qb_put_options_set_ttl(put->options, args_seconds(state, "--ttl", arg));
 		return 0;
 	case 't': put->timeout_ms = args_seconds(state, "--timeout", arg); return 0;
 	case ARGP_KEY_ARG:

@@ -131,7 +131,7 @@ qe_delete(struct qe *e, uint64_t now_ns, struct qe_name queue, bool force)
 	if (!force && (queue_unfinished(q) > 0 || q->waiters > 0))
 		return QE_NOT_EMPTY;
 	answer_deleted(e, q);
-	item_discard_ready(e, q, CAUSE_purged);
+	item_discard_waiting(e, q, CAUSE_purged);
 	item_discard_leased(e, q, CAUSE_purged);
 	queue_unname(e, q);
 	list_append(&e->deleted, &q->ending);
@@ -150,7 +150,7 @@ qe_purge(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t *ret_coun
 	if (result != QE_OK)
 		return result;
 	*ret_count = queue_size(q);
-	item_discard_ready(e, q, CAUSE_purged);
+	item_discard_waiting(e, q, CAUSE_purged);
 	settle_queue(e, q);
 	sweep(e);
 	return QE_OK;
@@ -168,7 +168,7 @@ qe_shutdown(struct qe *e, uint64_t now_ns, struct qe_name queue, bool immediate)
 	if (q->shutdown != QE_SHUTDOWN_IMMEDIATE)
 		q->shutdown = immediate ? QE_SHUTDOWN_IMMEDIATE : QE_SHUTDOWN;
 	if (immediate)
-		item_discard_ready(e, q, CAUSE_dropped);
+		item_discard_waiting(e, q, CAUSE_dropped);
 	settle_queue(e, q);
 	sweep(e);
 	return QE_OK;

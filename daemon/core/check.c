@@ -8,6 +8,7 @@
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/sweep.h"
+#include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
 
 /* Leaves the function with `sentence` unless it is true. */
@@ -28,6 +29,7 @@
 /* What is counted on the way. */
 struct census {
 	const struct qe *e;
+	uint64_t due; /* queues with something to come */
 	uint64_t waiters, timers, starving, promised, holdings;
 	uint64_t leases; /* those of deleted queues too */
 	uint64_t finished;
@@ -39,14 +41,35 @@ struct census {
 /* Sums over the ready or leased items of one queue. */
 struct sum {
 	uint64_t n, bytes, cost, last_id;
+	uint64_t due; /* with something to be done at some time */
 };
+
+static const char *
+check_timing(const struct qe_item *item, struct sum *sum)
+{
+	const struct timing *t = item->timing;
+	uint64_t due_ns = QE_NEVER;
+
+	HOLDS(t || item->state != ITEM_DELAYED, "who is delayed knows until when");
+	if (!t)
+		return NULL;
+	HOLDS(t->item == item, "a record of times knows its item");
+	if (item->state != ITEM_LEASED)
+		due_ns = t->expires_ns;
+	if (item->state == ITEM_DELAYED && t->ready_ns < due_ns)
+		due_ns = t->ready_ns;
+	HOLDS(t->due_ns == due_ns, "a timer is set to what comes first");
+	sum->due += due_ns != QE_NEVER;
+	return NULL;
+}
 
 static const char *
 check_item(const struct queue *q, const struct qe_item *item, enum item_state state,
 	   struct sum *sum)
 {
 	HOLDS(item->state == state, "an item's state is that of its set");
-	HOLDS(item->queue == q, "an item points to its queue");
+	HOLDS(item_queue(item) == q, "an item points to its queue");
+	PASS(check_timing(item, sum));
 	HOLDS(item->refs > 0, "an accepted item is referenced");
 	sum->n++;
 	sum->bytes += item->body_len;
@@ -80,7 +103,8 @@ check_sorted(const struct queue *q, const struct heap_node *node, struct sum *su
 static const char *
 check_ready_set(struct census *c, const struct queue *q)
 {
-	struct sum fresh = {0}, sorted = {0};
+	struct sum fresh = {0}, sorted = {0}, delayed = {0};
+	uint64_t first_ns = QE_NEVER;
 
 	list_each (at, &q->fresh)
 		PASS(check_ready(q, list_entry(at, const struct qe_item, node), false,
@@ -88,8 +112,20 @@ check_ready_set(struct census *c, const struct queue *q)
 	PASS(check_sorted(q, q->sorted.root, &sorted));
 	HOLDS(heap_check(&q->sorted) == sorted.n, "the sorted items are in order");
 	HOLDS(q->count[ITEM_READY] == fresh.n + sorted.n, "ready items are counted");
-	HOLDS(q->bytes == fresh.bytes + sorted.bytes, "ready bodies are counted");
-	HOLDS(q->cost == fresh.cost + sorted.cost, "ready memory is counted");
+	list_each (at, &q->delayed)
+		PASS(check_item(q, list_entry(at, const struct qe_item, node),
+				ITEM_DELAYED, &delayed));
+	HOLDS(q->count[ITEM_DELAYED] == delayed.n, "delayed items are counted");
+	HOLDS(q->delayed_bytes == delayed.bytes, "delayed bodies are counted");
+	HOLDS(q->bytes == fresh.bytes + sorted.bytes + delayed.bytes,
+	      "bodies are counted");
+	HOLDS(q->cost == fresh.cost + sorted.cost + delayed.cost, "memory is counted");
+	HOLDS(heap_check(&q->due) == fresh.due + sorted.due + delayed.due,
+	      "what has a time to come is in the heap for it");
+	if (q->due.first)
+		first_ns = list_entry(q->due.first, const struct timing, node)->due_ns;
+	HOLDS(q->due_ns == first_ns, "a queue knows what is due first");
+	c->due += first_ns != QE_NEVER;
 	c->cost += q->cost;
 	return NULL;
 }
@@ -185,8 +221,10 @@ check_settled(struct census *c, const struct queue *q)
 	HOLDS(!put || (why != QE_OK && why != QE_TOO_BIG), "no put waits beside room");
 	HOLDS(queue_unfinished(q) > 0 || q->waiting[LINE_JOIN] == 0,
 	      "no join waits for nothing");
-	HOLDS(q->shutdown == QE_OPEN || q->waiters == q->waiting[LINE_JOIN],
-	      "only joins wait after a shutdown");
+	HOLDS(q->shutdown == QE_OPEN || q->waiting[LINE_PUT] == 0,
+	      "no put waits after a shutdown");
+	HOLDS(!queue_drained(q) || q->waiters == q->waiting[LINE_JOIN],
+	      "only joins wait when nothing will come");
 	HOLDS(list_empty(&q->starving) == (why != QE_FULL_MEMORY),
 	      "who waits for memory is on the list for it");
 	HOLDS(list_empty(&q->touched), "no queue is left unsettled");
@@ -335,6 +373,7 @@ check_totals(const struct census *c)
 	      "no item appears or disappears");
 	HOLDS(e->n_waiters == c->waiters, "waiters are counted");
 	HOLDS(heap_check(&e->timers) == c->timers, "who has a deadline has a timer");
+	HOLDS(heap_check(&e->due) == c->due, "queues with times are in their heap");
 	HOLDS(list_count(&e->starving) == c->starving, "who starves is listed once");
 	HOLDS(list_count(&e->finished) == c->finished, "answers have a session");
 	HOLDS(list_empty(&e->touched), "nothing is left unsettled");

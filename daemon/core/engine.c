@@ -8,9 +8,11 @@
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/sweep.h"
+#include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
 
-#define DUE_SHARE 1000 /* waits that one qe_tick() ends */
+#define DUE_SHARE \
+	1000 /* waits that one qe_tick() ends, and items whose time has come */
 
 static bool
 queue_serial_before(const struct heap_node *a, const struct heap_node *b)
@@ -33,6 +35,7 @@ init_sets(struct qe *e)
 		list_init(lists[i]);
 	heap_init(&e->queues, queue_serial_before);
 	heap_init(&e->timers, waiter_timer_before);
+	heap_init(&e->due, timing_queue_before);
 }
 
 struct qe *
@@ -198,6 +201,9 @@ qe_tick(struct qe *e, uint64_t now_ns)
 	struct waiter *w;
 
 	e->now_ns = now_ns;
+	/* First, so that who waits until now is still given what is ready from now on. */
+	for (int i = 0; i < DUE_SHARE && timing_run(e); i++)
+		;
 	for (int i = 0; i < DUE_SHARE; i++) {
 		w = first_timer(e);
 		if (!w || w->timer_ns > now_ns)
@@ -212,10 +218,11 @@ uint64_t
 qe_next_deadline(const struct qe *e)
 {
 	const struct waiter *w = first_timer(e);
+	uint64_t next_ns = timing_next(e);
 
 	if (sweep_left(e))
 		return e->now_ns;
-	if (!w)
-		return QE_NEVER;
-	return w->timer_ns > e->now_ns ? w->timer_ns : e->now_ns;
+	if (w && w->timer_ns < next_ns)
+		next_ns = w->timer_ns;
+	return next_ns > e->now_ns ? next_ns : e->now_ns;
 }

@@ -14,7 +14,10 @@
  *                               | purge, immediate shutdown           v task_done
  *                               +----------------------------------> gone
  *
- * (DELAYED and DEAD are states of the same kind; nothing enters them yet.)
+ * An item may be put with a delay: it is DELAYED until its time has come, and READY, at
+ * its place in the queue's order, from then on. An item may have an end: when it is
+ * reached a ready or delayed item is gone (expired); a leased one stays with its holder
+ * and is gone if it comes back. (DEAD is a state of the same kind; nothing enters it yet.)
  *
  * Answers. A call that returns anything but QE_WAIT is finished: its answer is the
  * return value and what it wrote to `ret`. QE_WAIT means that the request waits in the
@@ -120,6 +123,13 @@ size_t qe_item_body_len(const struct qe_item *item);
 /* Lower comes first, in a queue with the order priority; 0 at first. */
 void qe_item_set_priority(struct qe_item *item, int32_t priority);
 int32_t qe_item_priority(const struct qe_item *item);
+
+/* Before the item is put: it is not given before `ready_ns` (0: no delay), and is gone,
+ * ready, delayed or not even accepted, from `expires_ns` on (QE_NEVER: stays), as soon as
+ * qe_tick() comes by. Both are points on the engine's clock. QE_NOMEM: nothing was
+ * changed. */
+enum qe_result qe_item_set_times(struct qe *e, struct qe_item *item, uint64_t ready_ns,
+				 uint64_t expires_ns) QE_MUST_USE;
 
 void qe_item_set_ctype(struct qe_item *item, uint8_t ctype);
 uint8_t qe_item_ctype(const struct qe_item *item);
@@ -379,7 +389,8 @@ enum qe_result qe_purge(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			uint64_t *ret_count) QE_MUST_USE;
 
 /* As queue.Queue.shutdown of Python 3.13 (docs.python.org/3/library/queue.html): puts,
- * also those that wait, are refused; gets are served while there are items. `immediate`
+ * also those that wait, are refused; gets are served while there are items, and wait for
+ * delayed ones. `immediate`
  * drops the ready and delayed items; leased ones stay with their holders and are
  * dropped if they come back. Makes the queue when there is none. Calling it again is
  * allowed; immediate is not taken back by it. QE_INVALID, QE_LIMIT, QE_NOMEM. */
@@ -392,7 +403,8 @@ enum qe_result qe_reopen(struct qe *e, uint64_t now_ns,
 
 /* --- time ------------------------------------------------------------------------ */
 
-/* Does what is due: waits that ran out, and a bounded share (well below a millisecond)
+/* Does what is due: delays and lives of items that are over, then waits that ran out,
+ * both in bounded shares; and a bounded share (well below a millisecond)
  * of the work that ended sessions, purges and deletions left behind. Returns the time
  * of the next call on the engine's clock: `now_ns` itself when more work is left,
  * QE_NEVER when there is nothing to wait for. The value holds until the next call of

@@ -29,8 +29,9 @@ struct qe {
 	struct table holdings; /* by session and queue */
 	struct table rids;     /* waiting requests by session and rid */
 
-	struct heap queues;   /* those with a name, in the order of making */
-	struct heap timers;   /* of waiters */
+	struct heap queues; /* those with a name, in the order of making */
+	struct heap timers; /* of waiters */
+	struct heap due; /* queues with items that have times, by the first of these */
 	struct list sessions; /* that have not ended */
 	struct list finished; /* waiters with their answers */
 	struct list touched;  /* queues that settle() must look at */

@@ -45,8 +45,7 @@ give_first(struct qe *e, struct queue *q, const struct get *get)
 		item_count(e, q, CAUSE_delivered);
 		item_move(e, item, ITEM_GONE, CAUSE_finished);
 	} else {
-		item->holding = get->holding;
-		item_move(e, item, ITEM_LEASED, CAUSE_delivered);
+		item_lease(e, item, get->holding);
 		qe_item_ref(item);
 	}
 	return item;
@@ -161,7 +160,7 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	struct get get = {.args = *args};
 	bool now = gets_now(e, q, args);
 
-	if (!now && q->shutdown != QE_OPEN)
+	if (!now && queue_drained(q))
 		return QE_SHUT_DOWN;
 	if (!now && args->deadline_ns <= e->now_ns)
 		return QE_EMPTY;
@@ -221,7 +220,7 @@ find_lease(const struct qe *e, const struct qe_session *session, struct qe_tag t
 		return NULL;
 	item = table_find(&e->leases, item_hash(e, tag.id), item_match, &tag.id);
 	if (!item || item->deliveries != tag.delivery ||
-	    item->holding->session != session || item->queue->deleted)
+	    item->holding->session != session || item->holding->queue->deleted)
 		return NULL;
 	return item;
 }
@@ -229,7 +228,7 @@ find_lease(const struct qe *e, const struct qe_session *session, struct qe_tag t
 static void
 finish_lease(struct qe *e, struct qe_item *item)
 {
-	struct queue *q = item->queue;
+	struct queue *q = item->holding->queue;
 
 	item_move(e, item, ITEM_GONE, CAUSE_finished);
 	qe_item_unref(e, item);

@@ -7,16 +7,25 @@
 #include "daemon/core/engine_int.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
+#include "daemon/core/timing.h"
 
 /* Which states may follow a state: bits. */
 static const uint8_t legal_moves[ITEM_STATES] = {
-	[ITEM_NEW] = 1 << ITEM_READY,
+	[ITEM_NEW] = 1 << ITEM_READY | 1 << ITEM_DELAYED,
 	[ITEM_READY] = 1 << ITEM_LEASED | 1 << ITEM_GONE,
+	[ITEM_DELAYED] = 1 << ITEM_READY | 1 << ITEM_GONE,
 	[ITEM_LEASED] = 1 << ITEM_READY | 1 << ITEM_GONE,
 };
 
 static_assert(sizeof(struct qe_counters) == CAUSES * sizeof(uint64_t),
 	      "struct qe_counters is used as an array");
+
+static inline uint64_t
+cost_of(const struct qe_item *item)
+{
+	return mem_cost(offsetof(struct qe_item, body) + item->body_len) +
+	       timing_cost(item->timing);
+}
 
 enum qe_result
 qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
@@ -37,7 +46,7 @@ qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
 		return QE_NOMEM;
 	*item = (struct qe_item){
 		.body_len = (uint32_t)body_len, .refs = 1, .state = ITEM_NEW};
-	e->other_cost += item_cost(item);
+	e->other_cost += cost_of(item);
 	*ret_item = item;
 	return QE_OK;
 }
@@ -55,7 +64,9 @@ qe_item_unref(struct qe *e, struct qe_item *item)
 	if (--item->refs > 0)
 		return;
 	assert(item->state == ITEM_NEW || item->state == ITEM_GONE);
-	e->other_cost -= item_cost(item);
+	e->other_cost -= cost_of(item);
+	if (item->timing)
+		timing_free(e, item);
 	mem_free(&e->mem, item, offsetof(struct qe_item, body) + item->body_len);
 }
 
@@ -95,6 +106,19 @@ qe_item_priority(const struct qe_item *item)
 	return item->priority;
 }
 
+enum qe_result
+qe_item_set_times(struct qe *e, struct qe_item *item, uint64_t ready_ns,
+		  uint64_t expires_ns)
+{
+	struct timing *t = timing_need(e, item);
+
+	if (!t)
+		return QE_NOMEM;
+	t->ready_ns = ready_ns;
+	t->expires_ns = expires_ns;
+	return QE_OK;
+}
+
 uint64_t
 qe_item_id(const struct qe_item *item)
 {
@@ -116,7 +140,7 @@ qe_item_crashes(const struct qe_item *item)
 uint64_t
 item_cost(const struct qe_item *item)
 {
-	return mem_cost(offsetof(struct qe_item, body) + item->body_len);
+	return cost_of(item);
 }
 
 static const struct qe_item *
@@ -168,6 +192,12 @@ item_match(const void *item, const void *id)
 	return ((const struct qe_item *)item)->id == *(const uint64_t *)id;
 }
 
+struct queue *
+item_queue(const struct qe_item *item)
+{
+	return item->state == ITEM_LEASED ? item->holding->queue : item->queue;
+}
+
 static void
 add(struct qe_counters *counters, enum item_cause cause, uint64_t n)
 {
@@ -188,18 +218,18 @@ item_count(struct qe *e, struct queue *q, enum item_cause cause)
 }
 
 static void
-leave_ready(struct queue *q, struct qe_item *item)
+leave_ready(struct queue *q, struct qe_item *item, uint64_t cost)
 {
 	if (item->sorted)
 		heap_remove(&q->sorted, &item->heap);
 	else
 		list_remove(&item->node);
 	q->bytes -= item->body_len;
-	q->cost -= item_cost(item);
+	q->cost -= cost;
 }
 
 static void
-enter_ready(struct queue *q, struct qe_item *item, bool back)
+enter_ready(struct queue *q, struct qe_item *item, uint64_t cost, bool back)
 {
 	item->sorted = back || q->order == QE_PRIORITY;
 	if (item->sorted)
@@ -207,7 +237,25 @@ enter_ready(struct queue *q, struct qe_item *item, bool back)
 	else
 		list_append(&q->fresh, &item->node);
 	q->bytes += item->body_len;
-	q->cost += item_cost(item);
+	q->cost += cost;
+}
+
+static void
+leave_delayed(struct queue *q, struct qe_item *item, uint64_t cost)
+{
+	list_remove(&item->node);
+	q->bytes -= item->body_len;
+	q->delayed_bytes -= item->body_len;
+	q->cost -= cost;
+}
+
+static void
+enter_delayed(struct queue *q, struct qe_item *item, uint64_t cost)
+{
+	list_append(&q->delayed, &item->node);
+	q->bytes += item->body_len;
+	q->delayed_bytes += item->body_len;
+	q->cost += cost;
 }
 
 static void
@@ -222,50 +270,83 @@ leave_leased(struct qe *e, struct qe_item *item)
 }
 
 static void
-enter_leased(struct qe *e, struct queue *q, struct qe_item *item)
+enter_leased(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 {
 	table_insert(&e->leases, item_hash(e, item->id), item);
 	list_append(&item->holding->leases, &item->node);
-	q->leased_cost += item_cost(item);
+	q->leased_cost += cost;
+}
+
+static inline void
+leave(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
+{
+	enum item_state from = item->state;
+
+	if (from == ITEM_NEW) {
+		e->other_cost -= cost;
+		e->accepted_cost += cost;
+		return;
+	}
+	q->count[from]--;
+	e->count[from]--;
+	if (from == ITEM_READY) {
+		leave_ready(q, item, cost);
+	} else if (from == ITEM_DELAYED) {
+		leave_delayed(q, item, cost);
+	} else {
+		q->leased_cost -= cost;
+		leave_leased(e, item);
+	}
+}
+
+static inline void
+move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *holding,
+     enum item_cause cause)
+{
+	struct queue *q = item_queue(item);
+	enum item_state from = item->state;
+	uint64_t cost = cost_of(item);
+	bool legal = legal_moves[from] & 1 << to;
+
+	assert(legal);
+	(void)legal;
+	if (item->timing)
+		timing_disarm(e, q, item->timing);
+	leave(e, q, item, cost);
+	item->state = (uint8_t)to;
+	if (to == ITEM_GONE) {
+		e->accepted_cost -= cost;
+		e->other_cost += cost;
+		item->queue = NULL;
+	} else {
+		q->count[to]++;
+		e->count[to]++;
+		item->queue = q;
+	}
+	if (to == ITEM_READY) {
+		enter_ready(q, item, cost, from != ITEM_NEW);
+	} else if (to == ITEM_LEASED) {
+		item->holding = holding;
+		enter_leased(e, q, item, cost);
+	} else if (to == ITEM_DELAYED) {
+		enter_delayed(q, item, cost);
+	}
+	if (item->timing && to != ITEM_GONE)
+		timing_arm(e, q, item->timing);
+	if (cause != CAUSE_NONE)
+		item_count(e, q, cause);
 }
 
 void
 item_move(struct qe *e, struct qe_item *item, enum item_state to, enum item_cause cause)
 {
-	struct queue *q = item->queue;
-	enum item_state from = item->state;
-	bool legal = legal_moves[from] & 1 << to;
+	move(e, item, to, NULL, cause);
+}
 
-	assert(legal);
-	(void)legal;
-	if (from == ITEM_NEW) {
-		e->other_cost -= item_cost(item);
-		e->accepted_cost += item_cost(item);
-	} else {
-		q->count[from]--;
-		e->count[from]--;
-	}
-	if (from == ITEM_READY) {
-		leave_ready(q, item);
-	} else if (from == ITEM_LEASED) {
-		q->leased_cost -= item_cost(item);
-		leave_leased(e, item);
-	}
-
-	item->state = to;
-	if (to == ITEM_GONE) {
-		e->accepted_cost -= item_cost(item);
-		e->other_cost += item_cost(item);
-		item->queue = NULL;
-	} else {
-		q->count[to]++;
-		e->count[to]++;
-	}
-	if (to == ITEM_READY)
-		enter_ready(q, item, from == ITEM_LEASED);
-	else if (to == ITEM_LEASED)
-		enter_leased(e, q, item);
-	item_count(e, q, cause);
+void
+item_lease(struct qe *e, struct qe_item *item, struct holding *holding)
+{
+	move(e, item, ITEM_LEASED, holding, CAUSE_delivered);
 }
 
 /* `n` items in `state`, which take `cost`, are gone. */
@@ -283,12 +364,15 @@ discard(struct qe *e, struct queue *q, enum item_state state, uint64_t cost,
 }
 
 void
-item_discard_ready(struct qe *e, struct queue *q, enum item_cause cause)
+item_discard_waiting(struct qe *e, struct queue *q, enum item_cause cause)
 {
 	discard(e, q, ITEM_READY, q->cost, cause);
-	q->bytes = 0;
+	discard(e, q, ITEM_DELAYED, 0, cause);
+	q->bytes = q->delayed_bytes = 0;
 	q->cost = 0;
+	timing_discard(e, q);
 	list_append_all(&e->trash, &q->fresh);
+	list_append_all(&e->trash, &q->delayed);
 	heap_discard(&q->sorted, &e->trash_tree);
 }
 

@@ -15,11 +15,12 @@
 
 struct queue;
 struct holding;
+struct timing;
 
 enum item_state {
 	ITEM_NEW,     /* not accepted: the caller's, or a waiting put's */
 	ITEM_READY,   /* in its queue, `fresh` or `sorted` */
-	ITEM_DELAYED, /* nothing enters it yet */
+	ITEM_DELAYED, /* in its queue, `delayed` */
 	ITEM_LEASED,  /* in a holding and in the table of leases */
 	ITEM_DEAD,    /* nothing enters it yet */
 	ITEM_GONE,    /* in no set; lives on while it is referenced */
@@ -31,18 +32,22 @@ enum item_cause {
 #define QE_COUNTER(name, text) CAUSE_##name,
 #include "daemon/core/counters.def"
 #undef QE_COUNTER
-	CAUSES
+	CAUSES,
+	CAUSE_NONE = CAUSES, /* nothing is counted */
 };
 
 struct qe_item {
 	union {
-		struct list node;      /* fresh, leased */
+		struct list node;      /* fresh, delayed, leased */
 		struct heap_node heap; /* sorted */
 	};
-	uint64_t id;		 /* the order of acceptance */
-	uint64_t accepted_ns;	 /* when that was */
-	struct queue *queue;	 /* unless NEW or GONE */
-	struct holding *holding; /* LEASED: who has it */
+	uint64_t id;	      /* the order of acceptance */
+	uint64_t accepted_ns; /* when that was */
+	union {
+		struct queue *queue;	 /* READY, DELAYED */
+		struct holding *holding; /* LEASED: who has it, and of which queue */
+	};
+	struct timing *timing; /* NULL: it has no times */
 	uint32_t body_len;
 	int32_t priority; /* lower comes first, in a queue with that order */
 	uint32_t refs;
@@ -60,17 +65,23 @@ static_assert(offsetof(struct qe_item, body) + 8 + 15 <= 96, "an item has grown"
 /* What the item takes of the engine's memory. */
 uint64_t item_cost(const struct qe_item *item);
 
-/* Moves the item to another state and counts `cause`. On entering LEASED item->holding
- * says whose; the lease's slot was reserved. The reference of the engine is left to the
+/* The queue of an item that is not NEW or GONE. */
+struct queue *item_queue(const struct qe_item *item);
+
+/* Moves the item to another state and counts `cause`; a NEW one has its queue. The reference of the engine is left to the
  * caller when the item is GONE. */
 void item_move(struct qe *e, struct qe_item *item, enum item_state to,
 	       enum item_cause cause);
 
+/* Moves a READY item into a holding; the lease's slot was reserved. */
+void item_lease(struct qe *e, struct qe_item *item, struct holding *holding);
+
 /* Counts something that is no change of state. */
 void item_count(struct qe *e, struct queue *q, enum item_cause cause);
 
-/* Counts all ready items of the queue as gone, and leaves them to sweep(). O(1). */
-void item_discard_ready(struct qe *e, struct queue *q, enum item_cause cause);
+/* Counts all ready and delayed items of the queue as gone, and leaves them to sweep().
+ * O(1). */
+void item_discard_waiting(struct qe *e, struct queue *q, enum item_cause cause);
 
 /* The same for the leased ones; they stay where they are until sweep() comes by. */
 void item_discard_leased(struct qe *e, struct queue *q, enum item_cause cause);

@@ -7,9 +7,16 @@
 #include "daemon/core/engine_int.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
+#include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
 
 #include <string.h>
+
+static bool
+has_delay(const struct qe_item *item)
+{
+	return item->timing && item->timing->ready_ns > 0;
+}
 
 static void
 put_init(struct put *put, struct qe_item **items, unsigned n, bool many, bool atomic)
@@ -18,6 +25,7 @@ put_init(struct put *put, struct qe_item **items, unsigned n, bool many, bool at
 	for (unsigned i = 0; i < n; i++) {
 		put->bytes += items[i]->body_len;
 		put->cost += item_cost(items[i]);
+		put->delayed |= has_delay(items[i]);
 	}
 }
 
@@ -45,16 +53,17 @@ given_at_once(const struct queue *q, unsigned n, uint64_t bytes)
 	if (ready == n && q->waiting[LINE_GET] >= n)
 		return true;
 	return w && ready <= w->get.args.max_items && get_ripe(&w->get, ready) &&
-	       q->bytes + bytes <= w->get.args.max_bytes;
+	       q->bytes - q->delayed_bytes + bytes <= w->get.args.max_bytes;
 }
 
+/* What has a delay needs room for it, also when getters wait. */
 static enum qe_result
 room(const struct qe *e, const struct queue *q, unsigned n, uint64_t bytes,
-     uint64_t cost)
+     uint64_t cost, bool delayed)
 {
 	enum qe_result result = queue_room(q, n, bytes);
 
-	if (result != QE_OK && !given_at_once(q, n, bytes))
+	if (result != QE_OK && (delayed || !given_at_once(q, n, bytes)))
 		return result;
 	return settle_memory(e, q, cost) ? QE_OK : QE_FULL_MEMORY;
 }
@@ -64,7 +73,7 @@ room_for_all(const struct qe *e, const struct queue *q, const struct put *put)
 {
 	if (too_big(q, put->n, put->bytes))
 		return QE_TOO_BIG;
-	return room(e, q, put->n, put->bytes, put->cost);
+	return room(e, q, put->n, put->bytes, put->cost, put->delayed);
 }
 
 static enum qe_result
@@ -74,7 +83,18 @@ room_for_next(const struct qe *e, const struct queue *q, const struct put *put)
 
 	if (too_big(q, 1, item->body_len))
 		return QE_TOO_BIG;
-	return room(e, q, 1, item->body_len, item_cost(item));
+	return room(e, q, 1, item->body_len, item_cost(item), has_delay(item));
+}
+
+static void
+accept_timed(struct qe *e, struct qe_item *item)
+{
+	item_move(e, item, timing_later(e, item) ? ITEM_DELAYED : ITEM_READY,
+		  CAUSE_accepted);
+	if (timing_over(e, item)) { /* it has waited for too long */
+		item_move(e, item, ITEM_GONE, CAUSE_expired);
+		qe_item_unref(e, item);
+	}
 }
 
 static void
@@ -85,13 +105,16 @@ accept_next(struct qe *e, struct queue *q, struct put *put)
 	item->id = ++e->last_id;
 	item->accepted_ns = e->now_ns;
 	item->queue = q;
-	item_move(e, item, ITEM_READY, CAUSE_accepted);
 	if (put->many)
 		put->results[put->next] = (int64_t)item->id;
 	else
 		put->id = item->id;
 	put->next++;
 	put->accepted++;
+	if (item->timing)
+		accept_timed(e, item);
+	else
+		item_move(e, item, ITEM_READY, CAUSE_accepted);
 }
 
 static void

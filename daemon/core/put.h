@@ -15,6 +15,7 @@ struct put {
 	unsigned n;
 	unsigned next;	   /* the first that is neither accepted nor refused */
 	unsigned accepted; /* how many were */
+	bool delayed;	   /* some of them have a delay */
 	bool many, atomic;
 	uint64_t bytes;	  /* of all bodies */
 	uint64_t cost;	  /* of all items */

@@ -5,6 +5,7 @@
 #include "daemon/core/queue.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/timing.h"
 
 #include <string.h>
 
@@ -104,6 +105,9 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	q->hash = hash;
 	list_init(&q->fresh);
 	queue_set_order(q, QE_FIFO);
+	list_init(&q->delayed);
+	heap_init(&q->due, timing_before);
+	q->due_ns = QE_NEVER;
 	for (int i = 0; i < LINES; i++)
 		list_init(&q->line[i]);
 	list_init(&q->holdings);
@@ -176,6 +180,12 @@ queue_first(const struct queue *q)
 	if (fresh && q->sorted.before(&fresh->heap, q->sorted.first))
 		return fresh;
 	return list_entry(q->sorted.first, struct qe_item, heap);
+}
+
+bool
+queue_drained(const struct queue *q)
+{
+	return q->shutdown != QE_OPEN && queue_size(q) == 0;
 }
 
 uint64_t

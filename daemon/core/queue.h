@@ -41,6 +41,12 @@ struct queue {
 	struct list touched;  /* in qe.touched: settle() must look at it */
 	struct list ending;   /* in qe.deleted */
 
+	struct list delayed;	 /* DELAYED items, in no order */
+	struct heap due;	 /* of struct timing: ready and delayed items */
+	struct heap_node by_due; /* in qe.due */
+	uint64_t due_ns;	 /* of the first of these; QE_NEVER: there is none */
+	uint64_t delayed_bytes;	 /* of delayed items alone */
+
 	int64_t maxsize;
 	uint64_t max_bytes;
 	enum qe_order order;
@@ -72,6 +78,9 @@ void queue_set_order(struct queue *q, enum qe_order order);
 
 /* The item that the next get is given, or NULL. */
 struct qe_item *queue_first(const struct queue *q);
+
+/* Whether gets have nothing to hope for: it is shut down, and no item waits. */
+bool queue_drained(const struct queue *q);
 
 /* ready + delayed, and the leased ones too. */
 uint64_t queue_size(const struct queue *q);

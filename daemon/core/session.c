@@ -8,6 +8,7 @@
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/sweep.h"
+#include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
 
 #include <string.h>
@@ -189,7 +190,7 @@ holding_free(struct qe *e, struct holding *h)
 void
 lease_return(struct qe *e, struct qe_item *item, enum item_cause cause)
 {
-	struct queue *q = item->queue;
+	struct queue *q = item->holding->queue;
 
 	if (q->deleted) {
 		item_forget(e, item);
@@ -197,9 +198,10 @@ lease_return(struct qe *e, struct qe_item *item, enum item_cause cause)
 	}
 	if (cause == CAUSE_crashed)
 		item->crashes++;
-	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE) {
+	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || timing_over(e, item)) {
 		item_count(e, q, cause);
-		item_move(e, item, ITEM_GONE, CAUSE_dropped);
+		item_move(e, item, ITEM_GONE,
+			  timing_over(e, item) ? CAUSE_expired : CAUSE_dropped);
 		qe_item_unref(e, item);
 	} else {
 		item_move(e, item, ITEM_READY, cause);

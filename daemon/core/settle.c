@@ -39,7 +39,7 @@ feed_getters(struct qe *e, struct queue *q)
 
 	while (q->count[ITEM_READY] > 0 && (w = next_getter(q)))
 		waiter_give(e, w);
-	if (q->shutdown != QE_OPEN) {
+	if (queue_drained(q)) {
 		finish_line(e, q, LINE_GET, QE_SHUT_DOWN);
 		finish_line(e, q, LINE_GET_MANY, QE_SHUT_DOWN);
 	}

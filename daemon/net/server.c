@@ -22,6 +22,20 @@ server_now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+uint64_t
+server_wall_ns(uint64_t at_ms)
+{
+	struct timespec wall;
+	uint64_t at_ns, wall_ns;
+
+	/* In this order: asked the other way round it would be early. */
+	clock_gettime(CLOCK_REALTIME, &wall);
+	wall_ns = (uint64_t)wall.tv_sec * 1000000000 + (uint64_t)wall.tv_nsec;
+	if (__builtin_mul_overflow(at_ms, 1000000, &at_ns))
+		return QE_NEVER;
+	return at_ns > wall_ns ? server_now_ns() + (at_ns - wall_ns) : 0;
+}
+
 static void
 timer_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -83,4 +83,8 @@ void server_stop(struct server *s);
 /* Monotonic, in nanoseconds. */
 uint64_t server_now_ns(void);
 
+/* The point on that clock at which the wall clock, if nobody touches it, shows `at_ms`
+ * milliseconds since 1970; 0: it does already. */
+uint64_t server_wall_ns(uint64_t at_ms);
+
 #endif

@@ -107,6 +107,29 @@ START_TEST(put_many_gives_a_result_for_each)
 }
 END_TEST
 
+START_TEST(puts_carry_their_times)
+{
+	qb_put_options *options = qb_put_options_new();
+	const struct fake_request *r;
+
+	ck_assert_ptr_nonnull(options);
+	qb_put_options_set_at(options, 5);
+	qb_put_options_set_delay(options, 1500);
+	qb_put_options_set_ttl(options, 60000);
+	ok(qb_put_with(q, "jobs", options, "a", 1, 0, NULL));
+	r = sent(1, QP_OP_PUT);
+	ck_assert_uint_eq(QP_OPT(&r->m.options, delay_ms), 1500);
+	ck_assert_uint_eq(QP_OPT(&r->m.options, ttl_ms), 60000);
+	ck_assert(!QP_GIVEN(&r->m.options, at_ms));
+	qb_put_options_set_at(options, 1700000000000);
+	ok(qb_put_with(q, "jobs", options, "a", 1, 0, NULL));
+	r = sent(2, QP_OP_PUT);
+	ck_assert_uint_eq(QP_OPT(&r->m.options, at_ms), 1700000000000);
+	ck_assert(!QP_GIVEN(&r->m.options, delay_ms));
+	qb_put_options_free(options);
+}
+END_TEST
+
 START_TEST(puts_carry_their_options)
 {
 	struct iovec bodies[2] = {{(void *)"a", 1}, {(void *)"b", 1}};
@@ -413,6 +436,7 @@ main(void)
 	tcase_add_test(t, put_sends_the_body_and_gets_the_id);
 	tcase_add_test(t, large_bodies_arrive_whole);
 	tcase_add_test(t, put_many_gives_a_result_for_each);
+	tcase_add_test(t, puts_carry_their_times);
 	tcase_add_test(t, puts_carry_their_options);
 	tcase_add_test(t, put_many_says_which_was_refused_first);
 	tcase_add_test(t, get_gives_the_item_with_its_metadata);

@@ -45,6 +45,29 @@ connect_over(int tcp)
 	ck_assert_msg((call) == (result), "%s: not %s: %s", #call, #result, qb_error(q))
 #define ok(call) says(QB_OK, call)
 
+START_TEST(an_item_is_delayed_and_expires)
+{
+	qb_put_options *options = qb_put_options_new();
+	qb_item *item;
+
+	connect_over(_i);
+	qb_put_options_set_delay(options, 50);
+	ok(qb_put_with(q, "jobs", options, "a", 1, 0, NULL));
+	says(QB_EMPTY, qb_peek(q, "jobs", &item));
+	ok(qb_get(other, "jobs", QB_FOREVER, QB_AUTO, &item));
+	qb_item_free(item);
+	qb_put_options_set_ttl(options, 50);
+	qb_put_options_set_at(options, INT64_C(1) << 50);
+	ok(qb_put_with(q, "jobs", options, "b", 1, 0, NULL));
+	ok(qb_join(q, "jobs", QB_FOREVER));
+	says(QB_EMPTY, qb_get(q, "jobs", 0, QB_AUTO, &item));
+	qb_put_options_set_delay(options, -1);
+	says(QB_INVALID, qb_put_with(q, "jobs", options, "c", 1, 0, NULL));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "delay_ms"));
+	qb_put_options_free(options);
+}
+END_TEST
+
 START_TEST(a_queue_has_an_order_and_items_a_priority)
 {
 	static const char *const by_priority[] = {"order=priority", NULL};
@@ -361,6 +384,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, an_item_is_put_got_given_back_and_finished, 0, 2);
+	tcase_add_loop_test(t, an_item_is_delayed_and_expires, 0, 2);
 	tcase_add_loop_test(t, a_queue_has_an_order_and_items_a_priority, 0, 2);
 	tcase_add_loop_test(t, the_largest_item_survives_the_way, 0, 2);
 	tcase_add_loop_test(t, a_thousand_items_go_in_one_request, 0, 2);

@@ -121,6 +121,7 @@ begin(uint64_t seed)
 	run.n_queues = 1 + (int)below(M_QUEUES);
 	run.n_sessions = 1 + (int)below(M_SESSIONS);
 	run.puts = 15 + (unsigned)below(40);
+	run.timed = chance(50) ? 0 : (unsigned)below(101);
 	run.most_len = 60;
 	config.maxsize = chance(50) ? 0 : (int64_t)below(6);
 	config.max_bytes = chance(70) ? 0 : 50 + below(200);

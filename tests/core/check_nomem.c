@@ -123,6 +123,27 @@ step_put_atomic(int i)
 	return do_put(s1, 50, i, 4, true, true, QE_NEVER);
 }
 
+/* An item with times has a record of its own. */
+static enum qe_result
+step_put_timed(int i)
+{
+	struct qe_item *item;
+	struct qe_reply reply;
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_item_new(e, 1, &item));
+	if (result != QE_OK)
+		return result;
+	ALLOC_WATCH(result, qe_item_set_times(e, item, now + 5, now + 10));
+	if (result != QE_OK) {
+		qe_item_unref(e, item);
+		return result;
+	}
+	ALLOC_WATCH(result, qe_put(e, now, s1, 50, queue_at(i), NO_WAIT, &item, 1,
+				   false, false, &reply));
+	return finish(result, &reply);
+}
+
 static enum qe_result
 step_declare(int i)
 {
@@ -193,10 +214,11 @@ static const struct step {
 } steps[] = {
 	{step_session, QUEUES, false},	 {step_wait_one, QUEUES, false},
 	{step_wait_many, QUEUES, false}, {step_put, QUEUES, false},
-	{step_put_atomic, QUEUES, true}, {step_declare, QUEUES, false},
-	{step_put_waits, QUEUES, false}, {step_join, QUEUES, false},
-	{step_get, QUEUES, false},	 {step_get_many, QUEUES, true},
-	{step_cancel, 2, false},	 {step_shutdown, 3, false},
+	{step_put_atomic, QUEUES, true}, {step_put_timed, QUEUES, false},
+	{step_declare, QUEUES, false},	 {step_put_waits, QUEUES, false},
+	{step_join, QUEUES, false},	 {step_get, QUEUES, false},
+	{step_get_many, QUEUES, true},	 {step_cancel, 2, false},
+	{step_shutdown, 3, false},
 };
 
 /* Runs a step, once more if there was no memory for it. */

@@ -161,6 +161,19 @@ put_priority(const char *queue, const char *body, int32_t priority)
 }
 
 uint64_t
+put_timed(const char *queue, const char *body, uint64_t ready, uint64_t expires)
+{
+	struct qe_item *item = new_item(body);
+
+	forget();
+	ck_assert_int_eq(qe_item_set_times(e, item, ready, expires), QE_OK);
+	ck_assert_int_eq(remember(qe_put(e, now, s1, 1000000, name(queue), NO_WAIT,
+					 &item, 1, false, false, &got)),
+			 QE_OK);
+	return got.id;
+}
+
+uint64_t
 put_ok(const char *queue, const char *body)
 {
 	ck_assert_int_eq(put(s1, 1000000, queue, body, NO_WAIT), QE_OK);

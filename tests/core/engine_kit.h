@@ -46,6 +46,8 @@ void declare_order(const char *queue, enum qe_order order);
 
 /* Puts that must be accepted at once; the id. */
 uint64_t put_priority(const char *queue, const char *body, int32_t priority);
+uint64_t put_timed(const char *queue, const char *body, uint64_t ready,
+		   uint64_t expires);
 uint64_t put_ok(const char *queue, const char *body);
 
 /* A get of one item: its result. */

@@ -13,8 +13,37 @@ m_ready(const struct model *m, int queue)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < m->n_items; i++)
-		n += m->items[i].queue == queue && m->items[i].holder == NOBODY;
+		n += m->items[i].queue == queue && m->items[i].holder == NOBODY &&
+		     !m->items[i].delayed;
 	return n;
+}
+
+uint64_t
+m_delayed(const struct model *m, int queue)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n_items; i++)
+		n += m->items[i].queue == queue && m->items[i].delayed;
+	return n;
+}
+
+uint64_t
+m_size(const struct model *m, int queue)
+{
+	return m_ready(m, queue) + m_delayed(m, queue);
+}
+
+uint64_t
+m_unfinished(const struct model *m, int queue)
+{
+	return m_size(m, queue) + m_leased(m, queue);
+}
+
+bool
+m_over(const struct model *m, const struct m_item *item)
+{
+	return item->timed && item->expires <= m->now;
 }
 
 uint64_t
@@ -28,12 +57,13 @@ m_leased(const struct model *m, int queue)
 }
 
 uint64_t
-m_bytes(const struct model *m, int queue)
+m_bytes(const struct model *m, int queue, bool delayed)
 {
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < m->n_items; i++)
-		if (m->items[i].queue == queue && m->items[i].holder == NOBODY)
+		if (m->items[i].queue == queue && m->items[i].holder == NOBODY &&
+		    (delayed || !m->items[i].delayed))
 			n += m->items[i].len;
 	return n;
 }
@@ -64,7 +94,7 @@ m_first(struct model *m, int queue)
 	for (unsigned i = 0; i < m->n_items; i++) {
 		struct m_item *item = &m->items[i];
 
-		if (item->queue == queue && item->holder == NOBODY &&
+		if (item->queue == queue && item->holder == NOBODY && !item->delayed &&
 		    (!found || comes_before(m->queues[queue].order, item, found)))
 			found = item;
 	}
@@ -242,7 +272,7 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 		m_settle(m, queue);
 		return QE_OK;
 	}
-	if (q->shutdown != QE_OPEN)
+	if (q->shutdown != QE_OPEN && m_size(m, queue) == 0)
 		return QE_SHUT_DOWN;
 	if (get->deadline_ns <= m->now)
 		return QE_EMPTY;
@@ -269,7 +299,7 @@ m_join(struct model *m, int session, uint64_t rid, int queue, uint64_t deadline)
 
 	if (find_waiter(m, session, rid))
 		return QE_INVALID;
-	if (m_ready(m, queue) + m_leased(m, queue) == 0)
+	if (m_unfinished(m, queue) == 0)
 		return QE_OK;
 	if (deadline <= m->now)
 		return QE_TIMEOUT;
@@ -347,7 +377,10 @@ give_back(struct model *m, struct m_item *item, enum qe_end how)
 	} else {
 		q->counters.released++;
 	}
-	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE) {
+	if (m_over(m, item)) {
+		q->counters.expired++;
+		m_remove_item(m, item);
+	} else if (q->shutdown == QE_SHUTDOWN_IMMEDIATE) {
 		q->counters.dropped++;
 		m_remove_item(m, item);
 	} else {

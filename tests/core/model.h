@@ -22,7 +22,9 @@ struct m_item {
 	uint64_t deliveries, crashes;
 	uint64_t leased; /* the order in which leases were given */
 	int queue;
-	int holder; /* a session, or NOBODY: ready */
+	int holder; /* a session, or NOBODY: ready or delayed */
+	bool timed, delayed;
+	uint64_t ready_at, expires; /* if `timed` */
 	uint8_t ctype;
 	int32_t priority;
 };
@@ -80,10 +82,14 @@ struct model {
 
 /* What an item takes of the memory limit. */
 uint64_t m_cost(uint64_t len);
+uint64_t m_item_cost(const struct m_item *item);
 
 uint64_t m_ready(const struct model *m, int queue);
+uint64_t m_delayed(const struct model *m, int queue);
+uint64_t m_size(const struct model *m, int queue);
+uint64_t m_unfinished(const struct model *m, int queue);
 uint64_t m_leased(const struct model *m, int queue);
-uint64_t m_bytes(const struct model *m, int queue);
+uint64_t m_bytes(const struct model *m, int queue, bool delayed);
 uint64_t m_waiting(const struct model *m, int queue, enum qe_request request);
 
 /* The ready item that is next in the queue's order, or NULL. */
@@ -91,6 +97,9 @@ struct m_item *m_first(struct model *m, int queue);
 
 /* The i-th lease of the session on a queue (or any: NOBODY), the oldest first. */
 struct m_item *m_lease(struct model *m, int session, int queue, unsigned i);
+
+/* Whether the item's time is over: then it is gone, instead of what else would happen. */
+bool m_over(const struct model *m, const struct m_item *item);
 
 void m_remove_item(struct model *m, struct m_item *item);
 void m_remove_waiter(struct model *m, struct m_waiter *w);

@@ -32,7 +32,7 @@ m_declare(struct model *m, int queue, const struct qe_declare *declare,
 	if (!created && !declare->update &&
 	    (size_differs || bytes_differ || order_differs))
 		return QE_MISMATCH;
-	if (order_differs && m_ready(m, queue) + m_leased(m, queue) > 0)
+	if (order_differs && m_unfinished(m, queue) > 0)
 		return QE_NOT_EMPTY;
 	*ret_created = created;
 	if (!created && !declare->update)
@@ -48,12 +48,15 @@ m_declare(struct model *m, int queue, const struct qe_declare *declare,
 }
 
 static uint64_t
-drop_ready(struct model *m, int queue)
+drop_waiting(struct model *m, int queue)
 {
-	uint64_t n = 0;
+	uint64_t n = m_size(m, queue);
 
-	for (struct m_item *item; (item = m_first(m, queue)); n++)
-		m_remove_item(m, item);
+	for (unsigned i = 0; i < m->n_items;)
+		if (m->items[i].queue == queue && m->items[i].holder == NOBODY)
+			m_remove_item(m, &m->items[i]);
+		else
+			i++;
 	return n;
 }
 
@@ -102,8 +105,7 @@ m_delete(struct model *m, int queue, bool force)
 
 	if (!q->exists)
 		return QE_NOT_FOUND;
-	if (!force &&
-	    (m_ready(m, queue) + m_leased(m, queue) > 0 || waited_for(m, queue)))
+	if (!force && (m_unfinished(m, queue) > 0 || waited_for(m, queue)))
 		return QE_NOT_EMPTY;
 	answer_deleted(m, queue);
 	for (unsigned i = 0; i < m->n_items; i++)
@@ -126,7 +128,7 @@ m_purge(struct model *m, int queue, uint64_t *ret_count)
 {
 	if (!m->queues[queue].exists)
 		return QE_NOT_FOUND;
-	*ret_count = drop_ready(m, queue);
+	*ret_count = drop_waiting(m, queue);
 	m->queues[queue].counters.purged += *ret_count;
 	m_settle(m, queue);
 	return QE_OK;
@@ -143,7 +145,7 @@ m_shutdown(struct model *m, int queue, bool immediate)
 	if (q->shutdown != QE_SHUTDOWN_IMMEDIATE)
 		q->shutdown = immediate ? QE_SHUTDOWN_IMMEDIATE : QE_SHUTDOWN;
 	if (immediate)
-		q->counters.dropped += drop_ready(m, queue);
+		q->counters.dropped += drop_waiting(m, queue);
 	m_settle(m, queue);
 	return QE_OK;
 }
@@ -193,11 +195,56 @@ run_out(struct model *m, struct m_waiter *w)
 	m_settle(m, queue);
 }
 
+/* When something happens to the item by itself. */
+static uint64_t
+due(const struct m_item *item)
+{
+	if (!item->timed || item->holder != NOBODY)
+		return QE_NEVER;
+	return item->delayed && item->ready_at < item->expires ? item->ready_at
+							       : item->expires;
+}
+
+/* The item to which something happens next: by time, queue, age. */
+static struct m_item *
+next_due(const struct model *m)
+{
+	const struct m_item *found = NULL;
+
+	for (unsigned i = 0; i < m->n_items; i++) {
+		const struct m_item *item = &m->items[i];
+		uint64_t at = due(item), made = m->queues[item->queue].made;
+
+		if (at != QE_NEVER &&
+		    (!found || at < due(found) ||
+		     (at == due(found) && made < m->queues[found->queue].made)))
+			found = item;
+	}
+	return (struct m_item *)found;
+}
+
+static void
+happen(struct model *m, struct m_item *item)
+{
+	int queue = item->queue;
+
+	if (m_over(m, item)) {
+		m->queues[queue].counters.expired++;
+		m_remove_item(m, item);
+	} else {
+		item->delayed = false;
+	}
+	m_settle(m, queue);
+}
+
 void
 m_tick(struct model *m)
 {
 	struct m_waiter *w;
+	struct m_item *item;
 
+	while ((item = next_due(m)) && due(item) <= m->now)
+		happen(m, item);
 	while ((w = next_timer(m)) && w->timer <= m->now)
 		run_out(m, w);
 }
@@ -206,8 +253,10 @@ uint64_t
 m_next_deadline(const struct model *m)
 {
 	const struct m_waiter *w = next_timer(m);
+	const struct m_item *item = next_due(m);
+	uint64_t next = w ? w->timer : QE_NEVER;
 
-	if (!w)
-		return QE_NEVER;
-	return w->timer < m->now ? m->now : w->timer;
+	if (item && due(item) < next)
+		next = due(item);
+	return next < m->now ? m->now : next;
 }

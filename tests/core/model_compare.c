@@ -143,8 +143,8 @@ compare_queue(int queue, const struct qe_queue_stats *stats)
 
 	AGREE(stats->ready == m_ready(m, queue));
 	AGREE(stats->leased == m_leased(m, queue));
-	AGREE(stats->delayed == 0 && stats->dead == 0);
-	AGREE(stats->bytes == m_bytes(m, queue));
+	AGREE(stats->delayed == m_delayed(m, queue) && stats->dead == 0);
+	AGREE(stats->bytes == m_bytes(m, queue, true));
 	AGREE(stats->maxsize == q->maxsize && stats->max_bytes == q->max_bytes);
 	AGREE(stats->order == q->order);
 	AGREE(stats->getters == m_waiting(m, queue, QE_REQUEST_GET));
@@ -161,7 +161,7 @@ compare_size(int queue, const struct m_queue *q)
 	struct qe_size size;
 
 	AGREE(qe_size(run.e, queue_name(queue), &size) == QE_OK);
-	AGREE(size.qsize == (q->exists ? m_ready(&run.m, queue) : 0));
+	AGREE(size.qsize == (q->exists ? m_size(&run.m, queue) : 0));
 	AGREE(size.unfinished ==
 	      (q->exists ? size.qsize + m_leased(&run.m, queue) : 0));
 	AGREE(size.maxsize == (q->exists ? q->maxsize : run.m.config.maxsize));
@@ -193,7 +193,7 @@ compare_state(void)
 	struct qe_stats all;
 	struct qe_queue_stats stats;
 	struct qe_counters counters = m->gone;
-	uint64_t ready = 0, leased = 0, queues = 0, alive = 0;
+	uint64_t ready = 0, delayed = 0, leased = 0, queues = 0, alive = 0;
 	const char *broken;
 
 	for (int i = 0; i < M_QUEUES; i++) {
@@ -208,6 +208,7 @@ compare_state(void)
 		compare_queue(i, &stats);
 		add(&counters, &q->counters);
 		ready += stats.ready;
+		delayed += stats.delayed;
 		leased += stats.leased;
 		queues++;
 	}
@@ -216,7 +217,7 @@ compare_state(void)
 		alive += m->alive[i];
 	qe_stats(run.e, &all);
 	AGREE(all.ready == ready && all.leased == leased);
-	AGREE(all.delayed == 0 && all.dead == 0);
+	AGREE(all.delayed == delayed && all.dead == 0);
 	AGREE(all.queues == queues && all.sessions == alive);
 	AGREE(all.waiters == m->n_waiters);
 	AGREE(same_counters(&all.counters, &counters));

@@ -47,6 +47,18 @@ any_len(void)
 	return chance(20) ? below(8) : below(run.most_len + 1);
 }
 
+/* Some items have a delay, an end, or both; some of these are over already. */
+static void
+set_times(struct qe_item *item, struct m_item *as)
+{
+	as->timed = chance(run.timed);
+	if (!as->timed)
+		return;
+	as->ready_at = chance(70) ? run.m.now + below(12) : 0;
+	as->expires = chance(60) ? run.m.now + below(25) : QE_NEVER;
+	AGREE(qe_item_set_times(run.e, item, as->ready_at, as->expires) == QE_OK);
+}
+
 /* Makes an item as the engine and as the model know it. NULL: refused. */
 static struct qe_item *
 make_item(struct m_item *as)
@@ -68,6 +80,7 @@ make_item(struct m_item *as)
 		memcpy(qe_item_body(item), &as->stamp, sizeof(as->stamp));
 	qe_item_set_ctype(item, as->ctype);
 	qe_item_set_priority(item, as->priority);
+	set_times(item, as);
 	return item;
 }
 

@@ -49,6 +49,7 @@ struct run {
 	int n_queues, n_sessions;
 	uint64_t most_len;   /* of a body */
 	unsigned puts;	     /* percent of the operations */
+	unsigned timed;	     /* percent of the items */
 	uint64_t stamp, rid; /* the last ones */
 	bool any_order;	     /* of the answers of this step */
 	struct qe_reply held[HELD];

@@ -13,6 +13,12 @@ m_cost(uint64_t len)
 	return (72 + len + 8 + 15) / 16 * 16; /* metadata, body, allocator */
 }
 
+uint64_t
+m_item_cost(const struct m_item *item)
+{
+	return m_cost(item->len) + (item->timed ? 64 : 0);
+}
+
 static struct m_reply *
 new_reply(struct model *m)
 {
@@ -149,7 +155,7 @@ feed(struct model *m, int queue)
 		reply->rid = next->rid;
 		m_remove_waiter(m, next);
 	}
-	if (q->shutdown == QE_OPEN)
+	if (q->shutdown == QE_OPEN || m_size(m, queue) > 0)
 		return;
 	for (struct m_waiter *w; (w = first(m, queue, QE_REQUEST_GET, false));)
 		m_finish(m, w, QE_SHUT_DOWN);
@@ -163,7 +169,7 @@ accepted_cost(const struct model *m)
 	uint64_t cost = 0;
 
 	for (unsigned i = 0; i < m->n_items; i++)
-		cost += m_cost(m->items[i].len);
+		cost += m_item_cost(&m->items[i]);
 	return cost;
 }
 
@@ -195,7 +201,7 @@ taken_at_once(const struct model *m, int queue, unsigned n, uint64_t bytes)
 		return true;
 	return many && ready + n <= many->get.max_items &&
 	       m_ripe(&many->get, ready + n) &&
-	       m_bytes(m, queue) + bytes <= many->get.max_bytes;
+	       m_bytes(m, queue, false) + bytes <= many->get.max_bytes;
 }
 
 /* Room for the next item of the put, or for all of them if they go together. */
@@ -206,22 +212,25 @@ m_put_blocked(const struct model *m, const struct m_waiter *put)
 	bool single = put->many && !put->atomic;
 	unsigned from = single ? put->next : 0, to = single ? from + 1 : put->n;
 	uint64_t bytes = 0, cost = 0;
+	bool later = false;
 	enum qe_result result = QE_OK;
 
 	for (unsigned i = from; i < to; i++) {
 		bytes += put->items[i].len;
-		cost += m_cost(put->items[i].len);
+		cost += m_item_cost(&put->items[i]);
+		later |= put->items[i].timed && put->items[i].ready_at > 0;
 	}
 	if (q->max_bytes > 0 && bytes > q->max_bytes)
 		return QE_TOO_BIG;
 	if (q->maxsize > 0 && (int64_t)(to - from) > q->maxsize)
 		return QE_TOO_BIG;
-	if (q->max_bytes > 0 && m_bytes(m, put->queue) + bytes > q->max_bytes)
+	if (q->max_bytes > 0 && m_bytes(m, put->queue, true) + bytes > q->max_bytes)
 		result = QE_FULL_BYTES;
 	if (q->maxsize > 0 &&
-	    (int64_t)(m_ready(m, put->queue) + (to - from)) > q->maxsize)
+	    (int64_t)(m_size(m, put->queue) + (to - from)) > q->maxsize)
 		result = QE_FULL_ITEMS;
-	if (result != QE_OK && !taken_at_once(m, put->queue, to - from, bytes))
+	if (result != QE_OK &&
+	    (later || !taken_at_once(m, put->queue, to - from, bytes)))
 		return result;
 	return memory_for(m, put->queue, cost) ? QE_OK : QE_FULL_MEMORY;
 }
@@ -238,8 +247,13 @@ accept_one(struct model *m, struct m_waiter *put)
 	item->queue = put->queue;
 	item->holder = NOBODY;
 	m->queues[put->queue].counters.accepted++;
+	item->delayed = item->timed && item->ready_at > m->now;
 	put->results[put->next++] = (int64_t)item->id;
 	put->accepted++;
+	if (m_over(m, item)) {
+		m->queues[put->queue].counters.expired++;
+		m_remove_item(m, item);
+	}
 }
 
 /* Accepts what there is room for. QE_OK: nothing is left. */
@@ -321,7 +335,7 @@ m_serve(struct model *m, int queue)
 
 	do {
 		feed(m, queue);
-		if (m_ready(m, queue) + m_leased(m, queue) == 0)
+		if (m_unfinished(m, queue) == 0)
 			while ((w = first(m, queue, QE_REQUEST_JOIN, false)))
 				m_finish(m, w, QE_OK);
 		more = accept_puts(m, queue);

@@ -184,6 +184,28 @@ START_TEST(hello_carries_version_session_and_what_the_client_says_of_itself)
 }
 END_TEST
 
+START_TEST(put_carries_its_times)
+{
+	static const char head[] = "\x95\x0a\x07\xa4jobs\x00\x83\xa8"
+				   "delay_ms\xcd\x05\xdc\xa6"
+				   "ttl_ms\x0a\xa9"
+				   "on_expire\xa4"
+				   "drop";
+	struct qp_request m = decode(HEAD(head));
+	struct qp_out out;
+
+	ck_assert_uint_eq(QP_OPT(&m.options, delay_ms), 1500);
+	ck_assert_uint_eq(QP_OPT(&m.options, ttl_ms), 10);
+	ck_assert(m.options.on_expire.len == 4);
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 1);
+	expect_frame(&out, HEAD(head), 1);
+	expect_refused(HEAD("\x95\x0a\x07\xa4jobs\x00\x81\xa6"
+			    "ttl_ms\x00"),
+		       QP_INVALID, 7, "option ttl_ms must be an integer from 1");
+}
+END_TEST
+
 START_TEST(options_that_are_negative_numbers_or_strings)
 {
 	static const char put[] = "\x95\x0a\x07\xa4jobs\x00\x81\xa8"
@@ -488,6 +510,7 @@ main(void)
 	tcase_add_loop_test(t, requests_are_decoded_as_the_protocol_says, 0, n);
 	tcase_add_test(
 		t, hello_carries_version_session_and_what_the_client_says_of_itself);
+	tcase_add_test(t, put_carries_its_times);
 	tcase_add_test(t, options_that_are_negative_numbers_or_strings);
 	tcase_add_test(t, put_many_carries_its_lengths_and_options);
 	tcase_add_test(t, get_many_and_declare_carry_their_options);

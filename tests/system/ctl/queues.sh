@@ -106,6 +106,22 @@ test_order_of_a_queue_and_priority_of_items() {
 	err_has 'fifo, lifo or priority'
 }
 
+test_items_with_a_delay_and_an_end() {
+	ctl 0 put "$q" later --delay 0.3
+	ctl 0 put "$q" never --at "$(($(date +%s) + 1000))" --ttl 0.1
+	ctl 0 put "$q" now --at 0
+	number_is "$q" delayed 2
+	ctl 3 get "$q" -n 2 --timeout 0
+	out_is now
+	ctl 0 get "$q"
+	out_is later
+	ctl 0 join "$q"
+	number_is "$q" expired 1
+	ctl 2 put "$q" x --ttl 0
+	err_has ttl_ms
+	ctl 2 put "$q" x --delay -1
+}
+
 test_declare_is_idempotent_and_notices_a_difference() {
 	ctl 0 declare "$q" maxsize=2 max_bytes=100 --json
 	out_is "{\"queue\": \"$q\", \"created\": true}"
