@@ -266,11 +266,11 @@ START_TEST(many_that_are_due_at_once_are_done_in_shares)
 		before = ready;
 		next = qe_tick(e, now);
 		ready = stats_of("q").ready + stats_of("other").ready;
-		ck_assert_uint_le(ready - before, 1000);
+		ck_assert_uint_le(ready - before, 200);
 		ticks++;
 	} while (next == now);
 	ck_assert_uint_eq(ready, 10000);
-	ck_assert_uint_ge(ticks, 10);
+	ck_assert_uint_ge(ticks, 50);
 	ck_assert_uint_eq(next, now + 10);
 	for (now += 10; qe_tick(e, now) == now;)
 		;
