@@ -100,8 +100,8 @@ START_TEST(items_are_given_in_the_order_of_their_times_not_of_their_arrival)
 		QP_GIVE(&m.options, delay_ms, (uint64_t)(100 * (5 - i)));
 		accepted(&w, m, &body);
 	}
-	for (const char *body = "e\0d\0c\0b\0a"; *body; body += 2)
-		wire_take_text(&w, "q", body);
+	for (int i = 4; i >= 0; i--)
+		wire_take_text(&w, "q", (char[]){(char)('a' + i), 0});
 	wire_close(&w);
 	daemon_stop(&d);
 }
