@@ -161,6 +161,12 @@ qe_stats(const struct qe *e, struct qe_stats *ret_stats)
 	};
 }
 
+uint64_t
+qe_memory(const struct qe *e)
+{
+	return e->mem.used;
+}
+
 /* Ends a wait whose time has come. */
 static void
 run_out(struct qe *e, struct waiter *w)

@@ -359,6 +359,9 @@ struct qe_stats {
 };
 void qe_stats(const struct qe *e, struct qe_stats *ret_stats);
 
+/* The memory of qe_stats() alone. */
+uint64_t qe_memory(const struct qe *e);
+
 /* --- administration -------------------------------------------------------------- */
 
 struct qe_declare {

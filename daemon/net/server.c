@@ -4,6 +4,7 @@
  * say is written to. */
 #include "daemon/net/server.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "daemon/net/deliver.h"
 
 #define SWEEP_SECONDS 1
+#define TRIM_BYTES    (UINT64_C(32) << 20)
 
 uint64_t
 server_now_ns(void)
@@ -195,6 +197,21 @@ wake_resting(struct server *s)
 	}
 }
 
+/* malloc keeps what was freed behind something that is still there. After a large fall it is
+ * told to give it back, once. */
+static void
+give_memory_back(struct server *s)
+{
+	uint64_t memory = qe_memory(s->engine);
+
+	if (memory > s->peak)
+		s->peak = memory;
+	if (s->more || memory > s->peak / 2 || s->peak - memory < TRIM_BYTES)
+		return;
+	malloc_trim(0);
+	s->peak = memory;
+}
+
 bool
 server_turn(struct server *s)
 {
@@ -205,6 +222,7 @@ server_turn(struct server *s)
 	answer(s);
 	free_closed(s);
 	set_timer(s);
+	give_memory_back(s);
 	return s->more || !TAILQ_EMPTY(&s->resting);
 }
 
