@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ * Getting, waiting and finishing: GET to CANCEL. */
+#include <inttypes.h>
+
+#include "daemon/net/deliver.h"
+#include "daemon/net/handlers.h"
+#include "daemon/net/server.h"
+
+/* --- get, join ------------------------------------------------------------------- */
+
+static void
+get(struct conn *c, const struct qp_request *m, struct qe_get *args)
+{
+	uint64_t now_ns = c->server->now_ns;
+	struct qe_reply reply;
+
+	args->deadline_ns = request_deadline(now_ns, m->timeout_ms);
+	args->no_ack = m->ack == QP_ACK_NONE;
+	answer_reply(c, m,
+		     qe_get(c->server->engine, now_ns, c->session, m->rid,
+			    request_queue(m), args, &reply),
+		     &reply);
+}
+
+void
+handle_get(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	get(c, m, &(struct qe_get){.many = false});
+}
+
+void
+handle_get_many(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	const struct qp_options *o = &m->options;
+	uint64_t min_items = QP_GIVEN(o, min_items) ? o->min_items : 1;
+	uint64_t max_bytes = QP_OPT(o, max_bytes);
+
+	if (max_bytes == 0 || max_bytes > QP_MAX_BATCH_BYTES)
+		max_bytes = QP_MAX_BATCH_BYTES;
+	if (min_items > m->max_items) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"GET_MANY: min_items %" PRIu64
+				" is above max_items %" PRIu64,
+				min_items, m->max_items);
+		return;
+	}
+	get(c, m,
+	    &(struct qe_get){
+		    .many = true,
+		    .max_items = (unsigned)m->max_items,
+		    .min_items = (unsigned)min_items,
+		    .max_bytes = max_bytes,
+		    .linger_ns = request_deadline(0, QP_OPT(o, linger_ms)),
+	    });
+}
+
+void
+handle_join(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	uint64_t now_ns = c->server->now_ns;
+	enum qe_result result =
+		qe_join(c->server->engine, now_ns, c->session, m->rid, request_queue(m),
+			request_deadline(now_ns, m->timeout_ms));
+
+	if (result != QE_WAIT)
+		answer_result(c, m, result);
+}
+
+void
+handle_cancel(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	answer_result(c, m,
+		      qe_cancel(c->server->engine, c->server->now_ns, c->session,
+				m->target));
+}
+
+/* --- finishing ------------------------------------------------------------------- */
+
+void
+handle_ack(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	answer_result(c, m,
+		      qe_ack(c->server->engine, c->server->now_ns, c->session,
+			     request_tag(m)));
+}
+
+void
+handle_ack_many(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	int64_t stale[QP_MAX_BATCH_ITEMS];
+	struct qp_reply reply = {.stale = {.numbers = stale}};
+	uint64_t now_ns = c->server->now_ns;
+
+	for (uint32_t i = 0; i < m->tags.n / 2; i++) {
+		struct qe_tag tag = {.epoch = m->epoch};
+
+		tag.id = qp_list_next(&m->tags);
+		tag.delivery = qp_list_next(&m->tags);
+		if (qe_ack(c->server->engine, now_ns, c->session, tag) != QE_OK)
+			stale[reply.stale.n++] = i;
+	}
+	deliver_fields(c, m, &reply);
+}
+
+void
+handle_task_done(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	answer_result(c, m,
+		      qe_task_done(c->server->engine, c->server->now_ns, c->session,
+				   request_queue(m)));
+}
+
+void
+handle_release(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	answer_result(c, m,
+		      qe_release(c->server->engine, c->server->now_ns, c->session,
+				 request_tag(m)));
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ * PUT and PUT_MANY. */
+#include <inttypes.h>
+#include <string.h>
+
+#include <config.h>
+
+#include "daemon/net/deliver.h"
+#include "daemon/net/handlers.h"
+#include "daemon/net/server.h"
+
+static void
+put_items(struct conn *c, const struct qp_request *m, struct qe_item **items,
+	  unsigned n, bool many)
+{
+	uint64_t now_ns = c->server->now_ns;
+	struct qe_reply reply;
+
+	answer_reply(c, m,
+		     qe_put(c->server->engine, now_ns, c->session, m->rid,
+			    request_queue(m), request_deadline(now_ns, m->timeout_ms),
+			    items, n, many, QP_OPT(&m->options, atomic), &reply),
+		     &reply);
+}
+
+/* What a put says of its items. */
+struct description {
+	uint8_t ctype;
+	int32_t priority;
+	bool timed; /* the members below count */
+	uint64_t ready_ns, expires_ns;
+};
+
+static bool
+read_times(struct conn *c, const struct qp_request *m, struct description *ret)
+{
+	const struct qp_options *o = &m->options;
+	uint64_t now_ns = server_now_ns(); /* that of the last read would be early */
+
+	if (QP_GIVEN(o, delay_ms) && QP_GIVEN(o, at_ms)) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"the options delay_ms and at_ms exclude each other");
+		return false;
+	}
+	if (QP_GIVEN(o, on_expire) &&
+	    (o->on_expire.len != 4 || memcmp(o->on_expire.p, "drop", 4) != 0)) {
+		deliver_refusal(c, m->rid, QP_INVALID, "option on_expire must be drop");
+		return false;
+	}
+	ret->ready_ns = QP_GIVEN(o, at_ms) ? server_wall_ns(o->at_ms) : 0;
+	if (QP_OPT(o, delay_ms) > 0)
+		ret->ready_ns = request_deadline(now_ns, o->delay_ms);
+	ret->expires_ns =
+		QP_GIVEN(o, ttl_ms) ? request_deadline(now_ns, o->ttl_ms) : QE_NEVER;
+	ret->timed = ret->ready_ns > 0 || ret->expires_ns != QE_NEVER;
+	return true;
+}
+
+/* false: it was refused. */
+static bool
+read_description(struct conn *c, const struct qp_request *m, struct description *ret)
+{
+	*ret = (struct description){0};
+	if (!m->options.present)
+		return true;
+	ret->ctype = (uint8_t)QP_OPT(&m->options, ctype);
+	ret->priority = (int32_t)QP_OPT(&m->options, priority);
+	return read_times(c, m, ret);
+}
+
+static enum qe_result
+describe(struct conn *c, struct qe_item *item, const struct description *d)
+{
+	qe_item_set_ctype(item, d->ctype);
+	qe_item_set_priority(item, d->priority);
+	if (!d->timed)
+		return QE_OK;
+	return qe_item_set_times(c->server->engine, item, d->ready_ns, d->expires_ns);
+}
+
+void
+handle_put(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct qe_item *item = f->item;
+	struct description d;
+	enum qe_result result;
+
+	if (!read_description(c, m, &d))
+		return;
+	if (!item) {
+		result = qe_item_new(c->server->engine, f->body_len, &item);
+		if (result != QE_OK) {
+			deliver_result(c, m->rid, result);
+			return;
+		}
+		memcpy(qe_item_body(item), f->body, f->body_len);
+	}
+	f->item = NULL;
+	result = describe(c, item, &d);
+	if (result != QE_OK) {
+		qe_item_unref(c->server->engine, item);
+		deliver_result(c, m->rid, result);
+		return;
+	}
+	put_items(c, m, &item, 1, false);
+}
+
+static bool
+lengths_fit(struct conn *c, const struct qp_request *m, uint32_t body_len)
+{
+	struct qp_list lengths = m->lengths;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < m->lengths.n; i++)
+		sum += qp_list_next(&lengths);
+	if (sum == body_len)
+		return true;
+	deliver_refusal(c, m->rid, QP_INVALID,
+			"PUT_MANY: the lengths sum up to %" PRIu64
+			", the body has %u bytes",
+			sum, body_len);
+	return false;
+}
+
+void
+handle_put_many(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct qe *e = c->server->engine;
+	const uint8_t *body = f->item ? qe_item_body(f->item) : f->body;
+	struct qe_item *items[QP_MAX_BATCH_ITEMS];
+	struct description d;
+	enum qe_result result;
+
+	if (!lengths_fit(c, m, f->body_len) || !read_description(c, m, &d))
+		return;
+	for (uint32_t i = 0; i < m->lengths.n; i++) {
+		size_t len = qp_list_next(&m->lengths);
+
+		result = qe_item_new(e, len, &items[i]);
+		if (result == QE_OK) {
+			memcpy(qe_item_body(items[i]), body, len);
+			result = describe(c, items[i], &d);
+			if (result != QE_OK)
+				qe_item_unref(e, items[i]);
+		}
+		if (result != QE_OK) {
+			while (i > 0)
+				qe_item_unref(e, items[--i]);
+			deliver_result(c, m->rid, result);
+			return;
+		}
+		body += len;
+	}
+	put_items(c, m, items, m->lengths.n, true);
+}

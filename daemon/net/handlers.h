@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * One handler for each operation, and what they share. dispatch.c has their table. */
+#ifndef QBROKER_NET_HANDLERS_H
+#define QBROKER_NET_HANDLERS_H
+
+#include "daemon/net/conn.h"
+
+/* Carries out a decoded request and answers it, now or, when it waits, later. The frame
+ * has the body; a handler that keeps its item sets frame->item to NULL. */
+typedef void handler(struct conn *c, struct qp_request *m, struct frame *f);
+
+handler handle_hello, handle_ping, handle_close, handle_put, handle_put_many,
+	handle_get, handle_get_many, handle_join, handle_cancel, handle_ack,
+	handle_ack_many, handle_task_done, handle_release, handle_peek, handle_size,
+	handle_declare, handle_delete, handle_purge, handle_shutdown, handle_reopen,
+	handle_queues, handle_stats;
+
+/* Arguments as the engine wants them. A timeout becomes a point in time: QE_NEVER for
+ * ever, and for what is too far away. */
+struct qe_name request_queue(const struct qp_request *m);
+struct qe_tag request_tag(const struct qp_request *m);
+uint64_t request_deadline(uint64_t now_ns, uint64_t timeout_ms);
+
+/* The answer of a call that has nothing to say but its result; and of one that may have
+ * to wait for it. */
+void answer_result(struct conn *c, const struct qp_request *m, enum qe_result result);
+void answer_reply(struct conn *c, const struct qp_request *m, enum qe_result result,
+		  struct qe_reply *reply);
+
+#endif
