@@ -124,7 +124,8 @@ waiter_set_timer(struct qe *e, struct waiter *w, uint64_t timer_ns)
 		heap_insert(&e->timers, &w->timer);
 }
 
-void
+/* Takes a waiter out of all that it waits in; the caller fills in w->reply. */
+static void
 waiter_stop(struct qe *e, struct waiter *w)
 {
 	struct queue *q = w->slot.queue;
@@ -193,7 +194,8 @@ waiter_drop(struct qe *e, struct waiter *w)
 	waiter_free(e, w);
 }
 
-void
+/* Hands the answer of a finished waiter over, and frees the waiter. */
+static void
 waiter_take(struct qe *e, struct waiter *w, struct qe_reply *ret_reply)
 {
 	*ret_reply = w->reply;

@@ -68,9 +68,6 @@ void waiter_start(struct qe *e, struct waiter *w, struct queue *q, enum line lin
 /* Sets the time at which qe_tick() looks at it. */
 void waiter_set_timer(struct qe *e, struct waiter *w, uint64_t timer_ns);
 
-/* Takes a waiter out of all that it waits in; the caller fills in w->reply. */
-void waiter_stop(struct qe *e, struct waiter *w);
-
 /* Ends the wait. A get or a join gets `result`, a put's rest is refused with it. */
 void waiter_finish(struct qe *e, struct waiter *w, enum qe_result result);
 
@@ -79,9 +76,6 @@ void waiter_give(struct qe *e, struct waiter *w);
 
 /* Frees the waiter and everything that it owns, waiting or finished. */
 void waiter_drop(struct qe *e, struct waiter *w);
-
-/* Hands the answer of a finished waiter over, and frees the waiter. */
-void waiter_take(struct qe *e, struct waiter *w, struct qe_reply *ret_reply);
 
 /* For the call that started it: QE_WAIT, or the answer if it is finished already. */
 enum qe_result waiter_answer(struct qe *e, struct waiter *w,
