@@ -26,14 +26,14 @@ qb_put_options_set_ctype(qb_put_options *options, uint8_t ctype)
 void
 qb_put_options_set_delay(qb_put_options *options, int64_t delay_ms)
 {
-	options->wire.present &= ~(1u << QP_HAS_at_ms);
+	options->wire.present &= ~QP_BIT(at_ms);
 	QP_GIVE(&options->wire, delay_ms, (uint64_t)delay_ms);
 }
 
 void
 qb_put_options_set_at(qb_put_options *options, int64_t at_ms)
 {
-	options->wire.present &= ~(1u << QP_HAS_delay_ms);
+	options->wire.present &= ~QP_BIT(delay_ms);
 	QP_GIVE(&options->wire, at_ms, (uint64_t)at_ms);
 }
 

@@ -87,9 +87,9 @@ pack_options(struct head *h, const struct qp_options *options)
 {
 	if (!options->present)
 		return;
-	pack_map(h, (size_t)__builtin_popcount(options->present));
-	for (uint32_t left = options->present; left; left &= left - 1) {
-		const struct option_row *row = &option_rows[__builtin_ctz(left)];
+	pack_map(h, (size_t)__builtin_popcountll(options->present));
+	for (uint64_t left = options->present; left; left &= left - 1) {
+		const struct option_row *row = &option_rows[__builtin_ctzll(left)];
 		const void *field = (const char *)options + row->offset;
 		struct qp_str s;
 		int64_t number;
@@ -115,8 +115,8 @@ options_max(const struct qp_options *options)
 {
 	size_t max = 3;
 
-	for (uint32_t left = options->present; left; left &= left - 1) {
-		const struct option_row *row = &option_rows[__builtin_ctz(left)];
+	for (uint64_t left = options->present; left; left &= left - 1) {
+		const struct option_row *row = &option_rows[__builtin_ctzll(left)];
 		struct qp_str s = {NULL, 0};
 
 		if (row->type == QP_STR)

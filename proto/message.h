@@ -44,7 +44,7 @@ const char *qp_op_name(unsigned op);
 /* What kind of body a request of this operation has. */
 enum qp_body qp_op_body(enum qp_op op);
 
-/* The map at the end of a request or a reply. Bit 1 << QP_HAS_<name> of `present` says
+/* The map at the end of a request or a reply. QP_BIT(name) of `present` says
  * whether it is given; a member that is not given has no value: QP_OPT() reads it as
  * 0. */
 #define QP_OPTION(name, ctype, type, min, max) QP_HAS_##name,
@@ -55,15 +55,16 @@ enum qp_option {
 
 #define QP_OPTION(name, ctype, type, min, max) ctype name;
 struct qp_options {
-	uint32_t present;
+	uint64_t present;
 #include "proto/options.def"
 };
 #undef QP_OPTION
 
-#define QP_GIVEN(options, name) (((options)->present & 1u << QP_HAS_##name) != 0)
+#define QP_BIT(name)		(UINT64_C(1) << QP_HAS_##name)
+#define QP_GIVEN(options, name) (((options)->present & QP_BIT(name)) != 0)
 #define QP_OPT(options, name)	(QP_GIVEN(options, name) ? (options)->name : 0)
 #define QP_GIVE(options, name, value) \
-	((options)->present |= 1u << QP_HAS_##name, (options)->name = (value))
+	((options)->present |= QP_BIT(name), (options)->name = (value))
 
 /* An array in a head: decoded, `in` stands before its first element, and every element
  * has been verified; to encode, `numbers` are its elements. */

@@ -413,7 +413,7 @@ START_TEST(a_dead_producer_leaves_no_ghost_and_no_half_item)
 	    &(struct qp_request){.op = QP_OP_DECLARE,
 				 .rid = 2,
 				 .queue = q,
-				 .options = {.present = 1u << QP_HAS_maxsize,
+				 .options = {.present = QP_BIT(maxsize),
 					     .maxsize = 1}},
 	    "", 0);
 	expect(d, QP_OP_DECLARE, 2, QP_OK);
@@ -501,7 +501,7 @@ START_TEST(what_waits_for_a_reader_that_stops_counts_as_memory)
 					 .timeout_ms = QP_FOREVER,
 					 .ack = QP_ACK_NONE,
 					 .max_items = 100,
-					 .options = {.present = 1u << QP_HAS_min_items,
+					 .options = {.present = QP_BIT(min_items),
 						     .min_items = 100}},
 		    "", 0);
 	for (uint64_t rid = 2; rid < 2 + BATCHES; rid++) {

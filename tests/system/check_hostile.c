@@ -280,7 +280,7 @@ START_TEST(a_body_that_is_too_big_is_thrown_away_and_the_connection_lives_on)
 				     (struct qp_request){
 					     .op = QP_OP_DELETE,
 					     .queue = str("q"),
-					     .options = {.present = 1u << QP_HAS_force,
+					     .options = {.present = QP_BIT(force),
 							 .force = 1}}),
 			 QP_OK);
 	free(body);
