@@ -47,18 +47,18 @@ struct sum {
 static const char *
 check_timing(const struct qe_item *item, struct sum *sum)
 {
-	const struct timing *t = item->timing;
+	const struct extra *x = item->extra;
 	uint64_t due_ns = QE_NEVER;
 
-	HOLDS(t || item->state != ITEM_DELAYED, "who is delayed knows until when");
-	if (!t)
+	HOLDS(x || item->state != ITEM_DELAYED, "who is delayed knows until when");
+	if (!x)
 		return NULL;
-	HOLDS(t->item == item, "a record of times knows its item");
+	HOLDS(x->item == item, "a record of times knows its item");
 	if (item->state != ITEM_LEASED)
-		due_ns = t->expires_ns;
-	if (item->state == ITEM_DELAYED && t->ready_ns < due_ns)
-		due_ns = t->ready_ns;
-	HOLDS(t->due_ns == due_ns, "a timer is set to what comes first");
+		due_ns = x->expires_ns;
+	if (item->state == ITEM_DELAYED && x->ready_ns < due_ns)
+		due_ns = x->ready_ns;
+	HOLDS(x->due_ns == due_ns, "a timer is set to what comes first");
 	sum->due += due_ns != QE_NEVER;
 	return NULL;
 }
@@ -123,7 +123,7 @@ check_ready_set(struct census *c, const struct queue *q)
 	HOLDS(heap_check(&q->due) == fresh.due + sorted.due + delayed.due,
 	      "what has a time to come is in the heap for it");
 	if (q->due.first)
-		first_ns = list_entry(q->due.first, const struct timing, node)->due_ns;
+		first_ns = list_entry(q->due.first, const struct extra, node)->due_ns;
 	HOLDS(q->due_ns == first_ns, "a queue knows what is due first");
 	c->due += first_ns != QE_NEVER;
 	c->cost += q->cost;

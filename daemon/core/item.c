@@ -24,7 +24,7 @@ static inline uint64_t
 cost_of(const struct qe_item *item)
 {
 	return mem_cost(offsetof(struct qe_item, body) + item->body_len) +
-	       timing_cost(item->timing);
+	       extra_cost(item->extra);
 }
 
 enum qe_result
@@ -65,8 +65,8 @@ qe_item_unref(struct qe *e, struct qe_item *item)
 		return;
 	assert(item->state == ITEM_NEW || item->state == ITEM_GONE);
 	e->other_cost -= cost_of(item);
-	if (item->timing)
-		timing_free(e, item);
+	if (item->extra)
+		extra_free(e, item);
 	mem_free(&e->mem, item, offsetof(struct qe_item, body) + item->body_len);
 }
 
@@ -110,12 +110,12 @@ enum qe_result
 qe_item_set_times(struct qe *e, struct qe_item *item, uint64_t ready_ns,
 		  uint64_t expires_ns)
 {
-	struct timing *t = timing_need(e, item);
+	struct extra *x = extra_need(e, item);
 
-	if (!t)
+	if (!x)
 		return QE_NOMEM;
-	t->ready_ns = ready_ns;
-	t->expires_ns = expires_ns;
+	x->ready_ns = ready_ns;
+	x->expires_ns = expires_ns;
 	return QE_OK;
 }
 
@@ -310,8 +310,8 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 
 	assert(legal);
 	(void)legal;
-	if (item->timing)
-		timing_disarm(e, q, item->timing);
+	if (item->extra)
+		timing_disarm(e, q, item->extra);
 	leave(e, q, item, cost);
 	item->state = (uint8_t)to;
 	if (to == ITEM_GONE) {
@@ -331,8 +331,8 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 	} else if (to == ITEM_DELAYED) {
 		enter_delayed(q, item, cost);
 	}
-	if (item->timing && to != ITEM_GONE)
-		timing_arm(e, q, item->timing);
+	if (item->extra && to != ITEM_GONE)
+		timing_arm(e, q, item->extra);
 	if (cause != CAUSE_NONE)
 		item_count(e, q, cause);
 }

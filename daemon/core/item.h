@@ -15,7 +15,7 @@
 
 struct queue;
 struct holding;
-struct timing;
+struct extra;
 
 enum item_state {
 	ITEM_NEW,     /* not accepted: the caller's, or a waiting put's */
@@ -47,7 +47,7 @@ struct qe_item {
 		struct queue *queue;	 /* READY, DELAYED */
 		struct holding *holding; /* LEASED: who has it, and of which queue */
 	};
-	struct timing *timing; /* NULL: it has no times */
+	struct extra *extra; /* NULL: it has nothing of that */
 	uint32_t body_len;
 	int32_t priority; /* lower comes first, in a queue with that order */
 	uint32_t refs;

@@ -15,7 +15,7 @@
 static bool
 has_delay(const struct qe_item *item)
 {
-	return item->timing && item->timing->ready_ns > 0;
+	return item->extra && item->extra->ready_ns > 0;
 }
 
 static void
@@ -111,7 +111,7 @@ accept_next(struct qe *e, struct queue *q, struct put *put)
 		put->id = item->id;
 	put->next++;
 	put->accepted++;
-	if (item->timing)
+	if (item->extra)
 		accept_timed(e, item);
 	else
 		item_move(e, item, ITEM_READY, CAUSE_accepted);

@@ -42,7 +42,7 @@ struct queue {
 	struct list ending;   /* in qe.deleted */
 
 	struct list delayed;	 /* DELAYED items, in no order */
-	struct heap due;	 /* of struct timing: ready and delayed items */
+	struct heap due;	 /* of struct extra: ready and delayed items */
 	struct heap_node by_due; /* in qe.due */
 	uint64_t due_ns;	 /* of the first of these; QE_NEVER: there is none */
 	uint64_t delayed_bytes;	 /* of delayed items alone */

@@ -11,8 +11,8 @@
 bool
 timing_before(const struct heap_node *a, const struct heap_node *b)
 {
-	const struct timing *x = list_entry(a, const struct timing, node);
-	const struct timing *y = list_entry(b, const struct timing, node);
+	const struct extra *x = list_entry(a, const struct extra, node);
+	const struct extra *y = list_entry(b, const struct extra, node);
 
 	return x->due_ns != y->due_ns ? x->due_ns < y->due_ns
 				      : x->item->id < y->item->id;
@@ -27,17 +27,17 @@ timing_queue_before(const struct heap_node *a, const struct heap_node *b)
 	return x->due_ns != y->due_ns ? x->due_ns < y->due_ns : x->serial < y->serial;
 }
 
-static struct timing *
+static struct extra *
 first_of(const struct queue *q)
 {
-	return q->due.first ? list_entry(q->due.first, struct timing, node) : NULL;
+	return q->due.first ? list_entry(q->due.first, struct extra, node) : NULL;
 }
 
 /* Moves the queue to its place among the others. */
 static void
 first_changed(struct qe *e, struct queue *q)
 {
-	const struct timing *first = first_of(q);
+	const struct extra *first = first_of(q);
 	uint64_t due_ns = first ? first->due_ns : QE_NEVER;
 
 	if (due_ns == q->due_ns)
@@ -49,52 +49,29 @@ first_changed(struct qe *e, struct queue *q)
 		heap_insert(&e->due, &q->by_due);
 }
 
-struct timing *
-timing_need(struct qe *e, struct qe_item *item)
-{
-	struct timing *t = item->timing;
-
-	assert(item->state == ITEM_NEW);
-	if (t)
-		return t;
-	t = mem_alloc(&e->mem, sizeof(*t));
-	if (!t)
-		return NULL;
-	*t = (struct timing){.item = item, .due_ns = QE_NEVER, .expires_ns = QE_NEVER};
-	item->timing = t;
-	e->other_cost += timing_cost(t);
-	return t;
-}
-
 void
-timing_free(struct qe *e, struct qe_item *item)
+timing_disarm(struct qe *e, struct queue *q, struct extra *x)
 {
-	mem_free(&e->mem, item->timing, sizeof(*item->timing));
-}
-
-void
-timing_disarm(struct qe *e, struct queue *q, struct timing *t)
-{
-	if (t->due_ns == QE_NEVER)
+	if (x->due_ns == QE_NEVER)
 		return;
-	heap_remove(&q->due, &t->node);
-	t->due_ns = QE_NEVER;
+	heap_remove(&q->due, &x->node);
+	x->due_ns = QE_NEVER;
 	first_changed(e, q);
 }
 
 void
-timing_arm(struct qe *e, struct queue *q, struct timing *t)
+timing_arm(struct qe *e, struct queue *q, struct extra *x)
 {
 	uint64_t due_ns = QE_NEVER;
 
-	if (t->item->state == ITEM_READY || t->item->state == ITEM_DELAYED)
-		due_ns = t->expires_ns;
-	if (t->item->state == ITEM_DELAYED && t->ready_ns < due_ns)
-		due_ns = t->ready_ns;
+	if (x->item->state == ITEM_READY || x->item->state == ITEM_DELAYED)
+		due_ns = x->expires_ns;
+	if (x->item->state == ITEM_DELAYED && x->ready_ns < due_ns)
+		due_ns = x->ready_ns;
 	if (due_ns == QE_NEVER)
 		return;
-	t->due_ns = due_ns;
-	heap_insert(&q->due, &t->node);
+	x->due_ns = due_ns;
+	heap_insert(&q->due, &x->node);
 	first_changed(e, q);
 }
 
@@ -108,13 +85,13 @@ timing_discard(struct qe *e, struct queue *q)
 bool
 timing_later(const struct qe *e, const struct qe_item *item)
 {
-	return item->timing && item->timing->ready_ns > e->now_ns;
+	return item->extra && item->extra->ready_ns > e->now_ns;
 }
 
 bool
 timing_over(const struct qe *e, const struct qe_item *item)
 {
-	return item->timing && item->timing->expires_ns <= e->now_ns;
+	return item->extra && item->extra->expires_ns <= e->now_ns;
 }
 
 uint64_t

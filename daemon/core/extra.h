@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What few items have, in an allocation beside the item, so that plain items stay small:
+ * the times at which something is to be done for it (timing.h has what is done with
+ * them). Whoever needs a member takes extra_need() first; an item without the record has
+ * what extra_need() would fill in.
+ */
+#ifndef QBROKER_CORE_EXTRA_H
+#define QBROKER_CORE_EXTRA_H
+
+#include "daemon/core/engine.h"
+#include "daemon/core/heap.h"
+#include "daemon/core/mem.h"
+
+struct extra {
+	struct heap_node node; /* queue.due */
+	struct qe_item *item;
+	uint64_t due_ns;     /* when timing_run() looks at it; QE_NEVER: in no heap */
+	uint64_t ready_ns;   /* not given before; 0: at once */
+	uint64_t expires_ns; /* not given after; QE_NEVER: always */
+};
+
+/* Gives the item a record if it has none. NULL: no memory. */
+struct extra *extra_need(struct qe *e, struct qe_item *item);
+
+/* Frees the record of an item that is in no set. */
+void extra_free(struct qe *e, struct qe_item *item);
+
+/* The memory that the record takes; `x` may be NULL. */
+static inline uint64_t
+extra_cost(const struct extra *x)
+{
+	return x ? mem_cost(sizeof(*x)) : 0;
+}
+
+#endif
