@@ -37,13 +37,17 @@ writable_cb(evutil_socket_t fd, short what, void *arg)
 	conn_flush(arg);
 }
 
+void
+conn_died(struct conn *c)
+{
+	input_last(c);
+	conn_close(c, CLOSE_died);
+}
+
 static void
 died_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct conn *c = arg;
-
-	input_last(c);
-	conn_close(c, CLOSE_died);
+	conn_died(arg);
 }
 
 /* A forked child that holds the socket must not hide that its parent has died. */
@@ -57,14 +61,24 @@ watch_peer(struct conn *c)
 	event_add(&c->died, NULL);
 }
 
+int
+conn_yield_witness(struct conn *c)
+{
+	int pidfd = c->pidfd;
+
+	if (pidfd >= 0)
+		event_del(&c->died);
+	c->pidfd = -1;
+	return pidfd;
+}
+
 static void
 forget_peer(struct conn *c)
 {
-	if (c->pidfd < 0)
-		return;
-	event_del(&c->died);
-	close(c->pidfd);
-	c->pidfd = -1;
+	int pidfd = conn_yield_witness(c);
+
+	if (pidfd >= 0)
+		close(pidfd);
 }
 
 struct conn *
@@ -105,11 +119,10 @@ conn_free(struct conn *c)
 }
 
 static void
-end_session(struct conn *c)
+lose_session(struct conn *c)
 {
 	if (c->session)
-		qe_session_end(c->server->engine, c->server->now_ns, c->session,
-			       QE_END_LOST);
+		session_end(c->session, QE_END_LOST);
 	c->session = NULL;
 }
 
@@ -138,7 +151,7 @@ conn_close(struct conn *c, enum close_reason reason)
 		return;
 	log_event(reasons[reason].log ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "close",
 		  "conn=%u reason=%s", c->number, reasons[reason].name);
-	end_session(c);
+	lose_session(c);
 	not_dirty(c);
 	not_resting(c);
 	event_del(&c->readable);
@@ -158,7 +171,7 @@ conn_drain(struct conn *c, enum close_reason reason)
 {
 	if (c->state >= CONN_DRAINING)
 		return;
-	end_session(c);
+	lose_session(c);
 	input_free(c);
 	not_resting(c);
 	event_del(&c->readable);

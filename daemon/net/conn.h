@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 
 #include "daemon/core/engine.h"
+#include "daemon/net/session.h"
 #include "proto/message.h"
 
 struct server;
@@ -43,10 +44,10 @@ struct conn_input {
 struct conn {
 	struct server *server;
 	int fd;
-	int pidfd;	 /* of the process that connected, or -1 */
+	int pidfd; /* of the process that connected, until a session has it; or -1 */
 	uint32_t number; /* in the log */
 	enum conn_state state;
-	struct qe_session *session; /* CONN_OPEN, and CONN_DRAINING never */
+	struct session *session; /* CONN_OPEN, and CONN_DRAINING never */
 	struct conn_input in;
 	struct qp_out out; /* its owner is the engine */
 	uint64_t
@@ -68,6 +69,12 @@ struct conn *conn_new(struct server *server, int fd);
 /* The one door out: ends the session as lost unless it has ended, closes the descriptor, counts and logs the
  * reason. The memory goes at the end of the loop turn. Does nothing the second time. */
 void conn_close(struct conn *c, enum close_reason reason);
+
+/* The process that connected has ended: handles what it had sent, and closes. */
+void conn_died(struct conn *c);
+
+/* Hands the pidfd over, or -1. */
+int conn_yield_witness(struct conn *c);
 
 /* Frees a closed connection. */
 void conn_free(struct conn *c);

@@ -215,8 +215,11 @@ deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply)
 void
 deliver_finished(struct server *s)
 {
+	struct session *session;
 	struct qe_reply reply;
 
-	while (qe_next_reply(s->engine, &reply))
-		deliver_reply(qe_session_owner(reply.session), reply.rid, &reply);
+	while (qe_next_reply(s->engine, &reply)) {
+		session = qe_session_owner(reply.session);
+		deliver_reply(session->conn, reply.rid, &reply);
+	}
 }

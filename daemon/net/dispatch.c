@@ -63,7 +63,6 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 	struct qp_reply reply = {.version = QP_PROTOCOL_VERSION,
 				 .epoch = c->server->epoch,
 				 .session = m->session};
-	struct qp_str client = {"", 0};
 	char quoted[128];
 	enum qe_result result;
 
@@ -71,8 +70,7 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 		deliver_refusal(c, m->rid, QP_BAD_STATE, "HELLO was said already");
 		return;
 	}
-	result = qe_session_new(c->server->engine, c->server->now_ns,
-				(const uint8_t *)m->session.p, c, &c->session);
+	result = session_new(c, m, &c->session);
 	if (result == QE_INVALID) {
 		deliver_refusal(c, m->rid, QP_INVALID, "a session with this id exists");
 		return;
@@ -82,11 +80,10 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 		return;
 	}
 	c->state = CONN_OPEN;
-	if (QP_GIVEN(&m->options, client))
-		client = m->options.client;
 	log_event(LOG_LEVEL_DEBUG, "hello", "conn=%u pid=%" PRIu64 " client=%s",
-		  c->number, QP_OPT(&m->options, pid),
-		  log_quote(quoted, sizeof(quoted), client.p, client.len));
+		  c->number, c->session->pid,
+		  log_quote(quoted, sizeof(quoted), c->session->client,
+			    c->session->client_len));
 	QP_GIVE(&reply.options, server, ((struct qp_str){server, sizeof(server) - 1}));
 	QP_GIVE(&reply.options, max_item, c->server->limits.max_item);
 	QP_GIVE(&reply.options, max_head, QP_MAX_HEAD);
@@ -104,7 +101,7 @@ handle_ping(struct conn *c, struct qp_request *m, struct frame *f)
 void
 handle_close(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	qe_session_end(c->server->engine, c->server->now_ns, c->session, QE_END_CLOSED);
+	session_end(c->session, QE_END_CLOSED);
 	c->session = NULL;
 	deliver_ok(c, m);
 	conn_drain(c, CLOSE_bye);

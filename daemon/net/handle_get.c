@@ -17,7 +17,7 @@ get(struct conn *c, const struct qp_request *m, struct qe_get *args)
 	args->deadline_ns = request_deadline(now_ns, m->timeout_ms);
 	args->no_ack = m->ack == QP_ACK_NONE;
 	answer_reply(c, m,
-		     qe_get(c->server->engine, now_ns, c->session, m->rid,
+		     qe_get(c->server->engine, now_ns, c->session->qe, m->rid,
 			    request_queue(m), args, &reply),
 		     &reply);
 }
@@ -59,8 +59,8 @@ handle_join(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	uint64_t now_ns = c->server->now_ns;
 	enum qe_result result =
-		qe_join(c->server->engine, now_ns, c->session, m->rid, request_queue(m),
-			request_deadline(now_ns, m->timeout_ms));
+		qe_join(c->server->engine, now_ns, c->session->qe, m->rid,
+			request_queue(m), request_deadline(now_ns, m->timeout_ms));
 
 	if (result != QE_WAIT)
 		answer_result(c, m, result);
@@ -70,7 +70,7 @@ void
 handle_cancel(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer_result(c, m,
-		      qe_cancel(c->server->engine, c->server->now_ns, c->session,
+		      qe_cancel(c->server->engine, c->server->now_ns, c->session->qe,
 				m->target));
 }
 
@@ -80,7 +80,7 @@ void
 handle_ack(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer_result(c, m,
-		      qe_ack(c->server->engine, c->server->now_ns, c->session,
+		      qe_ack(c->server->engine, c->server->now_ns, c->session->qe,
 			     request_tag(m)));
 }
 
@@ -96,7 +96,7 @@ handle_ack_many(struct conn *c, struct qp_request *m, struct frame *f)
 
 		tag.id = qp_list_next(&m->tags);
 		tag.delivery = qp_list_next(&m->tags);
-		if (qe_ack(c->server->engine, now_ns, c->session, tag) != QE_OK)
+		if (qe_ack(c->server->engine, now_ns, c->session->qe, tag) != QE_OK)
 			stale[reply.stale.n++] = i;
 	}
 	deliver_fields(c, m, &reply);
@@ -106,7 +106,7 @@ void
 handle_task_done(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer_result(c, m,
-		      qe_task_done(c->server->engine, c->server->now_ns, c->session,
+		      qe_task_done(c->server->engine, c->server->now_ns, c->session->qe,
 				   request_queue(m)));
 }
 
@@ -114,6 +114,6 @@ void
 handle_release(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	answer_result(c, m,
-		      qe_release(c->server->engine, c->server->now_ns, c->session,
+		      qe_release(c->server->engine, c->server->now_ns, c->session->qe,
 				 request_tag(m)));
 }

@@ -17,7 +17,7 @@ put_items(struct conn *c, const struct qp_request *m, struct qe_item **items,
 	struct qe_reply reply;
 
 	answer_reply(c, m,
-		     qe_put(c->server->engine, now_ns, c->session, m->rid,
+		     qe_put(c->server->engine, now_ns, c->session->qe, m->rid,
 			    request_queue(m), request_deadline(now_ns, m->timeout_ms),
 			    items, n, many, QP_OPT(&m->options, atomic), &reply),
 		     &reply);

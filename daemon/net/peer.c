@@ -4,13 +4,39 @@
 #include "daemon/net/peer.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/net/address.h"
+
 #ifndef SO_PEERPIDFD /* Linux 6.5; older headers do not name it */
 #define SO_PEERPIDFD 77
 #endif
+
+void
+peer_identify(int fd, struct peer *ret)
+{
+	struct sockaddr_storage sa;
+	struct ucred cred;
+	socklen_t sa_len = sizeof(sa), cred_len = sizeof(cred);
+	char text[ADDRESS_LEN];
+
+	*ret = (struct peer){.local = false};
+	if (getpeername(fd, (struct sockaddr *)&sa, &sa_len) < 0)
+		return;
+	if (sa.ss_family != AF_UNIX) {
+		address_format(text, sizeof(text), (struct sockaddr *)&sa, sa_len);
+		memcpy(ret->address, text, strnlen(text, sizeof(ret->address) - 1));
+		return;
+	}
+	ret->local = true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len) < 0)
+		return;
+	ret->uid = cred.uid;
+	ret->pid = cred.pid;
+}
 
 /* Before Linux 6.5, by number: when the process has ended already its number may be
  * another's, whose end says nothing; the end of file still does. */

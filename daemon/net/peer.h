@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * The process at the other end of a Unix socket. */
+ * Who is at the other end of a socket. */
 #ifndef QBROKER_NET_PEER_H
 #define QBROKER_NET_PEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct peer {
+	bool local;	  /* a Unix socket: then uid and pid count */
+	uint32_t uid;	  /* of the process that connected */
+	int32_t pid;	  /* 0: it cannot be seen from here */
+	char address[64]; /* TCP: as tcp://host:port; else "" */
+};
+
+/* Fills in what the kernel says of the process, or the host, that made the connection. */
+void peer_identify(int fd, struct peer *ret);
 
 /* A descriptor that becomes readable when the process that made the connection ends (a
  * pidfd, close-on-exec), or -1: TCP, a process that cannot be seen from here, or no

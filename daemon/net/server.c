@@ -95,6 +95,7 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	TAILQ_INIT(&s->closed);
 	TAILQ_INIT(&s->dirty);
 	TAILQ_INIT(&s->resting);
+	TAILQ_INIT(&s->sessions);
 	evtimer_assign(&s->timer, base, timer_cb, s);
 	evtimer_assign(&s->sweep, base, sweep_cb, s);
 	s->buffer = malloc(GATHER_MAX + READ_SHARE);

@@ -49,6 +49,7 @@ struct server {
 	size_t n_conns;
 	uint64_t closed_by[N_CLOSE_REASONS];
 	struct conn_list conns, closed, dirty, resting;
+	struct session_list sessions; /* in the order of their HELLO */
 	struct event timer; /* the engine's next deadline */
 	struct event sweep; /* looks for connections that do not go on */
 	uint64_t timer_ns;  /* what `timer` is set to; QE_NEVER: not set */
