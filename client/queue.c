@@ -3,10 +3,9 @@
 #include "client/request.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_ORDER 15 /* bytes; the broker knows which ones there are */
 
 /* A request that names a queue and nothing else that could be wrong. */
 static qb_result
@@ -83,16 +82,30 @@ qb_size(qb *q, const char *queue, uint64_t *ret_qsize, uint64_t *ret_unfinished,
 
 /* --- declare ----------------------------------------------------------------------- */
 
-/* The value of "name=N" in `option`, which must be all of it. */
+static const struct queue_option {
+	const char *name;
+	uint64_t bit;	  /* in qp_options.present */
+	size_t offset;	  /* in struct qp_options */
+	bool is_text;	  /* the broker knows which ones there are */
+	int64_t min, max; /* of a text: of its length */
+} queue_options[] = {
+#define QP_OPTION(name, ctype, type, min, max)
+#define QP_QUEUE_OPTION(name, ctype, type, min, max)                                  \
+	{#name, QP_BIT(name), offsetof(struct qp_options, name), QP_##type == QP_STR, \
+	 min,	max},
+#include "proto/options.def"
+#undef QP_QUEUE_OPTION
+#undef QP_OPTION
+};
+#define QUEUE_OPTIONS (sizeof(queue_options) / sizeof(queue_options[0]))
+
+/* All of `text` is a number from min to max. */
 static bool
-read_value(const char *option, const char *name, int64_t min, int64_t max, int64_t *ret)
+read_number(const char *text, int64_t min, int64_t max, int64_t *ret)
 {
-	size_t len = strlen(name);
-	const char *text = option + len + 1;
 	char *end;
 
-	if (strncmp(option, name, len) != 0 || option[len] != '=' ||
-	    text[strspn(text, "+-0123456789")] != 0)
+	if (text[strspn(text, "+-0123456789")] != 0)
 		return false;
 	errno = 0;
 	*ret = strtoll(text, &end, 10);
@@ -100,22 +113,49 @@ read_value(const char *option, const char *name, int64_t min, int64_t max, int64
 }
 
 static qb_result
+unknown_option(qb *q, const char *option)
+{
+	char names[ERROR_BYTES] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < QUEUE_OPTIONS; i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+					i ? ", " : "", queue_options[i].name);
+	return error_set(q, QB_INVALID,
+			 "\"%.100s\" is no option of a queue; they are NAME=VALUE "
+			 "with the names %s",
+			 option, names);
+}
+
+static qb_result
 read_option(qb *q, const char *option, struct qp_options *ret)
 {
-	int64_t value;
+	const struct queue_option *row = queue_options, *end = row + QUEUE_OPTIONS;
+	size_t len = strcspn(option, "=");
+	const char *text = option + len + 1;
+	struct qp_str str;
+	int64_t number;
 
-	if (read_value(option, "maxsize", INT32_MIN, INT32_MAX, &value))
-		QP_GIVE(ret, maxsize, value);
-	else if (read_value(option, "max_bytes", 0, QP_MAX_COUNT, &value))
-		QP_GIVE(ret, max_bytes, (uint64_t)value);
-	else if (strncmp(option, "order=", 6) == 0 && strlen(option + 6) <= MAX_ORDER)
-		QP_GIVE(ret, order, ((struct qp_str){option + 6, strlen(option + 6)}));
-	else
-		return error_set(
-			q, QB_INVALID,
-			"the option \"%.100s\" is not maxsize=N (-2^31 to 2^31-1), "
-			"max_bytes=N (0 to 2^53) or order=fifo, lifo or priority",
-			option);
+	while (row < end && (strncmp(row->name, option, len) != 0 || row->name[len]))
+		row++;
+	if (row == end || option[len] != '=')
+		return unknown_option(q, option);
+	ret->present |= row->bit;
+	if (row->is_text) {
+		str = (struct qp_str){text, (uint32_t)strnlen(text, UINT16_MAX)};
+		memcpy((char *)ret + row->offset, &str, sizeof(str));
+		if ((int64_t)str.len <= row->max)
+			return QB_OK;
+		return error_set(q, QB_INVALID,
+				 "the option \"%.100s\" has more than %lld bytes",
+				 option, (long long)row->max);
+	}
+	if (!read_number(text, row->min, row->max, &number))
+		return error_set(q, QB_INVALID,
+				 "the option \"%.100s\" must be a number from %lld to "
+				 "%lld",
+				 option, (long long)row->min, (long long)row->max);
+	memcpy((char *)ret + row->offset, &number, sizeof(number));
 	return QB_OK;
 }
 

@@ -110,7 +110,7 @@ check_protocol() { # macro file section
 
 # Every option of requests and replies is somewhere in the tables of operations.
 check_protocol_options() {
-	sed -n 's/^QP_OPTION(\([a-z_]*\),.*/\1/p' "$srcdir/proto/options.def" >"$work/names"
+	sed -n 's/^QP_[A-Z_]*OPTION(\([a-z_]*\),.*/\1/p' "$srcdir/proto/options.def" >"$work/names"
 	[ -s "$work/names" ] || wrong "no rows were found in proto/options.def"
 	grep '^| *[0-9]' "$srcdir/proto/PROTOCOL.md" >"$work/page"
 	while read -r name; do

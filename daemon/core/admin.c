@@ -58,28 +58,51 @@ qe_cancel(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t ri
 	return QE_OK;
 }
 
-/* Whether the queue has what is declared. All maxsizes that bound nothing are equal. */
+/* The same option of two: all maxsizes that bound nothing are equal. */
 static bool
-matches(const struct queue *q, const struct qe_declare *declare)
+same(enum qe_queue_option option, int64_t a, int64_t b)
 {
-	bool unbounded = q->maxsize <= 0 && declare->maxsize <= 0;
+	return a == b || (option == QE_OPTION_maxsize && a <= 0 && b <= 0);
+}
 
-	if (declare->has_maxsize && !unbounded && q->maxsize != declare->maxsize)
-		return false;
-	if (declare->has_order && q->order != declare->order)
-		return false;
-	return !declare->has_max_bytes || q->max_bytes == declare->max_bytes;
+bool
+qe_declare_differs(const struct qe_declare *declare, enum qe_queue_option option,
+		   const struct qe_queue_stats *has)
+{
+	switch (option) {
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	case QE_OPTION_##name:                   \
+		return declare->has_##name &&    \
+		       !same(option, (int64_t)declare->name, (int64_t)has->name);
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	case QE_QUEUE_OPTIONS: break;
+	}
+	return false;
+}
+
+/* Whether the queue has what is declared. */
+static bool
+matches(const struct qe_queue_stats *has, const struct qe_declare *declare)
+{
+	for (int i = 0; i < QE_QUEUE_OPTIONS; i++)
+		if (qe_declare_differs(declare, (enum qe_queue_option)i, has))
+			return false;
+	return true;
 }
 
 static void
 configure(struct queue *q, const struct qe_declare *declare)
 {
-	if (declare->has_maxsize)
-		q->maxsize = declare->maxsize;
-	if (declare->has_max_bytes)
-		q->max_bytes = declare->max_bytes;
-	if (declare->has_order && q->order != declare->order)
-		queue_set_order(q, declare->order);
+	enum qe_order order = q->order;
+
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	if (declare->has_##name)                 \
+		q->name = declare->name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	if (q->order != order)
+		queue_set_order(q, q->order);
 }
 
 enum qe_result
@@ -94,9 +117,14 @@ qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 	e->now_ns = now_ns;
 	if (result != QE_OK)
 		return result;
-	if (!created && !declare->update && !matches(q, declare)) {
-		queue_stats(e, q, ret_stats);
-		return QE_MISMATCH;
+	if (!created && !declare->update) {
+		struct qe_queue_stats has;
+
+		queue_stats(e, q, &has);
+		if (!matches(&has, declare)) {
+			*ret_stats = has;
+			return QE_MISMATCH;
+		}
 	}
 	if (declare->has_order && q->order != declare->order && queue_unfinished(q) > 0)
 		return QE_NOT_EMPTY;

@@ -80,11 +80,28 @@ enum qe_result {
 	QE_DELETED, /* the queue was deleted while the request waited */
 };
 
+/* Which ready item a get is given. An item that comes back goes to the place that it has by
+ * this order, as if it had never been away; bodies are never compared. */
+enum qe_order {
+	QE_FIFO,     /* the first that was accepted */
+	QE_LIFO,     /* the last one */
+	QE_PRIORITY, /* of those with the lowest priority, the first that was accepted */
+};
+
+#define QE_QUEUE_OPTION(name, ctype, kind, text) QE_OPTION_##name,
+enum qe_queue_option {
+#include "daemon/core/queue_options.def"
+	QE_QUEUE_OPTIONS
+};
+#undef QE_QUEUE_OPTION
+
+/* As members of the structs below: a queue's options, by name. */
+#define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;
+
 /* Limits of an engine. A limit of 0 means none. */
 struct qe_config {
 	uint32_t epoch;	 /* this run of the broker; the third part of every tag */
-	int64_t maxsize; /* default of queues that come into being by use; <= 0: none */
-	uint64_t max_bytes;    /* likewise; 0: none */
+#include "daemon/core/queue_options.def" /* of queues that come into being by use */
 	uint64_t memory_limit; /* bytes: a put waits while accepted items would exceed
 				  it, unless there are none; with those that wait, and
 				  all else, at most 9/8 of it is taken */
@@ -312,14 +329,6 @@ struct qe_counters {
 };
 #undef QE_COUNTER
 
-/* Which ready item a get is given. An item that comes back goes to the place that it has by
- * this order, as if it had never been away; bodies are never compared. */
-enum qe_order {
-	QE_FIFO,     /* the first that was accepted */
-	QE_LIFO,     /* the last one */
-	QE_PRIORITY, /* of those with the lowest priority, the first that was accepted */
-};
-
 enum qe_shutdown {
 	QE_OPEN,
 	QE_SHUTDOWN,	       /* puts are refused, gets drain */
@@ -331,9 +340,7 @@ struct qe_queue_stats {
 				changes it */
 	uint64_t ready, delayed, leased, dead;
 	uint64_t bytes; /* of ready and delayed bodies */
-	int64_t maxsize;
-	uint64_t max_bytes;
-	enum qe_order order;
+#include "daemon/core/queue_options.def"
 	uint64_t getters, putters, joiners; /* requests that wait */
 	enum qe_shutdown shutdown;
 	uint64_t oldest_ns; /* age of the item next in line; 0 without one */
@@ -365,11 +372,12 @@ uint64_t qe_memory(const struct qe *e);
 /* --- administration -------------------------------------------------------------- */
 
 struct qe_declare {
-	bool has_maxsize, has_max_bytes, has_order; /* which ones are given */
-	int64_t maxsize;
-	uint64_t max_bytes;
-	enum qe_order order; /* a new queue's: QE_FIFO */
-	bool update;	     /* change an existing queue instead of comparing */
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+#define QE_QUEUE_OPTION(name, ctype, kind, text) bool has_##name; /* it is given */
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	bool update; /* change an existing queue instead of comparing */
 };
 
 /* Makes a queue, or compares it: QE_OK and whether it was made; QE_MISMATCH and, in
@@ -379,6 +387,10 @@ struct qe_declare {
 enum qe_result qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			  const struct qe_declare *declare, bool *ret_created,
 			  struct qe_queue_stats *ret_stats) QE_MUST_USE;
+
+/* Whether an option that is given is another than the queue has. */
+bool qe_declare_differs(const struct qe_declare *declare, enum qe_queue_option option,
+			const struct qe_queue_stats *has);
 
 /* Removes a queue. QE_NOT_EMPTY: it has unfinished items or waiting requests and
  * `force` is false. With `force` the items go with it (counted as purged, the leased

@@ -104,7 +104,6 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	q->serial = ++e->last_serial;
 	q->hash = hash;
 	list_init(&q->fresh);
-	queue_set_order(q, QE_FIFO);
 	list_init(&q->delayed);
 	heap_init(&q->due, timing_before);
 	q->due_ns = QE_NEVER;
@@ -114,8 +113,10 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	list_init(&q->starving);
 	list_init(&q->touched);
 	list_init(&q->ending);
-	q->maxsize = e->config.maxsize;
-	q->max_bytes = e->config.max_bytes;
+#define QE_QUEUE_OPTION(name, ctype, kind, text) q->name = e->config.name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	queue_set_order(q, q->order);
 	q->name_len = name.len;
 	memcpy(q->name, name.p, name.len);
 	return q;
@@ -222,9 +223,9 @@ queue_stats(const struct qe *e, const struct queue *q, struct qe_queue_stats *re
 		.leased = q->count[ITEM_LEASED],
 		.dead = q->count[ITEM_DEAD],
 		.bytes = q->bytes,
-		.maxsize = q->maxsize,
-		.max_bytes = q->max_bytes,
-		.order = q->order,
+#define QE_QUEUE_OPTION(name, ctype, kind, text) .name = q->name,
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
 		.getters = q->waiting[LINE_GET] + q->waiting[LINE_GET_MANY],
 		.putters = q->waiting[LINE_PUT],
 		.joiners = q->waiting[LINE_JOIN],

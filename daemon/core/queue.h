@@ -47,9 +47,9 @@ struct queue {
 	uint64_t due_ns;	 /* of the first of these; QE_NEVER: there is none */
 	uint64_t delayed_bytes;	 /* of delayed items alone */
 
-	int64_t maxsize;
-	uint64_t max_bytes;
-	enum qe_order order;
+#define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
 	enum qe_shutdown shutdown;
 	bool deleted; /* without a name or waiters; left to sweep() */
 	size_t name_len;

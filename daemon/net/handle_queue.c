@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Looking at queues and changing them: PEEK to STATS. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/net/deliver.h"
@@ -48,47 +49,73 @@ read_order(const struct qp_options *o, enum qe_order *ret)
 	return false;
 }
 
+/* One option of a queue, as text. */
+static const char *
+text_number(char buf[24], int64_t value)
+{
+	snprintf(buf, 24, "%" PRId64, value);
+	return buf;
+}
+
+static const char *
+text_order(char buf[24], int64_t value)
+{
+	return order_names[value];
+}
+
 static void
 refuse_mismatch(struct conn *c, const struct qp_request *m,
 		const struct qe_declare *declare, const struct qe_queue_stats *has)
 {
-	const struct qp_options *o = &m->options;
+	char was[24], is[24];
 
-	if (QP_GIVEN(o, maxsize) && o->maxsize != has->maxsize)
-		deliver_refusal(c, m->rid, QP_MISMATCH,
-				"the queue has maxsize %" PRId64 ", not %" PRId64,
-				has->maxsize, o->maxsize);
-	else if (declare->has_order && declare->order != has->order)
-		deliver_refusal(c, m->rid, QP_MISMATCH,
-				"the queue has order %s, not %s",
-				order_names[has->order], order_names[declare->order]);
-	else
-		deliver_refusal(c, m->rid, QP_MISMATCH,
-				"the queue has max_bytes %" PRIu64 ", not %" PRIu64,
-				has->max_bytes, o->max_bytes);
+#define TEXT_NUMBER text_number
+#define TEXT_ORDER  text_order
+#define QE_QUEUE_OPTION(name, ctype, kind, text)                          \
+	if (qe_declare_differs(declare, QE_OPTION_##name, has)) {         \
+		deliver_refusal(c, m->rid, QP_MISMATCH,                   \
+				"the queue has " #name " %s, not %s",     \
+				TEXT_##kind(was, (int64_t)has->name),     \
+				TEXT_##kind(is, (int64_t)declare->name)); \
+		return;                                                   \
+	}
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+}
+
+/* The options of a queue that a request gives. false: it was refused. */
+static bool
+read_declare(struct conn *c, const struct qp_request *m, struct qe_declare *ret)
+{
+	const struct qp_options *o = &m->options;
+	enum qe_order order = QE_FIFO;
+
+	if (QP_GIVEN(o, order) && !read_order(o, &order)) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"option order must be fifo, lifo or priority");
+		return false;
+	}
+	*ret = (struct qe_declare){.update = QP_OPT(o, update)};
+#define READ_NUMBER(name) QP_OPT(o, name)
+#define READ_ORDER(name)  order
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	ret->has_##name = QP_GIVEN(o, name);     \
+	ret->name = READ_##kind(name);
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	return true;
 }
 
 void
 handle_declare(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	const struct qp_options *o = &m->options;
-	struct qe_declare declare = {
-		.has_maxsize = QP_GIVEN(o, maxsize),
-		.maxsize = QP_OPT(o, maxsize),
-		.has_max_bytes = QP_GIVEN(o, max_bytes),
-		.max_bytes = QP_OPT(o, max_bytes),
-		.has_order = QP_GIVEN(o, order),
-		.update = QP_OPT(o, update),
-	};
+	struct qe_declare declare;
 	struct qp_reply reply = {0};
 	struct qe_queue_stats has;
 	enum qe_result result;
 
-	if (declare.has_order && !read_order(o, &declare.order)) {
-		deliver_refusal(c, m->rid, QP_INVALID,
-				"option order must be fifo, lifo or priority");
+	if (!read_declare(c, m, &declare))
 		return;
-	}
 	result = qe_declare(c->server->engine, c->server->now_ns, request_queue(m),
 			    &declare, &reply.created, &has);
 	if (result == QE_OK)

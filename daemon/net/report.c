@@ -48,17 +48,31 @@ put_states(struct qp_out *rows, uint64_t ready, uint64_t delayed, uint64_t lease
 }
 
 static void
+put_number(struct qp_out *rows, const char *name, int64_t value)
+{
+	qp_row_signed(rows, name, value);
+}
+
+static void
+put_order(struct qp_out *rows, const char *name, int64_t value)
+{
+	qp_row_string(rows, name, order_names[value], strlen(order_names[value]));
+}
+
+static void
 put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 {
-	qp_row_begin(rows, 15 + COUNTERS);
+	qp_row_begin(rows, 12 + QE_QUEUE_OPTIONS + COUNTERS);
 	qp_row_string(rows, "queue", q->name.p, q->name.len);
 	put_states(rows, q->ready, q->delayed, q->leased, q->dead);
 	qp_row_number(rows, "unfinished", q->ready + q->delayed + q->leased);
 	qp_row_number(rows, "bytes", q->bytes);
-	qp_row_signed(rows, "maxsize", q->maxsize);
-	qp_row_number(rows, "max_bytes", q->max_bytes);
-	qp_row_string(rows, "order", order_names[q->order],
-		      strlen(order_names[q->order]));
+#define PUT_NUMBER put_number
+#define PUT_ORDER  put_order
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	PUT_##kind(rows, #name, (int64_t)q->name);
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
 	qp_row_number(rows, "getters", q->getters);
 	qp_row_number(rows, "putters", q->putters);
 	qp_row_number(rows, "joiners", q->joiners);
