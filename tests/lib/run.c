@@ -28,6 +28,12 @@ static char root[64];
 int
 run_case(const char *name, TCase *t)
 {
+	return run_long_case(name, t, 0);
+}
+
+int
+run_long_case(const char *name, TCase *t, int seconds)
+{
 	Suite *s = suite_create(name);
 	SRunner *sr = srunner_create(s);
 	int failed;
@@ -38,7 +44,7 @@ run_case(const char *name, TCase *t)
 		perror(root);
 		return 99;
 	}
-	tcase_set_timeout(t, TEST_S);
+	tcase_set_timeout(t, TEST_S + seconds);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

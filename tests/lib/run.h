@@ -23,6 +23,9 @@ int run_tests(const char *name, const TTest **tests, size_t n);
 /* The same for a case that has fixtures or loops. */
 int run_case(const char *name, TCase *t);
 
+/* The same for tests that take so many seconds if all goes well. */
+int run_long_case(const char *name, TCase *t, int seconds);
+
 /* Writes the path of a new folder inside the one that run_case() removes. */
 void test_folder(char *ret_path, size_t size);
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * The chaos test's parts: processes that use queues until they are killed and write
+ * down what they see (chaos_work.c), and the books that must be right over all of it
+ * (chaos_books.c). check_chaos.c starts, stops and kills. */
+#ifndef QBROKER_TESTS_SYSTEM_CHAOS_H
+#define QBROKER_TESTS_SYSTEM_CHAOS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/qbroker.h"
+
+/* Whether a client's session outlives its link: then a cut link of a client that goes
+ * on is no reason for QB_LOST, nor for an item that is taken away from it. */
+#define CHAOS_RESUMES 0
+
+#define CHAOS_QUEUES 3
+#define CHAOS_LIVES  8192 /* processes in one run, at most */
+
+enum chaos_role { CHAOS_PRODUCER, CHAOS_WORKER, CHAOS_JOINER };
+
+/* How a process reaches the broker; the last two through proxies that cut. */
+enum chaos_link { CHAOS_UNIX, CHAOS_TCP, CHAOS_CUT_UNIX, CHAOS_CUT_TCP, CHAOS_LINKS };
+
+/* One process. */
+struct chaos_life {
+	uint32_t number; /* from 0 */
+	enum chaos_role role;
+	enum chaos_link link;
+	unsigned seed;
+	unsigned home;	      /* the queue where it may wait for ever */
+	bool stopped, killed; /* the driver did that to it */
+};
+
+/* What all processes know, set before the first of them is started. */
+struct chaos_world {
+	const char *queues[CHAOS_QUEUES];
+	const char *address[CHAOS_LINKS];
+	int events;		  /* the file, open for appending */
+	atomic_int *no_more;	  /* shared: roles below this end */
+	struct chaos_life *lives; /* by number */
+	unsigned n_lives;
+};
+extern struct chaos_world world;
+
+enum chaos_event_kind {
+	PUT_BEGIN,
+	PUT_END, /* with the result, and the id with QB_OK */
+	GOT,
+	ACK_BEGIN,
+	ACK_END, /* with the result */
+	JOIN_BEGIN,
+	JOIN_END, /* with the result, and the beginning as the stamp */
+};
+
+/* Results beside those of the library. */
+#define CHAOS_UNKNOWN	 (-100) /* nobody waited for it */
+#define CHAOS_SOME_STALE (-101) /* of many; nobody says which */
+
+/* One thing that one process knows. Written with one write() at the end of the file, so
+ * that it is there as a whole or not at all, whoever is killed. */
+struct chaos_event {
+	int64_t at_ns;	/* before what begins, after what ended */
+	uint64_t stamp; /* of the item: its producer and a number */
+	uint64_t id;
+	uint32_t delivery;
+	uint32_t life; /* whose */
+	uint8_t kind, queue;
+	int16_t result;
+	uint32_t order; /* in the file; filled in when it is read */
+};
+
+/* What came of it all. */
+struct chaos_sums {
+	unsigned confirmed, refused, unknown; /* puts */
+	unsigned got, finished, again;	      /* items; got more than once */
+	unsigned stale, joins;		      /* joins that ended with QB_OK */
+};
+
+/* A process's whole life: until it is killed, or has no more to do. */
+void chaos_live(int line, void *life);
+
+/* Reads the file and fails the test when anything is not as it must be; `accepted` is
+ * the broker's count of items, all of which have been finished. */
+struct chaos_sums chaos_check(const char *path, uint64_t accepted);
+
+int64_t chaos_now_ns(void);
+
+#endif

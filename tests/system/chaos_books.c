@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT
+ * The books of the chaos test: what all processes have seen, item by item and join by
+ * join. */
+#include <config.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/lib/run.h"
+#include "tests/system/chaos.h"
+
+/* The time during which an item is known to be unfinished: from when its put was
+ * confirmed until somebody began to finish it. */
+struct span {
+	int64_t begin, end;
+	unsigned queue;
+};
+
+static struct chaos_event *events;
+static unsigned n_events;
+static struct span *spans;
+static unsigned n_spans;
+static struct chaos_sums sums;
+
+#define CHECK_ITEM(condition, stamp, text)                                          \
+	ck_assert_msg(condition, "item %u of process %u: " text, (unsigned)(stamp), \
+		      (unsigned)((stamp) >> 32))
+
+static void
+read_events(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(st.st_size % (off_t)sizeof(*events), 0);
+	n_events = (unsigned)(st.st_size / (off_t)sizeof(*events));
+	events = malloc((size_t)st.st_size + 1);
+	spans = calloc(n_events + 1, sizeof(*spans));
+	ck_assert_ptr_nonnull(events);
+	ck_assert_ptr_nonnull(spans);
+	for (off_t done = 0; done < st.st_size;) {
+		ssize_t n =
+			read(fd, (char *)events + done, (size_t)(st.st_size - done));
+
+		ck_assert_int_gt(n, 0);
+		done += n;
+	}
+	for (unsigned i = 0; i < n_events; i++)
+		events[i].order = i;
+	close(fd);
+}
+
+static bool
+is_of_an_item(const struct chaos_event *e)
+{
+	return e->kind < JOIN_BEGIN;
+}
+
+/* Items first, each with its events in their order. */
+static int
+compare_events(const void *a, const void *b)
+{
+	const struct chaos_event *x = a, *y = b;
+
+	if (is_of_an_item(x) != is_of_an_item(y))
+		return is_of_an_item(x) ? -1 : 1;
+	if (is_of_an_item(x) && x->stamp != y->stamp)
+		return x->stamp < y->stamp ? -1 : 1;
+	return x->order < y->order ? -1 : 1;
+}
+
+/* --- what may happen to whom ----------------------------------------------------- */
+
+static const struct chaos_life *
+life_of(const struct chaos_event *e)
+{
+	ck_assert_uint_lt(e->life, world.n_lives);
+	return &world.lives[e->life];
+}
+
+/* Whether the broker may have taken a living process for dead, or the process may not
+ * know what came of a request: its link was cut, and, where sessions outlive their
+ * links, it was also stopped, so that it could not come back in time. */
+static bool
+may_be_taken_for_dead(const struct chaos_life *life)
+{
+	return life->link >= CHAOS_CUT_UNIX && (!CHAOS_RESUMES || life->stopped);
+}
+
+static bool
+is_lost(const struct chaos_event *e)
+{
+	if (e->result != QB_LOST && e->result != QB_NO_BROKER)
+		return false;
+	ck_assert_msg(may_be_taken_for_dead(life_of(e)),
+		      "process %u has lost its session: kind %u, result %d", e->life,
+		      e->kind, e->result);
+	return true;
+}
+
+/* --- one item -------------------------------------------------------------------- */
+
+struct item {
+	uint64_t stamp, id;
+	const struct chaos_event *put;	    /* its end; NULL: unknown */
+	const struct chaos_event *finished; /* confirmed */
+	int64_t first_ack_ns;		    /* that may have finished it */
+	uint32_t deliveries;
+	unsigned got, began, stale;
+};
+
+static void
+add_got(struct item *it, const struct chaos_event *e)
+{
+	CHECK_ITEM(it->id == 0 || it->id == e->id, it->stamp, "is there twice");
+	it->id = e->id;
+	it->got++;
+	if (e->delivery > it->deliveries)
+		it->deliveries = e->delivery;
+}
+
+static void
+add_ack_end(struct item *it, const struct chaos_event *e)
+{
+	if (e->result == QB_OK) {
+		CHECK_ITEM(!it->finished, it->stamp, "was finished twice");
+		it->finished = e;
+	} else if (e->result == QB_STALE || e->result == CHAOS_SOME_STALE) {
+		CHECK_ITEM(may_be_taken_for_dead(life_of(e)), it->stamp,
+			   "was taken away from a living worker");
+		it->stale += e->result == QB_STALE;
+	} else if (e->result != CHAOS_UNKNOWN) {
+		CHECK_ITEM(is_lost(e), it->stamp, "had an answer that cannot be");
+	}
+}
+
+static void
+add_event(struct item *it, const struct chaos_event *e)
+{
+	switch ((enum chaos_event_kind)e->kind) {
+	case PUT_END:
+		it->put = e;
+		CHECK_ITEM(!e->id || !it->id || it->id == e->id, it->stamp,
+			   "has another id than its producer was told");
+		it->id = e->id ? e->id : it->id;
+		break;
+	case GOT: add_got(it, e); break;
+	case ACK_BEGIN:
+		it->began++;
+		if (it->first_ack_ns == 0 || e->at_ns < it->first_ack_ns)
+			it->first_ack_ns = e->at_ns;
+		break;
+	case ACK_END: add_ack_end(it, e); break;
+	case PUT_BEGIN:
+	case JOIN_BEGIN:
+	case JOIN_END: break;
+	}
+}
+
+/* No delivery may have been given to two workers, nor one after the item was finished. */
+static void
+check_deliveries(const struct item *it, const struct chaos_event *e, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = i + 1; e[i].kind == GOT && k < n; k++)
+			CHECK_ITEM(e[k].kind != GOT || e[k].delivery != e[i].delivery,
+				   it->stamp, "was given to two workers at once");
+	if (it->finished)
+		CHECK_ITEM(it->finished->delivery == it->deliveries, it->stamp,
+			   "was given to another after it had been finished");
+}
+
+static void
+check_item(const struct item *it)
+{
+	bool confirmed = it->put && it->put->result == QB_OK;
+	bool unknown = !it->put || is_lost(it->put);
+
+	sums.confirmed += confirmed;
+	sums.unknown += unknown;
+	sums.refused += !confirmed && !unknown;
+	sums.got += it->got > 0;
+	sums.again += it->got > 1;
+	sums.finished += it->finished != NULL;
+	sums.stale += it->stale;
+	if (confirmed)
+		CHECK_ITEM(it->got > 0, it->stamp, "is lost: nobody got it");
+	else if (!unknown)
+		CHECK_ITEM(it->got == 0, it->stamp, "was refused and is there");
+	if (it->got > 0)
+		CHECK_ITEM(it->finished || it->began > it->stale, it->stamp,
+			   "is lost: nobody finished it");
+	if (confirmed && it->put->at_ns < it->first_ack_ns)
+		spans[n_spans++] =
+			(struct span){it->put->at_ns, it->first_ack_ns, it->put->queue};
+}
+
+static unsigned
+check_items(void)
+{
+	unsigned i = 0;
+
+	while (i < n_events && is_of_an_item(&events[i])) {
+		struct item it = {.stamp = events[i].stamp};
+		unsigned first = i;
+
+		for (; i < n_events && is_of_an_item(&events[i]) &&
+		       events[i].stamp == it.stamp;
+		     i++)
+			add_event(&it, &events[i]);
+		check_deliveries(&it, &events[first], i - first);
+		check_item(&it);
+	}
+	return i;
+}
+
+/* --- joins ----------------------------------------------------------------------- */
+
+static int
+compare_spans(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+
+	if (x->queue != y->queue)
+		return x->queue < y->queue ? -1 : 1;
+	return x->begin < y->begin ? -1 : x->begin > y->begin;
+}
+
+/* Makes one span of those that overlap. */
+static void
+merge_spans(void)
+{
+	unsigned n = 0;
+
+	qsort(spans, n_spans, sizeof(*spans), compare_spans);
+	for (unsigned i = 0; i < n_spans; i++) {
+		struct span *last = n > 0 ? &spans[n - 1] : NULL;
+
+		if (last && last->queue == spans[i].queue &&
+		    spans[i].begin <= last->end)
+			last->end = spans[i].end > last->end ? spans[i].end : last->end;
+		else
+			spans[n++] = spans[i];
+	}
+	n_spans = n;
+}
+
+/* The last span of a queue that began before. */
+static const struct span *
+span_before(unsigned queue, int64_t begin)
+{
+	struct span key = {.begin = begin, .queue = queue};
+	unsigned low = 0, high = n_spans;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (compare_spans(&spans[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 && spans[low - 1].queue == queue ? &spans[low - 1] : NULL;
+}
+
+/* Between its beginning and its end there must have been a moment without unfinished
+ * items. */
+static void
+check_join(const struct chaos_event *e)
+{
+	const struct span *span = span_before(e->queue, (int64_t)e->stamp);
+
+	ck_assert_msg(!span || span->end <= e->at_ns,
+		      "a join of process %u ended while items were unfinished",
+		      e->life);
+	sums.joins++;
+}
+
+static void
+check_joins(unsigned first)
+{
+	merge_spans();
+	for (unsigned i = first; i < n_events; i++)
+		if (events[i].kind == JOIN_END && !is_lost(&events[i]) &&
+		    events[i].result == QB_OK)
+			check_join(&events[i]);
+}
+
+struct chaos_sums
+chaos_check(const char *path, uint64_t accepted)
+{
+	sums = (struct chaos_sums){0};
+	n_spans = 0;
+	read_events(path);
+	qsort(events, n_events, sizeof(*events), compare_events);
+	check_joins(check_items());
+	ck_assert_uint_eq(sums.got, accepted);
+	free(events);
+	free(spans);
+	return sums;
+}
