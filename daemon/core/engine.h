@@ -78,6 +78,7 @@ enum qe_result {
 	QE_NOMEM,
 	QE_NOT_EMPTY,
 	QE_DELETED, /* the queue was deleted while the request waited */
+	QE_UNDECIDED, /* one item of a put of many: qe_session_detach() */
 };
 
 /* Which ready item a get is given. An item that comes back goes to the place that it has by
@@ -175,6 +176,13 @@ enum qe_end {
 void qe_session_end(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		    enum qe_end how);
 
+/* The client's link is lost, it may come back: its leases stay, its waiting requests are
+ * dropped unanswered, so that nothing is given to, and nothing accepted from, a client that is not
+ * there. It may ask again when it is back. Only a put of many, without `atomic`, of which some
+ * items were accepted, is answered: with QE_UNDECIDED in the results of the others, for
+ * qe_put_rest(). Answers that were not taken yet still come out of qe_next_reply(). */
+void qe_session_detach(struct qe *e, uint64_t now_ns, struct qe_session *session);
+
 void *qe_session_owner(const struct qe_session *session);
 
 /* --- answers --------------------------------------------------------------------- */
@@ -245,6 +253,15 @@ enum qe_result qe_put(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		      struct qe_item **items, unsigned n, bool many, bool atomic,
 		      struct qe_reply *ret_reply) QE_MUST_USE;
 
+/* Goes on with a put of many of which `begun` is the answer with QE_UNDECIDED in it; its results
+ * are taken over. `items` has begun->n entries, of which only the undecided ones count; the
+ * engine takes these over. QE_OK with the results of all in `ret_reply`, or QE_WAIT and the
+ * same later; what is refused is so in its result, as with qe_put(). */
+enum qe_result qe_put_rest(struct qe *e, uint64_t now_ns, struct qe_session *session,
+			   uint64_t rid, struct qe_name queue, uint64_t deadline_ns,
+			   struct qe_reply *begun, struct qe_item **items,
+			   struct qe_reply *ret_reply) QE_MUST_USE;
+
 struct qe_get {
 	uint64_t deadline_ns;
 	bool no_ack;	    /* the item is finished as it is given (ack none) */
@@ -305,6 +322,10 @@ enum qe_result qe_task_done(struct qe *e, uint64_t now_ns, struct qe_session *se
 /* Gives a leased item back to its original place, unworked. QE_STALE. */
 enum qe_result qe_release(struct qe *e, uint64_t now_ns, struct qe_session *session,
 			  struct qe_tag tag) QE_MUST_USE;
+
+/* The item of a lease of this session, with a reference for the caller. QE_STALE. */
+enum qe_result qe_leased(struct qe *e, const struct qe_session *session,
+			 struct qe_tag tag, struct qe_item **ret_item) QE_MUST_USE;
 
 /* --- looking --------------------------------------------------------------------- */
 

@@ -225,6 +225,19 @@ find_lease(const struct qe *e, const struct qe_session *session, struct qe_tag t
 	return item;
 }
 
+enum qe_result
+qe_leased(struct qe *e, const struct qe_session *session, struct qe_tag tag,
+	  struct qe_item **ret_item)
+{
+	struct qe_item *item = find_lease(e, session, tag);
+
+	if (!item)
+		return QE_STALE;
+	qe_item_ref(item);
+	*ret_item = item;
+	return QE_OK;
+}
+
 static void
 finish_lease(struct qe *e, struct qe_item *item)
 {

@@ -19,13 +19,12 @@ has_delay(const struct qe_item *item)
 }
 
 static void
-put_init(struct put *put, struct qe_item **items, unsigned n, bool many, bool atomic)
+put_measure(struct put *put)
 {
-	*put = (struct put){.items = items, .n = n, .many = many, .atomic = atomic};
-	for (unsigned i = 0; i < n; i++) {
-		put->bytes += items[i]->body_len;
-		put->cost += item_cost(items[i]);
-		put->delayed |= has_delay(items[i]);
+	for (unsigned i = put->next; i < put->n; i++) {
+		put->bytes += put->items[i]->body_len;
+		put->cost += item_cost(put->items[i]);
+		put->delayed |= has_delay(put->items[i]);
 	}
 }
 
@@ -71,9 +70,11 @@ room(const struct qe *e, const struct queue *q, unsigned n, uint64_t bytes,
 static enum qe_result
 room_for_all(const struct qe *e, const struct queue *q, const struct put *put)
 {
-	if (too_big(q, put->n, put->bytes))
+	unsigned n = put->n - put->next;
+
+	if (too_big(q, n, put->bytes))
 		return QE_TOO_BIG;
-	return room(e, q, put->n, put->bytes, put->cost, put->delayed);
+	return room(e, q, n, put->bytes, put->cost, put->delayed);
 }
 
 static enum qe_result
@@ -187,6 +188,12 @@ put_answer(struct qe *e, struct put *put, enum qe_result result, struct qe_reply
 				   .results = put->results};
 }
 
+bool
+put_begun(const struct put *put)
+{
+	return !whole(put) && put->accepted > 0;
+}
+
 void
 put_drop(struct qe *e, struct put *put)
 {
@@ -244,7 +251,7 @@ put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 
 	if (result == QE_TOO_BIG && whole(put))
 		return result;
-	if (put->many) {
+	if (put->many && !put->results) {
 		put->results = answer_alloc(e, put->n * sizeof(*put->results));
 		if (!put->results)
 			return QE_NOMEM;
@@ -265,26 +272,57 @@ put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	return before ? put_blocked(e, q, &before->put) : result;
 }
 
-enum qe_result
-qe_put(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
-       struct qe_name queue, uint64_t deadline_ns, struct qe_item **items, unsigned n,
-       bool many, bool atomic, struct qe_reply *ret_reply)
+static enum qe_result
+put_start(struct qe *e, struct qe_session *session, uint64_t rid, struct qe_name queue,
+	  uint64_t deadline_ns, struct put *put, struct qe_reply *ret_reply)
 {
-	struct put put;
 	struct queue *q;
 	enum qe_result result = waiter_check(e, session, rid);
 
-	e->now_ns = now_ns;
-	put_init(&put, items, n, many, atomic);
-	if (n < 1 || n > (many ? QE_MAX_BATCH : 1))
+	put_measure(put);
+	if (put->n < 1 || put->n > (put->many ? QE_MAX_BATCH : 1))
 		result = QE_INVALID;
 	if (result == QE_OK)
 		result = queue_need(e, queue, &q, NULL);
 	if (result == QE_OK && q->shutdown != QE_OPEN)
 		result = QE_SHUT_DOWN;
 	if (result == QE_OK)
-		result = put_into(e, session, rid, q, deadline_ns, &put, ret_reply);
+		result = put_into(e, session, rid, q, deadline_ns, put, ret_reply);
+	return result;
+}
+
+enum qe_result
+qe_put(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
+       struct qe_name queue, uint64_t deadline_ns, struct qe_item **items, unsigned n,
+       bool many, bool atomic, struct qe_reply *ret_reply)
+{
+	struct put put = {.items = items, .n = n, .many = many, .atomic = atomic};
+	enum qe_result result;
+
+	e->now_ns = now_ns;
+	result = put_start(e, session, rid, queue, deadline_ns, &put, ret_reply);
 	if (result != QE_OK && result != QE_WAIT)
 		put_drop(e, &put);
 	return result;
+}
+
+enum qe_result
+qe_put_rest(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
+	    struct qe_name queue, uint64_t deadline_ns, struct qe_reply *begun,
+	    struct qe_item **items, struct qe_reply *ret_reply)
+{
+	struct put put = {
+		.items = items, .n = begun->n, .many = true, .results = begun->results};
+	enum qe_result result;
+
+	e->now_ns = now_ns;
+	*begun = (struct qe_reply){.request = QE_REQUEST_PUT};
+	for (; put.next < put.n && put.results[put.next] != -QE_UNDECIDED; put.next++)
+		put.accepted += put.results[put.next] > 0;
+	assert(put.accepted > 0 && put.next < put.n);
+	result = put_start(e, session, rid, queue, deadline_ns, &put, ret_reply);
+	if (result == QE_OK || result == QE_WAIT)
+		return result;
+	put_answer(e, &put, result, ret_reply);
+	return ret_reply->result;
 }

@@ -13,12 +13,13 @@ struct queue;
 struct put {
 	struct qe_item **items;
 	unsigned n;
-	unsigned next;	   /* the first that is neither accepted nor refused */
+	unsigned next; /* the first that is neither accepted nor refused; those before
+			  it may be no items at all */
 	unsigned accepted; /* how many were */
 	bool delayed;	   /* some of them have a delay */
 	bool many, atomic;
-	uint64_t bytes;	  /* of all bodies */
-	uint64_t cost;	  /* of all items */
+	uint64_t bytes;	  /* of all bodies from `next` on, at the start */
+	uint64_t cost;	  /* of these items */
 	uint64_t id;	  /* of a single item */
 	int64_t *results; /* if `many` */
 };
@@ -35,6 +36,9 @@ enum qe_result put_blocked(const struct qe *e, const struct queue *q,
  * in the answer (which owns the results from now on). */
 void put_answer(struct qe *e, struct put *put, enum qe_result result,
 		struct qe_reply *reply);
+
+/* Whether an item was accepted and others were not: what it has cannot be forgotten. */
+bool put_begun(const struct put *put);
 
 /* Ends the put without an answer. */
 void put_drop(struct qe *e, struct put *put);

@@ -81,6 +81,24 @@ qe_session_end(struct qe *e, uint64_t now_ns, struct qe_session *session,
 }
 
 void
+qe_session_detach(struct qe *e, uint64_t now_ns, struct qe_session *session)
+{
+	e->now_ns = now_ns;
+	list_each_safe (at, &session->waiters) {
+		struct waiter *w = list_entry(at, struct waiter, in_session);
+
+		if (w->finished)
+			continue;
+		settle_later(e, w->slot.queue);
+		if (w->request == QE_REQUEST_PUT && put_begun(&w->put))
+			waiter_finish(e, w, QE_UNDECIDED);
+		else
+			waiter_drop(e, w);
+	}
+	settle(e);
+}
+
+void
 session_free(struct qe *e, struct qe_session *session)
 {
 	assert(list_empty(&session->waiters) && list_empty(&session->holdings));

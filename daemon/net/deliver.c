@@ -50,6 +50,7 @@ static const struct {
 	[QE_NOT_EMPTY] = {QP_NOT_EMPTY,
 			  "the queue has items or waiting requests; force deletes it"},
 	[QE_DELETED] = {QP_DELETED, NULL},
+	[QE_UNDECIDED] = {QP_OK, NULL}, /* never told */
 };
 
 void

@@ -34,6 +34,7 @@ static const char *const verb_names[VERBS] = {"put",
 					      "reopen",
 					      "item_new",
 					      "session_new",
+					      "put of the rest",
 					      "answer of put",
 					      "answer of get",
 					      "answer of join",
@@ -66,10 +67,11 @@ static const unsigned must_meet[VERBS] = {
 	[REOPEN] = BIT(OK) | BIT(NOT_FOUND),
 	[ITEM] = BIT(OK) | BIT(FULL_MEMORY),
 	[SESSION] = BIT(OK) | BIT(INVALID),
+	[PUT_REST] = BIT(OK) | BIT(WAIT),
 	[ANSWER_PUT] = ENDED | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
 	[ANSWER_GET] = ENDED | BIT(EMPTY) | BIT(SHUT_DOWN),
 	[ANSWER_JOIN] = ENDED | BIT(TIMEOUT),
-	[ONE_OF_MANY] = ENDED | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
+	[ONE_OF_MANY] = ENDED | BIT(UNDECIDED) | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
 };
 
 uint64_t
@@ -161,6 +163,7 @@ end(void)
 {
 	for (unsigned i = 0; i < HELD; i++)
 		qe_reply_done(run.e, &run.held[i]);
+	qe_reply_done(run.e, &run.begun);
 	qe_free(run.e);
 }
 

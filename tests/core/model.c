@@ -245,6 +245,18 @@ m_put(struct model *m, struct m_waiter *put, struct m_reply *ret)
 	return QE_OK;
 }
 
+/* `put` has the results of what is decided, `next` and `accepted`. */
+enum qe_result
+m_put_rest(struct model *m, struct m_waiter *put, struct m_reply *ret)
+{
+	enum qe_result result = m_put(m, put, ret);
+
+	if (result == QE_OK || result == QE_WAIT)
+		return result;
+	m_refuse_rest(put, result, ret);
+	return ret->result;
+}
+
 enum qe_result
 m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get *get,
       struct m_reply *ret)
@@ -401,6 +413,33 @@ m_release(struct model *m, int session, struct qe_tag tag)
 	give_back(m, item, QE_END_CLOSED);
 	m_settle(m, queue);
 	return QE_OK;
+}
+
+void
+m_session_detach(struct model *m, int session)
+{
+	bool touched[M_QUEUES] = {false};
+	int order[M_QUEUES], n = 0;
+
+	for (unsigned i = 0; i < m->n_waiters;) {
+		struct m_waiter *w = &m->waiters[i];
+
+		if (w->session != session) {
+			i++;
+			continue;
+		}
+		if (!touched[w->queue])
+			order[n++] = w->queue;
+		touched[w->queue] = true;
+		if (w->request == QE_REQUEST_PUT && w->many && !w->atomic &&
+		    w->accepted > 0)
+			m_finish(m, w, QE_UNDECIDED);
+		else
+			m_remove_waiter(m, w);
+	}
+	for (int i = 0; i < n; i++)
+		m_serve(m, order[i]);
+	m_settle_starving(m);
 }
 
 void

@@ -134,7 +134,9 @@ enum qe_result m_delete(struct model *m, int queue, bool force);
 enum qe_result m_purge(struct model *m, int queue, uint64_t *ret_count);
 enum qe_result m_shutdown(struct model *m, int queue, bool immediate);
 enum qe_result m_reopen(struct model *m, int queue);
+enum qe_result m_put_rest(struct model *m, struct m_waiter *put, struct m_reply *ret);
 void m_session_end(struct model *m, int session, enum qe_end how);
+void m_session_detach(struct model *m, int session);
 void m_tick(struct model *m);
 uint64_t m_next_deadline(const struct model *m);
 

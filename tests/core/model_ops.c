@@ -352,6 +352,53 @@ op_session_end(void)
 	m_session_end(&run.m, i, how);
 }
 
+/* The link of a client is lost. What it has waiting is forgotten, but for a put that was
+ * accepted in part. */
+static void
+op_detach(void)
+{
+	int i = any_session();
+
+	qe_session_detach(run.e, run.m.now, run.sessions[i]);
+	m_session_detach(&run.m, i);
+}
+
+/* It is back, and goes on with such a put, on this queue or another. */
+static void
+op_put_rest(void)
+{
+	struct m_waiter put = {.session = run.begun_as.session,
+			       .queue = any_queue(),
+			       .request = QE_REQUEST_PUT,
+			       .deadline = any_deadline(),
+			       .n = run.begun.n,
+			       .many = true};
+	struct qe_item *items[M_BATCH] = {NULL};
+	struct qe_reply reply;
+	struct m_reply expected;
+	enum qe_result result;
+
+	if (run.begun.n == 0 || !run.m.alive[put.session])
+		return;
+	put.rid = any_rid(put.session);
+	memcpy(put.results, run.begun_as.results, sizeof(put.results));
+	for (; put.results[put.next] != -QE_UNDECIDED; put.next++)
+		put.accepted += put.results[put.next] > 0;
+	for (unsigned i = put.next; i < put.n; i++) {
+		items[i] = make_item(&put.items[i]);
+		if (items[i])
+			continue;
+		while (i-- > put.next)
+			qe_item_unref(run.e, items[i]);
+		return;
+	}
+	result = qe_put_rest(run.e, run.m.now, run.sessions[put.session], put.rid,
+			     queue_name(put.queue), put.deadline, &run.begun, items,
+			     &reply);
+	if (agree(PUT_REST, result, m_put_rest(&run.m, &put, &expected)) == QE_OK)
+		compare_reply(&reply, &expected);
+}
+
 static void
 op_configure(void)
 {
@@ -377,10 +424,10 @@ op_tick(void)
 void
 random_operation(void)
 {
-	static void (*const seldom[])(
-		void) = {op_declare, op_delete,	     op_purge,	     op_shutdown,
-			 op_reopen,  op_session_new, op_session_end, op_configure,
-			 op_reopen,  op_reopen,	     op_session_new};
+	static void (*const seldom[])(void) = {
+		op_declare,	op_delete,	op_purge,     op_shutdown, op_reopen,
+		op_session_new, op_session_end, op_configure, op_reopen,   op_reopen,
+		op_session_new, op_detach,	op_detach,    op_put_rest, op_put_rest};
 	static void (*const often[])(
 		void) = {op_get,  op_get,    op_get,	 op_ack,  op_ack,  op_task_done,
 			 op_join, op_cancel, op_release, op_peek, op_tick, op_tick};

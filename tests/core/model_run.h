@@ -29,8 +29,9 @@ enum verb {
 	PURGE,
 	SHUTDOWN,
 	REOPEN,
-	ITEM,	    /* qe_item_new() */
-	SESSION,    /* qe_session_new() */
+	ITEM,	 /* qe_item_new() */
+	SESSION, /* qe_session_new() */
+	PUT_REST,
 	ANSWER_PUT, /* out of qe_next_reply() */
 	ANSWER_GET,
 	ANSWER_JOIN,
@@ -38,7 +39,7 @@ enum verb {
 	VERBS
 };
 
-#define RESULTS (QE_DELETED + 1)
+#define RESULTS (QE_UNDECIDED + 1)
 #define HELD	4 /* answers that are kept for a while */
 
 struct run {
@@ -54,6 +55,9 @@ struct run {
 	bool any_order;	     /* of the answers of this step */
 	struct qe_reply held[HELD];
 	struct m_reply held_as[HELD];
+	struct qe_reply
+		begun; /* a put of many, n > 0: of a session that was detached */
+	struct m_reply begun_as;
 };
 
 extern struct run run;

@@ -210,7 +210,7 @@ m_put_blocked(const struct model *m, const struct m_waiter *put)
 {
 	const struct m_queue *q = &m->queues[put->queue];
 	bool single = put->many && !put->atomic;
-	unsigned from = single ? put->next : 0, to = single ? from + 1 : put->n;
+	unsigned from = put->next, to = single ? from + 1 : put->n;
 	uint64_t bytes = 0, cost = 0;
 	bool later = false;
 	enum qe_result result = QE_OK;
