@@ -16,39 +16,6 @@
 
 static struct daemon d;
 
-/* Waits for an item that never comes. */
-static void
-block_in_get(int line, void *arg)
-{
-	struct wire w;
-
-	(void)arg;
-	wire_open(&w, d.address);
-	wire_start_get(&w, "q");
-	line_hear(line);
-}
-
-START_TEST(an_item_goes_to_another_when_the_blocked_consumer_was_killed)
-{
-	struct child dead;
-	struct wire w;
-	struct taken item;
-
-	daemon_start(&d, NULL);
-	wire_open(&w, d.address);
-	child_start(&dead, block_in_get, NULL);
-	wait_for_queue(&w, "q", "getters", 1);
-	child_kill(&dead);
-	wire_put_text(&w, "q", "work");
-	item = wire_take_text(&w, "q", "work");
-	ck_assert_int_eq(wire_ack(&w, item), QP_OK);
-	wait_for_queue(&w, "q", "getters", 0);
-	ck_assert_int_eq(queue_number(&w, "q", "unfinished"), 0);
-	wire_close(&w);
-	daemon_stop(&d);
-}
-END_TEST
-
 /* Reads the beginning of a large item and no more. */
 static void
 read_half(int line, void *arg)
@@ -239,9 +206,7 @@ START_TEST(an_end_in_order_counts_no_crash)
 }
 END_TEST
 
-RUN_TESTS("crash_consumer",
-	  an_item_goes_to_another_when_the_blocked_consumer_was_killed,
-	  an_item_whose_reply_is_half_written_comes_back_to_its_place,
+RUN_TESTS("crash_consumer", an_item_whose_reply_is_half_written_comes_back_to_its_place,
 	  items_of_a_consumer_killed_at_work_come_back_in_their_order,
 	  a_waiting_consumer_gets_the_item_of_the_killed_one_at_once,
 	  the_old_tag_of_an_item_that_came_back_is_stale,

@@ -42,28 +42,6 @@ block_in_put(int line, void *arg)
 	line_hear(line);
 }
 
-START_TEST(a_put_whose_producer_was_killed_while_it_waited_leaves_no_ghost)
-{
-	struct child dead;
-	struct wire w;
-
-	daemon_start(&d, NULL);
-	wire_open(&w, d.address);
-	declare(&w, "q", 1);
-	wire_put_text(&w, "q", "first");
-	child_start(&dead, block_in_put, NULL);
-	wait_for_queue(&w, "q", "putters", 1);
-	child_kill(&dead);
-	wait_for_queue(&w, "q", "putters", 0);
-	ck_assert_int_eq(wire_ack(&w, wire_take_text(&w, "q", "first")), QP_OK);
-	expect_empty(&w, "q");
-	ck_assert_int_eq(queue_number(&w, "q", "accepted"), 1);
-	check_conservation(&w, "q");
-	wire_close(&w);
-	daemon_stop(&d);
-}
-END_TEST
-
 START_TEST(a_living_producer_behind_the_killed_one_is_served)
 {
 	struct qp_request m = {
@@ -232,9 +210,7 @@ START_TEST(what_was_confirmed_stays_when_its_producer_is_killed)
 }
 END_TEST
 
-RUN_TESTS("crash_producer",
-	  a_put_whose_producer_was_killed_while_it_waited_leaves_no_ghost,
-	  a_living_producer_behind_the_killed_one_is_served,
+RUN_TESTS("crash_producer", a_living_producer_behind_the_killed_one_is_served,
 	  of_a_batch_whose_producer_was_killed_only_the_accepted_items_stay,
 	  of_an_atomic_batch_whose_producer_was_killed_nothing_stays,
 	  half_a_body_of_a_killed_producer_is_not_accepted_and_its_memory_comes_back,

@@ -77,18 +77,6 @@ START_TEST(join_in_one_process_waits_for_the_workers_of_others)
 END_TEST
 
 static void
-hold_one(int line, void *arg)
-{
-	qb *q = open_handle();
-	qb_item *item;
-
-	(void)arg;
-	ck_assert_int_eq(qb_get(q, "jobs", QB_FOREVER, QB_MANUAL, &item), QB_OK);
-	line_say(line, 'h');
-	line_hear(line);
-}
-
-static void
 join_and_say(int line, void *arg)
 {
 	qb *q = open_handle();
@@ -99,38 +87,6 @@ join_and_say(int line, void *arg)
 	line_say(line, 'j');
 	qb_close(q);
 }
-
-START_TEST(join_goes_on_waiting_when_a_worker_dies_and_ends_when_another_has_finished)
-{
-	struct child dead, joiner;
-	struct wire w;
-	qb_item *item;
-	qb *q;
-
-	daemon_start(&d, NULL);
-	wire_open(&w, d.address);
-	q = open_handle();
-	put_text(q, "jobs", "job");
-	child_start(&dead, hold_one, NULL);
-	ck_assert_int_eq(line_hear(dead.line), 'h');
-	child_start(&joiner, join_and_say, NULL);
-	ck_assert_int_eq(line_hear(joiner.line), 'r');
-	wait_for_queue(&w, "jobs", "joiners", 1);
-	child_kill(&dead);
-	wait_for_queue(&w, "jobs", "ready", 1);
-	ck_assert_int_eq(queue_number(&w, "jobs", "joiners"), 1);
-	ck_assert_int_eq(qb_get(q, "jobs", 0, QB_MANUAL, &item), QB_OK);
-	ck_assert_uint_eq(qb_item_crashes(item), 1);
-	ck_assert_int_eq(queue_number(&w, "jobs", "joiners"), 1);
-	ck_assert_int_eq(qb_ack(q, item), QB_OK);
-	ck_assert_int_eq(line_hear(joiner.line), 'j');
-	child_join(&joiner);
-	qb_item_free(item);
-	qb_close(q);
-	wire_close(&w);
-	daemon_stop(&d);
-}
-END_TEST
 
 START_TEST(a_joiner_that_dies_is_forgotten)
 {
@@ -269,48 +225,6 @@ START_TEST(a_killed_parents_item_comes_back_although_its_forked_child_lives_on)
 }
 END_TEST
 
-/* Holds "first"; its forked child holds a copy of the socket, and does nothing with
- * it. */
-static void
-hold_with_idle_child(int line, void *arg)
-{
-	qb_item *item;
-
-	(void)arg;
-	inherited = open_handle();
-	ck_assert_int_eq(qb_get(inherited, "q", QB_FOREVER, QB_MANUAL, &item), QB_OK);
-	if (fork() == 0) {
-		char end;
-
-		line_say(line, 'c');
-		_exit((int)recv(line, &end, 1, 0)); /* until the test closes its end */
-	}
-	for (;;)
-		pause();
-}
-
-START_TEST(a_killed_process_is_seen_although_its_forked_child_holds_the_socket)
-{
-	struct child parent;
-	struct wire w;
-	struct answer a;
-
-	daemon_start(&d, NULL);
-	wire_open(&w, d.address);
-	wire_put_text(&w, "q", "first");
-	child_start(&parent, hold_with_idle_child, NULL);
-	ck_assert_int_eq(line_hear(parent.line), 'c');
-	wire_start_get(&w, "q");
-	child_kill(&parent);
-	wire_read(&w, QP_OP_GET, QP_OK, &a);
-	ck_assert_uint_eq(QP_OPT(&a.reply.options, crashes), 1);
-	answer_free(&a);
-	close(parent.line);
-	wire_close(&w);
-	daemon_stop(&d);
-}
-END_TEST
-
 /* The child of a fork that never calls the library ends; the parent must not notice. */
 static void
 do_nothing(int line, void *arg)
@@ -366,10 +280,8 @@ START_TEST(a_forked_child_that_uses_the_handle_does_not_disturb_its_parents_sess
 END_TEST
 
 RUN_TESTS("processes", join_in_one_process_waits_for_the_workers_of_others,
-	  join_goes_on_waiting_when_a_worker_dies_and_ends_when_another_has_finished,
 	  a_joiner_that_dies_is_forgotten,
 	  a_shutdown_is_seen_by_all_who_wait_in_other_processes,
 	  a_killed_parents_item_comes_back_although_its_forked_child_lives_on,
-	  a_killed_process_is_seen_although_its_forked_child_holds_the_socket,
 	  a_forked_child_that_ends_does_not_disturb_its_parents_session,
 	  a_forked_child_that_uses_the_handle_does_not_disturb_its_parents_session)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT
+ * The failures for which Python's own queues between processes have no answer, each
+ * with what happens there: an item lost, a ghost, or everybody waiting for ever. Two
+ * kinds are meant: multiprocessing.Queue, a pipe with locks that its processes share
+ * and a thread in each producer that feeds it, and a queue.Queue that a manager's
+ * process serves over sockets. Clients are processes that use libqbroker.
+ *
+ * One more is shown where the clock is a variable: core/check_lease,
+ * a_job_of_an_hour_keeps_its_lease_without_a_word. */
+#include <config.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/qbroker.h"
+#include "tests/lib/daemon.h"
+#include "tests/lib/run.h"
+#include "tests/lib/wire.h"
+
+#define LARGE (4 << 20)
+
+static struct daemon d;
+
+static qb *
+open_handle(void)
+{
+	qb *q;
+
+	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
+	return q;
+}
+
+static void
+put_text(qb *q, const char *text)
+{
+	ck_assert_int_eq(qb_put(q, "q", text, strlen(text), QB_FOREVER, NULL), QB_OK);
+}
+
+/* Gets the next item, which must be this text, and must have lost so many holders. */
+static qb_item *
+get_text(qb *q, const char *text, unsigned crashes)
+{
+	qb_item *item;
+
+	ck_assert_int_eq(qb_get(q, "q", patience_ms(), QB_MANUAL, &item), QB_OK);
+	ck_assert_str_eq(qb_item_body(item), text);
+	ck_assert_uint_eq(qb_item_crashes(item), crashes);
+	return item;
+}
+
+static void
+finish(qb *q, qb_item *item)
+{
+	ck_assert_int_eq(qb_ack(q, item), QB_OK);
+	qb_item_free(item);
+}
+
+/* --- a consumer is killed while it is blocked in get ------------------------------ */
+
+static void
+block_in_get(int line, void *arg)
+{
+	qb_item *item;
+
+	(void)line, (void)arg;
+	qb_get(open_handle(), "q", QB_FOREVER, QB_MANUAL, &item);
+}
+
+/* multiprocessing.Queue: the dead process keeps the lock that readers share, and every
+ * other get waits for ever. A manager: the thread that served the dead process still
+ * waits in get, takes the next item, and has nobody to give it to: the item is lost. */
+START_TEST(a_consumer_killed_while_blocked_in_get_takes_no_item_with_it)
+{
+	struct child dead;
+	struct wire w;
+	qb_item *item;
+	qb *q;
+
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	q = open_handle();
+	child_start(&dead, block_in_get, NULL);
+	wait_for_queue(&w, "q", "getters", 1);
+	child_kill(&dead);
+	put_text(q, "work"); /* whether the broker has seen the end already or not */
+	ck_assert_int_eq(qb_get(q, "q", patience_ms(), QB_MANUAL, &item), QB_OK);
+	ck_assert_str_eq(qb_item_body(item), "work");
+	finish(q, item);
+	ck_assert_int_eq(queue_number(&w, "q", "unfinished"), 0);
+	wait_for_queue(&w, "q", "getters", 0);
+	qb_close(q);
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
+/* --- a consumer is killed between get and task_done ------------------------------- */
+
+static void
+hold_one(int line, void *arg)
+{
+	qb_item *item;
+
+	(void)arg;
+	ck_assert_int_eq(qb_get(open_handle(), "q", QB_FOREVER, QB_MANUAL, &item),
+			 QB_OK);
+	line_say(line, 'h');
+	line_hear(line);
+}
+
+static void
+join_and_say(int line, void *arg)
+{
+	qb *q = open_handle();
+
+	(void)arg;
+	ck_assert_int_eq(qb_join(q, "q", QB_FOREVER), QB_OK);
+	line_say(line, 'j');
+	qb_close(q);
+}
+
+/* Both: the item is gone with its worker, nobody will ever call task_done for it, and
+ * join waits for ever. */
+START_TEST(a_consumer_killed_before_task_done_leaves_no_join_hanging)
+{
+	struct child dead, joiner;
+	struct wire w;
+	qb_item *item;
+	qb *q;
+
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	q = open_handle();
+	put_text(q, "job");
+	child_start(&dead, hold_one, NULL);
+	ck_assert_int_eq(line_hear(dead.line), 'h');
+	child_start(&joiner, join_and_say, NULL);
+	wait_for_queue(&w, "q", "joiners", 1);
+	child_kill(&dead);
+	item = get_text(q, "job", 1);
+	ck_assert_int_eq(queue_number(&w, "q", "joiners"), 1);
+	finish(q, item);
+	ck_assert_int_eq(line_hear(joiner.line), 'j');
+	child_join(&joiner);
+	qb_close(q);
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
+/* --- a consumer is killed, and its forked child lives on --------------------------- */
+
+static void
+hold_with_idle_child(int line, void *arg)
+{
+	qb *q = open_handle();
+	qb_item *item;
+
+	(void)arg;
+	ck_assert_int_eq(qb_get(q, "q", QB_FOREVER, QB_MANUAL, &item), QB_OK);
+	if (fork() == 0) {
+		char end;
+
+		line_say(line, 'c');
+		_exit((int)recv(line, &end, 1, 0)); /* until the test closes its end */
+	}
+	for (;;)
+		pause();
+}
+
+/* A manager could not even know: the forked child holds the socket, so that no end of
+ * file comes. With multiprocessing.Queue nothing is noticed in any case. */
+START_TEST(a_killed_consumer_is_seen_although_its_forked_child_lives_on)
+{
+	struct child dead;
+	qb *q;
+
+	daemon_start(&d, NULL);
+	q = open_handle();
+	put_text(q, "job");
+	child_start(&dead, hold_with_idle_child, NULL);
+	ck_assert_int_eq(line_hear(dead.line), 'c');
+	child_kill(&dead);
+	finish(q, get_text(q, "job", 1));
+	close(dead.line);
+	qb_close(q);
+	daemon_stop(&d);
+}
+END_TEST
+
+/* --- a producer is killed while it is blocked in put ------------------------------- */
+
+static void
+block_in_put(int line, void *arg)
+{
+	(void)line, (void)arg;
+	qb_put(open_handle(), "q", "ghost", 5, QB_FOREVER, NULL);
+}
+
+/* A manager: the thread that served the dead process goes on waiting, and puts the item
+ * when there is room, long after. multiprocessing.Queue: put has returned before the
+ * feeding thread has written anything; what it had not yet written is lost, or is half
+ * in the pipe, which nobody can read any more, and the lock for writing stays locked. */
+START_TEST(a_producer_killed_while_blocked_in_put_leaves_no_ghost)
+{
+	static const char *const options[] = {"maxsize=1", NULL};
+	struct child dead;
+	struct wire w;
+	qb_item *item;
+	qb *q;
+
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	q = open_handle();
+	ck_assert_int_eq(qb_declare(q, "q", options, 0, NULL), QB_OK);
+	put_text(q, "first");
+	child_start(&dead, block_in_put, NULL);
+	wait_for_queue(&w, "q", "putters", 1);
+	child_kill(&dead);
+	wait_for_queue(&w, "q", "putters", 0);
+	finish(q, get_text(q, "first", 0));
+	ck_assert_int_eq(qb_get(q, "q", 0, QB_MANUAL, &item), QB_EMPTY);
+	put_text(q, "second"); /* others can put */
+	finish(q, get_text(q, "second", 0));
+	ck_assert_int_eq(queue_number(&w, "q", "accepted"), 2);
+	qb_close(q);
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
+/* --- one of several readers is killed while it reads ------------------------------- */
+
+/* Has received the beginning of a large item, and no more, when it is killed. */
+static void
+read_half(int line, void *arg)
+{
+	struct wire w;
+	uint8_t some[1000];
+	int room = 4096;
+
+	(void)arg;
+	wire_connect(&w, d.address);
+	setsockopt(w.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	wire_hello(&w);
+	wire_start_get(&w, "q");
+	ck_assert_int_eq(recv(w.fd, some, sizeof(some), MSG_WAITALL), sizeof(some));
+	line_say(line, 'r');
+	line_hear(line);
+}
+
+/* Says the first byte and the crashes of the item that it gets. */
+static void
+get_and_say(int line, void *arg)
+{
+	qb *q = open_handle();
+	qb_item *item;
+
+	(void)arg;
+	ck_assert_int_eq(qb_get(q, "q", QB_FOREVER, QB_MANUAL, &item), QB_OK);
+	line_say(line, *(const char *)qb_item_body(item));
+	line_say(line, (char)('0' + qb_item_crashes(item)));
+	finish(q, item);
+	qb_close(q);
+}
+
+/* multiprocessing.Queue: the dead reader held the lock, and it has taken the first half
+ * of an item out of the pipe: even without the lock the next reader would take the
+ * second half for an item. */
+START_TEST(readers_go_on_when_one_of_them_is_killed_while_it_reads)
+{
+	char *body = malloc(LARGE);
+	struct child dead, readers[2];
+	struct wire w;
+	qb *q;
+
+	ck_assert_ptr_nonnull(body);
+	memset(body, 'x', LARGE);
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	q = open_handle();
+	ck_assert_int_eq(qb_put(q, "q", body, LARGE, QB_FOREVER, NULL), QB_OK);
+	child_start(&dead, read_half, NULL);
+	ck_assert_int_eq(line_hear(dead.line), 'r');
+	for (int i = 0; i < 2; i++) {
+		child_start(&readers[i], get_and_say, NULL);
+		wait_for_queue(&w, "q", "getters", i + 1);
+	}
+	child_kill(&dead);
+	ck_assert_int_eq(line_hear(readers[0].line), 'x');
+	ck_assert_int_eq(line_hear(readers[0].line), '1');
+	put_text(q, "y");
+	ck_assert_int_eq(line_hear(readers[1].line), 'y');
+	ck_assert_int_eq(line_hear(readers[1].line), '0');
+	for (int i = 0; i < 2; i++)
+		child_join(&readers[i]);
+	ck_assert_int_eq(qb_join(q, "q", 0), QB_OK);
+	free(body);
+	qb_close(q);
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
+RUN_TESTS("failures", a_consumer_killed_while_blocked_in_get_takes_no_item_with_it,
+	  a_consumer_killed_before_task_done_leaves_no_join_hanging,
+	  a_killed_consumer_is_seen_although_its_forked_child_lives_on,
+	  a_producer_killed_while_blocked_in_put_leaves_no_ghost,
+	  readers_go_on_when_one_of_them_is_killed_while_it_reads)
