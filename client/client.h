@@ -40,6 +40,8 @@ struct qb {
 	struct fork_guard guard;
 	char name[QP_MAX_NAME + 1]; /* the client's */
 	bool in_callback;
+	qb_lease_ending *on_lease_ending; /* NULL: no notices are asked for */
+	void *on_lease_ending_arg;
 
 	/* The connection. All of it is void while fd is -1. */
 	int fd;

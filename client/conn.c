@@ -253,6 +253,8 @@ say_hello(qb *q, int64_t deadline)
 	QP_GIVE(&m.options, client,
 		((struct qp_str){q->name, (uint32_t)strlen(q->name)}));
 	QP_GIVE(&m.options, pid, (uint64_t)getpid());
+	if (q->on_lease_ending)
+		QP_GIVE(&m.options, notices, 1);
 	return request_run(q, &m, NULL, &w, deadline_left(deadline));
 }
 

@@ -3,6 +3,7 @@
  * buffer is used once its body is awaited or its request finished. */
 #include "client/client.h"
 #include "client/item.h"
+#include "client/notice.h"
 #include "client/request.h"
 
 #include <stdlib.h>
@@ -291,6 +292,20 @@ last_word(qb *q, const struct qp_reply *reply)
 }
 
 static qb_result
+without_request(qb *q, uint32_t body_len)
+{
+	const struct qp_reply *reply = &q->in.reply;
+
+	if (reply->status != QP_OK)
+		return last_word(q, reply);
+	if (body_len > 0)
+		return error_set(q, QB_MALFORMED,
+				 "the broker sent a notice with a body");
+	notice_received(q, reply);
+	return QB_OK;
+}
+
+static qb_result
 begin(qb *q, const uint8_t *head, struct qp_frame frame)
 {
 	struct inbox *in = &q->in;
@@ -310,7 +325,7 @@ begin(qb *q, const uint8_t *head, struct qp_frame frame)
 		return error_set(q, QB_MALFORMED, "the broker sent a broken reply: %s",
 				 e.text);
 	if (!call)
-		return last_word(q, &in->reply);
+		return without_request(q, frame.body_len);
 	in->call = *call;
 	in->current = 0;
 	in->filled = 0;
@@ -351,7 +366,7 @@ step(qb *q, qb_result *ret)
 		return false;
 	in->start += QP_FRAME_BYTES + frame.head_len;
 	*ret = begin(q, p + QP_FRAME_BYTES, frame);
-	return *ret == QB_OK;
+	return *ret == QB_OK && q->fd >= 0;
 }
 
 qb_result

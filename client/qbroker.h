@@ -376,6 +376,17 @@ qb_result qb_start_ack(qb *q, const qb_item *item, qb_done *done, void *arg,
 qb_result qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *done,
 			void *arg, uint64_t *ret_request);
 
+/* A lease ends in `left_ms` milliseconds, unless it is touched: that of the item with this
+ * id and number of deliveries, which this session holds. */
+typedef void qb_lease_ending(qb *q, uint64_t id, uint32_t deliveries, int64_t left_ms,
+			     void *arg);
+
+/* Has the function called shortly before a lease runs out, once for each time that it was given or
+ * extended. It is called like a request's callback, from within calls that read from the
+ * connection, and may do the same; who works for long without a call hears of it
+ * afterwards. NULL: no more. */
+qb_result qb_on_lease_ending(qb *q, qb_lease_ending *ending, void *arg);
+
 /* Ends the wait of a started request: its callback is called with QB_CANCELLED, or with
  * its result if that was on the way. Does not wait for it. QB_NOT_FOUND: no such
  * request is outstanding. */

@@ -294,6 +294,17 @@ decode_fields(struct qp_reader *in, uint32_t n, const struct op_row *row,
 }
 
 static bool
+decode_notice(struct qp_reader *in, uint32_t n, struct qp_reply *ret,
+	      struct qp_error *e)
+{
+	ret->status = QP_OK;
+	if (n != 4 || !read_within(in, 1, UINT16_MAX, &ret->notice) ||
+	    qp_reader_type(in) != QP_MAP)
+		return qp_refuse(e, QP_MALFORMED, "a notice is not [0, 0, kind, map]");
+	return qp_read_options(in, &ret->options, e);
+}
+
+static bool
 decode_reply(struct qp_reader *in, unsigned op, struct qp_reply *ret,
 	     struct qp_error *e)
 {
@@ -302,6 +313,8 @@ decode_reply(struct qp_reader *in, unsigned op, struct qp_reply *ret,
 	const struct op_row *row = op_row(op);
 
 	ret->rid = qp_read_uint(in);
+	if (!in->failed && status == QP_OK && ret->rid == 0)
+		return decode_notice(in, n, ret, e);
 	if (in->failed || n < 2 || status > UINT16_MAX || (status == QP_OK && !row))
 		return qp_refuse(e, QP_MALFORMED,
 				 "the reply does not begin with status and rid");

@@ -83,10 +83,8 @@ pack_session(struct head *h, struct qp_str session)
 }
 
 static void
-pack_options(struct head *h, const struct qp_options *options)
+pack_map_of(struct head *h, const struct qp_options *options)
 {
-	if (!options->present)
-		return;
 	pack_map(h, (size_t)__builtin_popcountll(options->present));
 	for (uint64_t left = options->present; left; left &= left - 1) {
 		const struct option_row *row = &option_rows[__builtin_ctzll(left)];
@@ -108,6 +106,13 @@ pack_options(struct head *h, const struct qp_options *options)
 		else
 			pack_false(h);
 	}
+}
+
+static void
+pack_options(struct head *h, const struct qp_options *options)
+{
+	if (options->present)
+		pack_map_of(h, options);
 }
 
 static size_t
@@ -301,6 +306,21 @@ qp_refusal_encode(struct qp_out *out, enum qp_status status, uint64_t rid,
 	pack_uint64(&h, status);
 	pack_uint64(&h, rid);
 	pack_string(&h, text, len);
+	head_end(&h, 0);
+}
+
+void
+qp_notice_encode(struct qp_out *out, enum qp_notice kind,
+		 const struct qp_options *options)
+{
+	struct head h;
+
+	if (!head_begin(&h, out, NUMBER + options_max(options), 4))
+		return;
+	pack_uint64(&h, QP_OK);
+	pack_uint64(&h, 0);
+	pack_uint64(&h, kind);
+	pack_map_of(&h, options);
 	head_end(&h, 0);
 }
 

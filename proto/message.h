@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Heads as typed messages, both directions. PROTOCOL.md is the contract; ops.def,
- * options.def and status.def are its tables, and one letter of a signature in ops.def
+ * options.def, status.def and notices.def are its tables, and one letter of a signature in ops.def
  * is one field here. Views in a decoded message borrow from the head. */
 #ifndef QBROKER_PROTO_MESSAGE_H
 #define QBROKER_PROTO_MESSAGE_H
@@ -31,6 +31,12 @@ enum qp_status {
 #include "proto/status.def"
 };
 #undef QP_STATUS
+
+#define QP_NOTICE(name, number, text) QP_NOTICE_##name = number,
+enum qp_notice {
+#include "proto/notices.def"
+};
+#undef QP_NOTICE
 
 enum qp_ack { QP_ACK_MANUAL, QP_ACK_AUTO, QP_ACK_NONE };
 enum qp_body { QP_BODY_NONE, QP_BODY_ITEM, QP_BODY_BATCH };
@@ -109,14 +115,15 @@ struct qp_reply {
 	uint64_t rid;
 	enum qp_status status; /* not OK: `text` counts and nothing below it */
 	struct qp_str text;
-	uint64_t id;		    /* i */
-	uint64_t delivery;	    /* d */
-	uint64_t count;		    /* k */
-	uint64_t cursor;	    /* c */
-	bool created;		    /* b */
-	uint64_t version;	    /* v */
-	uint64_t epoch;		    /* e */
-	struct qp_str session;	    /* s */
+	uint64_t notice;       /* rid 0 and OK: its kind, any number, and `options` */
+	uint64_t id;	       /* i */
+	uint64_t delivery;     /* d */
+	uint64_t count;	       /* k */
+	uint64_t cursor;       /* c */
+	bool created;	       /* b */
+	uint64_t version;      /* v */
+	uint64_t epoch;	       /* e */
+	struct qp_str session; /* s */
 	uint64_t qsize, unfinished; /* z */
 	int64_t maxsize;
 	struct qp_list results; /* R: an id, or a negated status */
@@ -147,8 +154,8 @@ void qp_request_encode(struct qp_out *out, const struct qp_request *request,
 /* Only the rid of a reply, which says what it answers; false when it is broken. */
 bool qp_reply_rid(const void *head, size_t len, uint64_t *ret_rid);
 
-/* Decodes the reply of a request of operation `op` (0: a frame about the connection,
- * which can only be a refusal). */
+/* Decodes the reply of a request of operation `op` (0: none), or what answers none: a
+ * refusal, or a notice. */
 bool qp_reply_decode(const void *head, size_t len, unsigned op, struct qp_reply *ret,
 		     struct qp_error *ret_error);
 
@@ -159,6 +166,10 @@ void qp_reply_encode(struct qp_out *out, enum qp_op op, const struct qp_reply *r
 /* Appends a refusal: [status, rid, text]. The text is cut at QP_MAX_TEXT bytes. */
 void qp_refusal_encode(struct qp_out *out, enum qp_status status, uint64_t rid,
 		       const char *text);
+
+/* Appends a notice: [0, 0, kind, options]. */
+void qp_notice_encode(struct qp_out *out, enum qp_notice kind,
+		      const struct qp_options *options);
 
 /* The next number, or item, of a decoded list. Call it at most `n` times. */
 uint64_t qp_list_next(struct qp_list *list);

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What is written down twice must agree: the table of options with manual and example
-# configuration, command lines with their manuals, operations and statuses with
-# PROTOCOL.md. Runs in the build folder; srcdir is where the sources are.
+# configuration, command lines with their manuals, operations, statuses and notices
+# with PROTOCOL.md. Runs in the build folder; srcdir is where the sources are.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -148,6 +148,7 @@ check_qbrokerd
 check_qbrokerctl
 check_protocol QP_STATUS status.def 3
 check_protocol QP_OP ops.def 4
+check_protocol QP_NOTICE notices.def 5
 check_protocol_options
 check_counters
 check_test_names

@@ -99,6 +99,19 @@ deliver_ok(struct conn *c, const struct qp_request *request)
 	deliver_fields(c, request, &reply);
 }
 
+void
+deliver_notice(struct session *session, enum qp_notice kind,
+	       const struct qp_options *options)
+{
+	struct conn *c = session->conn;
+
+	/* Nobody asked for it now, so nothing else bounds what gathers. */
+	if (!session->notices || !c || c->out.len > c->server->limits.output_high)
+		return;
+	qp_notice_encode(&c->out, kind, options);
+	conn_dirty(c);
+}
+
 /* --- bodies ---------------------------------------------------------------------- */
 
 static void

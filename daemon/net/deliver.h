@@ -28,6 +28,11 @@ void deliver_result(struct conn *c, uint64_t rid, enum qe_result result);
 void deliver_refusal(struct conn *c, uint64_t rid, enum qp_status status,
 		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* Says something that was not asked for, as far as the session wants notices and its
+ * connection takes them. */
+void deliver_notice(struct session *session, enum qp_notice kind,
+		    const struct qp_options *options);
+
 /* --- report.c: the rows of QUEUES and STATS -------------------------------------- */
 
 /* By enum qe_order. */

@@ -95,6 +95,8 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 void
 handle_ping(struct conn *c, struct qp_request *m, struct frame *f)
 {
+	if (QP_GIVEN(&m->options, notices))
+		c->session->notices = m->options.notices;
 	deliver_ok(c, m);
 }
 

@@ -59,6 +59,7 @@ session_new(struct conn *c, const struct qp_request *hello,
 		.conn = c,
 		.since_ns = server->now_ns,
 		.pid = QP_OPT(&hello->options, pid),
+		.notices = QP_OPT(&hello->options, notices),
 		.client_len = (uint8_t)client.len,
 	};
 	memcpy(session->client, client.p, client.len);

@@ -27,6 +27,7 @@ struct session {
 	int pidfd;	       /* of the process that connected, or -1 */
 	struct event died;
 	TAILQ_ENTRY(session) all; /* in server->sessions */
+	bool notices;		  /* it asked for them */
 	uint8_t client_len;
 	char client[]; /* the client's name, as HELLO said */
 };

@@ -101,6 +101,16 @@ fake_hang_up(struct fake *f, struct fake_conn *c, const struct fake_request *r)
 	fake_close(c);
 }
 
+void
+fake_notice(struct fake_conn *c, enum qp_notice kind, const struct qp_options *options)
+{
+	struct qp_out out;
+
+	qp_out_init(&out);
+	qp_notice_encode(&out, kind, options);
+	write_out(c, &out);
+}
+
 static void
 answer_hello(struct fake_conn *c, const struct fake_request *r)
 {

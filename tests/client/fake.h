@@ -92,6 +92,8 @@ fake_handler fake_ignore, fake_hang_up;
 
 void fake_reply(struct fake_conn *c, enum qp_op op, const struct qp_reply *reply,
 		const void *body, size_t len);
+void fake_notice(struct fake_conn *c, enum qp_notice kind,
+		 const struct qp_options *options);
 void fake_refuse(struct fake_conn *c, enum qp_status status, uint64_t rid,
 		 const char *text);
 void fake_write(struct fake_conn *c, const void *bytes, size_t len);

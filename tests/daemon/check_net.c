@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/net/deliver.h"
 #include "daemon/net/server.h"
 
 #define MAX_TURNS 20000
@@ -750,6 +751,48 @@ START_TEST(batches_are_split_and_joined)
 }
 END_TEST
 
+/* Says something by itself to the only session. */
+static void
+notice(uint64_t left_ms)
+{
+	struct qp_options options = {0};
+
+	QP_GIVE(&options, left_ms, left_ms);
+	deliver_notice(TAILQ_FIRST(&server->sessions), QP_NOTICE_LEASE_ENDING,
+		       &options);
+}
+
+START_TEST(notices_go_to_who_asked_and_reads)
+{
+	struct client *c = client_new();
+	struct qp_request ping = {.op = QP_OP_PING, .rid = 2};
+	struct answer a;
+
+	notice(1);
+	QP_GIVE(&ping.options, notices, 1);
+	ask(c, &ping, "", 0);
+	expect(c, QP_OP_PING, 2, QP_OK);
+	notice(2);
+	answer(c, 0, &a);
+	ck_assert_uint_eq(a.reply.notice, QP_NOTICE_LEASE_ENDING);
+	ck_assert_uint_eq(a.reply.options.left_ms, 2);
+	server->limits.output_high = 100;
+	for (uint64_t i = 0; i < 1000; i++)
+		notice(i);
+	ck_assert_uint_lt(server->dirty.tqh_first->out.len, 200);
+	turn(); /* a reader that has stopped would miss them */
+	ping.options.notices = 0;
+	ask(c, &ping, "", 0);
+	for (uint64_t i = 0; answer(c, QP_OP_PING, &a), a.reply.rid == 0; i++)
+		ck_assert_uint_eq(a.reply.options.left_ms, i);
+	notice(3);
+	ping.options.present = 0;
+	ask(c, &ping, "", 0);
+	expect(c, QP_OP_PING, 2, QP_OK);
+	client_end(c);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -779,6 +822,7 @@ main(void)
 	tcase_add_test(t, a_connection_too_many_is_told_so);
 	tcase_add_test(t, stopping_is_said_to_everybody);
 	tcase_add_test(t, batches_are_split_and_joined);
+	tcase_add_test(t, notices_go_to_who_asked_and_reads);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -23,6 +23,7 @@ static void
 same_reply(const struct qp_reply *a, const struct qp_reply *b)
 {
 	FUZZ_CHECK(a->rid == b->rid && a->status == b->status);
+	FUZZ_CHECK(a->notice == b->notice);
 	FUZZ_CHECK(a->id == b->id && a->delivery == b->delivery);
 	FUZZ_CHECK(a->count == b->count && a->cursor == b->cursor);
 	FUZZ_CHECK(a->created == b->created && a->version == b->version);
@@ -42,6 +43,10 @@ encode(struct qp_out *out, unsigned op, struct qp_reply *m)
 	struct qp_item rows[QP_MAX_BATCH_ITEMS];
 	struct qp_list items = m->items;
 
+	if (m->rid == 0) {
+		qp_notice_encode(out, (enum qp_notice)m->notice, &m->options);
+		return;
+	}
 	m->results.numbers = flat_numbers(m->results, results);
 	m->stale.numbers = flat_numbers(m->stale, stale);
 	for (uint32_t i = 0; i < items.n; i++)

@@ -459,6 +459,35 @@ START_TEST(refusals_carry_their_text_cut_to_its_bound)
 }
 END_TEST
 
+START_TEST(notices_are_written_and_read_as_the_protocol_says)
+{
+	static const char head[] = "\x94\x00\x00\x01\x84\xa2"
+				   "id\x2a\xa8"
+				   "delivery\x03\xa5"
+				   "queue\xa4jobs\xa7"
+				   "left_ms\xcd\x03\xe8";
+	struct qp_reply m = decode_reply((enum qp_op)0, HEAD(head));
+	struct qp_error e;
+	struct qp_out out;
+
+	ck_assert_uint_eq(m.status, QP_OK);
+	ck_assert_uint_eq(m.notice, QP_NOTICE_LEASE_ENDING);
+	ck_assert_uint_eq(m.options.id, 42);
+	ck_assert_uint_eq(m.options.delivery, 3);
+	ck_assert_uint_eq(m.options.left_ms, 1000);
+	qp_out_init(&out);
+	qp_notice_encode(&out, QP_NOTICE_LEASE_ENDING, &m.options);
+	expect_frame(&out, HEAD(head), 0);
+	m.options.present = 0;
+	qp_notice_encode(&out, (enum qp_notice)7, &m.options);
+	expect_frame(&out, HEAD("\x94\x00\x00\x07\x80"), 0);
+	ck_assert(!qp_reply_decode(HEAD("\x93\x00\x00\x01"), 0, &m, &e));
+	ck_assert(!qp_reply_decode(HEAD("\x94\x00\x00\x00\x80"), 0, &m, &e));
+	ck_assert(!qp_reply_decode(HEAD("\x94\x00\x00\x01\x90"), 0, &m, &e));
+	ck_assert(!qp_reply_decode(HEAD("\x94\x00\x05\x01\x80"), 0, &m, &e));
+}
+END_TEST
+
 START_TEST(broken_replies_are_refused)
 {
 	struct qp_reply m;
@@ -525,6 +554,7 @@ main(void)
 	tcase_add_test(t, replies_are_written_and_read_as_the_protocol_says);
 	tcase_add_test(t, lists_in_replies_are_written_and_read);
 	tcase_add_test(t, refusals_carry_their_text_cut_to_its_bound);
+	tcase_add_test(t, notices_are_written_and_read_as_the_protocol_says);
 	tcase_add_test(t, broken_replies_are_refused);
 	tcase_add_test(t, names_are_utf8_without_control_characters);
 	suite_add_tcase(s, t);
