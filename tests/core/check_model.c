@@ -170,7 +170,7 @@ end(void)
 START_TEST(random_operations_do_what_the_model_does)
 {
 	uint64_t seed = from_environment("QB_SEED", 1);
-	uint64_t steps = from_environment("QB_STEPS", 1000000);
+	uint64_t steps = from_environment("QB_STEPS", 3000000);
 
 	printf("QB_SEED=%" PRIu64 " QB_STEPS=%" PRIu64 "\n", seed, steps);
 	for (uint64_t done = 0; done < steps; done += RUN_STEPS) {
