@@ -139,6 +139,51 @@ START_TEST(a_waiting_consumer_gets_the_item_of_the_killed_one_at_once)
 }
 END_TEST
 
+/* Sends the ack of its item, or with `arg` all of it but one byte, and reads no answer. */
+static void
+ack_and_wait(int line, void *arg)
+{
+	struct bytes b = {NULL, 0, 0};
+	struct qp_request ack = {.op = QP_OP_ACK, .rid = 100};
+	struct taken item;
+	struct wire w;
+
+	wire_open(&w, d.address);
+	item = wire_take_text(&w, "q", "work");
+	ack.id = item.id;
+	ack.delivery = item.delivery;
+	ack.epoch = w.epoch;
+	bytes_request(&b, ack, NULL, 0);
+	wire_write(&w, b.p, arg ? b.len - 1 : b.len);
+	line_say(line, 'a');
+	line_hear(line);
+}
+
+START_TEST(a_consumer_killed_while_acking_has_finished_its_item_or_not)
+{
+	struct child dead;
+	struct wire w;
+
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	wire_put_text(&w, "q", "work");
+	child_start(&dead, ack_and_wait, &d);
+	ck_assert_int_eq(line_hear(dead.line), 'a');
+	child_kill(&dead);
+	wait_for_queue(&w, "q", "ready", 1); /* the ack had not arrived */
+	child_start(&dead, ack_and_wait, NULL);
+	ck_assert_int_eq(line_hear(dead.line), 'a');
+	wait_for_queue(&w, "q", "finished", 1); /* it has arrived */
+	child_kill(&dead);
+	wait_for_broker(&w, "sessions", 1);
+	ck_assert_int_eq(queue_number(&w, "q", "unfinished"), 0);
+	ck_assert_int_eq(queue_number(&w, "q", "crashed"), 1);
+	check_conservation(&w, "q");
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
 START_TEST(the_old_tag_of_an_item_that_came_back_is_stale)
 {
 	struct wire w, other;
@@ -209,6 +254,7 @@ END_TEST
 RUN_TESTS("crash_consumer", an_item_whose_reply_is_half_written_comes_back_to_its_place,
 	  items_of_a_consumer_killed_at_work_come_back_in_their_order,
 	  a_waiting_consumer_gets_the_item_of_the_killed_one_at_once,
+	  a_consumer_killed_while_acking_has_finished_its_item_or_not,
 	  the_old_tag_of_an_item_that_came_back_is_stale,
 	  nobody_finishes_or_releases_the_item_of_another_session,
 	  an_end_in_order_counts_no_crash)

@@ -38,7 +38,7 @@ block_in_put(int line, void *arg)
 
 	(void)arg;
 	wire_open(&w, d.address);
-	wire_send(&w, m, "ghost", 5);
+	wire_send(&w, m, "item", 4);
 	line_hear(line);
 }
 
@@ -210,8 +210,27 @@ START_TEST(what_was_confirmed_stays_when_its_producer_is_killed)
 }
 END_TEST
 
+START_TEST(what_was_accepted_stays_when_its_producer_dies_before_the_reply)
+{
+	struct child dead;
+	struct wire w;
+
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	child_start(&dead, block_in_put, NULL); /* it never reads the reply */
+	wait_for_queue(&w, "q", "accepted", 1);
+	child_kill(&dead);
+	wait_for_broker(&w, "sessions", 1);
+	wire_take_text(&w, "q", "item");
+	expect_empty(&w, "q");
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
 RUN_TESTS("crash_producer", a_living_producer_behind_the_killed_one_is_served,
 	  of_a_batch_whose_producer_was_killed_only_the_accepted_items_stay,
 	  of_an_atomic_batch_whose_producer_was_killed_nothing_stays,
 	  half_a_body_of_a_killed_producer_is_not_accepted_and_its_memory_comes_back,
-	  what_was_confirmed_stays_when_its_producer_is_killed)
+	  what_was_confirmed_stays_when_its_producer_is_killed,
+	  what_was_accepted_stays_when_its_producer_dies_before_the_reply)
