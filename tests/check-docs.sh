@@ -141,6 +141,12 @@ check_test_names() {
 			esac
 		done
 	done <"$work/named"
+	grep -oE '`(core|proto|client|daemon|system|fuzz)/[a-z/_-]+(\.sh)?[`:]' "$srcdir/tests/README.md" |
+		tr -d '`:' | sort -u >"$work/files"
+	while read -r file; do
+		[ -e "$srcdir/tests/$file" ] || [ -e "$srcdir/tests/$file.c" ] ||
+			wrong "tests/README.md: there is no $file"
+	done <"$work/files"
 }
 
 check_options
