@@ -53,6 +53,7 @@ server_limits(const struct config *c)
 		.memory_limit = c->memory_limit,
 		.hello_timeout_ms = c->hello_timeout_ms,
 		.frame_timeout_ms = c->frame_timeout_ms,
+		.resume_grace_ms = c->resume_grace_ms,
 		.output_high = c->output_high,
 		.output_low = c->output_low,
 	};

@@ -53,6 +53,7 @@ struct config {
 	uint64_t max_bytes;
 	uint64_t hello_timeout_ms;
 	uint64_t frame_timeout_ms;
+	uint64_t resume_grace_ms;
 	uint64_t output_high;
 	uint64_t output_low;
 	enum log_level log_level;

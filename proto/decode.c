@@ -27,6 +27,7 @@ static const struct {
 	{'g', "tags", "a flat array of 1 to 1000 pairs of id and delivery"},
 	{'r', "target", "an integer from 1 to 2^63-1"},
 	{'c', "cursor", "an integer from 0 to 2^63-1"},
+	{'N', "last", "an integer from 0 to 2^63-1"},
 };
 
 /* --- arguments and fields -------------------------------------------------------- */
@@ -103,6 +104,7 @@ read_argument(struct qp_reader *in, char letter, struct qp_request *m)
 	case 'r': return read_within(in, 1, INT64_MAX, &m->target);
 	case 'c': return read_within(in, 0, INT64_MAX, &m->cursor);
 	case 'v': return read_within(in, 1, QP_MAX_COUNT, &m->version);
+	case 'N': return read_within(in, 0, INT64_MAX, &m->last);
 	case 's': return read_session(in, &m->session);
 	case 'Q': return qp_read_if_nil(in) || read_queue(in, &m->queue);
 	default: return false; /* a letter that ops.def does not have */
@@ -225,7 +227,8 @@ decode_request(struct qp_reader *in, struct qp_request *ret, struct qp_error *e)
 	if (in->failed || n < 2)
 		return qp_refuse(e, QP_MALFORMED,
 				 "a head is an array that begins with op and rid");
-	if (rid > INT64_MAX || (rid == 0 && op != QP_OP_ACK && op != QP_OP_ACK_MANY))
+	if (rid > INT64_MAX || (rid == 0 && op != QP_OP_ACK && op != QP_OP_ACK_MANY &&
+				op != QP_OP_CONFIRM))
 		return qp_refuse(e, QP_MALFORMED,
 				 "rid %" PRIu64 " is not from 1 to 2^63-1", rid);
 	e->rid = ret->rid = rid;

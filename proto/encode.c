@@ -144,6 +144,7 @@ pack_argument(struct head *h, char letter, const struct qp_request *m)
 	case 'r': pack_uint64(h, m->target); break;
 	case 'c': pack_uint64(h, m->cursor); break;
 	case 'v': pack_uint64(h, m->version); break;
+	case 'N': pack_uint64(h, m->last); break;
 	case 's': pack_session(h, m->session); break;
 	case 'l': pack_list(h, &m->lengths); break;
 	case 'g': pack_list(h, &m->tags); break;
@@ -322,6 +323,39 @@ qp_notice_encode(struct qp_out *out, enum qp_notice kind,
 	pack_uint64(&h, kind);
 	pack_map_of(&h, options);
 	head_end(&h, 0);
+}
+
+/* --- answers as a number --------------------------------------------------------- */
+
+bool
+qp_reply_value(enum qp_op op, const struct qp_reply *reply, uint64_t *ret)
+{
+	const char *fields = op_row(op)->fields;
+
+	*ret = 0;
+	if (!fields[0])
+		return true;
+	switch (fields[1] ? 0 : fields[0]) {
+	case 'i': *ret = reply->id; return true;
+	case 'k': *ret = reply->count; return true;
+	case 'b': *ret = reply->created; return true;
+	default: return false;
+	}
+}
+
+bool
+qp_reply_set_value(enum qp_op op, struct qp_reply *reply, uint64_t value)
+{
+	const char *fields = op_row(op)->fields;
+
+	if (!fields[0])
+		return true;
+	switch (fields[1] ? 0 : fields[0]) {
+	case 'i': reply->id = value; return true;
+	case 'k': reply->count = value; return true;
+	case 'b': reply->created = value != 0; return true;
+	default: return false;
+	}
 }
 
 /* --- rows ------------------------------------------------------------------------ */

@@ -105,6 +105,7 @@ struct qp_request {
 	uint64_t target;	/* r */
 	uint64_t cursor;	/* c */
 	uint64_t version;	/* v */
+	uint64_t last;		/* N */
 	struct qp_str session;	/* s: 16 bytes */
 	struct qp_list lengths; /* l */
 	struct qp_list tags;	/* g: flat; n counts numbers, two for a tag */
@@ -175,6 +176,11 @@ void qp_notice_encode(struct qp_out *out, enum qp_notice kind,
 uint64_t qp_list_next(struct qp_list *list);
 int64_t qp_list_next_signed(struct qp_list *list);
 struct qp_item qp_item_next(struct qp_list *items);
+
+/* An answer in one number. Of an operation that has one field at most, an integer or a bool, the
+ * whole of it; of others nothing that they could be answered from: false. */
+bool qp_reply_value(enum qp_op op, const struct qp_reply *reply, uint64_t *ret);
+bool qp_reply_set_value(enum qp_op op, struct qp_reply *reply, uint64_t value);
 
 /* Whether these bytes are a queue's name: 1 to 255 bytes of UTF-8 without control
  * characters. */

@@ -176,6 +176,9 @@ enum qe_end {
 void qe_session_end(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		    enum qe_end how);
 
+/* The session with this id that has not ended, or NULL. */
+struct qe_session *qe_session_find(const struct qe *e, const uint8_t id[16]);
+
 /* The client's link is lost, it may come back: its leases stay, its waiting requests are
  * dropped unanswered, so that nothing is given to, and nothing accepted from, a client that is not
  * there. It may ask again when it is back. Only a put of many, without `atomic`, of which some

@@ -52,6 +52,12 @@ qe_session_new(struct qe *e, uint64_t now_ns, const uint8_t id[16], void *owner,
 	return QE_OK;
 }
 
+struct qe_session *
+qe_session_find(const struct qe *e, const uint8_t id[16])
+{
+	return table_find(&e->ids, hash_id(e, id), match_id, id);
+}
+
 void *
 qe_session_owner(const struct qe_session *session)
 {

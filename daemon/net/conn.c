@@ -118,12 +118,22 @@ conn_free(struct conn *c)
 	free(c);
 }
 
-static void
-lose_session(struct conn *c)
+/* Whether it says nothing of the client but that its link is lost. */
+static bool
+is_loss(enum close_reason reason)
 {
-	if (c->session)
-		session_end(c->session, QE_END_LOST);
+	return reason == CLOSE_eof || reason == CLOSE_reset ||
+	       reason == CLOSE_frame_timeout || reason == CLOSE_no_memory;
+}
+
+static void
+lose_session(struct conn *c, enum close_reason reason)
+{
+	struct session *session = c->session;
+
 	c->session = NULL;
+	if (session)
+		session_lose(session, is_loss(reason));
 }
 
 static void
@@ -151,7 +161,7 @@ conn_close(struct conn *c, enum close_reason reason)
 		return;
 	log_event(reasons[reason].log ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "close",
 		  "conn=%u reason=%s", c->number, reasons[reason].name);
-	lose_session(c);
+	lose_session(c, reason);
 	not_dirty(c);
 	not_resting(c);
 	event_del(&c->readable);
@@ -171,7 +181,7 @@ conn_drain(struct conn *c, enum close_reason reason)
 {
 	if (c->state >= CONN_DRAINING)
 		return;
-	lose_session(c);
+	lose_session(c, reason);
 	input_free(c);
 	not_resting(c);
 	event_del(&c->readable);

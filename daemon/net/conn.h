@@ -66,7 +66,7 @@ struct conn {
 /* Takes over a connected descriptor. NULL: no memory; the descriptor has been closed. */
 struct conn *conn_new(struct server *server, int fd);
 
-/* The one door out: ends the session as lost unless it has ended, closes the descriptor, counts and logs the
+/* The one door out: the session, unless it has ended, is lost; closes the descriptor, counts and logs the
  * reason. The memory goes at the end of the loop turn. Does nothing the second time. */
 void conn_close(struct conn *c, enum close_reason reason);
 

@@ -53,16 +53,136 @@ static const struct {
 	[QE_UNDECIDED] = {QP_OK, NULL}, /* never told */
 };
 
-void
-deliver_result(struct conn *c, uint64_t rid, enum qe_result result)
+/* --- what is remembered ---------------------------------------------------------- */
+
+static void
+remember(struct conn *c, const struct record *answer)
+{
+	struct session *session = c->session;
+
+	if (session && session->resumes)
+		answers_add(&session->answers, c->server->engine, answer);
+}
+
+static void
+remember_refusal(struct conn *c, uint64_t rid, enum qp_status status)
+{
+	remember(c, &(struct record){.rid = rid,
+				     .op = ANSWER_ANY_OP,
+				     .status = (uint8_t)status});
+}
+
+/* An array for a list of the memory's own; what there is no memory for is lost. */
+static void *
+new_list(struct session *session, size_t n, size_t size)
+{
+	void *list = calloc(n, size);
+
+	if (!list)
+		answers_lose(&session->answers, session->server->engine);
+	return list;
+}
+
+static void
+remember_fields(struct conn *c, enum qp_op op, const struct qp_reply *reply)
+{
+	struct record answer = {.rid = reply->rid, .op = (uint8_t)op};
+	struct session *session = c->session;
+
+	if (!session || !session->resumes || op == QP_OP_HELLO)
+		return;
+	if (op == QP_OP_ACK_MANY) {
+		answer.n = (uint16_t)reply->stale.n;
+		if (answer.n > 0 &&
+		    !(answer.stale = new_list(session, answer.n, sizeof(int64_t))))
+			return;
+		for (unsigned i = 0; i < answer.n; i++)
+			answer.stale[i] = reply->stale.numbers[i];
+	} else if (!qp_reply_value(op, reply, &answer.value)) {
+		return;
+	}
+	remember(c, &answer);
+}
+
+static void
+remember_items(struct session *session, uint64_t rid, const struct qe_reply *reply)
+{
+	struct record answer = {
+		.rid = rid, .op = QP_OP_GET_MANY, .n = (uint16_t)reply->n};
+
+	answer.leases = new_list(session, reply->n, sizeof(struct lease));
+	if (!answer.leases)
+		return;
+	for (unsigned i = 0; i < reply->n; i++) {
+		struct qe_item *item = qe_reply_item(reply, i);
+
+		answer.leases[i] =
+			(struct lease){qe_item_id(item), qe_item_deliveries(item)};
+	}
+	answers_add(&session->answers, session->server->engine, &answer);
+}
+
+static void
+remember_put(struct session *session, uint64_t rid, struct qe_reply *reply)
+{
+	struct record answer = {.rid = rid, .op = QP_OP_PUT, .value = reply->id};
+
+	if (reply->many) {
+		answer.op = QP_OP_PUT_MANY;
+		answer.n = (uint16_t)reply->n;
+		if (reply->results[reply->n - 1] == -QE_UNDECIDED)
+			answer.status = ANSWER_BEGUN;
+		answer.results = reply->results;
+		reply->results = NULL;
+		reply->n = 0;
+	}
+	answers_add(&session->answers, session->server->engine, &answer);
+}
+
+/* The results of a put of many are taken over. */
+static void
+remember_reply(struct session *session, uint64_t rid, struct qe_reply *reply)
+{
+	struct record answer = {.rid = rid, .op = ANSWER_ANY_OP};
+
+	if (reply->result == QE_OK && reply->request == QE_REQUEST_PUT) {
+		remember_put(session, rid, reply);
+		return;
+	}
+	if (reply->result == QE_OK && reply->request == QE_REQUEST_GET && reply->many) {
+		remember_items(session, rid, reply);
+		return;
+	}
+	answer.status = (uint8_t)results[reply->result].status;
+	if (reply->result == QE_OK && reply->request == QE_REQUEST_GET) {
+		answer.op = QP_OP_GET;
+		answer.value = qe_item_id(reply->item);
+		answer.delivery = qe_item_deliveries(reply->item);
+	} else if (reply->result == QE_OK) {
+		answer.op = QP_OP_JOIN;
+	}
+	answers_add(&session->answers, session->server->engine, &answer);
+}
+
+/* --- refusals and fields --------------------------------------------------------- */
+
+static void
+refuse(struct conn *c, uint64_t rid, enum qe_result result)
 {
 	enum qp_status status = results[result].status;
 	const char *text = results[result].text;
 
-	if (rid == 0)
-		return;
 	qp_refusal_encode(&c->out, status, rid, text ? text : qp_status_text(status));
 	conn_dirty(c);
+}
+
+void
+deliver_result(struct conn *c, uint64_t rid, enum qe_result result)
+{
+	if (rid == 0)
+		return;
+	refuse(c, rid, result);
+	remember_refusal(c, rid, results[result].status);
 }
 
 void
@@ -79,6 +199,14 @@ deliver_refusal(struct conn *c, uint64_t rid, enum qp_status status, const char 
 	va_end(ap);
 	qp_refusal_encode(&c->out, status, rid, text);
 	conn_dirty(c);
+	remember_refusal(c, rid, status);
+}
+
+static void
+append_fields(struct conn *c, enum qp_op op, const struct qp_reply *reply)
+{
+	qp_reply_encode(&c->out, op, reply, 0);
+	conn_dirty(c);
 }
 
 void
@@ -87,7 +215,19 @@ deliver_fields(struct conn *c, const struct qp_request *request, struct qp_reply
 	if (request->rid == 0)
 		return;
 	reply->rid = request->rid;
-	qp_reply_encode(&c->out, request->op, reply, 0);
+	append_fields(c, request->op, reply);
+	remember_fields(c, request->op, reply);
+}
+
+void
+deliver_again(struct conn *c, const struct qp_request *request, struct qp_reply *reply)
+{
+	reply->rid = request->rid;
+	if (reply->status == QP_OK)
+		append_fields(c, request->op, reply);
+	else
+		qp_refusal_encode(&c->out, reply->status, reply->rid,
+				  qp_status_text(reply->status));
 	conn_dirty(c);
 }
 
@@ -160,8 +300,8 @@ deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
 }
 
 /* Not inlined: its array would make the stack frame of every reply large. */
-static __attribute__((noinline)) void
-append_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
+__attribute__((noinline)) void
+deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 {
 	struct qp_item rows[QP_MAX_BATCH_ITEMS];
 	struct qp_reply m = {.rid = rid, .items = {.n = reply->n}, .item_rows = rows};
@@ -188,6 +328,20 @@ append_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 
 /* --- replies --------------------------------------------------------------------- */
 
+/* The engine's results become the wire's statuses in place, unless they are to be gone on
+ * with. */
+static void
+results_to_wire(struct qe_reply *reply)
+{
+	if (reply->result != QE_OK || !reply->results ||
+	    reply->results[reply->n - 1] == -QE_UNDECIDED)
+		return;
+	for (unsigned i = 0; i < reply->n; i++)
+		if (reply->results[i] < 0)
+			reply->results[i] =
+				-(int64_t)results[-reply->results[i]].status;
+}
+
 static void
 append_put(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 {
@@ -198,11 +352,6 @@ append_put(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 		conn_dirty(c);
 		return;
 	}
-	/* The engine's results become the wire's statuses in place. */
-	for (unsigned i = 0; i < reply->n; i++)
-		if (reply->results[i] < 0)
-			reply->results[i] =
-				-(int64_t)results[-reply->results[i]].status;
 	m.results = (struct qp_list){.n = reply->n, .numbers = reply->results};
 	qp_reply_encode(&c->out, QP_OP_PUT_MANY, &m, 0);
 	conn_dirty(c);
@@ -211,19 +360,32 @@ append_put(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 void
 deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply)
 {
-	struct qp_request join = {.op = QP_OP_JOIN, .rid = rid};
+	struct qp_reply join = {.rid = rid};
 
+	if (reply->many)
+		results_to_wire(reply);
 	if (reply->result != QE_OK)
-		deliver_result(c, rid, reply->result);
+		refuse(c, rid, reply->result);
 	else if (reply->request == QE_REQUEST_JOIN)
-		deliver_ok(c, &join);
+		append_fields(c, QP_OP_JOIN, &join);
 	else if (reply->request == QE_REQUEST_PUT)
 		append_put(c, rid, reply);
 	else if (reply->many)
-		append_items(c, rid, reply);
+		deliver_items(c, rid, reply);
 	else
 		append_item(c, QP_OP_GET, rid, qe_reply_item(reply, 0));
+	if (c->session->resumes)
+		remember_reply(c->session, rid, reply);
 	qe_reply_done(c->server->engine, reply);
+}
+
+/* For a client that is not there now. */
+static void
+keep_reply(struct session *session, struct qe_reply *reply)
+{
+	results_to_wire(reply);
+	remember_reply(session, reply->rid, reply);
+	qe_reply_done(session->server->engine, reply);
 }
 
 void
@@ -234,6 +396,9 @@ deliver_finished(struct server *s)
 
 	while (qe_next_reply(s->engine, &reply)) {
 		session = qe_session_owner(reply.session);
-		deliver_reply(session->conn, reply.rid, &reply);
+		if (session->conn)
+			deliver_reply(session->conn, reply.rid, &reply);
+		else
+			keep_reply(session, &reply);
 	}
 }

@@ -9,7 +9,8 @@
  * engine. */
 void deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply);
 
-/* Answers everything in the engine that waited and is finished. */
+/* Answers everything in the engine that waited and is finished; to a session without a connection
+ * it is only remembered. */
 void deliver_finished(struct server *s);
 
 /* Answers a request of `op` with the fields in `reply`; its rid is set. */
@@ -19,7 +20,14 @@ void deliver_fields(struct conn *c, const struct qp_request *request,
 /* Answers with success and no fields. */
 void deliver_ok(struct conn *c, const struct qp_request *request);
 
-/* Answers with one item, as GET and PEEK do. Takes over the reference. */
+/* Answers as before: as deliver_fields(), or with a status, but it is not remembered here. */
+void deliver_again(struct conn *c, const struct qp_request *request,
+		   struct qp_reply *reply);
+
+/* Answers a get of many, likewise. What the reply holds stays the caller's. */
+void deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply);
+
+/* Answers with one item, as GET and PEEK do, likewise. Takes over the reference. */
 void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item);
 
 /* Answers with a refusal: the engine's result, or a status and a sentence of its own.

@@ -65,12 +65,13 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 				 .session = m->session};
 	char quoted[128];
 	enum qe_result result;
+	bool resumed;
 
 	if (c->state != CONN_HELLO) {
 		deliver_refusal(c, m->rid, QP_BAD_STATE, "HELLO was said already");
 		return;
 	}
-	result = session_new(c, m, &c->session);
+	result = session_hello(c, m, &resumed);
 	if (result == QE_INVALID) {
 		deliver_refusal(c, m->rid, QP_INVALID, "a session with this id exists");
 		return;
@@ -80,8 +81,9 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 		return;
 	}
 	c->state = CONN_OPEN;
-	log_event(LOG_LEVEL_DEBUG, "hello", "conn=%u pid=%" PRIu64 " client=%s",
-		  c->number, c->session->pid,
+	log_event(LOG_LEVEL_DEBUG, "hello",
+		  "conn=%u pid=%" PRIu64 " resumed=%d client=%s", c->number,
+		  c->session->pid, resumed,
 		  log_quote(quoted, sizeof(quoted), c->session->client,
 			    c->session->client_len));
 	QP_GIVE(&reply.options, server, ((struct qp_str){server, sizeof(server) - 1}));
@@ -89,6 +91,8 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 	QP_GIVE(&reply.options, max_head, QP_MAX_HEAD);
 	QP_GIVE(&reply.options, max_batch_items, QP_MAX_BATCH_ITEMS);
 	QP_GIVE(&reply.options, max_batch_bytes, QP_MAX_BATCH_BYTES);
+	if (resumed)
+		QP_GIVE(&reply.options, resumed, 1);
 	deliver_fields(c, m, &reply);
 }
 
@@ -109,18 +113,26 @@ handle_close(struct conn *c, struct qp_request *m, struct frame *f)
 	conn_drain(c, CLOSE_bye);
 }
 
+void
+handle_confirm(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	answers_confirm(&c->session->answers, c->server->engine, m->last);
+	deliver_ok(c, m);
+}
+
 static handler *const handlers[] = {
-	[QP_OP_HELLO] = handle_hello,	      [QP_OP_PING] = handle_ping,
-	[QP_OP_CLOSE] = handle_close,	      [QP_OP_PUT] = handle_put,
-	[QP_OP_PUT_MANY] = handle_put_many,   [QP_OP_GET] = handle_get,
-	[QP_OP_GET_MANY] = handle_get_many,   [QP_OP_ACK] = handle_ack,
-	[QP_OP_TASK_DONE] = handle_task_done, [QP_OP_ACK_MANY] = handle_ack_many,
-	[QP_OP_RELEASE] = handle_release,     [QP_OP_JOIN] = handle_join,
-	[QP_OP_CANCEL] = handle_cancel,	      [QP_OP_PEEK] = handle_peek,
-	[QP_OP_SIZE] = handle_size,	      [QP_OP_DECLARE] = handle_declare,
-	[QP_OP_DELETE] = handle_delete,	      [QP_OP_PURGE] = handle_purge,
-	[QP_OP_SHUTDOWN] = handle_shutdown,   [QP_OP_REOPEN] = handle_reopen,
-	[QP_OP_QUEUES] = handle_queues,	      [QP_OP_STATS] = handle_stats,
+	[QP_OP_CONFIRM] = handle_confirm,   [QP_OP_HELLO] = handle_hello,
+	[QP_OP_PING] = handle_ping,	    [QP_OP_CLOSE] = handle_close,
+	[QP_OP_PUT] = handle_put,	    [QP_OP_PUT_MANY] = handle_put_many,
+	[QP_OP_GET] = handle_get,	    [QP_OP_GET_MANY] = handle_get_many,
+	[QP_OP_ACK] = handle_ack,	    [QP_OP_TASK_DONE] = handle_task_done,
+	[QP_OP_ACK_MANY] = handle_ack_many, [QP_OP_RELEASE] = handle_release,
+	[QP_OP_JOIN] = handle_join,	    [QP_OP_CANCEL] = handle_cancel,
+	[QP_OP_PEEK] = handle_peek,	    [QP_OP_SIZE] = handle_size,
+	[QP_OP_DECLARE] = handle_declare,   [QP_OP_DELETE] = handle_delete,
+	[QP_OP_PURGE] = handle_purge,	    [QP_OP_SHUTDOWN] = handle_shutdown,
+	[QP_OP_REOPEN] = handle_reopen,	    [QP_OP_QUEUES] = handle_queues,
+	[QP_OP_STATS] = handle_stats,
 };
 
 /* --- frames ---------------------------------------------------------------------- */
@@ -178,7 +190,8 @@ dispatch_frame(struct conn *c, struct frame *f)
 {
 	struct qp_request m;
 
-	if (admit(c, f->head, (struct qp_frame){f->head_len, f->body_len}, &m))
+	if (admit(c, f->head, (struct qp_frame){f->head_len, f->body_len}, &m) &&
+	    !(c->session && c->session->answers.n_old && replay(c, &m)))
 		handlers[m.op](c, &m, f);
 	if (f->item)
 		qe_item_unref(c->server->engine, f->item);

@@ -122,34 +122,90 @@ lengths_fit(struct conn *c, const struct qp_request *m, uint32_t body_len)
 	return false;
 }
 
+/* Makes the items of a batch, those from `first` on. Not QE_OK: none is left. */
+static enum qe_result
+make_items(struct conn *c, struct qp_list lengths, const uint8_t *body, unsigned first,
+	   const struct description *d, struct qe_item **items)
+{
+	struct qe *e = c->server->engine;
+	enum qe_result result;
+
+	for (uint32_t i = 0; i < lengths.n; i++) {
+		size_t len = qp_list_next(&lengths);
+
+		body += len;
+		if (i < first)
+			continue;
+		result = qe_item_new(e, len, &items[i]);
+		if (result == QE_OK) {
+			memcpy(qe_item_body(items[i]), body - len, len);
+			result = describe(c, items[i], d);
+			if (result != QE_OK)
+				qe_item_unref(e, items[i]);
+		}
+		if (result == QE_OK)
+			continue;
+		while (i > first)
+			qe_item_unref(e, items[--i]);
+		return result;
+	}
+	return QE_OK;
+}
+
+/* Goes on with a put of many that had been accepted in part when the connection was lost. */
+static void
+put_rest(struct conn *c, const struct qp_request *m, const uint8_t *body,
+	 const struct description *d, struct record *begun)
+{
+	uint64_t now_ns = c->server->now_ns;
+	struct qe_item *items[QP_MAX_BATCH_ITEMS];
+	struct qe_reply reply = {.request = QE_REQUEST_PUT,
+				 .many = true,
+				 .n = begun->n,
+				 .results = begun->results};
+	struct qe_reply all;
+	unsigned first = 0;
+	enum qe_result result;
+
+	while (reply.results[first] != -QE_UNDECIDED)
+		first++;
+	result = make_items(c, m->lengths, body, first, d, items);
+	if (result == QE_OK) {
+		answer_reply(c, m,
+			     qe_put_rest(c->server->engine, now_ns, c->session->qe,
+					 m->rid, request_queue(m),
+					 request_deadline(now_ns, m->timeout_ms),
+					 &reply, items, &all),
+			     &all);
+		return;
+	}
+	for (; first < reply.n; first++)
+		reply.results[first] = -(int64_t)result;
+	deliver_reply(c, m->rid, &reply);
+}
+
 void
 handle_put_many(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	struct qe *e = c->server->engine;
 	const uint8_t *body = f->item ? qe_item_body(f->item) : f->body;
+	struct record begun = c->session->begun;
 	struct qe_item *items[QP_MAX_BATCH_ITEMS];
 	struct description d;
 	enum qe_result result;
 
-	if (!lengths_fit(c, m, f->body_len) || !read_description(c, m, &d))
+	c->session->begun.n = 0;
+	if (!lengths_fit(c, m, f->body_len) || !read_description(c, m, &d)) {
+		record_free_list(c->server->engine, &begun);
 		return;
-	for (uint32_t i = 0; i < m->lengths.n; i++) {
-		size_t len = qp_list_next(&m->lengths);
-
-		result = qe_item_new(e, len, &items[i]);
-		if (result == QE_OK) {
-			memcpy(qe_item_body(items[i]), body, len);
-			result = describe(c, items[i], &d);
-			if (result != QE_OK)
-				qe_item_unref(e, items[i]);
-		}
-		if (result != QE_OK) {
-			while (i > 0)
-				qe_item_unref(e, items[--i]);
-			deliver_result(c, m->rid, result);
-			return;
-		}
-		body += len;
 	}
-	put_items(c, m, items, m->lengths.n, true);
+	if (begun.n > 0 && begun.n == m->lengths.n) {
+		put_rest(c, m, body, &d, &begun);
+		return;
+	}
+	record_free_list(c->server->engine, &begun); /* it is another request */
+	result = make_items(c, m->lengths, body, 0, &d, items);
+	if (result == QE_OK)
+		put_items(c, m, items, m->lengths.n, true);
+	else
+		deliver_result(c, m->rid, result);
 }

@@ -9,11 +9,15 @@
  * has the body; a handler that keeps its item sets frame->item to NULL. */
 typedef void handler(struct conn *c, struct qp_request *m, struct frame *f);
 
-handler handle_hello, handle_ping, handle_close, handle_put, handle_put_many,
-	handle_get, handle_get_many, handle_join, handle_cancel, handle_ack,
-	handle_ack_many, handle_task_done, handle_release, handle_peek, handle_size,
-	handle_declare, handle_delete, handle_purge, handle_shutdown, handle_reopen,
-	handle_queues, handle_stats;
+handler handle_hello, handle_ping, handle_close, handle_confirm, handle_put,
+	handle_put_many, handle_get, handle_get_many, handle_join, handle_cancel,
+	handle_ack, handle_ack_many, handle_task_done, handle_release, handle_peek,
+	handle_size, handle_declare, handle_delete, handle_purge, handle_shutdown,
+	handle_reopen, handle_queues, handle_stats;
+
+/* Answers a request that is sent again, if there is something to answer from. false: it is to
+ * be carried out. (replay.c) */
+bool replay(struct conn *c, const struct qp_request *m);
 
 /* Arguments as the engine wants them. A timeout becomes a point in time: QE_NEVER for
  * ever, and for what is too far away. */

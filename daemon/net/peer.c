@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,6 +50,31 @@ pidfd_by_number(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0)
 		return -1;
 	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+}
+
+static bool
+same_boot(const char *boot, size_t len)
+{
+	char own[64];
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, own, sizeof(own));
+
+	if (fd >= 0)
+		close(fd);
+	if (n > 0 && own[n - 1] == '\n')
+		n--;
+	return n > 0 && (size_t)n == len && memcmp(own, boot, len) == 0;
+}
+
+int
+peer_pidfd_here(const char *boot, size_t boot_len, uint64_t pidns, uint64_t pid)
+{
+	struct stat own;
+
+	if (pid == 0 || pid > INT32_MAX || stat("/proc/self/ns/pid", &own) < 0 ||
+	    own.st_ino != pidns || !same_boot(boot, boot_len))
+		return -1;
+	return (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
 }
 
 int

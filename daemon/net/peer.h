@@ -4,6 +4,7 @@
 #define QBROKER_NET_PEER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct peer {
@@ -15,6 +16,11 @@ struct peer {
 
 /* Fills in what the kernel says of the process, or the host, that made the connection. */
 void peer_identify(int fd, struct peer *ret);
+
+/* The same for the process `pid` as a client over TCP calls itself, when it shows by its boot id
+ * and the inode of its namespace of processes that it means the same by it as this
+ * process. Else -1. */
+int peer_pidfd_here(const char *boot, size_t boot_len, uint64_t pidns, uint64_t pid);
 
 /* A descriptor that becomes readable when the process that made the connection ends (a
  * pidfd, close-on-exec), or -1: TCP, a process that cannot be seen from here, or no

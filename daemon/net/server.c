@@ -96,8 +96,10 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	TAILQ_INIT(&s->dirty);
 	TAILQ_INIT(&s->resting);
 	TAILQ_INIT(&s->sessions);
+	TAILQ_INIT(&s->lost);
 	evtimer_assign(&s->timer, base, timer_cb, s);
 	evtimer_assign(&s->sweep, base, sweep_cb, s);
+	evtimer_assign(&s->grace, base, session_grace_cb, s);
 	s->buffer = malloc(GATHER_MAX + READ_SHARE);
 	if (!s->buffer) {
 		free(s);
@@ -128,6 +130,8 @@ server_free(struct server *s)
 	while ((c = TAILQ_FIRST(&s->conns)))
 		conn_close(c, CLOSE_stopping);
 	free_closed(s);
+	session_end_all(s);
+	event_del(&s->grace);
 	event_del(&s->timer);
 	event_del(&s->sweep);
 	qe_free(s->engine);

@@ -31,6 +31,7 @@ struct server_limits {
 	uint64_t memory_limit; /* for STATS */
 	uint64_t hello_timeout_ms;
 	uint64_t frame_timeout_ms;
+	uint64_t resume_grace_ms;	 /* 0: no session outlives its connection */
 	uint64_t output_high, output_low; /* bytes */
 };
 
@@ -50,6 +51,9 @@ struct server {
 	uint64_t closed_by[N_CLOSE_REASONS];
 	struct conn_list conns, closed, dirty, resting;
 	struct session_list sessions; /* in the order of their HELLO */
+	struct session_list lost;     /* those without a connection, the longest first */
+	size_t n_lost;
+	struct event grace; /* when the first of these has waited long enough */
 	struct event timer; /* the engine's next deadline */
 	struct event sweep; /* looks for connections that do not go on */
 	uint64_t timer_ns;  /* what `timer` is set to; QE_NEVER: not set */

@@ -6,28 +6,29 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/log.h"
 #include "daemon/net/conn.h"
+#include "daemon/net/deliver.h"
 #include "daemon/net/server.h"
 
+#define GRACE_SHARE \
+	16 /* sessions that one turn ends, each with a share of its leases */
+
+/* --- the witness of its end ------------------------------------------------------ */
+
+/* Over a connection: what the process has sent is handled first, and the connection's close
+ * ends the session. */
 static void
 died_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *session = arg;
 
-	conn_died(session->conn);
-}
-
-/* The kernel tells of the end of the process to whoever holds its pidfd; from now on that
- * is the session. */
-static void
-take_witness(struct session *session, struct conn *c)
-{
-	session->pidfd = conn_yield_witness(c);
-	if (session->pidfd < 0)
-		return;
-	event_assign(&session->died, session->server->base, session->pidfd, EV_READ,
-		     died_cb, session);
-	event_add(&session->died, NULL);
+	session->server->now_ns = server_now_ns();
+	session->dead = true;
+	if (session->conn)
+		conn_died(session->conn);
+	else
+		session_end(session, QE_END_LOST);
 }
 
 static void
@@ -40,7 +41,111 @@ forget_witness(struct session *session)
 	session->pidfd = -1;
 }
 
-enum qe_result
+/* The kernel tells of the end of the process to whoever holds its pidfd; from now on that
+ * is the session. */
+static void
+take_witness(struct session *session, struct conn *c, const struct qp_request *hello)
+{
+	const struct qp_options *o = &hello->options;
+	int pidfd = conn_yield_witness(c);
+
+	if (pidfd < 0 && QP_GIVEN(o, boot) && QP_GIVEN(o, pidns) &&
+	    !session->peer.local)
+		pidfd = peer_pidfd_here(o->boot.p, o->boot.len, o->pidns, session->pid);
+	forget_witness(session);
+	session->pidfd = pidfd;
+	if (pidfd < 0)
+		return;
+	event_assign(&session->died, session->server->base, pidfd, EV_READ, died_cb,
+		     session);
+	event_add(&session->died, NULL);
+}
+
+/* --- while its connection is lost ------------------------------------------------ */
+
+static void
+set_grace(struct server *server)
+{
+	struct session *first = TAILQ_FIRST(&server->lost);
+	uint64_t end_ns, left_us = 0;
+	struct timeval wait;
+
+	if (!first)
+		return;
+	end_ns = first->lost_ns + server->limits.resume_grace_ms * 1000000;
+	if (end_ns > server->now_ns)
+		left_us = (end_ns - server->now_ns + 999) / 1000;
+	wait = (struct timeval){(time_t)(left_us / 1000000),
+				(suseconds_t)(left_us % 1000000)};
+	event_add(&server->grace, &wait);
+}
+
+void
+session_grace_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+	uint64_t grace_ns = server->limits.resume_grace_ms * 1000000;
+	struct session *session;
+
+	server->now_ns = server_now_ns();
+	for (int i = 0; i < GRACE_SHARE; i++) {
+		session = TAILQ_FIRST(&server->lost);
+		if (!session || server->now_ns - session->lost_ns < grace_ns)
+			break;
+		session_end(session, QE_END_LOST);
+	}
+	set_grace(server);
+}
+
+static void
+not_lost(struct session *session)
+{
+	if (session->conn)
+		return;
+	TAILQ_REMOVE(&session->server->lost, session, losses);
+	session->server->n_lost--;
+}
+
+/* Where the end of a process can be seen at the socket alone, its end of file must be it. */
+static bool
+may_come_back(const struct session *session)
+{
+	return session->resumes && !session->dead &&
+	       session->server->limits.resume_grace_ms > 0 &&
+	       (session->pidfd >= 0 || !session->peer.local);
+}
+
+static void
+detach(struct session *session)
+{
+	struct server *server = session->server;
+
+	qe_session_detach(server->engine, server->now_ns, session->qe);
+	session->conn = NULL;
+	session->lost_ns = server->now_ns;
+	TAILQ_INSERT_TAIL(&server->lost, session, losses);
+	server->n_lost++;
+}
+
+void
+session_lose(struct session *session, bool resumable)
+{
+	struct server *server = session->server;
+
+	if (!resumable || !may_come_back(session)) {
+		session_end(session, QE_END_LOST);
+		return;
+	}
+	detach(session);
+	if (server->n_lost > server->limits.max_connections)
+		session_end(TAILQ_FIRST(&server->lost), QE_END_LOST);
+	if (server->n_lost == 1)
+		set_grace(server);
+}
+
+/* --- begin and end --------------------------------------------------------------- */
+
+static enum qe_result
 session_new(struct conn *c, const struct qp_request *hello,
 	    struct session **ret_session)
 {
@@ -57,9 +162,11 @@ session_new(struct conn *c, const struct qp_request *hello,
 	*session = (struct session){
 		.server = server,
 		.conn = c,
+		.resumes = QP_OPT(&hello->options, resume),
 		.since_ns = server->now_ns,
 		.pid = QP_OPT(&hello->options, pid),
 		.notices = QP_OPT(&hello->options, notices),
+		.pidfd = -1,
 		.client_len = (uint8_t)client.len,
 	};
 	memcpy(session->client, client.p, client.len);
@@ -71,10 +178,55 @@ session_new(struct conn *c, const struct qp_request *hello,
 		return result;
 	}
 	peer_identify(c->fd, &session->peer);
-	take_witness(session, c);
+	take_witness(session, c, hello);
 	TAILQ_INSERT_TAIL(&server->sessions, session, all);
 	*ret_session = session;
 	return QE_OK;
+}
+
+/* Goes on over another connection; if the one before is still open it is closed, and what it had
+ * to say comes again. false: that is not possible any more, and the session has ended. */
+static bool
+session_resume(struct session *session, struct conn *c, const struct qp_request *hello)
+{
+	struct server *server = session->server;
+	struct conn *before = session->conn;
+
+	if (before) {
+		before->session = NULL;
+		detach(session);
+		conn_close(before, CLOSE_taken_over);
+	}
+	deliver_finished(server); /* what was its is to be remembered now */
+	if (!answers_resume(&session->answers, server->engine)) {
+		session_end(session, QE_END_LOST);
+		return false;
+	}
+	not_lost(session);
+	session->conn = c;
+	session->pid = QP_OPT(&hello->options, pid);
+	session->notices = QP_OPT(&hello->options, notices);
+	peer_identify(c->fd, &session->peer);
+	take_witness(session, c, hello);
+	return true;
+}
+
+enum qe_result
+session_hello(struct conn *c, const struct qp_request *hello, bool *ret_resumed)
+{
+	const uint8_t *id = (const uint8_t *)hello->session.p;
+	struct qe_session *qe = QP_OPT(&hello->options, resume)
+					? qe_session_find(c->server->engine, id)
+					: NULL;
+	struct session *session = qe ? qe_session_owner(qe) : NULL;
+	enum qe_result result = QE_OK;
+
+	*ret_resumed = session && session->resumes && session_resume(session, c, hello);
+	if (!*ret_resumed)
+		result = session_new(c, hello, &session);
+	if (result == QE_OK)
+		c->session = session;
+	return result;
 }
 
 void
@@ -82,8 +234,19 @@ session_end(struct session *session, enum qe_end how)
 {
 	struct server *server = session->server;
 
+	not_lost(session);
 	qe_session_end(server->engine, server->now_ns, session->qe, how);
 	forget_witness(session);
+	answers_done(&session->answers, server->engine);
 	TAILQ_REMOVE(&server->sessions, session, all);
 	free(session);
+}
+
+void
+session_end_all(struct server *server)
+{
+	struct session *session;
+
+	while ((session = TAILQ_FIRST(&server->sessions)))
+		session_end(session, QE_END_LOST);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * A session as the network side sees it: what the engine knows as its owner. It is apart from the
- * connection that it is used over, so that it can outlive it; here is who the client is, and
- * who watches over its process. */
+ * connection that it is used over, so that it can outlive it; here is who the client is, who
+ * watches over its process, what it was answered, and how long it may be without a
+ * connection. */
 #ifndef QBROKER_NET_SESSION_H
 #define QBROKER_NET_SESSION_H
 
@@ -11,6 +12,7 @@
 #include <sys/queue.h>
 
 #include "daemon/core/engine.h"
+#include "daemon/net/answers.h"
 #include "daemon/net/peer.h"
 #include "proto/message.h"
 
@@ -19,25 +21,40 @@ struct server;
 
 struct session {
 	struct server *server;
-	struct qe_session *qe; /* the engine's, whose owner this is */
-	struct conn *conn;     /* NULL while there is none */
-	uint64_t since_ns;     /* when it said HELLO */
-	uint64_t pid;	       /* as HELLO said; 0: it did not */
-	struct peer peer;      /* who connected, as the kernel knows it */
-	int pidfd;	       /* of the process that connected, or -1 */
+	struct qe_session *qe;	/* the engine's, whose owner this is */
+	struct conn *conn;	/* NULL while it is lost */
+	bool resumes;		/* its client sends again what was not answered */
+	bool dead;		/* its process has ended */
+	uint64_t lost_ns;	/* when the connection was lost */
+	struct answers answers; /* if it resumes */
+	struct record begun;	/* the put of many that is about to go on; n 0: none */
+	uint64_t since_ns;	/* when it said HELLO */
+	uint64_t pid;		/* as HELLO said; 0: it did not */
+	struct peer peer;	/* who connected, as the kernel knows it */
+	int pidfd;		/* of the process that connected, or -1 */
 	struct event died;
-	TAILQ_ENTRY(session) all; /* in server->sessions */
-	bool notices;		  /* it asked for them */
+	TAILQ_ENTRY(session) all;    /* in server->sessions */
+	TAILQ_ENTRY(session) losses; /* without a connection: in server->lost */
+	bool notices;		     /* it asked for them */
 	uint8_t client_len;
 	char client[]; /* the client's name, as HELLO said */
 };
 
 TAILQ_HEAD(session_list, session);
 
-/* Begins the session that a HELLO asks for, over this connection, which hands its pidfd over.
- * QE_INVALID: its id is in use. QE_NOMEM. Nothing was changed then. */
-enum qe_result session_new(struct conn *c, const struct qp_request *hello,
-			   struct session **ret_session) QE_MUST_USE;
+/* Begins the session that a HELLO asks for, over this connection, which hands its pidfd over; or
+ * resumes it, and takes it over if need be. QE_INVALID: its id is in use. QE_NOMEM. */
+enum qe_result session_hello(struct conn *c, const struct qp_request *hello,
+			     bool *ret_resumed) QE_MUST_USE;
+
+/* The session's connection has gone. It ends, or, if `resumable`, may be resumed for a while. */
+void session_lose(struct session *session, bool resumable);
+
+/* Ends all there are: the server is freed. */
+void session_end_all(struct server *server);
+
+/* For server->grace. */
+void session_grace_cb(evutil_socket_t fd, short what, void *arg);
 
 /* Ends it, in the engine too, and frees it. The caller has taken it from its connection. */
 void session_end(struct session *session, enum qe_end how);

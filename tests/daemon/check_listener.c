@@ -82,6 +82,28 @@ START_TEST(accepted_sockets_do_not_block_nor_leak_nor_delay)
 }
 END_TEST
 
+START_TEST(a_silent_host_is_given_up_in_time_for_the_grace_to_end_before_30_s)
+{
+	static const int names[] = {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
+				    TCP_USER_TIMEOUT};
+	int values[4];
+	size_t cursor = 0;
+	socklen_t len = sizeof(int);
+
+	open_ok("tcp://127.0.0.1:0");
+	int fd = dial(listeners_next(listeners, &cursor));
+	wait_accepted(1);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(getsockopt(accepted[0], IPPROTO_TCP, names[i],
+					    &values[i], &len),
+				 0);
+	ck_assert_int_le(values[0] + values[1] * values[2], 18);
+	ck_assert_int_le(values[3], 18000);
+	ck_assert_int_gt(values[3], 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(names_are_resolved_and_a_bad_one_is_an_error)
 {
 	open_ok("tcp://localhost:0");
@@ -337,6 +359,8 @@ main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, every_kind_is_opened_and_tells_its_real_address);
 	tcase_add_test(t, accepted_sockets_do_not_block_nor_leak_nor_delay);
+	tcase_add_test(
+		t, a_silent_host_is_given_up_in_time_for_the_grace_to_end_before_30_s);
 	tcase_add_test(t, names_are_resolved_and_a_bad_one_is_an_error);
 	tcase_add_test(t, other_hosts_are_not_let_in_unless_that_is_said);
 	tcase_add_test(t, v6_sockets_leave_v4_alone);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ * See answers.h. */
+#include "daemon/net/answers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_ROOM 8
+#define KEEP_ROOM  64 /* an empty ring that is not larger is kept */
+
+static uint32_t
+list_bytes(const struct record *answer)
+{
+	size_t entry =
+		answer->op == QP_OP_GET_MANY ? sizeof(struct lease) : sizeof(int64_t);
+
+	return (uint32_t)(answer->n * entry);
+}
+
+void
+record_free_list(struct qe *e, struct record *answer)
+{
+	struct qe_reply put = {
+		.request = QE_REQUEST_PUT, .n = answer->n, .results = answer->results};
+
+	if (answer->n > 0 && answer->op == QP_OP_PUT_MANY)
+		qe_reply_done(e, &put);
+	else if (answer->n > 0)
+		free(answer->leases);
+	answer->n = 0;
+}
+
+static void
+drop(struct answers *a, struct qe *e, struct record *answer)
+{
+	if (answer->n == 0)
+		return;
+	a->list_bytes -= list_bytes(answer);
+	record_free_list(e, answer);
+}
+
+static struct record *
+at(const struct answers *a, uint64_t position)
+{
+	return &a->ring[position & (a->room - 1)];
+}
+
+/* Forgets the answers before this position. */
+static void
+forget(struct answers *a, struct qe *e, uint64_t position)
+{
+	for (; a->list_bytes > 0 && a->first < position; a->first++)
+		drop(a, e, at(a, a->first));
+	if (a->first < position)
+		a->first = position;
+	if (a->first < a->given || a->room <= KEEP_ROOM)
+		return;
+	free(a->ring);
+	a->ring = NULL;
+	a->room = 0;
+}
+
+static void
+forget_old(struct answers *a, struct qe *e)
+{
+	for (uint32_t i = 0; i < a->n_old; i++)
+		drop(a, e, &a->old[i]);
+	free(a->old);
+	a->old = NULL;
+	a->n_old = 0;
+}
+
+void
+answers_lose(struct answers *a, struct qe *e)
+{
+	forget(a, e, a->given);
+	a->missing = true;
+}
+
+static bool
+grow(struct answers *a)
+{
+	uint32_t room = a->room ? a->room * 2 : FIRST_ROOM;
+	struct record *ring = malloc(room * sizeof(*ring));
+
+	if (!ring)
+		return false;
+	for (uint64_t i = a->first; i < a->given; i++)
+		ring[i & (room - 1)] = *at(a, i);
+	free(a->ring);
+	a->ring = ring;
+	a->room = room;
+	return true;
+}
+
+/* Room for one more, with its list. */
+static bool
+make_room(struct answers *a, struct qe *e, uint32_t bytes)
+{
+	bool full = a->given - a->first == ANSWERS_MAX;
+
+	while (a->first < a->given &&
+	       (full || a->list_bytes + bytes > ANSWERS_LIST_BYTES)) {
+		forget(a, e, a->first + 1);
+		a->missing = true;
+		full = false;
+	}
+	if (a->list_bytes + bytes > ANSWERS_LIST_BYTES)
+		return false;
+	return a->given - a->first < a->room || grow(a);
+}
+
+void
+answers_add(struct answers *a, struct qe *e, const struct record *answer)
+{
+	struct record lost = *answer;
+	uint32_t bytes = answer->n ? list_bytes(answer) : 0;
+
+	if ((bytes > 0 || a->given - a->first == a->room) && !make_room(a, e, bytes)) {
+		record_free_list(e, &lost);
+		answers_lose(a, e);
+		return;
+	}
+	a->list_bytes += bytes;
+	*at(a, a->given++) = *answer;
+}
+
+void
+answers_confirm(struct answers *a, struct qe *e, uint64_t rid)
+{
+	uint64_t end =
+		a->given - a->first > ANSWERS_LOOK ? a->first + ANSWERS_LOOK : a->given;
+
+	for (uint64_t i = a->first; i < end; i++)
+		if (at(a, i)->rid == rid) {
+			forget(a, e, i + 1);
+			a->missing = false;
+			break;
+		}
+	if (a->old)
+		forget_old(a, e);
+}
+
+static int
+by_rid(const void *x, const void *y)
+{
+	uint64_t a = ((const struct record *)x)->rid;
+	uint64_t b = ((const struct record *)y)->rid;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Those of the last connection join those of earlier ones. */
+static bool
+gather_old(struct answers *a)
+{
+	size_t n = a->n_old + (size_t)(a->given - a->first);
+	struct record *old = n ? malloc(n * sizeof(*old)) : NULL;
+	uint32_t kept = 0;
+
+	if (n > 0 && !old)
+		return false;
+	for (uint32_t i = 0; i < a->n_old; i++)
+		if (a->old[i].op != 0)
+			old[kept++] = a->old[i];
+	for (uint64_t i = a->first; i < a->given; i++)
+		old[kept++] = *at(a, i);
+	if (n > 0)
+		qsort(old, kept, sizeof(*old), by_rid);
+	free(a->old);
+	a->old = old;
+	a->n_old = kept;
+	return true;
+}
+
+bool
+answers_resume(struct answers *a, struct qe *e)
+{
+	if (a->missing || a->n_old + (a->given - a->first) > 2 * ANSWERS_MAX ||
+	    !gather_old(a))
+		return false;
+	free(a->ring);
+	a->ring = NULL;
+	a->room = 0;
+	a->given = a->first = 0;
+	return true;
+}
+
+bool
+answers_take(struct answers *a, uint64_t rid, struct record *ret)
+{
+	struct record key = {.rid = rid};
+	struct record *found =
+		a->n_old ? bsearch(&key, a->old, a->n_old, sizeof(key), by_rid) : NULL;
+
+	if (!found || found->op == 0)
+		return false;
+	*ret = *found;
+	if (found->n > 0)
+		a->list_bytes -= list_bytes(found);
+	found->op = 0;
+	found->n = 0;
+	return true;
+}
+
+void
+answers_done(struct answers *a, struct qe *e)
+{
+	forget_old(a, e);
+	forget(a, e, a->given);
+	free(a->ring);
+	*a = (struct answers){0};
+}

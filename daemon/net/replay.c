@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ * Requests that come again, because the connection was lost on which their answers were: those
+ * answers, out of the session's memory, instead of a second effect. */
+#include "daemon/net/deliver.h"
+#include "daemon/net/handlers.h"
+#include "daemon/net/server.h"
+
+/* These changed nothing, and their sentences name what is wrong: they are refused anew. */
+static bool
+is_refused_anew(enum qp_status status)
+{
+	return status == QP_TOO_BIG || status == QP_INVALID ||
+	       status == QP_UNKNOWN_OP || status == QP_MISMATCH || status == QP_LIMIT ||
+	       status == QP_NO_MEMORY;
+}
+
+static struct qe_item *
+find_lease(struct conn *c, uint64_t id, uint64_t delivery)
+{
+	struct qe_tag tag = {id, delivery, c->server->epoch};
+	struct qe_item *item;
+
+	if (qe_leased(c->server->engine, c->session->qe, tag, &item) != QE_OK)
+		return NULL;
+	return item;
+}
+
+/* Whether the item is still leased to the session. */
+static bool
+give_again(struct conn *c, const struct qp_request *m, const struct record *answer)
+{
+	struct qe_item *item = find_lease(c, answer->value, answer->delivery);
+
+	if (item)
+		deliver_item(c, m->op, m->rid, item);
+	return item != NULL;
+}
+
+/* Gives those that are still leased, if any is. Not inlined, as deliver_items(). */
+static __attribute__((noinline)) bool
+give_many_again(struct conn *c, const struct qp_request *m, const struct record *answer)
+{
+	struct qe_item *items[QP_MAX_BATCH_ITEMS];
+	struct qe_reply reply = {.request = QE_REQUEST_GET, .many = true};
+
+	for (unsigned i = 0; i < answer->n; i++) {
+		const struct lease *lease = &answer->leases[i];
+		struct qe_item *item = find_lease(c, lease->id, lease->delivery);
+
+		if (item)
+			items[reply.n++] = item;
+	}
+	reply.item = items[0];
+	reply.items = reply.n > 1 ? items : NULL;
+	if (reply.n > 0)
+		deliver_items(c, m->rid, &reply);
+	for (unsigned i = 0; i < reply.n; i++)
+		qe_item_unref(c->server->engine, items[i]);
+	return reply.n > 0;
+}
+
+/* Says the same again. false: there is nothing to say it from. */
+static bool
+say_again(struct conn *c, const struct qp_request *m, const struct record *answer)
+{
+	struct qp_reply reply = {.status = (enum qp_status)answer->status};
+
+	if (answer->status != QP_OK) {
+		if (is_refused_anew(reply.status))
+			return false;
+		deliver_again(c, m, &reply);
+		return true;
+	}
+	switch ((unsigned)m->op) {
+	case QP_OP_GET: return give_again(c, m, answer);
+	case QP_OP_GET_MANY: return give_many_again(c, m, answer);
+	case QP_OP_ACK_MANY:
+		reply.stale =
+			(struct qp_list){.n = answer->n, .numbers = answer->stale};
+		break;
+	case QP_OP_PUT_MANY:
+		reply.results =
+			(struct qp_list){.n = answer->n, .numbers = answer->results};
+		QP_GIVE(&reply.options, dup, 1);
+		break;
+	case QP_OP_PUT: QP_GIVE(&reply.options, dup, 1); /* fall through */
+	default:
+		if (!qp_reply_set_value(m->op, &reply, answer->value))
+			return false;
+	}
+	deliver_again(c, m, &reply);
+	return true;
+}
+
+bool
+replay(struct conn *c, const struct qp_request *m)
+{
+	struct session *session = c->session;
+	struct qe *e = c->server->engine;
+	struct record answer;
+
+	if (!answers_take(&session->answers, m->rid, &answer))
+		return false;
+	if (answer.status == ANSWER_BEGUN && answer.op == m->op) {
+		session->begun = answer; /* its handler goes on from there */
+		return false;
+	}
+	if ((answer.op != m->op && answer.op != ANSWER_ANY_OP) ||
+	    !say_again(c, m, &answer)) {
+		record_free_list(e, &answer);
+		return false;
+	}
+	answers_add(&session->answers, e, &answer);
+	return true;
+}
