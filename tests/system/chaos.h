@@ -31,6 +31,7 @@ struct chaos_life {
 	enum chaos_link link;
 	unsigned seed;
 	unsigned home;	      /* the queue where it may wait for ever */
+	bool forks;	      /* has a child that holds its socket and lives on */
 	bool stopped, killed; /* the driver did that to it */
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -410,16 +411,31 @@ join(void)
 	}
 }
 
+/* The child holds copies of all descriptors until the driver closes its end of the
+ * line, long after this process has ended. */
+static void
+fork_a_child_that_lives_on(int line)
+{
+	pid_t pid = fork();
+	char end;
+
+	if (pid < 0)
+		_exit(6);
+	if (pid == 0)
+		_exit(recv(line, &end, 1, 0) != 0);
+}
+
 void
 chaos_live(int line, void *life)
 {
 	qb_result result;
 
-	(void)line;
 	me.life = life;
 	srandom(me.life->seed);
 	result = qb_open(world.address[me.life->link], &me.q);
 	EXPECT(result == QB_OK || is_lost(result), result);
+	if (me.life->forks)
+		fork_a_child_that_lives_on(line);
 	switch (me.life->role) {
 	case CHAOS_PRODUCER: produce(); break;
 	case CHAOS_WORKER: work(); break;

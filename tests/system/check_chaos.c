@@ -64,6 +64,7 @@ start_in(struct slot *s)
 	unsigned i = (unsigned)(s - slots);
 	enum chaos_link link = (enum chaos_link)below(CHAOS_LINKS);
 	unsigned seed = (unsigned)random();
+	bool forks = below(4) == 0 && link == CHAOS_UNIX;
 
 	ck_assert_uint_lt(world.n_lives, CHAOS_LIVES);
 	s->go_on_ms = 0;
@@ -74,6 +75,7 @@ start_in(struct slot *s)
 									 : CHAOS_JOINER,
 				       .link = link,
 				       .seed = seed,
+				       .forks = forks,
 				       .home = i % CHAOS_QUEUES};
 	child_start(&s->child, chaos_live, s->life);
 }
@@ -88,7 +90,8 @@ kill_in(struct slot *s)
 			 0);
 	ck_assert_msg(info.si_pid == 0, "process %u has ended", s->life->number);
 	child_kill(&s->child);
-	close(s->child.line);
+	if (!s->life->forks) /* else its child would end */
+		close(s->child.line);
 	s->life->killed = true;
 	kills++;
 	start_in(s);
