@@ -25,7 +25,7 @@ struct refusal {
 static const struct refusal refusals[] = {
 	/* operations */
 	{HEAD("\x92\x00\x05"), QP_UNKNOWN_OP, "0"},
-	{HEAD("\x92\x04\x05"), QP_UNKNOWN_OP, "4"},
+	{HEAD("\x92\x09\x05"), QP_UNKNOWN_OP, "9"},
 	{HEAD("\x92\xcd\x03\xe8\x05"), QP_UNKNOWN_OP, "1000"},
 	{HEAD("\x92\xcf\xff\xff\xff\xff\xff\xff\xff\xff\x05"), QP_UNKNOWN_OP,
 	 "18446744073709551615"},

@@ -107,8 +107,8 @@ test_order_of_a_queue_and_priority_of_items() {
 }
 
 test_items_with_a_delay_and_an_end() {
-	ctl 0 put "$q" later --delay 0.3
-	ctl 0 put "$q" never --at "$(($(date +%s) + 1000))" --ttl 0.1
+	ctl 0 put "$q" later --delay 1
+	ctl 0 put "$q" never --at "$(($(date +%s) + 1000))" --ttl 1
 	ctl 0 put "$q" now --at 0
 	number_is "$q" delayed 2
 	ctl 3 get "$q" -n 2 --timeout 0
