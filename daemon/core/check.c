@@ -3,46 +3,15 @@
  * qe_check(): everything that must hold between two calls, counted again from nothing.
  * It only looks.
  */
-#include "daemon/core/engine_int.h"
+#include "daemon/core/check.h"
+
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/sweep.h"
 #include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
-
-/* Leaves the function with `sentence` unless it is true. */
-#define HOLDS(condition, sentence)       \
-	do {                             \
-		if (!(condition))        \
-			return sentence; \
-	} while (0)
-
-/* Leaves the function with what `call` found. */
-#define PASS(call)                           \
-	do {                                 \
-		const char *found_ = (call); \
-		if (found_)                  \
-			return found_;       \
-	} while (0)
-
-/* What is counted on the way. */
-struct census {
-	const struct qe *e;
-	uint64_t due; /* queues with something to come */
-	uint64_t waiters, timers, starving, promised, holdings;
-	uint64_t leases; /* those of deleted queues too */
-	uint64_t finished;
-	uint64_t count[ITEM_STATES];
-	uint64_t cost;	 /* of accepted items */
-	uint64_t memory; /* of all but items and answers */
-};
-
-/* Sums over the ready or leased items of one queue. */
-struct sum {
-	uint64_t n, bytes, cost, last_id;
-	uint64_t due; /* with something to be done at some time */
-};
 
 static const char *
 check_timing(const struct qe_item *item, struct sum *sum)
@@ -63,7 +32,7 @@ check_timing(const struct qe_item *item, struct sum *sum)
 	return NULL;
 }
 
-static const char *
+const char *
 check_item(const struct queue *q, const struct qe_item *item, enum item_state state,
 	   struct sum *sum)
 {
@@ -111,6 +80,7 @@ check_ready_set(struct census *c, const struct queue *q)
 				 &fresh));
 	PASS(check_sorted(q, q->sorted.root, &sorted));
 	HOLDS(heap_check(&q->sorted) == sorted.n, "the sorted items are in order");
+	PASS(check_groups(c, q, &sorted, &delayed));
 	HOLDS(q->count[ITEM_READY] == fresh.n + sorted.n, "ready items are counted");
 	list_each (at, &q->delayed)
 		PASS(check_item(q, list_entry(at, const struct qe_item, node),
@@ -120,8 +90,9 @@ check_ready_set(struct census *c, const struct queue *q)
 	HOLDS(q->bytes == fresh.bytes + sorted.bytes + delayed.bytes,
 	      "bodies are counted");
 	HOLDS(q->cost == fresh.cost + sorted.cost + delayed.cost, "memory is counted");
-	HOLDS(heap_check(&q->due) == fresh.due + sorted.due + delayed.due,
-	      "what has a time to come is in the heap for it");
+	HOLDS(heap_check(&q->due) != (size_t)-1, "what is due is in order");
+	c->timed += heap_check(&q->due);
+	c->timers_set += fresh.due + sorted.due + delayed.due;
 	if (q->due.first)
 		first_ns = list_entry(q->due.first, const struct extra, node)->due_ns;
 	HOLDS(q->due_ns == first_ns, "a queue knows what is due first");
@@ -130,11 +101,30 @@ check_ready_set(struct census *c, const struct queue *q)
 	return NULL;
 }
 
+/* So many leased items are in groups, and were cancelled. */
+static const char *
+check_grouped_leases(const struct qe *e, const struct queue *q, uint64_t n,
+		     uint64_t marked)
+{
+	const struct list *lists[] = {&q->groups, &e->purged};
+
+	for (int i = 0; i < 2; i++)
+		list_each (at, lists[i]) {
+			const struct group *g = list_entry(at, struct group, in_queue);
+
+			n -= g->queue == q ? g->count[ITEM_LEASED] : 0;
+			marked -= g->queue == q ? g->marked : 0;
+		}
+	HOLDS(n == 0 && marked == 0, "leased items of groups are counted");
+	return NULL;
+}
+
 static const char *
 check_holdings(struct census *c, const struct queue *q)
 {
 	const struct qe *e = c->e;
 	struct sum leased = {0};
+	uint64_t grouped = 0, marked = 0;
 
 	list_each (at, &q->holdings) {
 		const struct holding *h = list_entry(at, struct holding, in_queue);
@@ -155,9 +145,12 @@ check_holdings(struct census *c, const struct queue *q)
 			HOLDS(table_find(&e->leases, item_hash(e, item->id), item_match,
 					 &item->id) == item,
 			      "a lease is found by its id");
+			grouped += item_group(item) != NULL;
+			marked += group_cancelled(item);
 		}
 	}
 	c->leases += leased.n;
+	PASS(check_grouped_leases(c->e, q, grouped, marked));
 	if (q->deleted)
 		return NULL;
 	HOLDS(q->count[ITEM_LEASED] == leased.n, "leased items are counted");
@@ -228,6 +221,7 @@ check_settled(struct census *c, const struct queue *q)
 	HOLDS(list_empty(&q->starving) == (why != QE_FULL_MEMORY),
 	      "who waits for memory is on the list for it");
 	HOLDS(list_empty(&q->touched), "no queue is left unsettled");
+	HOLDS(list_empty(&q->woken), "no join of a group waits for nothing");
 	c->starving += why == QE_FULL_MEMORY;
 	return NULL;
 }
@@ -340,8 +334,8 @@ static const char *
 check_tables(struct census *c)
 {
 	const struct qe *e = c->e;
-	const struct table *tables[] = {&e->names, &e->ids, &e->leases, &e->holdings,
-					&e->rids};
+	const struct table *tables[] = {&e->names,    &e->ids,	&e->leases,
+					&e->holdings, &e->rids, &e->groups};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		const struct table *t = tables[i];
@@ -354,6 +348,7 @@ check_tables(struct census *c)
 	HOLDS(e->leases.promised == c->promised, "waiting gets have their leases kept");
 	HOLDS(e->holdings.n == c->holdings, "the table of holdings is complete");
 	HOLDS(e->rids.n == c->waiters, "the table of waiting requests is complete");
+	HOLDS(e->groups.n == c->groups, "the table of groups is complete");
 	return NULL;
 }
 
@@ -373,6 +368,8 @@ check_totals(const struct census *c)
 	      "no item appears or disappears");
 	HOLDS(e->n_waiters == c->waiters, "waiters are counted");
 	HOLDS(heap_check(&e->timers) == c->timers, "who has a deadline has a timer");
+	HOLDS(c->timed == c->timers_set,
+	      "what has a time to come is in the heap for it");
 	HOLDS(heap_check(&e->due) == c->due, "queues with times are in their heap");
 	HOLDS(list_count(&e->starving) == c->starving, "who starves is listed once");
 	HOLDS(list_count(&e->finished) == c->finished, "answers have a session");
@@ -395,6 +392,7 @@ qe_check(const struct qe *e)
 	HOLDS(n == e->n_queues, "queues are counted");
 	PASS(check_deleted(&c));
 	PASS(check_sessions(&c));
+	PASS(check_left_groups(&c));
 	PASS(check_tables(&c));
 	return check_totals(&c);
 }

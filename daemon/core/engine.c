@@ -24,10 +24,11 @@ queue_serial_before(const struct heap_node *a, const struct heap_node *b)
 static void
 init_sets(struct qe *e)
 {
-	struct table *tables[] = {&e->names, &e->ids, &e->leases, &e->holdings,
-				  &e->rids};
-	struct list *lists[] = {&e->sessions, &e->finished, &e->touched, &e->starving,
-				&e->ended,    &e->deleted,  &e->trash};
+	struct table *tables[] = {&e->names,	&e->ids,  &e->leases,
+				  &e->holdings, &e->rids, &e->groups};
+	struct list *lists[] = {&e->sessions, &e->finished, &e->touched,
+				&e->starving, &e->ended,    &e->deleted,
+				&e->purged,   &e->trash,    &e->orphans};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		table_init(tables[i], &e->mem);
@@ -84,6 +85,7 @@ qe_free(struct qe *e)
 	table_done(&e->leases);
 	table_done(&e->holdings);
 	table_done(&e->rids);
+	table_done(&e->groups);
 	assert(e->mem.used == mem_cost(sizeof(*e)));
 	free(e);
 }

@@ -18,6 +18,7 @@
  * its place in the queue's order, from then on. An item may have an end: when it is
  * reached a ready or delayed item is gone (expired); a leased one stays with its holder
  * and is gone if it comes back. (DEAD is a state of the same kind; nothing enters it yet.)
+ * It may be one of a group, which can be joined by itself, and cancelled.
  *
  * Answers. A call that returns anything but QE_WAIT is finished: its answer is the
  * return value and what it wrote to `ret`. QE_WAIT means that the request waits in the
@@ -142,12 +143,27 @@ size_t qe_item_body_len(const struct qe_item *item);
 void qe_item_set_priority(struct qe_item *item, int32_t priority);
 int32_t qe_item_priority(const struct qe_item *item);
 
+struct qe_name { /* a queue's, or a group's: 1 to 255 bytes of UTF-8 without control
+		    characters */
+	const char *p;
+	size_t len;
+};
+
 /* Before the item is put: it is not given before `ready_ns` (0: no delay), and is gone,
  * ready, delayed or not even accepted, from `expires_ns` on (QE_NEVER: stays), as soon as
  * qe_tick() comes by. Both are points on the engine's clock. QE_NOMEM: nothing was
  * changed. */
 enum qe_result qe_item_set_times(struct qe *e, struct qe_item *item, uint64_t ready_ns,
 				 uint64_t expires_ns) QE_MUST_USE;
+
+/* Before the item is put into `queue`, which is made if there is none: it is one of this group of
+ * the queue. QE_INVALID, QE_LIMIT, QE_NOMEM: nothing was changed. */
+enum qe_result qe_item_set_group(struct qe *e, uint64_t now_ns, struct qe_item *item,
+				 struct qe_name queue,
+				 struct qe_name group) QE_MUST_USE;
+
+/* The group; the length is 0 without one. Valid as long as the item is. */
+struct qe_name qe_item_group(const struct qe_item *item);
 
 void qe_item_set_ctype(struct qe_item *item, uint8_t ctype);
 uint8_t qe_item_ctype(const struct qe_item *item);
@@ -227,12 +243,6 @@ void qe_reply_done(struct qe *e, struct qe_reply *reply);
 
 /* --- put, get, join -------------------------------------------------------------- */
 
-struct qe_name { /* a queue's name: 1 to 255 bytes of UTF-8 without control characters
-		  */
-	const char *p;
-	size_t len;
-};
-
 /* Puts `n` items (1 to QE_MAX_BATCH) from the array `items`, in order. The engine takes
  * the caller's references over, whatever the result.
  *
@@ -275,7 +285,11 @@ struct qe_get {
 			       its size */
 	uint64_t linger_ns; /* once min_items are ready, wait so much longer for
 			       max_items */
+	uint64_t max_said;  /* of what must be said of the items beside their bodies,
+			       together: QE_SAID for each, and its group; the first
+			       item is given whatever it is; 0: no bound */
 };
+#define QE_SAID 64 /* bytes, enough for all numbers that an item has */
 
 /* Gets one item, or 1 to max_items: QE_OK with the items in `ret_reply`, each leased to
  * the session with qe_item_deliveries() as its delivery number (with no_ack: finished).
@@ -292,12 +306,17 @@ enum qe_result qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		      uint64_t rid, struct qe_name queue, const struct qe_get *get,
 		      struct qe_reply *ret_reply) QE_MUST_USE;
 
+struct qe_join {
+	uint64_t deadline_ns;
+	struct qe_name group; /* of this group alone; length 0: of the whole queue */
+};
+
 /* Waits until ready + delayed + leased is 0. QE_OK at once when it is, or when there is
- * no such queue; QE_WAIT; QE_TIMEOUT when the deadline is not after now; QE_INVALID,
- * QE_LIMIT, QE_NOMEM. */
+ * no such queue or group; QE_WAIT; QE_TIMEOUT when the deadline is not after now;
+ * QE_INVALID, QE_LIMIT, QE_NOMEM. */
 enum qe_result qe_join(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		       uint64_t rid, struct qe_name queue,
-		       uint64_t deadline_ns) QE_MUST_USE;
+		       const struct qe_join *join) QE_MUST_USE;
 
 /* Ends the wait of this session's request `rid`: its answer is QE_CANCELLED (a put of
  * many of which some were accepted: its results). QE_NOT_FOUND: no such request waits.
@@ -426,6 +445,20 @@ enum qe_result qe_delete(struct qe *e, uint64_t now_ns, struct qe_name queue,
  * over several qe_tick() calls. QE_NOT_FOUND, QE_INVALID. */
 enum qe_result qe_purge(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			uint64_t *ret_count) QE_MUST_USE;
+
+struct qe_cancelled {
+	uint64_t dropped; /* items that waited */
+	uint64_t held;	  /* items that are marked */
+};
+
+/* Cancels a group: its ready and delayed items are dropped, as by a purge, and those
+ * that are leased are marked: they stay with their holders, and are dropped if they come back. Puts
+ * into the group that wait are QE_CANCELLED. The name is free: what is put into a group of this name
+ * later is not cancelled, and a join of it waits for both. A group that is not there has nothing to
+ * cancel. QE_NOT_FOUND: no such queue. QE_INVALID. */
+enum qe_result qe_cancel_group(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			       struct qe_name group,
+			       struct qe_cancelled *ret_cancelled) QE_MUST_USE;
 
 /* As queue.Queue.shutdown of Python 3.13 (docs.python.org/3/library/queue.html): puts,
  * also those that wait, are refused; gets are served while there are items, and wait for

@@ -28,6 +28,7 @@ struct qe {
 	struct table leases;   /* leased items by id */
 	struct table holdings; /* by session and queue */
 	struct table rids;     /* waiting requests by session and rid */
+	struct table groups;   /* by queue and name */
 
 	struct heap queues; /* those with a name, in the order of making */
 	struct heap timers; /* of waiters */
@@ -38,10 +39,13 @@ struct qe {
 	struct list starving; /* queues whose first putter waits for memory */
 
 	/* For sweep(). */
-	struct list ended;	      /* sessions */
-	struct list deleted;	      /* queues */
-	struct list trash;	      /* items that were discarded */
+	struct list ended;   /* sessions */
+	struct list deleted; /* queues */
+	struct list purged;  /* groups that a purge of their queue left behind */
+	struct list trash;   /* items that were discarded */
 	struct heap_node *trash_tree; /* likewise, out of a heap */
+
+	struct list orphans; /* groups whose queue is gone, of items on their way out */
 
 	uint64_t n_queues, n_sessions, n_waiters;
 	uint64_t count[ITEM_STATES]; /* over all queues */

@@ -5,7 +5,9 @@
 #include "daemon/core/extra.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
+#include "daemon/core/timing.h"
 
 /* Counts memory of the item where the item itself is counted. */
 static void
@@ -39,7 +41,43 @@ extra_need(struct qe *e, struct qe_item *item)
 }
 
 void
+extra_leave(struct qe *e, struct queue *q, struct extra *x, uint64_t cost)
+{
+	timing_disarm(e, q, x);
+	if (!x->group)
+		return;
+	group_update(e, x->group);
+	group_leave(x->group, x->item, cost);
+}
+
+void
+extra_enter(struct qe *e, struct queue *q, struct extra *x, uint64_t cost)
+{
+	if (x->item->state != ITEM_GONE) {
+		x->purges = q->purges;
+		timing_arm(e, q, x);
+	}
+	if (x->group)
+		group_enter(x->group, x->item, cost);
+}
+
+void
+extra_forget(struct qe *e, struct extra *x)
+{
+	struct qe_item *item = x->item;
+
+	if (item->state == ITEM_LEASED) {
+		if (x->group)
+			group_leave(x->group, item, 0);
+	} else if (x->due_ns != QE_NEVER && x->purges == item->queue->purges) {
+		timing_disarm(e, item->queue, x);
+	}
+}
+
+void
 extra_free(struct qe *e, struct qe_item *item)
 {
+	if (item->extra->group)
+		group_unref(e, item->extra->group);
 	mem_free(&e->mem, item->extra, sizeof(*item->extra));
 }

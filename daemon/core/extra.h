@@ -2,7 +2,7 @@
  *
  * What few items have, in an allocation beside the item, so that plain items stay small:
  * the times at which something is to be done for it (timing.h has what is done with
- * them). Whoever needs a member takes extra_need() first; an item without the record has
+ * them), the group that it is one of (group.h). Whoever needs a member takes extra_need() first; an item without the record has
  * what extra_need() would fill in.
  */
 #ifndef QBROKER_CORE_EXTRA_H
@@ -12,16 +12,30 @@
 #include "daemon/core/heap.h"
 #include "daemon/core/mem.h"
 
+struct group;
+struct queue;
+
 struct extra {
 	struct heap_node node; /* queue.due */
 	struct qe_item *item;
 	uint64_t due_ns;     /* when timing_run() looks at it; QE_NEVER: in no heap */
 	uint64_t ready_ns;   /* not given before; 0: at once */
 	uint64_t expires_ns; /* not given after; QE_NEVER: always */
+	struct group *group; /* a reference; NULL: none */
+	uint32_t cancels;    /* group.cancels when it was put: less: it was cancelled */
+	uint32_t purges;     /* queue.purges when it began to wait */
 };
 
 /* Gives the item a record if it has none. NULL: no memory. */
 struct extra *extra_need(struct qe *e, struct qe_item *item);
+
+/* Before the item, which takes `cost`, leaves a state, and after it has entered another one. */
+void extra_leave(struct qe *e, struct queue *q, struct extra *x, uint64_t cost);
+void extra_enter(struct qe *e, struct queue *q, struct extra *x, uint64_t cost);
+
+/* When the item, which was discarded, is forgotten: it is still among what is due if it
+ * was dropped with its group. */
+void extra_forget(struct qe *e, struct extra *x);
 
 /* Frees the record of an item that is in no set. */
 void extra_free(struct qe *e, struct qe_item *item);

@@ -5,6 +5,7 @@
 #include "daemon/core/get.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
@@ -76,11 +77,20 @@ batch_size(struct qe *e, const struct queue *q, const struct get *get,
 	return *ret_batch ? n : 1;
 }
 
+/* As qe_get.max_said counts it. */
+static uint64_t
+said_of(const struct qe_item *item)
+{
+	return QE_SAID + (item_group(item) ? item_group(item)->name_len : 0);
+}
+
 void
 get_give(struct qe *e, struct queue *q, const struct get *get, struct qe_reply *reply)
 {
 	struct batch *batch;
 	uint64_t n = batch_size(e, q, get, &batch), bytes = queue_first(q)->body_len;
+	uint64_t max_said = get->args.max_said ? get->args.max_said : UINT64_MAX;
+	uint64_t said = n > 1 ? said_of(queue_first(q)) : 0;
 	struct qe_item *item = give_first(e, q, get);
 
 	*reply = (struct qe_reply){
@@ -88,8 +98,11 @@ get_give(struct qe *e, struct queue *q, const struct get *get, struct qe_reply *
 	if (batch)
 		batch->items[0] = item;
 	while (reply->n < n) {
-		bytes += queue_first(q)->body_len;
-		if (bytes > get->args.max_bytes)
+		const struct qe_item *next = queue_first(q);
+
+		bytes += next->body_len;
+		said += said_of(next);
+		if (bytes > get->args.max_bytes || said > max_said)
 			break;
 		batch->items[reply->n++] = give_first(e, q, get);
 	}

@@ -5,6 +5,7 @@
 #include "daemon/core/item.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/timing.h"
@@ -137,6 +138,14 @@ qe_item_crashes(const struct qe_item *item)
 	return item->crashes;
 }
 
+struct qe_name
+qe_item_group(const struct qe_item *item)
+{
+	const struct group *g = item_group(item);
+
+	return g ? (struct qe_name){g->name, g->name_len} : (struct qe_name){NULL, 0};
+}
+
 uint64_t
 item_cost(const struct qe_item *item)
 {
@@ -220,10 +229,12 @@ item_count(struct qe *e, struct queue *q, enum item_cause cause)
 static void
 leave_ready(struct queue *q, struct qe_item *item, uint64_t cost)
 {
-	if (item->sorted)
-		heap_remove(&q->sorted, &item->heap);
-	else
+	if (!item->sorted)
 		list_remove(&item->node);
+	else if (item_group(item))
+		group_remove(item_group(item), item);
+	else
+		heap_remove(&q->sorted, &item->heap);
 	q->bytes -= item->body_len;
 	q->cost -= cost;
 }
@@ -231,11 +242,15 @@ leave_ready(struct queue *q, struct qe_item *item, uint64_t cost)
 static void
 enter_ready(struct queue *q, struct qe_item *item, uint64_t cost, bool back)
 {
-	item->sorted = back || q->order == QE_PRIORITY;
-	if (item->sorted)
-		heap_insert(&q->sorted, &item->heap);
-	else
+	struct group *group = item_group(item);
+
+	item->sorted = back || q->order == QE_PRIORITY || group;
+	if (!item->sorted)
 		list_append(&q->fresh, &item->node);
+	else if (group)
+		group_insert(group, item);
+	else
+		heap_insert(&q->sorted, &item->heap);
 	q->bytes += item->body_len;
 	q->cost += cost;
 }
@@ -252,7 +267,8 @@ leave_delayed(struct queue *q, struct qe_item *item, uint64_t cost)
 static void
 enter_delayed(struct queue *q, struct qe_item *item, uint64_t cost)
 {
-	list_append(&q->delayed, &item->node);
+	list_append(item_group(item) ? &item_group(item)->delayed : &q->delayed,
+		    &item->node);
 	q->bytes += item->body_len;
 	q->delayed_bytes += item->body_len;
 	q->cost += cost;
@@ -311,7 +327,7 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 	assert(legal);
 	(void)legal;
 	if (item->extra)
-		timing_disarm(e, q, item->extra);
+		extra_leave(e, q, item->extra, cost);
 	leave(e, q, item, cost);
 	item->state = (uint8_t)to;
 	if (to == ITEM_GONE) {
@@ -331,8 +347,8 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 	} else if (to == ITEM_DELAYED) {
 		enter_delayed(q, item, cost);
 	}
-	if (item->extra && to != ITEM_GONE)
-		timing_arm(e, q, item->extra);
+	if (item->extra)
+		extra_enter(e, q, item->extra, cost);
 	if (cause != CAUSE_NONE)
 		item_count(e, q, cause);
 }
@@ -374,6 +390,29 @@ item_discard_waiting(struct qe *e, struct queue *q, enum item_cause cause)
 	list_append_all(&e->trash, &q->fresh);
 	list_append_all(&e->trash, &q->delayed);
 	heap_discard(&q->sorted, &e->trash_tree);
+	q->purges++;
+	group_purge(e, q);
+}
+
+void
+item_discard_group(struct qe *e, struct group *g, enum item_cause cause)
+{
+	static const enum item_state waiting[] = {ITEM_READY, ITEM_DELAYED};
+	struct queue *q = g->queue;
+
+	for (int i = 0; i < 2; i++) {
+		uint64_t n = g->count[waiting[i]];
+
+		q->count[waiting[i]] -= n;
+		e->count[waiting[i]] -= n;
+		count_many(e, q, cause, n);
+	}
+	q->bytes -= g->bytes;
+	q->delayed_bytes -= g->delayed_bytes;
+	q->cost -= g->cost;
+	e->accepted_cost -= g->cost;
+	e->other_cost += g->cost;
+	group_clear(e, g);
 }
 
 void
@@ -386,6 +425,8 @@ item_discard_leased(struct qe *e, struct queue *q, enum item_cause cause)
 void
 item_forget(struct qe *e, struct qe_item *item)
 {
+	if (item->extra)
+		extra_forget(e, item->extra);
 	if (item->state == ITEM_LEASED)
 		leave_leased(e, item);
 	item->state = ITEM_GONE;

@@ -16,6 +16,7 @@
 struct queue;
 struct holding;
 struct extra;
+struct group;
 
 enum item_state {
 	ITEM_NEW,     /* not accepted: the caller's, or a waiting put's */
@@ -85,6 +86,9 @@ void item_discard_waiting(struct qe *e, struct queue *q, enum item_cause cause);
 
 /* The same for the leased ones; they stay where they are until sweep() comes by. */
 void item_discard_leased(struct qe *e, struct queue *q, enum item_cause cause);
+
+/* The same for the ready and delayed ones of a group. */
+void item_discard_group(struct qe *e, struct group *g, enum item_cause cause);
 
 /* Ends an item that was discarded, and is in no list any more. */
 void item_forget(struct qe *e, struct qe_item *item);

@@ -5,6 +5,7 @@
 #include "daemon/core/put.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/timing.h"
@@ -103,6 +104,7 @@ accept_next(struct qe *e, struct queue *q, struct put *put)
 {
 	struct qe_item *item = put->items[put->next];
 
+	assert(!item_group(item) || item_group(item)->queue == q);
 	item->id = ++e->last_id;
 	item->accepted_ns = e->now_ns;
 	item->queue = q;
@@ -218,6 +220,7 @@ wait_for_room(struct qe *e, struct qe_session *session, uint64_t rid, struct que
 	w->put.items = w->items;
 	*put = (struct put){0};
 	w->request = QE_REQUEST_PUT;
+	w->group = item_group(w->items[w->put.next]);
 	waiter_start(e, w, q, LINE_PUT, deadline_ns);
 	settle_queue(e, q);
 	return waiter_answer(e, w, ret_reply);

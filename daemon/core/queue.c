@@ -5,6 +5,7 @@
 #include "daemon/core/queue.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/timing.h"
 
 #include <string.h>
@@ -107,6 +108,10 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	list_init(&q->delayed);
 	heap_init(&q->due, timing_before);
 	q->due_ns = QE_NEVER;
+	heap_init(&q->grouped, group_before);
+	list_init(&q->groups);
+	list_init(&q->joined);
+	list_init(&q->woken);
 	for (int i = 0; i < LINES; i++)
 		list_init(&q->line[i]);
 	list_init(&q->holdings);
@@ -163,24 +168,33 @@ queue_unname(struct qe *e, struct queue *q)
 void
 queue_free(struct qe *e, struct queue *q)
 {
-	assert(q->deleted && list_empty(&q->holdings));
+	assert(q->deleted && list_empty(&q->holdings) && list_empty(&q->groups));
 	list_remove(&q->ending);
 	mem_free(&e->mem, q, queue_alloc_size(q->name_len));
+}
+
+/* Which of the two comes first in the queue's order; `a` may be NULL. */
+static struct qe_item *
+earlier(const struct queue *q, struct qe_item *a, struct heap_node *b)
+{
+	if (a && q->sorted.before(&a->heap, b))
+		return a;
+	return list_entry(b, struct qe_item, heap);
 }
 
 struct qe_item *
 queue_first(const struct queue *q)
 {
 	struct list *link = q->order == QE_LIFO ? q->fresh.prev : q->fresh.next;
-	struct qe_item *fresh = NULL;
+	struct qe_item *first = NULL;
 
 	if (link != &q->fresh)
-		fresh = list_entry(link, struct qe_item, node);
-	if (!q->sorted.first)
-		return fresh;
-	if (fresh && q->sorted.before(&fresh->heap, q->sorted.first))
-		return fresh;
-	return list_entry(q->sorted.first, struct qe_item, heap);
+		first = list_entry(link, struct qe_item, node);
+	if (q->sorted.first)
+		first = earlier(q, first, q->sorted.first);
+	if (q->grouped.first)
+		first = earlier(q, first, group_first(q->grouped.first));
+	return first;
 }
 
 bool

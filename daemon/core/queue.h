@@ -25,6 +25,7 @@ struct queue {
 	 * lifo: its tail). */
 	struct list fresh;
 	struct heap sorted;
+	struct heap grouped; /* groups that have ready items, by the first of these */
 
 	uint64_t count[ITEM_STATES]; /* NEW and GONE are not counted */
 	uint64_t bytes;		     /* bodies of ready and delayed items */
@@ -46,6 +47,12 @@ struct queue {
 	struct heap_node by_due; /* in qe.due */
 	uint64_t due_ns;	 /* of the first of these; QE_NEVER: there is none */
 	uint64_t delayed_bytes;	 /* of delayed items alone */
+
+	struct list
+		groups; /* struct group; those that a purge left behind: qe.purged */
+	struct list joined; /* groups that joins wait for */
+	struct list woken;  /* those of them that have nothing unfinished: settle() */
+	uint32_t purges;    /* how often all that waited was discarded */
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;
 #include "daemon/core/queue_options.def"

@@ -5,6 +5,7 @@
 #include "daemon/core/session.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/sweep.h"
@@ -222,7 +223,8 @@ lease_return(struct qe *e, struct qe_item *item, enum item_cause cause)
 	}
 	if (cause == CAUSE_crashed)
 		item->crashes++;
-	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || timing_over(e, item)) {
+	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || timing_over(e, item) ||
+	    group_cancelled(item)) {
 		item_count(e, q, cause);
 		item_move(e, item, ITEM_GONE,
 			  timing_over(e, item) ? CAUSE_expired : CAUSE_dropped);

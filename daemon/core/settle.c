@@ -5,6 +5,7 @@
 #include "daemon/core/settle.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/waiter.h"
 
@@ -116,6 +117,8 @@ serve(struct qe *e, struct queue *q)
 		feed_getters(e, q);
 		if (queue_unfinished(q) == 0)
 			finish_line(e, q, LINE_JOIN, QE_OK);
+		else if (!list_empty(&q->woken))
+			group_wake(e, q);
 		more = accept_putters(e, q);
 		progress |= more;
 	} while (more);

@@ -5,6 +5,7 @@
 #include "daemon/core/sweep.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
@@ -52,7 +53,7 @@ sweep_sessions(struct qe *e, long steps)
 }
 
 /* Forgets what was leased from queues that were deleted. */
-static long
+static void
 sweep_queues(struct qe *e, long steps)
 {
 	struct list *at;
@@ -61,8 +62,13 @@ sweep_queues(struct qe *e, long steps)
 		struct queue *q = list_entry(at, struct queue, ending);
 		struct list *first = list_first(&q->holdings);
 
-		if (!first) {
+		if (!first && list_empty(&q->groups)) {
 			queue_free(e, q);
+			continue;
+		}
+		if (!first) {
+			group_orphan(e, list_entry(list_first(&q->groups), struct group,
+						   in_queue));
 			continue;
 		}
 
@@ -74,6 +80,15 @@ sweep_queues(struct qe *e, long steps)
 		else
 			holding_free(e, h);
 	}
+}
+
+static long
+sweep_groups(struct qe *e, long steps)
+{
+	struct list *at;
+
+	for (; steps > 0 && (at = list_first(&e->purged)); steps--)
+		group_update(e, list_entry(at, struct group, in_queue));
 	return steps;
 }
 
@@ -101,13 +116,14 @@ sweep(struct qe *e)
 	long steps = SHARE;
 
 	steps = sweep_sessions(e, steps);
-	steps = sweep_queues(e, steps);
-	sweep_trash(e, steps);
+	steps = sweep_groups(e, steps);
+	steps = sweep_trash(e, steps);
+	sweep_queues(e, steps); /* last: the trash still points to its queues */
 }
 
 bool
 sweep_left(const struct qe *e)
 {
 	return !list_empty(&e->ended) || !list_empty(&e->deleted) ||
-	       !list_empty(&e->trash) || e->trash_tree;
+	       !list_empty(&e->purged) || !list_empty(&e->trash) || e->trash_tree;
 }

@@ -5,6 +5,7 @@
 #include "daemon/core/timing.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
 
@@ -110,6 +111,11 @@ timing_run(struct qe *e)
 	struct queue *q = list_entry(e->due.first, struct queue, by_due);
 	struct qe_item *item = first_of(q)->item;
 
+	if (group_cancelled(
+		    item)) { /* it has been dropped, sweep() has not come by yet */
+		timing_disarm(e, q, item->extra);
+		return true;
+	}
 	if (timing_over(e, item)) {
 		item_move(e, item, ITEM_GONE, CAUSE_expired);
 		qe_item_unref(e, item);

@@ -5,6 +5,7 @@
 #include "daemon/core/waiter.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/session.h"
 
 struct rid_key {
@@ -110,6 +111,8 @@ waiter_start(struct qe *e, struct waiter *w, struct queue *q, enum line line,
 		holding_pin(w->get.holding);
 		table_promise(&e->leases);
 	}
+	if (w->group)
+		group_await(w->group, w);
 	w->timer_ns = QE_NEVER;
 	waiter_set_timer(e, w, deadline_ns);
 }
@@ -139,6 +142,8 @@ waiter_stop(struct qe *e, struct waiter *w)
 	table_remove(&e->rids, hash_rid(e, w->session, w->rid), w);
 	if (w->request == QE_REQUEST_GET && w->get.holding)
 		table_unpromise(&e->leases);
+	if (w->group)
+		group_unawait(e, w->group, w);
 }
 
 static void

@@ -35,6 +35,8 @@ struct waiter {
 	enum line line;
 	bool lingers; /* the timer is the end of its linger */
 	bool finished;
+	struct group *group;  /* a join of it, or a put into it: a reference */
+	struct list in_group; /* group.joins or group.puts, while it waits */
 	union {
 		struct put put;
 		struct get get;
@@ -60,8 +62,8 @@ struct waiter *waiter_find(const struct qe *e, const struct qe_session *session,
 enum qe_result waiter_new(struct qe *e, struct qe_session *session, uint64_t rid,
 			  unsigned n_items, struct waiter **ret_waiter) QE_MUST_USE;
 
-/* Puts a new waiter to the end of the line. Its `put` or `get` has been filled in; with
- * a holding, a lease was reserved for it. */
+/* Puts a new waiter to the end of the line. Its `put` or `get`, and `group`, have been
+ * filled in; with a holding, a lease was reserved for it. */
 void waiter_start(struct qe *e, struct waiter *w, struct queue *q, enum line line,
 		  uint64_t deadline_ns);
 

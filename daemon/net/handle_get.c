@@ -58,9 +58,12 @@ void
 handle_join(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	uint64_t now_ns = c->server->now_ns;
+	struct qe_join join = {
+		.deadline_ns = request_deadline(now_ns, m->timeout_ms),
+	};
 	enum qe_result result =
 		qe_join(c->server->engine, now_ns, c->session->qe, m->rid,
-			request_queue(m), request_deadline(now_ns, m->timeout_ms));
+			request_queue(m), &join);
 
 	if (result != QE_WAIT)
 		answer_result(c, m, result);

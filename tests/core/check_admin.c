@@ -8,7 +8,8 @@
 static enum qe_result
 join(struct qe_session *s, uint64_t rid, const char *queue, uint64_t deadline)
 {
-	return qe_join(e, now, s, rid, name(queue), deadline);
+	return qe_join(e, now, s, rid, name(queue),
+		       &(struct qe_join){.deadline_ns = deadline});
 }
 
 static enum qe_result

@@ -189,7 +189,9 @@ START_TEST(waiting_requests_of_an_ended_session_are_dropped)
 	ck_assert_int_eq(put(s2, 1, "q", "b", QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(get(s1, 3, "empty", now + 5), QE_WAIT);
 	ck_assert_int_eq(get(s2, 2, "empty", QE_NEVER), QE_WAIT);
-	ck_assert_int_eq(qe_join(e, now, s1, 4, name("q"), QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(qe_join(e, now, s1, 4, name("q"),
+				 &(struct qe_join){.deadline_ns = QE_NEVER}),
+			 QE_WAIT);
 	qe_session_end(e, now, s1, QE_END_LOST);
 	s1 = new_session(1);
 	take(s3, "q", "a");

@@ -259,7 +259,9 @@ START_TEST(an_engine_is_freed_with_all_that_it_holds)
 	lease_all(s2, "q");
 	fill("other");
 	ck_assert_int_eq(get(s1, 1, "empty", now + 9), QE_WAIT);
-	ck_assert_int_eq(qe_join(e, now, s1, 2, name("q"), QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(qe_join(e, now, s1, 2, name("q"),
+				 &(struct qe_join){.deadline_ns = QE_NEVER}),
+			 QE_WAIT);
 	qe_session_end(e, now, s2, QE_END_LOST);
 	ck_assert_int_eq(qe_delete(e, now, name("other"), true), QE_OK);
 	kit_limits((struct qe_config){0});

@@ -35,6 +35,8 @@ static const char *const verb_names[VERBS] = {"put",
 					      "item_new",
 					      "session_new",
 					      "put of the rest",
+					      "item_set_group",
+					      "cancel of a group",
 					      "answer of put",
 					      "answer of get",
 					      "answer of join",
@@ -68,6 +70,8 @@ static const unsigned must_meet[VERBS] = {
 	[ITEM] = BIT(OK) | BIT(FULL_MEMORY),
 	[SESSION] = BIT(OK) | BIT(INVALID),
 	[PUT_REST] = BIT(OK) | BIT(WAIT),
+	[SET_GROUP] = BIT(OK) | BIT(LIMIT),
+	[CANCEL_GROUP] = BIT(OK) | BIT(NOT_FOUND),
 	[ANSWER_PUT] = ENDED | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
 	[ANSWER_GET] = ENDED | BIT(EMPTY) | BIT(SHUT_DOWN),
 	[ANSWER_JOIN] = ENDED | BIT(TIMEOUT),
@@ -124,6 +128,7 @@ begin(uint64_t seed)
 	run.n_sessions = 1 + (int)below(M_SESSIONS);
 	run.puts = 15 + (unsigned)below(40);
 	run.timed = chance(50) ? 0 : (unsigned)below(101);
+	run.grouped = chance(50) ? 0 : (unsigned)below(101);
 	run.most_len = 60;
 	config.maxsize = chance(50) ? 0 : (int64_t)below(6);
 	config.max_bytes = chance(70) ? 0 : 50 + below(200);

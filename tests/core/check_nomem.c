@@ -144,6 +144,50 @@ step_put_timed(int i)
 	return finish(result, &reply);
 }
 
+/* A group is made for its first item. */
+static enum qe_result
+step_put_grouped(int i)
+{
+	struct qe_item *item;
+	struct qe_reply reply;
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_item_new(e, 1, &item));
+	if (result != QE_OK)
+		return result;
+	ALLOC_WATCH(result, qe_item_set_group(e, now, item, queue_at(i), queue_at(i)));
+	if (result != QE_OK) {
+		qe_item_unref(e, item);
+		return result;
+	}
+	ALLOC_WATCH(result, qe_put(e, now, s1, 50, queue_at(i), NO_WAIT, &item, 1,
+				   false, false, &reply));
+	return finish(result, &reply);
+}
+
+static enum qe_result
+step_cancel_group(int i)
+{
+	struct qe_cancelled cancelled;
+	struct qe_reply reply;
+	enum qe_result result;
+
+	ALLOC_WATCH(result,
+		    qe_cancel_group(e, now, queue_at(i), queue_at(i), &cancelled));
+	(void)finish(QE_CANCELLED, &reply);
+	return result;
+}
+
+static enum qe_result
+step_join_group(int i)
+{
+	struct qe_join join = {.deadline_ns = QE_NEVER, .group = queue_at(i)};
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_join(e, now, s2, 300 + (uint64_t)i, queue_at(i), &join));
+	return result;
+}
+
 static enum qe_result
 step_declare(int i)
 {
@@ -168,8 +212,8 @@ step_join(int i)
 {
 	enum qe_result result;
 
-	ALLOC_WATCH(result,
-		    qe_join(e, now, s2, 200 + (uint64_t)i, queue_at(i), QE_NEVER));
+	ALLOC_WATCH(result, qe_join(e, now, s2, 200 + (uint64_t)i, queue_at(i),
+				    &(struct qe_join){.deadline_ns = QE_NEVER}));
 	return result;
 }
 
@@ -212,13 +256,14 @@ static const struct step {
 	int times;
 	bool bends; /* without memory a get of many gives fewer, here or when woken */
 } steps[] = {
-	{step_session, QUEUES, false},	 {step_wait_one, QUEUES, false},
-	{step_wait_many, QUEUES, false}, {step_put, QUEUES, false},
-	{step_put_atomic, QUEUES, true}, {step_put_timed, QUEUES, false},
-	{step_declare, QUEUES, false},	 {step_put_waits, QUEUES, false},
-	{step_join, QUEUES, false},	 {step_get, QUEUES, false},
-	{step_get_many, QUEUES, true},	 {step_cancel, 2, false},
-	{step_shutdown, 3, false},
+	{step_session, QUEUES, false},	  {step_wait_one, QUEUES, false},
+	{step_wait_many, QUEUES, false},  {step_put, QUEUES, false},
+	{step_put_atomic, QUEUES, true},  {step_put_timed, QUEUES, false},
+	{step_put_grouped, QUEUES, true}, {step_join_group, QUEUES, false},
+	{step_declare, QUEUES, false},	  {step_put_waits, QUEUES, false},
+	{step_join, QUEUES, false},	  {step_get, QUEUES, false},
+	{step_get_many, QUEUES, true},	  {step_cancel, 2, false},
+	{step_cancel_group, 4, false},	  {step_shutdown, 3, false},
 };
 
 /* Runs a step, once more if there was no memory for it. */
@@ -300,7 +345,9 @@ START_TEST(what_cannot_fail_takes_no_memory)
 	ck_assert_int_eq(put(s2, 1, "a", "w", now + 5), QE_WAIT);
 	ck_assert_int_eq(get(s2, 2, "b", QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(get_many(s2, 3, "b", 2, 4, 3, QE_NEVER), QE_WAIT);
-	ck_assert_int_eq(qe_join(e, now, s2, 4, name("a"), QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(qe_join(e, now, s2, 4, name("a"),
+				 &(struct qe_join){.deadline_ns = QE_NEVER}),
+			 QE_WAIT);
 
 	alloc_fail.all_after = true;
 	alloc_fail.at = 1;

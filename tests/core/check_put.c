@@ -260,7 +260,9 @@ START_TEST(a_rid_that_waits_is_invalid)
 	ck_assert_int_eq(get(s2, 5, "q", QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(put(s2, 5, "q", "a", NO_WAIT), QE_INVALID);
 	ck_assert_int_eq(get(s2, 5, "other", NO_WAIT), QE_INVALID);
-	ck_assert_int_eq(qe_join(e, now, s2, 5, name("q"), QE_NEVER), QE_INVALID);
+	ck_assert_int_eq(qe_join(e, now, s2, 5, name("q"),
+				 &(struct qe_join){.deadline_ns = QE_NEVER}),
+			 QE_INVALID);
 	ck_assert_int_eq(put(s1, 5, "q", "a", NO_WAIT), QE_OK);
 	expect(s2, 5, QE_OK);
 	ck_assert_int_eq(get(s2, 5, "q", NO_WAIT), QE_EMPTY);

@@ -190,7 +190,9 @@ START_TEST(join_ends_and_room_is_made_when_an_item_expires)
 	take(s1, "q", "b");
 	ck_assert_int_eq(qe_task_done(e, now, s1, name("q")), QE_OK);
 	put_timed("q", "c", now + 50, now + 10);
-	ck_assert_int_eq(qe_join(e, now, s2, 2, name("q"), QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(qe_join(e, now, s2, 2, name("q"),
+				 &(struct qe_join){.deadline_ns = QE_NEVER}),
+			 QE_WAIT);
 	tick_at(now + 10);
 	expect(s2, 2, QE_OK);
 }

@@ -181,6 +181,29 @@ put_ok(const char *queue, const char *body)
 	return got.id;
 }
 
+uint64_t
+put_grouped(const char *queue, const char *group, const char *body)
+{
+	struct qe_item *item = new_item(body);
+
+	forget();
+	ck_assert_int_eq(qe_item_set_group(e, now, item, name(queue), name(group)),
+			 QE_OK);
+	ck_assert_int_eq(remember(qe_put(e, now, s1, 1000000, name(queue), NO_WAIT,
+					 &item, 1, false, false, &got)),
+			 QE_OK);
+	return got.id;
+}
+
+enum qe_result
+join_group(struct qe_session *s, uint64_t rid, const char *queue, const char *group,
+	   uint64_t deadline)
+{
+	struct qe_join args = {.deadline_ns = deadline, .group = name(group)};
+
+	return qe_join(e, now, s, rid, name(queue), &args);
+}
+
 static enum qe_result
 get_as(struct qe_session *s, uint64_t rid, const char *queue, struct qe_get args)
 {

@@ -49,6 +49,7 @@ uint64_t put_priority(const char *queue, const char *body, int32_t priority);
 uint64_t put_timed(const char *queue, const char *body, uint64_t ready,
 		   uint64_t expires);
 uint64_t put_ok(const char *queue, const char *body);
+uint64_t put_grouped(const char *queue, const char *group, const char *body);
 
 /* A get of one item: its result. */
 enum qe_result get(struct qe_session *s, uint64_t rid, const char *queue,
@@ -61,6 +62,10 @@ enum qe_result get_many(struct qe_session *s, uint64_t rid, const char *queue,
 /* A get that must be answered at once with this body; the tag. */
 struct qe_tag take(struct qe_session *s, const char *queue, const char *body);
 struct qe_tag tag_of(const struct qe_item *item);
+
+/* A join of one group of the queue, or of all of it (""): its result. */
+enum qe_result join_group(struct qe_session *s, uint64_t rid, const char *queue,
+			  const char *group, uint64_t deadline);
 
 /* The bodies of the answer `got`, with spaces between them; gives the answer back. */
 const char *bodies(void);

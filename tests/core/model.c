@@ -40,6 +40,18 @@ m_unfinished(const struct model *m, int queue)
 	return m_size(m, queue) + m_leased(m, queue);
 }
 
+uint64_t
+m_unfinished_of(const struct model *m, int queue, int group)
+{
+	uint64_t n = 0;
+
+	if (group == 0)
+		return m_unfinished(m, queue);
+	for (unsigned i = 0; i < m->n_items; i++)
+		n += m->items[i].queue == queue && m->items[i].group == group;
+	return n;
+}
+
 bool
 m_over(const struct model *m, const struct m_item *item)
 {
@@ -150,8 +162,8 @@ find_waiter(struct model *m, int session, uint64_t rid)
 	return NULL;
 }
 
-static enum qe_result
-need(struct model *m, int queue)
+enum qe_result
+m_need(struct model *m, int queue)
 {
 	struct m_queue *q = &m->queues[queue];
 	unsigned n = 0;
@@ -206,7 +218,7 @@ m_put(struct model *m, struct m_waiter *put, struct m_reply *ret)
 
 	if (find_waiter(m, put->session, put->rid))
 		return QE_INVALID;
-	if (need(m, put->queue) != QE_OK)
+	if (m_need(m, put->queue) != QE_OK)
 		return QE_LIMIT;
 	if (m->queues[put->queue].shutdown != QE_OPEN)
 		return QE_SHUT_DOWN;
@@ -270,7 +282,7 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 	if (get->many && (get->max_items < 1 || get->max_items > QE_MAX_BATCH ||
 			  get->min_items < 1 || get->min_items > get->max_items))
 		return QE_INVALID;
-	if (need(m, queue) != QE_OK)
+	if (m_need(m, queue) != QE_OK)
 		return QE_LIMIT;
 	for (unsigned i = 0; i < m->n_waiters; i++)
 		if (m->waiters[i].queue == queue &&
@@ -300,10 +312,12 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 }
 
 enum qe_result
-m_join(struct model *m, int session, uint64_t rid, int queue, uint64_t deadline)
+m_join(struct model *m, int session, uint64_t rid, int queue, int group,
+       uint64_t deadline)
 {
 	struct m_waiter w = {.session = session,
 			     .queue = queue,
+			     .group = group,
 			     .rid = rid,
 			     .deadline = deadline,
 			     .request = QE_REQUEST_JOIN};
@@ -311,7 +325,7 @@ m_join(struct model *m, int session, uint64_t rid, int queue, uint64_t deadline)
 
 	if (find_waiter(m, session, rid))
 		return QE_INVALID;
-	if (m_unfinished(m, queue) == 0)
+	if (m_unfinished_of(m, queue, group) == 0)
 		return QE_OK;
 	if (deadline <= m->now)
 		return QE_TIMEOUT;
@@ -392,7 +406,7 @@ give_back(struct model *m, struct m_item *item, enum qe_end how)
 	if (m_over(m, item)) {
 		q->counters.expired++;
 		m_remove_item(m, item);
-	} else if (q->shutdown == QE_SHUTDOWN_IMMEDIATE) {
+	} else if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || item->cancelled) {
 		q->counters.dropped++;
 		m_remove_item(m, item);
 	} else {

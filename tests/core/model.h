@@ -12,6 +12,7 @@
 #define M_QUEUES   4
 #define M_SESSIONS 5
 #define M_BATCH	   8
+#define M_GROUPS   3
 #define M_ITEMS	   8192
 #define M_WAITERS  256
 #define NOBODY	   (-1)
@@ -22,7 +23,9 @@ struct m_item {
 	uint64_t deliveries, crashes;
 	uint64_t leased; /* the order in which leases were given */
 	int queue;
-	int holder; /* a session, or NOBODY: ready or delayed */
+	int holder;	/* a session, or NOBODY: ready or delayed */
+	int group;	/* 1 to M_GROUPS, 0: of none */
+	bool cancelled; /* held while its group was cancelled */
 	bool timed, delayed;
 	uint64_t ready_at, expires; /* if `timed` */
 	uint8_t ctype;
@@ -45,6 +48,7 @@ struct m_waiter {
 	int session, queue;
 	uint64_t rid, deadline, timer;
 	enum qe_request request;
+	int group; /* join: 0: of the whole queue */
 	/* get */
 	struct qe_get get;
 	bool lingers;
@@ -88,6 +92,7 @@ uint64_t m_ready(const struct model *m, int queue);
 uint64_t m_delayed(const struct model *m, int queue);
 uint64_t m_size(const struct model *m, int queue);
 uint64_t m_unfinished(const struct model *m, int queue);
+uint64_t m_unfinished_of(const struct model *m, int queue, int group);
 uint64_t m_leased(const struct model *m, int queue);
 uint64_t m_bytes(const struct model *m, int queue, bool delayed);
 uint64_t m_waiting(const struct model *m, int queue, enum qe_request request);
@@ -122,8 +127,11 @@ void m_refuse_rest(struct m_waiter *put, enum qe_result result, struct m_reply *
 enum qe_result m_put(struct model *m, struct m_waiter *put, struct m_reply *ret);
 enum qe_result m_get(struct model *m, int session, uint64_t rid, int queue,
 		     const struct qe_get *get, struct m_reply *ret);
-enum qe_result m_join(struct model *m, int session, uint64_t rid, int queue,
+enum qe_result m_join(struct model *m, int session, uint64_t rid, int queue, int group,
 		      uint64_t deadline);
+enum qe_result m_need(struct model *m, int queue); /* makes it if there is none */
+enum qe_result m_cancel_group(struct model *m, int queue, int group,
+			      struct qe_cancelled *ret_cancelled);
 enum qe_result m_cancel(struct model *m, int session, uint64_t rid);
 enum qe_result m_ack(struct model *m, int session, struct qe_tag tag);
 enum qe_result m_task_done(struct model *m, int session, int queue);

@@ -135,6 +135,41 @@ m_purge(struct model *m, int queue, uint64_t *ret_count)
 }
 
 enum qe_result
+m_cancel_group(struct model *m, int queue, int group,
+	       struct qe_cancelled *ret_cancelled)
+{
+	*ret_cancelled = (struct qe_cancelled){0};
+	if (!m->queues[queue].exists)
+		return QE_NOT_FOUND;
+	for (unsigned i = 0; i < m->n_items;) {
+		struct m_item *item = &m->items[i];
+
+		if (item->queue != queue || item->group != group) {
+			i++;
+		} else if (item->holder == NOBODY) {
+			ret_cancelled->dropped++;
+			m->queues[queue].counters.dropped++;
+			m_remove_item(m, item);
+		} else {
+			ret_cancelled->held += !item->cancelled;
+			item->cancelled = true;
+			i++;
+		}
+	}
+	for (unsigned i = 0; i < m->n_waiters;) {
+		struct m_waiter *w = &m->waiters[i];
+
+		if (w->queue == queue && w->request == QE_REQUEST_PUT &&
+		    w->items[w->next].group == group)
+			m_finish(m, w, QE_CANCELLED);
+		else
+			i++;
+	}
+	m_settle(m, queue);
+	return QE_OK;
+}
+
+enum qe_result
 m_shutdown(struct model *m, int queue, bool immediate)
 {
 	struct m_queue *q = &m->queues[queue];

@@ -84,6 +84,25 @@ make_item(struct m_item *as)
 	return item;
 }
 
+/* Some puts are into a group. false: refused, and the items are gone. */
+static bool
+set_group(struct m_waiter *put, struct qe_item **items)
+{
+	int group = chance(run.grouped) ? 1 + (int)below(M_GROUPS) : 0;
+	enum qe_result result = QE_OK;
+
+	for (unsigned i = put->next; group && i < put->n; i++) {
+		result = qe_item_set_group(run.e, run.m.now, items[i],
+					   queue_name(put->queue), group_name(group));
+		put->items[i].group = group;
+		if (agree(SET_GROUP, result, m_need(&run.m, put->queue)) != QE_OK)
+			break;
+	}
+	for (unsigned i = put->next; result != QE_OK && i < put->n; i++)
+		qe_item_unref(run.e, items[i]);
+	return result == QE_OK;
+}
+
 static void
 op_put(void)
 {
@@ -108,7 +127,7 @@ op_put(void)
 	for (unsigned i = 0; i < put.n; i++)
 		if (!(items[i] = make_item(&put.items[i])))
 			put.n = i;
-	if (put.n == 0 && !put.many)
+	if ((put.n == 0 && !put.many) || !set_group(&put, items))
 		return;
 	result = qe_put(run.e, run.m.now, run.sessions[put.session], put.rid,
 			queue_name(put.queue), put.deadline, items, put.n, put.many,
@@ -148,12 +167,29 @@ static void
 op_join(void)
 {
 	int session = any_session(), queue = any_queue();
-	uint64_t rid = any_rid(session), deadline = any_deadline();
+	int group = chance(run.grouped) ? 1 + (int)below(M_GROUPS) : 0;
+	uint64_t rid = any_rid(session);
+	struct qe_join join = {.deadline_ns = any_deadline(),
+			       .group = group_name(group)};
 
 	agree(JOIN,
 	      qe_join(run.e, run.m.now, run.sessions[session], rid, queue_name(queue),
-		      deadline),
-	      m_join(&run.m, session, rid, queue, deadline));
+		      &join),
+	      m_join(&run.m, session, rid, queue, group, join.deadline_ns));
+}
+
+static void
+op_cancel_group(void)
+{
+	int queue = any_queue(), group = 1 + (int)below(M_GROUPS);
+	struct qe_cancelled cancelled, expected;
+	enum qe_result result = qe_cancel_group(run.e, run.m.now, queue_name(queue),
+						group_name(group), &cancelled);
+
+	if (agree(CANCEL_GROUP, result,
+		  m_cancel_group(&run.m, queue, group, &expected)) == QE_OK)
+		AGREE(cancelled.dropped == expected.dropped &&
+		      cancelled.held == expected.held);
 }
 
 static void
@@ -392,6 +428,8 @@ op_put_rest(void)
 			qe_item_unref(run.e, items[i]);
 		return;
 	}
+	if (!set_group(&put, items))
+		return;
 	result = qe_put_rest(run.e, run.m.now, run.sessions[put.session], put.rid,
 			     queue_name(put.queue), put.deadline, &run.begun, items,
 			     &reply);
@@ -425,9 +463,10 @@ void
 random_operation(void)
 {
 	static void (*const seldom[])(void) = {
-		op_declare,	op_delete,	op_purge,     op_shutdown, op_reopen,
-		op_session_new, op_session_end, op_configure, op_reopen,   op_reopen,
-		op_session_new, op_detach,	op_detach,    op_put_rest, op_put_rest};
+		op_declare,	 op_delete,	 op_purge,     op_shutdown, op_reopen,
+		op_session_new,	 op_session_end, op_configure, op_reopen,   op_reopen,
+		op_session_new,	 op_detach,	 op_detach,    op_put_rest, op_put_rest,
+		op_cancel_group, op_cancel_group};
 	static void (*const often[])(
 		void) = {op_get,  op_get,    op_get,	 op_ack,  op_ack,  op_task_done,
 			 op_join, op_cancel, op_release, op_peek, op_tick, op_tick};

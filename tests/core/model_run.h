@@ -32,6 +32,8 @@ enum verb {
 	ITEM,	 /* qe_item_new() */
 	SESSION, /* qe_session_new() */
 	PUT_REST,
+	SET_GROUP, /* qe_item_set_group() */
+	CANCEL_GROUP,
 	ANSWER_PUT, /* out of qe_next_reply() */
 	ANSWER_GET,
 	ANSWER_JOIN,
@@ -51,6 +53,7 @@ struct run {
 	uint64_t most_len;   /* of a body */
 	unsigned puts;	     /* percent of the operations */
 	unsigned timed;	     /* percent of the items */
+	unsigned grouped;    /* percent of the puts */
 	uint64_t stamp, rid; /* the last ones */
 	bool any_order;	     /* of the answers of this step */
 	struct qe_reply held[HELD];
@@ -91,5 +94,6 @@ void compare_state(void);
 void random_operation(void);
 
 struct qe_name queue_name(int queue);
+struct qe_name group_name(int group);
 
 #endif

@@ -16,7 +16,7 @@ m_cost(uint64_t len)
 uint64_t
 m_item_cost(const struct m_item *item)
 {
-	return m_cost(item->len) + (item->timed ? 64 : 0);
+	return m_cost(item->len) + (item->timed || item->group ? 80 : 0);
 }
 
 static struct m_reply *
@@ -327,6 +327,20 @@ accept_puts(struct model *m, int queue)
 	return progress;
 }
 
+/* The first join that has nothing more to wait for. */
+static struct m_waiter *
+done_join(struct model *m, int queue)
+{
+	for (unsigned i = 0; i < m->n_waiters; i++) {
+		struct m_waiter *w = &m->waiters[i];
+
+		if (w->queue == queue && w->request == QE_REQUEST_JOIN &&
+		    m_unfinished_of(m, queue, w->group) == 0)
+			return w;
+	}
+	return NULL;
+}
+
 bool
 m_serve(struct model *m, int queue)
 {
@@ -335,9 +349,8 @@ m_serve(struct model *m, int queue)
 
 	do {
 		feed(m, queue);
-		if (m_unfinished(m, queue) == 0)
-			while ((w = first(m, queue, QE_REQUEST_JOIN, false)))
-				m_finish(m, w, QE_OK);
+		while ((w = done_join(m, queue)))
+			m_finish(m, w, QE_OK);
 		more = accept_puts(m, queue);
 		if (more)
 			progress = true;
