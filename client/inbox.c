@@ -127,6 +127,8 @@ expect_one(qb *q, uint32_t body_len)
 		item.ctype = QP_OPT(&reply->options, ctype);
 		item.crashes = QP_OPT(&reply->options, crashes);
 		item.priority = QP_OPT(&reply->options, priority);
+		if (QP_GIVEN(&reply->options, group))
+			item.group = reply->options.group;
 	}
 	return add_part(&q->in.parts, &item) ? QB_OK : no_memory(q, &item, body_len);
 }

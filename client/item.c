@@ -4,11 +4,13 @@
 #include "client/client.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 qb_item *
 item_new(const struct qp_item *item)
 {
-	qb_item *it = malloc(sizeof(*it) + item->length + 1);
+	size_t group = item->group.len;
+	qb_item *it = malloc(sizeof(*it) + item->length + 1 + (group ? group + 1 : 0));
 
 	if (!it)
 		return NULL;
@@ -21,6 +23,13 @@ item_new(const struct qp_item *item)
 		.size = item->length,
 	};
 	it->body[it->size] = 0;
+	if (group) {
+		char *name = (char *)it->body + it->size + 1;
+
+		memcpy(name, item->group.p, group);
+		name[group] = 0;
+		it->group = name;
+	}
 	return it;
 }
 
@@ -70,4 +79,10 @@ int32_t
 qb_item_priority(const qb_item *item)
 {
 	return item->priority;
+}
+
+const char *
+qb_item_group(const qb_item *item)
+{
+	return item->group;
 }

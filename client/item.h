@@ -19,7 +19,9 @@ struct qb_item {
 	bool leased; /* to the session below */
 	uint8_t session[QP_SESSION_BYTES];
 	size_t size;
-	_Alignas(max_align_t) unsigned char body[]; /* size bytes and a 0 */
+	const char *group; /* behind the body; NULL: none */
+	_Alignas(max_align_t) unsigned char body
+		[]; /* size bytes and a 0, the group and a 0 */
 };
 
 /* An item with room for the body that `item` describes. NULL: no memory. */

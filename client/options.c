@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * What a put says of its items: setters. */
 #include "client/options.h"
+#include "client/request.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 qb_put_options *
 qb_put_options_new(void)
@@ -47,4 +49,34 @@ void
 qb_put_options_set_priority(qb_put_options *options, int32_t priority)
 {
 	QP_GIVE(&options->wire, priority, priority);
+}
+
+/* Keeps a name, or one that is too long as one that is too long; NULL: there is none. */
+static void
+set_name(char *kept, const char *name)
+{
+	size_t len = name ? strnlen(name, QP_MAX_NAME + 1) : 0;
+
+	memcpy(kept, name ? name : "", len);
+	kept[len] = 0;
+}
+
+void
+qb_put_options_set_group(qb_put_options *options, const char *group)
+{
+	set_name(options->group, group);
+	options->wire.present &= ~QP_BIT(group);
+	if (group)
+		QP_GIVE(&options->wire, group, ((struct qp_str){NULL, 0}));
+}
+
+qb_result
+options_take(qb *q, const qb_put_options *options, struct qp_options *ret)
+{
+	if (!options)
+		return QB_OK;
+	*ret = options->wire;
+	if (!QP_GIVEN(ret, group))
+		return QB_OK;
+	return verify_name(q, "group", options->group, &ret->group);
 }

@@ -3,11 +3,16 @@
 #ifndef QBROKER_CLIENT_OPTIONS_H
 #define QBROKER_CLIENT_OPTIONS_H
 
-#include "client/public.h"
+#include "client/client.h"
 #include "proto/message.h"
 
 struct qb_put_options {
-	struct qp_options wire;
+	struct qp_options wire;	     /* its strings are the members below */
+	char group[QP_MAX_NAME + 2]; /* one more than is valid, so that it is refused */
 };
+
+/* The options of a put as they go into a request; NULL stands for none. A name that is
+ * not valid: QB_INVALID. */
+qb_result options_take(qb *q, const qb_put_options *options, struct qp_options *ret);
 
 #endif

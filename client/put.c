@@ -42,11 +42,12 @@ qb_put_with(qb *q, const char *queue, const qb_put_options *options, const void 
 	    size_t len, int64_t timeout_ms, uint64_t *ret_id)
 {
 	struct qp_request m;
+	qb_result r;
 
 	memset(&m, 0, sizeof(m));
 	m.op = QP_OP_PUT;
-	if (options)
-		m.options = options->wire;
+	if ((r = options_take(q, options, &m.options)))
+		return r;
 	return put_one(q, &m, queue, body, len, timeout_ms, ret_id);
 }
 
@@ -152,13 +153,12 @@ qb_put_many_with(qb *q, const char *queue, const qb_put_options *options,
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
 	    (r = verify_count(q, "n", n, QB_MAX_BATCH)) ||
+	    (r = options_take(q, options, &m.options)) ||
 	    (r = verify_blocking(q, timeout_ms)) ||
 	    (r = verify_bodies(q, parts, n, lengths, &bodies.len)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	m.lengths = (struct qp_list){.n = n, .numbers = lengths};
-	if (options)
-		m.options = options->wire;
 	if (atomic)
 		QP_GIVE(&m.options, atomic, 1);
 	return request_wait(q, &m, &bodies, &w, timeout_ms);
@@ -243,10 +243,9 @@ qb_put_start_with(qb *q, const char *queue, const qb_put_options *options,
 	memset(&m, 0, sizeof(m));
 	m.op = QP_OP_PUT;
 	m.timeout_ms = QP_FOREVER;
-	if (options)
-		m.options = options->wire;
 	verify_fork(q);
-	if ((r = verify_queue(q, queue, &m.queue)) || (r = report(q)) ||
+	if ((r = verify_queue(q, queue, &m.queue)) ||
+	    (r = options_take(q, options, &m.options)) || (r = report(q)) ||
 	    (r = verify_connected(q, 0)))
 		return r;
 	if (q->puts.outstanding >= q->puts.window &&

@@ -70,7 +70,7 @@ typedef enum qb_result {
 	QB_FULL = 2,	    /* put: no room in time (queue.Full) */
 	QB_TIMEOUT = 3,	    /* join: unfinished items were left */
 	QB_SHUT_DOWN = 4,   /* queue.ShutDown */
-	QB_CANCELLED = 5,   /* ended by qb_cancel() */
+	QB_CANCELLED = 5,   /* ended by qb_cancel(); put: with its group */
 	QB_NOT_FOUND = 6,   /* no such queue, or no such waiting request */
 	QB_MISMATCH = 7,    /* declare: the queue has another value of an option */
 	QB_STALE = 8,	    /* the item is not (or no more) leased to this session */
@@ -180,6 +180,8 @@ qb_result qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body
  *             nothing. Of delay and at the one that was set last counts
  *   ttl       when so many milliseconds have passed and nobody holds the item, it is dropped,
  *             delayed or not, and counted as expired
+ *   group     the item is of this group of the queue, to be joined and cancelled together; NULL:
+ *             of none. The name is copied; it is as a queue's, else the put is QB_INVALID
  * These times begin when the broker has the whole put. One that is negative or beyond 2^53,
  * or a ttl of 0, makes the put QB_INVALID. Delayed items count for maxsize and for join. */
 qb_put_options *qb_put_options_new(void);
@@ -189,6 +191,7 @@ void qb_put_options_set_priority(qb_put_options *options, int32_t priority);
 void qb_put_options_set_delay(qb_put_options *options, int64_t delay_ms);
 void qb_put_options_set_at(qb_put_options *options, int64_t at_ms);
 void qb_put_options_set_ttl(qb_put_options *options, int64_t ttl_ms);
+void qb_put_options_set_group(qb_put_options *options, const char *group);
 
 /* The puts of this header with options, which may be NULL. */
 qb_result qb_put_with(qb *q, const char *queue, const qb_put_options *options,
@@ -263,6 +266,7 @@ uint32_t qb_item_deliveries(
 uint32_t qb_item_crashes(const qb_item *item); /* how many of its holders died */
 uint8_t qb_item_ctype(const qb_item *item);
 int32_t qb_item_priority(const qb_item *item);
+const char *qb_item_group(const qb_item *item); /* NULL: it is of none */
 
 /* Frees the memory here; the lease in the broker stays. NULL is allowed. */
 void qb_item_free(qb_item *item);
@@ -293,6 +297,19 @@ qb_result qb_release(qb *q, const qb_item *item);
 /* Waits until every item of the queue is finished: none ready, none held. QB_TIMEOUT.
  */
 qb_result qb_join(qb *q, const char *queue, int64_t timeout_ms);
+
+/* The same for the items of one group of the queue. A group that is not there has none:
+ * QB_OK. */
+qb_result qb_join_group(qb *q, const char *queue, const char *group,
+			int64_t timeout_ms);
+
+/* Cancels a group: its items that wait are dropped, nobody is given one of them any more. Those
+ * that are held are marked: they can be finished as ever, but are dropped when they come back. Puts
+ * into the group that wait end with QB_CANCELLED. The name can be used again at once. *ret_dropped
+ * and *ret_held (each may be NULL): how many they were, 0 if there is no such group.
+ * QB_NOT_FOUND: there is no such queue. */
+qb_result qb_cancel_group(qb *q, const char *queue, const char *group,
+			  uint64_t *ret_dropped, uint64_t *ret_held);
 
 /* --- queues ---------------------------------------------------------------------- */
 

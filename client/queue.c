@@ -28,18 +28,57 @@ qb_task_done(qb *q, const char *queue)
 }
 
 qb_result
-qb_join(qb *q, const char *queue, int64_t timeout_ms)
+qb_join_group(qb *q, const char *queue, const char *group, int64_t timeout_ms)
 {
 	struct qp_request m = {.op = QP_OP_JOIN};
 	struct wait w = {0};
 	qb_result r;
 
+	if (group) {
+		if ((r = verify_name(q, "group", group, &m.options.group)))
+			return r;
+		QP_GIVE(&m.options, group, m.options.group);
+	}
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
 	    (r = verify_blocking(q, timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	return request_wait(q, &m, NULL, &w, timeout_ms);
+}
+
+qb_result
+qb_join(qb *q, const char *queue, int64_t timeout_ms)
+{
+	return qb_join_group(q, queue, NULL, timeout_ms);
+}
+
+struct cancelled {
+	uint64_t *dropped, *held;
+};
+
+static qb_result
+take_cancelled(qb *q, void *ret, struct answer *answer)
+{
+	const struct cancelled *cancelled = ret;
+
+	if (cancelled->dropped)
+		*cancelled->dropped = answer->reply->count;
+	if (cancelled->held)
+		*cancelled->held = QP_OPT(&answer->reply->options, held);
+	return QB_OK;
+}
+
+qb_result
+qb_cancel_group(qb *q, const char *queue, const char *group, uint64_t *ret_dropped,
+		uint64_t *ret_held)
+{
+	struct qp_request m = {.op = QP_OP_CANCEL_GROUP};
+	struct cancelled cancelled = {ret_dropped, ret_held};
+	struct wait w = {.take = take_cancelled, .ret = &cancelled};
+	qb_result r = verify_name(q, "group", group, &m.group);
+
+	return r ? r : run(q, &m, queue, &w);
 }
 
 struct sizes {

@@ -5,8 +5,21 @@
 
 #include <string.h>
 
-#define HEAD_BYTES 256 /* at least what a head takes beside its strings and lists */
+#define HEAD_BYTES 384 /* at least what a head takes beside its strings and lists */
 #define NUMBER	   9   /* bytes of the longest integer */
+
+/* Of options that may be long. */
+static size_t
+strings_len(const struct qp_options *o)
+{
+	size_t len = 0;
+
+	if (QP_GIVEN(o, client))
+		len += o->client.len;
+	if (QP_GIVEN(o, group))
+		len += o->group.len;
+	return len;
+}
 
 /* Room for the whole request in one piece, so that it is added or nothing is. What is
  * not copied, or one of many bodies, may still fail later: then the connection is given
@@ -14,8 +27,9 @@
 static bool
 reserve(qb *q, const struct qp_request *m, size_t body_len)
 {
-	size_t len = HEAD_BYTES + m->queue.len + m->options.client.len +
-		     (m->lengths.n + m->tags.n) * NUMBER + body_len;
+	size_t len = HEAD_BYTES + m->queue.len + m->group.len +
+		     strings_len(&m->options) + (m->lengths.n + m->tags.n) * NUMBER +
+		     body_len;
 
 	if (q->out.failed)
 		return false;

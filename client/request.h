@@ -28,6 +28,7 @@ qb_result verify_connected(qb *q, int64_t timeout_ms);
 qb_result verify_blocking(qb *q, int64_t timeout_ms);
 
 /* Arguments. QB_INVALID or QB_TOO_BIG, with a sentence that names the value. */
+qb_result verify_name(qb *q, const char *what, const char *name, struct qp_str *ret);
 qb_result verify_queue(qb *q, const char *queue, struct qp_str *ret);
 qb_result verify_timeout(qb *q, const char *name, int64_t timeout_ms);
 qb_result verify_count(qb *q, const char *name, unsigned n, unsigned max);

@@ -51,26 +51,31 @@ verify_blocking(qb *q, int64_t timeout_ms)
 }
 
 qb_result
+verify_name(qb *q, const char *what, const char *name, struct qp_str *ret)
+{
+	size_t len = name ? strnlen(name, QP_MAX_NAME + 1) : 0;
+
+	if (!name)
+		return error_set(q, QB_INVALID, "the %s's name is NULL", what);
+	if (len == 0)
+		return error_set(q, QB_INVALID, "the %s's name is empty", what);
+	if (len > QP_MAX_NAME)
+		return error_set(q, QB_INVALID,
+				 "the %s's name has more than %d bytes: \"%.60s...\"",
+				 what, QP_MAX_NAME, name);
+	if (!qp_valid_name(name, len))
+		return error_set(q, QB_INVALID,
+				 "the %s's name is not UTF-8 without control "
+				 "characters: \"%s\"",
+				 what, name);
+	*ret = (struct qp_str){name, (uint32_t)len};
+	return QB_OK;
+}
+
+qb_result
 verify_queue(qb *q, const char *queue, struct qp_str *ret)
 {
-	size_t len = queue ? strnlen(queue, QP_MAX_NAME + 1) : 0;
-
-	if (!queue)
-		return error_set(q, QB_INVALID, "the queue's name is NULL");
-	if (len == 0)
-		return error_set(q, QB_INVALID, "the queue's name is empty");
-	if (len > QP_MAX_NAME)
-		return error_set(
-			q, QB_INVALID,
-			"the queue's name has more than %d bytes: \"%.60s...\"",
-			QP_MAX_NAME, queue);
-	if (!qp_valid_name(queue, len))
-		return error_set(q, QB_INVALID,
-				 "the queue's name is not UTF-8 without control "
-				 "characters: \"%s\"",
-				 queue);
-	*ret = (struct qp_str){queue, (uint32_t)len};
-	return QB_OK;
+	return verify_name(q, "queue", queue, ret);
 }
 
 qb_result

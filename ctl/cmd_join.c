@@ -6,11 +6,13 @@
 
 struct join {
 	struct ctl *ctl;
+	const char *group; /* NULL: all of the queue */
 	int64_t timeout_ms;
 };
 
 static const struct argp_option options[] = {
 	{"timeout", 't', "SECONDS", 0, "Wait at most so long; 0: do not wait", 0},
+	{"group", 'g', "NAME", 0, "Wait for the items of this group alone", 0},
 	{0},
 };
 
@@ -19,11 +21,11 @@ parse(int key, char *arg, struct argp_state *state)
 {
 	struct join *join = state->input;
 
-	if (key == 't') {
-		join->timeout_ms = args_seconds(state, "--timeout", arg);
-		return 0;
+	switch (key) {
+	case 't': join->timeout_ms = args_seconds(state, "--timeout", arg); return 0;
+	case 'g': join->group = arg; return 0;
+	default: return args_queue(key, arg, state, join->ctl);
 	}
-	return args_queue(key, arg, state, join->ctl);
 }
 
 static const struct argp argp = {
@@ -38,12 +40,13 @@ static const struct argp argp = {
 int
 cmd_join(struct ctl *ctl, int argc, char **argv)
 {
-	struct join join = {ctl, QB_FOREVER};
+	struct join join = {.ctl = ctl, .timeout_ms = QB_FOREVER};
 	int status;
 
 	args_parse(&argp, argc, argv, &join);
 	status = ctl_connect(ctl);
 	if (status)
 		return status;
-	return ctl_result(ctl, qb_join(ctl->q, ctl->queue, join.timeout_ms));
+	return ctl_result(ctl, qb_join_group(ctl->q, ctl->queue, join.group,
+					     join.timeout_ms));
 }

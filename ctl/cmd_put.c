@@ -37,6 +37,7 @@ static const struct argp_option options[] = {
 	{"at", AT, "TIME", 0, "Nobody gets it before TIME, in seconds since 1970", 0},
 	{"ttl", TTL, "SECONDS", 0, "Drop the item when nobody holds it after this time",
 	 0},
+	{"group", 'g', "NAME", 0, "The item is of this group of the queue", 0},
 	{"timeout", 't', "SECONDS", 0,
 	 "Wait at most so long for room, for each item; 0: do not wait", 0},
 	{0},
@@ -69,6 +70,7 @@ parse(int key, char *arg, struct argp_state *state)
 	case TTL:
 		qb_put_options_set_ttl(put->options, args_seconds(state, "--ttl", arg));
 		return 0;
+	case 'g': qb_put_options_set_group(put->options, arg); return 0;
 	case 't': put->timeout_ms = args_seconds(state, "--timeout", arg); return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num != 1)

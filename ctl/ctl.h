@@ -34,6 +34,7 @@ struct ctl {
 
 typedef int ctl_command(struct ctl *ctl, int argc, char **argv);
 
+ctl_command cmd_cancel;
 ctl_command cmd_declare;
 ctl_command cmd_get;
 ctl_command cmd_help;

@@ -64,6 +64,8 @@ item_json(const qb_item *item)
 			   (int)qb_item_ctype(item), "priority",
 			   (int)qb_item_priority(item), "size", (json_int_t)size, name,
 			   value);
+	if (qb_item_group(item))
+		json_object_set_new(object, "group", json_string(qb_item_group(item)));
 	text = json_dumps(object, 0);
 	json_decref(object);
 	return text;

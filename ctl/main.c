@@ -27,6 +27,7 @@ static const struct command {
 	{"peek", cmd_peek, "Print the next item and leave it where it is"},
 	{"size", cmd_size, "Print how many items wait"},
 	{"join", cmd_join, "Wait until every item is finished"},
+	{"cancel", cmd_cancel, "Drop the items of a group"},
 	{"purge", cmd_purge, "Drop the items that wait"},
 	{"rm", cmd_rm, "Delete a queue"},
 	{"shutdown", cmd_shutdown, "End a queue: no more puts, gets until it is empty"},

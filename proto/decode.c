@@ -18,6 +18,7 @@ static const struct {
 	{'e', "epoch", "an integer from 0 to 2^53"},
 	{'q', "queue", "1 to 255 bytes of UTF-8 without control characters"},
 	{'Q', "queue", "1 to 255 bytes of UTF-8 without control characters, or nil"},
+	{'G', "group", "1 to 255 bytes of UTF-8 without control characters"},
 	{'t', "timeout", "0 to 2^53 milliseconds, or nil"},
 	{'a', "ack", "0 (manual), 1 (auto) or 2 (none)"},
 	{'n', "max_items", "an integer from 1 to 1000"},
@@ -89,6 +90,7 @@ read_argument(struct qp_reader *in, char letter, struct qp_request *m)
 
 	switch (letter) {
 	case 'q': return read_queue(in, &m->queue);
+	case 'G': return read_queue(in, &m->group);
 	case 't': return read_timeout(in, &m->timeout_ms);
 	case 'a':
 		if (!read_within(in, QP_ACK_MANUAL, QP_ACK_NONE, &ack))
@@ -139,6 +141,8 @@ read_item(struct qp_reader *in, struct qp_item *ret)
 	ret->ctype = QP_OPT(&options, ctype);
 	ret->crashes = QP_OPT(&options, crashes);
 	ret->priority = QP_OPT(&options, priority);
+	ret->group =
+		QP_GIVEN(&options, group) ? options.group : (struct qp_str){NULL, 0};
 	return true;
 }
 

@@ -8,8 +8,9 @@
 
 #include <msgpack/pack.h>
 
-#define NUMBER 9  /* bytes of the longest integer */
-#define ITEM   96 /* bytes of the longest row of GET_MANY's reply */
+#define NUMBER 9 /* bytes of the longest integer */
+#define ITEM \
+	96 /* bytes of the longest row of GET_MANY's reply, beside a group's name */
 
 struct head {
 	struct qp_out *out;
@@ -136,6 +137,7 @@ pack_argument(struct head *h, char letter, const struct qp_request *m)
 {
 	switch (letter) {
 	case 'q': pack_string(h, m->queue.p, m->queue.len); break;
+	case 'G': pack_string(h, m->group.p, m->group.len); break;
 	case 'a': pack_uint64(h, m->ack); break;
 	case 'n': pack_uint64(h, m->max_items); break;
 	case 'i': pack_uint64(h, m->id); break;
@@ -173,6 +175,8 @@ arguments_max(const char *args, const struct qp_request *m)
 		max += NUMBER;
 		if (*args == 'q' || *args == 'Q')
 			max += m->queue.len;
+		else if (*args == 'G')
+			max += m->group.len;
 		else if (*args == 's')
 			max += m->session.len;
 		else if (*args == 'l')
@@ -213,6 +217,8 @@ pack_item(struct head *h, const struct qp_item *item)
 		QP_GIVE(&options, crashes, item->crashes);
 	if (item->priority)
 		QP_GIVE(&options, priority, item->priority);
+	if (item->group.len)
+		QP_GIVE(&options, group, item->group);
 	pack_array(h, 3 + (options.present != 0));
 	pack_uint64(h, item->id);
 	pack_uint64(h, item->delivery);
@@ -258,6 +264,16 @@ pack_field(struct head *h, char letter, const struct qp_reply *m)
 }
 
 static size_t
+items_max(const struct qp_reply *m)
+{
+	size_t max = m->items.n * ITEM;
+
+	for (uint32_t i = 0; i < m->items.n; i++)
+		max += m->item_rows[i].group.len;
+	return max;
+}
+
+static size_t
 fields_max(const char *fields, const struct qp_reply *m)
 {
 	size_t max = 0;
@@ -269,7 +285,7 @@ fields_max(const char *fields, const struct qp_reply *m)
 		else if (*fields == 'x')
 			max += m->stale.n * NUMBER;
 		else if (*fields == 'I')
-			max += m->items.n * ITEM;
+			max += items_max(m);
 	}
 	return max;
 }

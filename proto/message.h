@@ -88,6 +88,7 @@ struct qp_item {
 	uint64_t ctype;
 	uint64_t crashes;
 	int64_t priority;
+	struct qp_str group; /* absent: of none */
 };
 
 /* Which members count is the operation's signature in ops.def; the others have no
@@ -96,6 +97,7 @@ struct qp_request {
 	enum qp_op op;
 	uint64_t rid;
 	struct qp_str queue;	/* q: always valid; Q: absent for nil */
+	struct qp_str group;	/* G: always valid */
 	uint64_t timeout_ms;	/* t: QP_FOREVER for nil */
 	enum qp_ack ack;	/* a */
 	uint64_t max_items;	/* n */

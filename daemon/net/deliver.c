@@ -274,12 +274,21 @@ append_body(struct conn *c, struct qe_item *item)
 	qp_out_refer(&c->out, qe_item_body(item), len, release_item, item);
 }
 
+static struct qp_str
+group_of(const struct qe_item *item)
+{
+	struct qe_name group = qe_item_group(item);
+
+	return (struct qp_str){group.p, (uint32_t)group.len};
+}
+
 static void
 append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
 {
 	struct qp_reply m = {.rid = rid,
 			     .id = qe_item_id(item),
 			     .delivery = qe_item_deliveries(item)};
+	struct qp_str group = group_of(item);
 
 	if (qe_item_ctype(item))
 		QP_GIVE(&m.options, ctype, qe_item_ctype(item));
@@ -287,6 +296,8 @@ append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
 		QP_GIVE(&m.options, crashes, qe_item_crashes(item));
 	if (qe_item_priority(item))
 		QP_GIVE(&m.options, priority, qe_item_priority(item));
+	if (group.len)
+		QP_GIVE(&m.options, group, group);
 	qp_reply_encode(&c->out, op, &m, (uint32_t)qe_item_body_len(item));
 	append_body(c, item);
 	conn_dirty(c);
@@ -317,6 +328,7 @@ deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 			.ctype = qe_item_ctype(item),
 			.crashes = qe_item_crashes(item),
 			.priority = qe_item_priority(item),
+			.group = group_of(item),
 		};
 		body_len += rows[i].length;
 	}

@@ -17,6 +17,27 @@ request_queue(const struct qp_request *m)
 	return (struct qe_name){m->queue.p, m->queue.len};
 }
 
+struct qe_name
+request_group(const struct qp_options *o)
+{
+	if (!QP_GIVEN(o, group))
+		return (struct qe_name){NULL, 0};
+	return (struct qe_name){o->group.p, o->group.len};
+}
+
+bool
+valid_group(struct conn *c, const struct qp_request *m)
+{
+	const struct qp_str *group = &m->options.group;
+
+	if (!QP_GIVEN(&m->options, group) || qp_valid_name(group->p, group->len))
+		return true;
+	deliver_refusal(c, m->rid, QP_INVALID,
+			"option group must be 1 to 255 bytes of UTF-8 without control "
+			"characters");
+	return false;
+}
+
 struct qe_tag
 request_tag(const struct qp_request *m)
 {
@@ -121,18 +142,30 @@ handle_confirm(struct conn *c, struct qp_request *m, struct frame *f)
 }
 
 static handler *const handlers[] = {
-	[QP_OP_CONFIRM] = handle_confirm,   [QP_OP_HELLO] = handle_hello,
-	[QP_OP_PING] = handle_ping,	    [QP_OP_CLOSE] = handle_close,
-	[QP_OP_PUT] = handle_put,	    [QP_OP_PUT_MANY] = handle_put_many,
-	[QP_OP_GET] = handle_get,	    [QP_OP_GET_MANY] = handle_get_many,
-	[QP_OP_ACK] = handle_ack,	    [QP_OP_TASK_DONE] = handle_task_done,
-	[QP_OP_ACK_MANY] = handle_ack_many, [QP_OP_RELEASE] = handle_release,
-	[QP_OP_JOIN] = handle_join,	    [QP_OP_CANCEL] = handle_cancel,
-	[QP_OP_PEEK] = handle_peek,	    [QP_OP_SIZE] = handle_size,
-	[QP_OP_DECLARE] = handle_declare,   [QP_OP_DELETE] = handle_delete,
-	[QP_OP_PURGE] = handle_purge,	    [QP_OP_SHUTDOWN] = handle_shutdown,
-	[QP_OP_REOPEN] = handle_reopen,	    [QP_OP_QUEUES] = handle_queues,
+	[QP_OP_HELLO] = handle_hello,
+	[QP_OP_PING] = handle_ping,
+	[QP_OP_CLOSE] = handle_close,
+	[QP_OP_CONFIRM] = handle_confirm,
+	[QP_OP_PUT] = handle_put,
+	[QP_OP_PUT_MANY] = handle_put_many,
+	[QP_OP_GET] = handle_get,
+	[QP_OP_GET_MANY] = handle_get_many,
+	[QP_OP_ACK] = handle_ack,
+	[QP_OP_TASK_DONE] = handle_task_done,
+	[QP_OP_ACK_MANY] = handle_ack_many,
+	[QP_OP_RELEASE] = handle_release,
+	[QP_OP_JOIN] = handle_join,
+	[QP_OP_CANCEL] = handle_cancel,
+	[QP_OP_PEEK] = handle_peek,
+	[QP_OP_SIZE] = handle_size,
+	[QP_OP_DECLARE] = handle_declare,
+	[QP_OP_DELETE] = handle_delete,
+	[QP_OP_PURGE] = handle_purge,
+	[QP_OP_SHUTDOWN] = handle_shutdown,
+	[QP_OP_REOPEN] = handle_reopen,
+	[QP_OP_QUEUES] = handle_queues,
 	[QP_OP_STATS] = handle_stats,
+	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 };
 
 /* --- frames ---------------------------------------------------------------------- */

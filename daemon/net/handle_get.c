@@ -51,6 +51,7 @@ handle_get_many(struct conn *c, struct qp_request *m, struct frame *f)
 		    .min_items = (unsigned)min_items,
 		    .max_bytes = max_bytes,
 		    .linger_ns = request_deadline(0, QP_OPT(o, linger_ms)),
+		    .max_said = QP_MAX_HEAD - QE_SAID,
 	    });
 }
 
@@ -60,11 +61,14 @@ handle_join(struct conn *c, struct qp_request *m, struct frame *f)
 	uint64_t now_ns = c->server->now_ns;
 	struct qe_join join = {
 		.deadline_ns = request_deadline(now_ns, m->timeout_ms),
+		.group = request_group(&m->options),
 	};
-	enum qe_result result =
-		qe_join(c->server->engine, now_ns, c->session->qe, m->rid,
-			request_queue(m), &join);
+	enum qe_result result;
 
+	if (!valid_group(c, m))
+		return;
+	result = qe_join(c->server->engine, now_ns, c->session->qe, m->rid,
+			 request_queue(m), &join);
 	if (result != QE_WAIT)
 		answer_result(c, m, result);
 }
@@ -75,6 +79,25 @@ handle_cancel(struct conn *c, struct qp_request *m, struct frame *f)
 	answer_result(c, m,
 		      qe_cancel(c->server->engine, c->server->now_ns, c->session->qe,
 				m->target));
+}
+
+void
+handle_cancel_group(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct qe_name group = {m->group.p, m->group.len};
+	struct qp_reply reply = {0};
+	struct qe_cancelled cancelled;
+	enum qe_result result = qe_cancel_group(c->server->engine, c->server->now_ns,
+						request_queue(m), group, &cancelled);
+
+	if (result != QE_OK) {
+		deliver_result(c, m->rid, result);
+		return;
+	}
+	reply.count = cancelled.dropped;
+	if (cancelled.held > 0)
+		QP_GIVE(&reply.options, held, cancelled.held);
+	deliver_fields(c, m, &reply);
 }
 
 /* --- finishing ------------------------------------------------------------------- */

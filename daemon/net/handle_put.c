@@ -29,6 +29,7 @@ struct description {
 	int32_t priority;
 	bool timed; /* the members below count */
 	uint64_t ready_ns, expires_ns;
+	struct qe_name queue, group; /* no group: the length is 0 */
 };
 
 static bool
@@ -65,17 +66,25 @@ read_description(struct conn *c, const struct qp_request *m, struct description 
 		return true;
 	ret->ctype = (uint8_t)QP_OPT(&m->options, ctype);
 	ret->priority = (int32_t)QP_OPT(&m->options, priority);
-	return read_times(c, m, ret);
+	ret->queue = request_queue(m);
+	ret->group = request_group(&m->options);
+	return read_times(c, m, ret) && valid_group(c, m);
 }
 
 static enum qe_result
 describe(struct conn *c, struct qe_item *item, const struct description *d)
 {
+	struct qe *e = c->server->engine;
+	enum qe_result result = QE_OK;
+
 	qe_item_set_ctype(item, d->ctype);
 	qe_item_set_priority(item, d->priority);
-	if (!d->timed)
-		return QE_OK;
-	return qe_item_set_times(c->server->engine, item, d->ready_ns, d->expires_ns);
+	if (d->timed)
+		result = qe_item_set_times(e, item, d->ready_ns, d->expires_ns);
+	if (result == QE_OK && d->group.len > 0)
+		result = qe_item_set_group(e, c->server->now_ns, item, d->queue,
+					   d->group);
+	return result;
 }
 
 void

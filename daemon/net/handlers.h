@@ -13,7 +13,7 @@ handler handle_hello, handle_ping, handle_close, handle_confirm, handle_put,
 	handle_put_many, handle_get, handle_get_many, handle_join, handle_cancel,
 	handle_ack, handle_ack_many, handle_task_done, handle_release, handle_peek,
 	handle_size, handle_declare, handle_delete, handle_purge, handle_shutdown,
-	handle_reopen, handle_queues, handle_stats;
+	handle_reopen, handle_queues, handle_stats, handle_cancel_group;
 
 /* Answers a request that is sent again, if there is something to answer from. false: it is to
  * be carried out. (replay.c) */
@@ -23,6 +23,13 @@ bool replay(struct conn *c, const struct qp_request *m);
  * ever, and for what is too far away. */
 struct qe_name request_queue(const struct qp_request *m);
 struct qe_tag request_tag(const struct qp_request *m);
+
+/* The option `group`; the length is 0 without it. */
+struct qe_name request_group(const struct qp_options *o);
+
+/* Whether the option `group` is a name, if it is given. false: it was refused. */
+bool valid_group(struct conn *c, const struct qp_request *m);
+
 uint64_t request_deadline(uint64_t now_ns, uint64_t timeout_ms);
 
 /* The answer of a call that has nothing to say but its result; and of one that may have

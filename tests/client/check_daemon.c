@@ -105,6 +105,69 @@ START_TEST(a_queue_has_an_order_and_items_a_priority)
 }
 END_TEST
 
+START_TEST(groups_are_joined_and_cancelled)
+{
+	struct iovec bodies[3] = {{(void *)"a", 1}, {(void *)"b", 1}, {(void *)"c", 1}};
+	qb_put_options *options = qb_put_options_new();
+	uint64_t dropped, held;
+	qb_item *items[3], *item;
+	unsigned n;
+
+	connect_over(_i);
+	qb_put_options_set_group(options, "job");
+	ok(qb_put_many_with(q, "jobs", options, bodies, 3, 1, 0, NULL));
+	ok(qb_put(q, "jobs", "x", 1, 0, NULL));
+	ok(qb_get_many(q, "jobs", 0, QB_MANUAL, 2, 2, 0, 0, items, &n));
+	ck_assert_str_eq(qb_item_group(items[1]), "job");
+	says(QB_TIMEOUT, qb_join_group(other, "jobs", "job", 0));
+	ok(qb_join_group(other, "jobs", "another", 0));
+	ok(qb_cancel_group(other, "jobs", "job", &dropped, &held));
+	ck_assert_uint_eq(dropped, 1);
+	ck_assert_uint_eq(held, 2);
+	ok(qb_release(q, items[0]));
+	says(QB_TIMEOUT, qb_join_group(other, "jobs", "job", 0));
+	ok(qb_ack(q, items[1]));
+	ok(qb_join_group(other, "jobs", "job", 0));
+	ok(qb_get(q, "jobs", 0, QB_AUTO, &item));
+	ck_assert_ptr_null(qb_item_group(item));
+	ok(qb_join(other, "jobs", QB_FOREVER));
+	says(QB_NOT_FOUND, qb_cancel_group(other, "none", "job", NULL, NULL));
+	ok(qb_cancel_group(other, "jobs", "job", NULL, NULL));
+	qb_item_free(items[0]);
+	qb_item_free(items[1]);
+	qb_item_free(item);
+	qb_put_options_free(options);
+}
+END_TEST
+
+/* The head of a reply has an end. */
+START_TEST(a_thousand_items_with_long_groups_come_in_several_requests)
+{
+	static qb_item *items[QB_MAX_BATCH];
+	qb_put_options *options = qb_put_options_new();
+	char group[256];
+	unsigned n, got = 0;
+
+	connect_over(_i);
+	memset(group, 'g', 255);
+	group[255] = 0;
+	qb_put_options_set_group(options, group);
+	for (int i = 0; i < QB_MAX_BATCH; i++)
+		ok(qb_put_start_with(q, "jobs", options, "", 0));
+	ok(qb_flush(q, QB_FOREVER));
+	for (; got < QB_MAX_BATCH; got += n) {
+		ok(qb_get_many(other, "jobs", 0, QB_AUTO, QB_MAX_BATCH, 1, 0, 0, items,
+			       &n));
+		ck_assert_uint_gt(n, 150);
+		for (unsigned i = 0; i < n; i++) {
+			ck_assert_str_eq(qb_item_group(items[i]), group);
+			qb_item_free(items[i]);
+		}
+	}
+	qb_put_options_free(options);
+}
+END_TEST
+
 START_TEST(an_item_is_put_got_given_back_and_finished)
 {
 	uint64_t id, qsize, unfinished;
@@ -385,6 +448,9 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, an_item_is_put_got_given_back_and_finished, 0, 2);
 	tcase_add_loop_test(t, an_item_is_delayed_and_expires, 0, 2);
+	tcase_add_loop_test(t, groups_are_joined_and_cancelled, 0, 2);
+	tcase_add_loop_test(
+		t, a_thousand_items_with_long_groups_come_in_several_requests, 0, 2);
 	tcase_add_loop_test(t, a_queue_has_an_order_and_items_a_priority, 0, 2);
 	tcase_add_loop_test(t, the_largest_item_survives_the_way, 0, 2);
 	tcase_add_loop_test(t, a_thousand_items_go_in_one_request, 0, 2);

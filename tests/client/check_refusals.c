@@ -41,6 +41,8 @@ START_TEST(refusals_come_with_the_brokers_sentence)
 	refused(MISMATCH, qb_declare(q, "jobs", NULL, 0, NULL));
 	refused(NOT_EMPTY, qb_delete(q, "jobs", 0));
 	refused(NOT_FOUND, qb_purge(q, "jobs", NULL));
+	refused(NOT_FOUND, qb_cancel_group(q, "jobs", "g", NULL, NULL));
+	refused(TIMEOUT, qb_join_group(q, "jobs", "g", 0));
 	refused(DENIED, qb_shutdown(q, "jobs", 0));
 	refused(UNKNOWN_OP, qb_reopen(q, "jobs"));
 	refused(NOT_FOUND, qb_queues(q, "jobs", &table));
@@ -88,6 +90,32 @@ START_TEST(bad_queue_names_are_refused_before_anything_is_sent)
 	ck_assert_uint_eq(fake.n_requests, 1);
 	longest[255] = 0;
 	ok(qb_put(q, longest, "x", 1, 0, NULL));
+}
+END_TEST
+
+START_TEST(bad_group_names_are_refused_before_anything_is_sent)
+{
+	qb_put_options *options = qb_put_options_new();
+	struct iovec one = {(void *)"x", 1};
+	char longest[257];
+
+	memset(longest, 'n', 256);
+	longest[256] = 0;
+	qb_put_options_set_group(options, longest);
+	invalid(qb_put_with(q, "jobs", options, "x", 1, 0, NULL),
+		"group's name has more");
+	invalid(qb_put_many_with(q, "jobs", options, &one, 1, 0, 0, NULL), "255");
+	qb_put_options_set_group(options, "");
+	invalid(qb_put_start_with(q, "jobs", options, "x", 1), "empty");
+	invalid(qb_join_group(q, "jobs", "a\nb", 0), "a\nb");
+	invalid(qb_cancel_group(q, "jobs", NULL, NULL, NULL), "NULL");
+	ck_assert_uint_eq(fake.n_requests, 1);
+	longest[255] = 0;
+	qb_put_options_set_group(options, longest);
+	ok(qb_put_with(q, "jobs", options, "x", 1, 0, NULL));
+	qb_put_options_set_group(options, NULL);
+	ok(qb_put_with(q, "jobs", options, "x", 1, 0, NULL));
+	qb_put_options_free(options);
 }
 END_TEST
 
@@ -200,6 +228,7 @@ main(void)
 	tcase_add_test(t, refusals_come_with_the_brokers_sentence);
 	tcase_add_test(t, stale_acks_are_reported);
 	tcase_add_test(t, bad_queue_names_are_refused_before_anything_is_sent);
+	tcase_add_test(t, bad_group_names_are_refused_before_anything_is_sent);
 	tcase_add_test(t, bad_numbers_are_refused_before_anything_is_sent);
 	tcase_add_test(t, what_is_too_big_is_refused_before_anything_is_sent);
 	tcase_add_test(t, the_clients_name_is_set_at_the_next_connect);

@@ -62,7 +62,7 @@ START_TEST(what_waits_leaves_the_lines_at_once)
 	put_ok("j", "b");
 	ck_assert_int_eq(put(s1, 1, "q", "ghost", QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(get(s1, 2, "empty", QE_NEVER), QE_WAIT);
-	ck_assert_int_eq(qe_join(e, now, s1, 3, name("j"), QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(join_group(s1, 3, "j", "", QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(get(s2, 1, "empty", QE_NEVER), QE_WAIT);
 	qe_session_detach(e, now, s1);
 	expect_nothing();

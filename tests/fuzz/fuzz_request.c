@@ -17,6 +17,7 @@ same_request(const struct qp_request *a, const struct qp_request *b)
 	FUZZ_CHECK(a->cursor == b->cursor && a->version == b->version);
 	FUZZ_CHECK(a->last == b->last);
 	FUZZ_CHECK(flat_same_str(a->queue, b->queue));
+	FUZZ_CHECK(flat_same_str(a->group, b->group));
 	FUZZ_CHECK(flat_same_str(a->session, b->session));
 	FUZZ_CHECK(flat_same_list(a->lengths, b->lengths));
 	FUZZ_CHECK(flat_same_list(a->tags, b->tags));

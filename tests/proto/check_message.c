@@ -122,6 +122,12 @@ static const struct {
 	{HEAD("\x93\x15\x0d\xa4jobs"),
 	 0,
 	 {.op = QP_OP_SIZE, .rid = 13, .queue = {"jobs", 4}}},
+	{HEAD("\x94\x1b\x0d\xa4jobs\xa1g"),
+	 0,
+	 {.op = QP_OP_CANCEL_GROUP,
+	  .rid = 13,
+	  .queue = {"jobs", 4},
+	  .group = {"g", 1}}},
 	{HEAD("\x93\x20\x0d\xa4jobs"),
 	 0,
 	 {.op = QP_OP_PURGE, .rid = 13, .queue = {"jobs", 4}}},
@@ -162,6 +168,9 @@ START_TEST(requests_are_decoded_as_the_protocol_says)
 	ck_assert_uint_eq(m.queue.len, want->queue.len);
 	ck_assert_mem_eq(m.queue.p ? m.queue.p : "", want->queue.p ? want->queue.p : "",
 			 want->queue.len);
+	ck_assert(want->group.len == 0 ||
+		  (m.group.len == want->group.len &&
+		   memcmp(m.group.p, want->group.p, m.group.len) == 0));
 	ck_assert_uint_eq(m.options.present, 0);
 }
 END_TEST
@@ -411,12 +420,12 @@ START_TEST(lists_in_replies_are_written_and_read)
 	int64_t results[] = {41, -2, 42};
 	struct qp_item rows[] = {
 		{.id = 7, .delivery = 1, .length = 3},
-		{.id = 8, .delivery = 2, .length = 0, .ctype = 9, .crashes = 1}};
+		{.id = 8, .delivery = 2, .length = 0, .ctype = 9, .group = {"g", 1}}};
 	struct qp_reply m = {.rid = 1, .results = {.n = 3, .numbers = results}};
 	static const char items[] =
 		"\x93\x00\x01\x92\x93\x07\x01\x03\x94\x08\x02\x00\x82\xa5"
-		"ctype\x09\xa7"
-		"crashes\x01";
+		"ctype\x09\xa5"
+		"group\xa1g";
 	struct qp_item item;
 
 	expect_reply(QP_OP_PUT_MANY, &m, HEAD("\x93\x00\x01\x93\x29\xfe\x2a"));
@@ -429,10 +438,10 @@ START_TEST(lists_in_replies_are_written_and_read)
 	expect_reply(QP_OP_GET_MANY, &m, HEAD(items));
 	m = decode_reply(QP_OP_GET_MANY, HEAD(items));
 	item = qp_item_next(&m.items);
-	ck_assert(item.id == 7 && item.length == 3 && item.crashes == 0);
+	ck_assert(item.id == 7 && item.length == 3 && item.group.len == 0);
 	item = qp_item_next(&m.items);
 	ck_assert(item.id == 8 && item.delivery == 2 && item.ctype == 9 &&
-		  item.crashes == 1);
+		  item.group.len == 1 && item.group.p[0] == 'g');
 }
 END_TEST
 

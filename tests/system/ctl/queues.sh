@@ -178,6 +178,28 @@ test_join_waits_for_the_last_item() {
 	wait $! || fail "join failed"
 }
 
+test_groups_are_joined_and_cancelled() {
+	ctl 0 put "$q" --group job one
+	ctl 0 put "$q" other
+	ctl 0 get "$q" --json
+	grep -q '"group": "job"' "$folder/out" || fail "no group"
+	ctl 0 join "$q" --group job
+	ctl 3 join "$q" -t 0
+	seq 5 | ctl 0 put "$q" --lines -g job
+	ctl 3 join "$q" -g job -t 0
+	ctl 0 cancel "$q" job
+	out_is 5
+	ctl 0 cancel "$q" job --json
+	out_is "{\"queue\": \"$q\", \"group\": \"job\", \"dropped\": 0, \"held\": 0}"
+	ctl 0 join "$q" -g job
+	ctl 0 get "$q"
+	out_is other
+	ctl 3 cancel "$q.not-there" job
+	ctl 2 cancel "$q"
+	err_has GROUP
+	ctl 2 put "$q" --group '' body
+}
+
 test_purge_says_how_many() {
 	seq 7 | ctl 0 put "$q" --lines
 	ctl 0 purge "$q"
