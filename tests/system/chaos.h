@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The chaos test's parts: processes that use queues until they are killed and write
- * down what they see (chaos_work.c), and the books that must be right over all of it
+ * down what they see (chaos_life.c), and the books that must be right over all of it
  * (chaos_books.c). check_chaos.c starts, stops and kills. */
 #ifndef QBROKER_TESTS_SYSTEM_CHAOS_H
 #define QBROKER_TESTS_SYSTEM_CHAOS_H
@@ -17,6 +17,7 @@
 #define CHAOS_RESUMES 0
 
 #define CHAOS_QUEUES 3
+#define CHAOS_GROUPS 3	  /* in each queue; their numbers are 1 to 3, 0 is none */
 #define CHAOS_LIVES  8192 /* processes in one run, at most */
 
 enum chaos_role { CHAOS_PRODUCER, CHAOS_WORKER, CHAOS_JOINER };
@@ -38,6 +39,7 @@ struct chaos_life {
 /* What all processes know, set before the first of them is started. */
 struct chaos_world {
 	const char *queues[CHAOS_QUEUES];
+	const char *groups[1 + CHAOS_GROUPS];
 	const char *address[CHAOS_LINKS];
 	int events;		  /* the file, open for appending */
 	atomic_int *no_more;	  /* shared: roles below this end */
@@ -69,6 +71,7 @@ struct chaos_event {
 	uint32_t delivery;
 	uint32_t life; /* whose */
 	uint8_t kind, queue;
+	uint8_t group; /* of a put or a join */
 	int16_t result;
 	uint32_t order; /* in the file; filled in when it is read */
 };

@@ -16,7 +16,7 @@
  * confirmed until somebody began to finish it. */
 struct span {
 	int64_t begin, end;
-	unsigned queue;
+	unsigned line; /* that is joined: see line_of() */
 };
 
 static struct chaos_event *events;
@@ -40,7 +40,7 @@ read_events(const char *path)
 	ck_assert_int_eq(st.st_size % (off_t)sizeof(*events), 0);
 	n_events = (unsigned)(st.st_size / (off_t)sizeof(*events));
 	events = malloc((size_t)st.st_size + 1);
-	spans = calloc(n_events + 1, sizeof(*spans));
+	spans = calloc(2 * (size_t)n_events + 1, sizeof(*spans));
 	ck_assert_ptr_nonnull(events);
 	ck_assert_ptr_nonnull(spans);
 	for (off_t done = 0; done < st.st_size;) {
@@ -175,6 +175,25 @@ check_deliveries(const struct item *it, const struct chaos_event *e, unsigned n)
 			   "was given to another after it had been finished");
 }
 
+/* A queue as a whole, or a group of it. */
+static unsigned
+line_of(unsigned queue, unsigned group)
+{
+	return queue * (1 + CHAOS_GROUPS) + group;
+}
+
+static void
+add_spans(const struct item *it)
+{
+	struct span span = {it->put->at_ns, it->first_ack_ns,
+			    line_of(it->put->queue, 0)};
+
+	spans[n_spans++] = span;
+	span.line = line_of(it->put->queue, it->put->group);
+	if (it->put->group > 0)
+		spans[n_spans++] = span;
+}
+
 static void
 check_item(const struct item *it)
 {
@@ -196,8 +215,7 @@ check_item(const struct item *it)
 		CHECK_ITEM(it->finished || it->began > it->stale, it->stamp,
 			   "is lost: nobody finished it");
 	if (confirmed && it->put->at_ns < it->first_ack_ns)
-		spans[n_spans++] =
-			(struct span){it->put->at_ns, it->first_ack_ns, it->put->queue};
+		add_spans(it);
 }
 
 static unsigned
@@ -226,8 +244,8 @@ compare_spans(const void *a, const void *b)
 {
 	const struct span *x = a, *y = b;
 
-	if (x->queue != y->queue)
-		return x->queue < y->queue ? -1 : 1;
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
 	return x->begin < y->begin ? -1 : x->begin > y->begin;
 }
 
@@ -241,8 +259,7 @@ merge_spans(void)
 	for (unsigned i = 0; i < n_spans; i++) {
 		struct span *last = n > 0 ? &spans[n - 1] : NULL;
 
-		if (last && last->queue == spans[i].queue &&
-		    spans[i].begin <= last->end)
+		if (last && last->line == spans[i].line && spans[i].begin <= last->end)
 			last->end = spans[i].end > last->end ? spans[i].end : last->end;
 		else
 			spans[n++] = spans[i];
@@ -250,11 +267,11 @@ merge_spans(void)
 	n_spans = n;
 }
 
-/* The last span of a queue that began before. */
+/* The last span of a line that began before. */
 static const struct span *
-span_before(unsigned queue, int64_t begin)
+span_before(unsigned line, int64_t begin)
 {
-	struct span key = {.begin = begin, .queue = queue};
+	struct span key = {.begin = begin, .line = line};
 	unsigned low = 0, high = n_spans;
 
 	while (low < high) {
@@ -265,7 +282,7 @@ span_before(unsigned queue, int64_t begin)
 		else
 			high = middle;
 	}
-	return low > 0 && spans[low - 1].queue == queue ? &spans[low - 1] : NULL;
+	return low > 0 && spans[low - 1].line == line ? &spans[low - 1] : NULL;
 }
 
 /* Between its beginning and its end there must have been a moment without unfinished
@@ -273,7 +290,8 @@ span_before(unsigned queue, int64_t begin)
 static void
 check_join(const struct chaos_event *e)
 {
-	const struct span *span = span_before(e->queue, (int64_t)e->stamp);
+	const struct span *span =
+		span_before(line_of(e->queue, e->group), (int64_t)e->stamp);
 
 	ck_assert_msg(!span || span->end <= e->at_ns,
 		      "a join of process %u ended while items were unfinished",

@@ -195,6 +195,7 @@ static void
 make_world(void)
 {
 	world = (struct chaos_world){.queues = {"fifo", "priority", "lifo"},
+				     .groups = {NULL, "a", "b", "c"},
 				     .address = {d.address, d.tcp_address[0],
 						 proxies[0].address,
 						 proxies[1].address},
