@@ -319,7 +319,8 @@ qb_result qb_size(qb *q, const char *queue, uint64_t *ret_qsize,
 		  uint64_t *ret_unfinished, int64_t *ret_maxsize);
 
 /* Makes a queue. `options` is an array of "name=value" that ends with NULL: "maxsize=N"
- * (<= 0: no bound), "max_bytes=N" (0: no bound), "order=fifo", "order=lifo" or
+ * (<= 0: no bound), "max_bytes=N" (0: no bound), "lease_ms=N" (how long gets lease an
+ * item; 0: without an end), "order=fifo", "order=lifo" or
  * "order=priority"; what is not in it, or all when it is NULL, has the broker's defaults
  * (and order=fifo). If the queue exists, the options must be those it has (QB_MISMATCH
  * names the first that is not), unless `update` is not 0: then they are changed

@@ -46,6 +46,7 @@ static const struct argp argp = {
 	       "--update, become those given.\v"
 	       "maxsize=N    most items that may wait; 0: any number\n"
 	       "max_bytes=N  most bytes of their bodies; 0: any number\n"
+	       "lease_ms=N   ends leases after so many milliseconds; 0: never\n"
 	       "order=fifo|lifo|priority  which item comes first: the oldest, the "
 	       "youngest, the oldest of those with the lowest priority",
 	.children = args_children,

@@ -17,18 +17,18 @@ static const char *
 check_timing(const struct qe_item *item, struct sum *sum)
 {
 	const struct extra *x = item->extra;
-	uint64_t due_ns = QE_NEVER;
+	bool leased = item->state == ITEM_LEASED;
 
 	HOLDS(x || item->state != ITEM_DELAYED, "who is delayed knows until when");
 	if (!x)
 		return NULL;
 	HOLDS(x->item == item, "a record of times knows its item");
-	if (item->state != ITEM_LEASED)
-		due_ns = x->expires_ns;
-	if (item->state == ITEM_DELAYED && x->ready_ns < due_ns)
-		due_ns = x->ready_ns;
-	HOLDS(x->due_ns == due_ns, "a timer is set to what comes first");
-	sum->due += due_ns != QE_NEVER;
+	HOLDS(x->due_ns == timing_due(x), "a timer is set to what comes first");
+	HOLDS(leased || (x->ends_ns == QE_NEVER && x->lease_ns == 0),
+	      "only leases end");
+	HOLDS(x->warn_ns == QE_NEVER || x->warn_ns <= x->ends_ns,
+	      "a notice comes before the end");
+	sum->due += x->due_ns != QE_NEVER;
 	return NULL;
 }
 
@@ -73,7 +73,6 @@ static const char *
 check_ready_set(struct census *c, const struct queue *q)
 {
 	struct sum fresh = {0}, sorted = {0}, delayed = {0};
-	uint64_t first_ns = QE_NEVER;
 
 	list_each (at, &q->fresh)
 		PASS(check_ready(q, list_entry(at, const struct qe_item, node), false,
@@ -93,11 +92,25 @@ check_ready_set(struct census *c, const struct queue *q)
 	HOLDS(heap_check(&q->due) != (size_t)-1, "what is due is in order");
 	c->timed += heap_check(&q->due);
 	c->timers_set += fresh.due + sorted.due + delayed.due;
-	if (q->due.first)
-		first_ns = list_entry(q->due.first, const struct extra, node)->due_ns;
+	c->cost += q->cost;
+	return NULL;
+}
+
+static const char *
+check_due(struct census *c, const struct queue *q)
+{
+	const struct heap *heaps[] = {&q->due, &q->ends};
+	uint64_t first_ns = QE_NEVER, due_ns;
+
+	for (int i = 0; i < 2; i++) {
+		if (!heaps[i]->first)
+			continue;
+		due_ns = list_entry(heaps[i]->first, const struct extra, node)->due_ns;
+		if (due_ns < first_ns)
+			first_ns = due_ns;
+	}
 	HOLDS(q->due_ns == first_ns, "a queue knows what is due first");
 	c->due += first_ns != QE_NEVER;
-	c->cost += q->cost;
 	return NULL;
 }
 
@@ -155,6 +168,8 @@ check_holdings(struct census *c, const struct queue *q)
 		return NULL;
 	HOLDS(q->count[ITEM_LEASED] == leased.n, "leased items are counted");
 	HOLDS(q->leased_cost == leased.cost, "leased memory is counted");
+	HOLDS(heap_check(&q->ends) == leased.due,
+	      "leases with an end are in the heap for it");
 	c->cost += leased.cost;
 	return NULL;
 }
@@ -170,6 +185,11 @@ check_waiter(struct census *c, const struct queue *q, enum line line,
 	c->timers += w->timer_ns != QE_NEVER;
 	c->promised += w->request == QE_REQUEST_GET && w->get.holding;
 	c->memory += mem_cost(waiter_size(w));
+	if (w->request == QE_REQUEST_GET) {
+		HOLDS((w->get.lease_ns > 0) == (w->get.spare != NULL),
+		      "a get has a record for a lease that ends");
+		c->memory += extra_cost(w->get.spare);
+	}
 	return NULL;
 }
 
@@ -241,6 +261,7 @@ check_queue(struct census *c, const struct queue *q)
 	      "no item of a queue appears or disappears");
 	c->memory += mem_cost(sizeof(*q) + q->name_len);
 	PASS(check_ready_set(c, q));
+	PASS(check_due(c, q));
 	PASS(check_holdings(c, q));
 	PASS(check_lines(c, q));
 	return check_settled(c, q);

@@ -11,8 +11,7 @@
 #include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
 
-#define DUE_SHARE  1000 /* waits that one qe_tick() ends */
-#define ITEM_SHARE 200	/* items whose time has come: 3 us each with cold caches */
+#define DUE_SHARE 1000 /* waits that one qe_tick() ends */
 
 static bool
 queue_serial_before(const struct heap_node *a, const struct heap_node *b)
@@ -210,7 +209,8 @@ qe_tick(struct qe *e, uint64_t now_ns)
 
 	e->now_ns = now_ns;
 	/* First, so that who waits until now is still given what is ready from now on. */
-	for (int i = 0; i < ITEM_SHARE && timing_run(e); i++)
+	e->n_noticed = e->next_notice = 0;
+	for (int i = 0; i < QE_TICK_ITEMS && timing_run(e); i++)
 		;
 	for (int i = 0; i < DUE_SHARE; i++) {
 		w = first_timer(e);

@@ -17,7 +17,9 @@
  * An item may be put with a delay: it is DELAYED until its time has come, and READY, at
  * its place in the queue's order, from then on. An item may have an end: when it is
  * reached a ready or delayed item is gone (expired); a leased one stays with its holder
- * and is gone if it comes back. (DEAD is a state of the same kind; nothing enters it yet.)
+ * and is gone if it comes back. A lease may have an end: then the item goes back to its
+ * place by itself, unless the holder touches it before. (DEAD is a state of the same kind;
+ * nothing enters it yet.)
  * It may be one of a group, which can be joined by itself, and cancelled.
  *
  * Answers. A call that returns anything but QE_WAIT is finished: its answer is the
@@ -172,6 +174,9 @@ uint32_t qe_item_deliveries(
 	const struct qe_item *item); /* how often it was given to somebody */
 uint32_t qe_item_crashes(
 	const struct qe_item *item); /* how many of its holders were lost */
+uint64_t qe_item_lease_ns(
+	const struct qe_item *item); /* how long a get leased it for; 0: without an end,
+					or it is not leased */
 
 /* --- sessions -------------------------------------------------------------------- */
 
@@ -201,6 +206,9 @@ struct qe_session *qe_session_find(const struct qe *e, const uint8_t id[16]);
  * items were accepted, is answered: with QE_UNDECIDED in the results of the others, for
  * qe_put_rest(). Answers that were not taken yet still come out of qe_next_reply(). */
 void qe_session_detach(struct qe *e, uint64_t now_ns, struct qe_session *session);
+
+/* Whether it is told, by qe_next_notice(), of what comes from now on; not at first. */
+void qe_session_set_notices(struct qe_session *session, bool wanted);
 
 void *qe_session_owner(const struct qe_session *session);
 
@@ -288,6 +296,9 @@ struct qe_get {
 	uint64_t max_said;  /* of what must be said of the items beside their bodies,
 			       together: QE_SAID for each, and its group; the first
 			       item is given whatever it is; 0: no bound */
+	uint64_t lease_ns;  /* how long the leases are; 0: as the queue says when the
+			       get comes; QE_NEVER: without an end. With no_ack there
+			       are none */
 };
 #define QE_SAID 64 /* bytes, enough for all numbers that an item has */
 
@@ -300,8 +311,8 @@ struct qe_get {
  * looked at, and an item goes to whichever of the two lines' first can take it and came
  * earlier. When the deadline of a get of many runs out it takes what is ready. It
  * lingers as long as it is the first of its line and min_items are ready; when others
- * take some of these it waits for min_items anew. When memory for the list of items is
- * short it gives fewer. */
+ * take some of these it waits for min_items anew. When memory for the list of items, or
+ * for leases that end, is short it gives fewer. */
 enum qe_result qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		      uint64_t rid, struct qe_name queue, const struct qe_get *get,
 		      struct qe_reply *ret_reply) QE_MUST_USE;
@@ -345,9 +356,29 @@ enum qe_result qe_task_done(struct qe *e, uint64_t now_ns, struct qe_session *se
 enum qe_result qe_release(struct qe *e, uint64_t now_ns, struct qe_session *session,
 			  struct qe_tag tag) QE_MUST_USE;
 
+/* Has the lease end `lease_ns` from now; 0: as long as it was given for (nothing changes
+ * when that was without an end), QE_NEVER: not by itself. *ret_left_ns is what is left
+ * then, QE_NEVER without an end. A lease whose end has come is still one until qe_tick() has
+ * been there. QE_STALE, QE_NOMEM. */
+enum qe_result qe_touch(struct qe *e, uint64_t now_ns, struct qe_session *session,
+			struct qe_tag tag, uint64_t lease_ns,
+			uint64_t *ret_left_ns) QE_MUST_USE;
+
 /* The item of a lease of this session, with a reference for the caller. QE_STALE. */
 enum qe_result qe_leased(struct qe *e, const struct qe_session *session,
 			 struct qe_tag tag, struct qe_item **ret_item) QE_MUST_USE;
+
+/* A lease of an item is about to end: a quarter of it is left, a second if that is more and
+ * the lease was 2 s or longer. Said once for each time that it was given or touched. */
+struct qe_notice {
+	struct qe_session *session;
+	struct qe_name queue; /* valid until the next call that changes the queue */
+	struct qe_tag tag;
+	uint64_t left_ns;
+};
+
+/* Takes the next notice of the last qe_tick(). false: there is none. */
+bool qe_next_notice(struct qe *e, struct qe_notice *ret_notice) QE_MUST_USE;
 
 /* --- looking --------------------------------------------------------------------- */
 
@@ -475,7 +506,7 @@ enum qe_result qe_reopen(struct qe *e, uint64_t now_ns,
 
 /* --- time ------------------------------------------------------------------------ */
 
-/* Does what is due: delays and lives of items that are over, then waits that ran out,
+/* Does what is due: delays, lives and leases of items that are over, then waits that ran out,
  * both in bounded shares; and a bounded share (well below a millisecond)
  * of the work that ended sessions, purges and deletions left behind. Returns the time
  * of the next call on the engine's clock: `now_ns` itself when more work is left,

@@ -13,6 +13,8 @@
 #include "daemon/core/mem.h"
 #include "daemon/core/table.h"
 
+#define QE_TICK_ITEMS 200 /* whose time has come, in one qe_tick(): 3 us each */
+
 struct qe {
 	struct mem mem;
 	struct qe_config config;
@@ -46,6 +48,10 @@ struct qe {
 	struct heap_node *trash_tree; /* likewise, out of a heap */
 
 	struct list orphans; /* groups whose queue is gone, of items on their way out */
+
+	/* Leases whose holders are to be told, by the last qe_tick(). */
+	struct qe_tag noticed[QE_TICK_ITEMS];
+	unsigned n_noticed, next_notice;
 
 	uint64_t n_queues, n_sessions, n_waiters;
 	uint64_t count[ITEM_STATES]; /* over all queues */

@@ -25,18 +25,39 @@ count_cost(struct qe *e, const struct qe_item *item, uint64_t cost)
 }
 
 struct extra *
-extra_need(struct qe *e, struct qe_item *item)
+extra_new(struct qe *e)
 {
-	struct extra *x = item->extra;
+	struct extra *x = mem_alloc(&e->mem, sizeof(*x));
 
 	if (x)
-		return x;
-	x = mem_alloc(&e->mem, sizeof(*x));
-	if (!x)
-		return NULL;
-	*x = (struct extra){.item = item, .due_ns = QE_NEVER, .expires_ns = QE_NEVER};
+		*x = (struct extra){.due_ns = QE_NEVER,
+				    .expires_ns = QE_NEVER,
+				    .ends_ns = QE_NEVER,
+				    .warn_ns = QE_NEVER};
+	return x;
+}
+
+void
+extra_attach(struct qe *e, struct qe_item *item, struct extra *x)
+{
+	x->item = item;
 	item->extra = x;
 	count_cost(e, item, extra_cost(x));
+}
+
+void
+extra_drop(struct qe *e, struct extra *x)
+{
+	mem_free(&e->mem, x, sizeof(*x));
+}
+
+struct extra *
+extra_need(struct qe *e, struct qe_item *item)
+{
+	struct extra *x = item->extra ? item->extra : extra_new(e);
+
+	if (x && !item->extra)
+		extra_attach(e, item, x);
 	return x;
 }
 

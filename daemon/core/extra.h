@@ -2,7 +2,8 @@
  *
  * What few items have, in an allocation beside the item, so that plain items stay small:
  * the times at which something is to be done for it (timing.h has what is done with
- * them), the group that it is one of (group.h). Whoever needs a member takes extra_need() first; an item without the record has
+ * them), the end of its lease (lease.h), the group that it is one of (group.h). Whoever needs
+ * a member takes extra_need() first; an item without the record has
  * what extra_need() would fill in.
  */
 #ifndef QBROKER_CORE_EXTRA_H
@@ -16,7 +17,7 @@ struct group;
 struct queue;
 
 struct extra {
-	struct heap_node node; /* queue.due */
+	struct heap_node node; /* queue.due, or queue.ends while it is leased */
 	struct qe_item *item;
 	uint64_t due_ns;     /* when timing_run() looks at it; QE_NEVER: in no heap */
 	uint64_t ready_ns;   /* not given before; 0: at once */
@@ -24,7 +25,18 @@ struct extra {
 	struct group *group; /* a reference; NULL: none */
 	uint32_t cancels;    /* group.cancels when it was put: less: it was cancelled */
 	uint32_t purges;     /* queue.purges when it began to wait */
+	/* While it is leased: */
+	uint64_t lease_ns; /* for how long it was given; 0: without an end */
+	uint64_t ends_ns;  /* then it comes back; QE_NEVER: not by itself */
+	uint64_t warn_ns;  /* then its holder is told; QE_NEVER: not, or not any more */
 };
+
+/* A record of no item, for one that will be given later. NULL: no memory. */
+struct extra *extra_new(struct qe *e);
+
+/* Gives it to an item that has none; or frees it, `x` may be NULL. */
+void extra_attach(struct qe *e, struct qe_item *item, struct extra *x);
+void extra_drop(struct qe *e, struct extra *x);
 
 /* Gives the item a record if it has none. NULL: no memory. */
 struct extra *extra_need(struct qe *e, struct qe_item *item);

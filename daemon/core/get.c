@@ -5,11 +5,15 @@
 #include "daemon/core/get.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/extra.h"
 #include "daemon/core/group.h"
+#include "daemon/core/lease.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/waiter.h"
+
+#define MS UINT64_C(1000000)
 
 /* What reply.items points into; it remembers how large it is. */
 struct batch {
@@ -35,9 +39,20 @@ batch_free(struct qe *e, struct qe_item **items)
 	answer_free(e, b, sizeof(*b) + b->cap * sizeof(struct qe_item *));
 }
 
+/* The record was reserved: it is the item's, or the one that the get brought. */
+static void
+limit(struct qe *e, struct qe_item *item, struct get *get)
+{
+	if (!item->extra) {
+		extra_attach(e, item, get->spare);
+		get->spare = NULL;
+	}
+	lease_limit(e, item, get->lease_ns);
+}
+
 /* Gives the first item; the reply has a reference to it. */
 static struct qe_item *
-give_first(struct qe *e, struct queue *q, const struct get *get)
+give_first(struct qe *e, struct queue *q, struct get *get)
 {
 	struct qe_item *item = queue_first(q);
 
@@ -47,6 +62,8 @@ give_first(struct qe *e, struct queue *q, const struct get *get)
 		item_move(e, item, ITEM_GONE, CAUSE_finished);
 	} else {
 		item_lease(e, item, get->holding);
+		if (get->lease_ns > 0)
+			limit(e, item, get);
 		qe_item_ref(item);
 	}
 	return item;
@@ -85,7 +102,7 @@ said_of(const struct qe_item *item)
 }
 
 void
-get_give(struct qe *e, struct queue *q, const struct get *get, struct qe_reply *reply)
+get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply)
 {
 	struct batch *batch;
 	uint64_t n = batch_size(e, q, get, &batch), bytes = queue_first(q)->body_len;
@@ -103,6 +120,8 @@ get_give(struct qe *e, struct queue *q, const struct get *get, struct qe_reply *
 		bytes += next->body_len;
 		said += said_of(next);
 		if (bytes > get->args.max_bytes || said > max_said)
+			break;
+		if (get->lease_ns > 0 && !extra_need(e, queue_first(q)))
 			break;
 		batch->items[reply->n++] = give_first(e, q, get);
 	}
@@ -149,15 +168,31 @@ gets_now(const struct qe *e, const struct queue *q, const struct qe_get *args)
 	return q->waiting[LINE_GET_MANY] == 0 && get_ripe(&get, q->count[ITEM_READY]);
 }
 
+/* How long a get leases the queue's items; 0: without an end. */
+static uint64_t
+lease_length(const struct queue *q, const struct qe_get *get)
+{
+	if ((get->lease_ns | q->lease_ms) == 0 || get->no_ack)
+		return 0;
+	if (get->lease_ns > 0)
+		return get->lease_ns < QE_NEVER ? get->lease_ns : 0;
+	return q->lease_ms < QE_NEVER / MS ? q->lease_ms * MS : 0;
+}
+
 static enum qe_result
 wait_for_items(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q,
-	       const struct get *get, struct qe_reply *ret_reply)
+	       struct get *get, struct qe_reply *ret_reply)
 {
 	struct waiter *w;
-	enum qe_result result = waiter_new(e, session, rid, 0, &w);
+	enum qe_result result;
 
-	if (result != QE_OK)
+	if (get->lease_ns > 0 && !(get->spare = extra_new(e)))
+		return QE_NOMEM;
+	result = waiter_new(e, session, rid, 0, &w);
+	if (result != QE_OK) {
+		extra_drop(e, get->spare);
 		return result;
+	}
 	w->get = *get;
 	w->request = QE_REQUEST_GET;
 	waiter_start(e, w, q, get->args.many ? LINE_GET_MANY : LINE_GET,
@@ -182,8 +217,11 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 		if (!get.holding || !table_reserve(&e->leases, 1))
 			return QE_NOMEM;
 	}
+	get.lease_ns = lease_length(q, args);
 	if (!now)
 		return wait_for_items(e, session, rid, q, &get, ret_reply);
+	if (get.lease_ns > 0 && !extra_need(e, queue_first(q)))
+		return QE_NOMEM;
 	get_give(e, q, &get, ret_reply);
 	settle_queue(e, q);
 	return QE_OK;
@@ -223,26 +261,11 @@ qe_peek(struct qe *e, struct qe_name queue, struct qe_item **ret_item)
 	return QE_OK;
 }
 
-/* The session's lease with this tag, or NULL. */
-static struct qe_item *
-find_lease(const struct qe *e, const struct qe_session *session, struct qe_tag tag)
-{
-	struct qe_item *item;
-
-	if (tag.epoch != e->config.epoch)
-		return NULL;
-	item = table_find(&e->leases, item_hash(e, tag.id), item_match, &tag.id);
-	if (!item || item->deliveries != tag.delivery ||
-	    item->holding->session != session || item->holding->queue->deleted)
-		return NULL;
-	return item;
-}
-
 enum qe_result
 qe_leased(struct qe *e, const struct qe_session *session, struct qe_tag tag,
 	  struct qe_item **ret_item)
 {
-	struct qe_item *item = find_lease(e, session, tag);
+	struct qe_item *item = lease_find(e, session, tag);
 
 	if (!item)
 		return QE_STALE;
@@ -264,7 +287,7 @@ finish_lease(struct qe *e, struct qe_item *item)
 enum qe_result
 qe_ack(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_tag tag)
 {
-	struct qe_item *item = find_lease(e, session, tag);
+	struct qe_item *item = lease_find(e, session, tag);
 
 	e->now_ns = now_ns;
 	if (!item)
@@ -293,7 +316,7 @@ qe_task_done(struct qe *e, uint64_t now_ns, struct qe_session *session,
 enum qe_result
 qe_release(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_tag tag)
 {
-	struct qe_item *item = find_lease(e, session, tag);
+	struct qe_item *item = lease_find(e, session, tag);
 
 	e->now_ns = now_ns;
 	if (!item)

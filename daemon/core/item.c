@@ -386,7 +386,7 @@ item_discard_waiting(struct qe *e, struct queue *q, enum item_cause cause)
 	discard(e, q, ITEM_DELAYED, 0, cause);
 	q->bytes = q->delayed_bytes = 0;
 	q->cost = 0;
-	timing_discard(e, q);
+	timing_discard_waiting(e, q);
 	list_append_all(&e->trash, &q->fresh);
 	list_append_all(&e->trash, &q->delayed);
 	heap_discard(&q->sorted, &e->trash_tree);
@@ -420,6 +420,7 @@ item_discard_leased(struct qe *e, struct queue *q, enum item_cause cause)
 {
 	discard(e, q, ITEM_LEASED, q->leased_cost, cause);
 	q->leased_cost = 0;
+	timing_discard_leased(e, q);
 }
 
 void

@@ -107,6 +107,7 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	list_init(&q->fresh);
 	list_init(&q->delayed);
 	heap_init(&q->due, timing_before);
+	heap_init(&q->ends, timing_before);
 	q->due_ns = QE_NEVER;
 	heap_init(&q->grouped, group_before);
 	list_init(&q->groups);

@@ -44,8 +44,9 @@ struct queue {
 
 	struct list delayed;	 /* DELAYED items, in no order */
 	struct heap due;	 /* of struct extra: ready and delayed items */
+	struct heap ends;	 /* the same, of leased ones */
 	struct heap_node by_due; /* in qe.due */
-	uint64_t due_ns;	 /* of the first of these; QE_NEVER: there is none */
+	uint64_t due_ns;	 /* of the first of both; QE_NEVER: there is none */
 	uint64_t delayed_bytes;	 /* of delayed items alone */
 
 	struct list

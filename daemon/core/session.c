@@ -80,6 +80,7 @@ qe_session_end(struct qe *e, uint64_t now_ns, struct qe_session *session,
 	table_remove(&e->ids, hash_id(e, session->id), session);
 	e->n_sessions--;
 	session->recent = NULL;
+	session->notices = false;
 	session->cause = how == QE_END_LOST ? CAUSE_crashed : CAUSE_released;
 	list_remove(&session->in_engine);
 	list_append(&e->ended, &session->in_engine);

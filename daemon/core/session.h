@@ -31,6 +31,7 @@ struct qe_session {
 	uint64_t waiting;     /* those that wait */
 	struct list holdings; /* of struct holding */
 	struct holding *recent; /* the one used last, may be NULL */
+	bool notices;		/* told of what happens; never when it has ended */
 	enum item_cause cause;	/* ended: why its leases come back */
 };
 
@@ -52,7 +53,7 @@ void holding_tidy(struct qe *e, struct holding *h);
 void holding_free(struct qe *e, struct holding *h);
 
 /* Gives a lease back: to its original place, or it is dropped with its queue. `cause`:
- * released or crashed. */
+ * released, crashed or timed_out. */
 void lease_return(struct qe *e, struct qe_item *item, enum item_cause cause);
 
 /* Frees a session that has ended and holds nothing. */

@@ -6,6 +6,7 @@
 
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
+#include "daemon/core/lease.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
 
@@ -31,7 +32,17 @@ timing_queue_before(const struct heap_node *a, const struct heap_node *b)
 static struct extra *
 first_of(const struct queue *q)
 {
-	return q->due.first ? list_entry(q->due.first, struct extra, node) : NULL;
+	struct heap_node *first = q->due.first, *end = q->ends.first;
+
+	if (!first || (end && timing_before(end, first)))
+		first = end;
+	return first ? list_entry(first, struct extra, node) : NULL;
+}
+
+static struct heap *
+heap_of(struct queue *q, const struct extra *x)
+{
+	return x->item->state == ITEM_LEASED ? &q->ends : &q->due;
 }
 
 /* Moves the queue to its place among the others. */
@@ -50,36 +61,60 @@ first_changed(struct qe *e, struct queue *q)
 		heap_insert(&e->due, &q->by_due);
 }
 
+uint64_t
+timing_due(const struct extra *x)
+{
+	switch ((enum item_state)x->item->state) {
+	case ITEM_READY: return x->expires_ns;
+	case ITEM_DELAYED:
+		return x->ready_ns < x->expires_ns ? x->ready_ns : x->expires_ns;
+	case ITEM_LEASED: return x->warn_ns < x->ends_ns ? x->warn_ns : x->ends_ns;
+	case ITEM_NEW:
+	case ITEM_DEAD:
+	case ITEM_GONE:
+	case ITEM_STATES: break;
+	}
+	return QE_NEVER;
+}
+
+static void
+set(struct qe *e, struct queue *q, struct extra *x, uint64_t due_ns)
+{
+	if (x->due_ns == due_ns)
+		return;
+	if (x->due_ns != QE_NEVER)
+		heap_remove(heap_of(q, x), &x->node);
+	x->due_ns = due_ns;
+	if (due_ns != QE_NEVER)
+		heap_insert(heap_of(q, x), &x->node);
+	first_changed(e, q);
+}
+
 void
 timing_disarm(struct qe *e, struct queue *q, struct extra *x)
 {
-	if (x->due_ns == QE_NEVER)
-		return;
-	heap_remove(&q->due, &x->node);
-	x->due_ns = QE_NEVER;
-	first_changed(e, q);
+	set(e, q, x, QE_NEVER);
+	x->lease_ns = 0;
+	x->ends_ns = x->warn_ns = QE_NEVER;
 }
 
 void
 timing_arm(struct qe *e, struct queue *q, struct extra *x)
 {
-	uint64_t due_ns = QE_NEVER;
+	set(e, q, x, timing_due(x));
+}
 
-	if (x->item->state == ITEM_READY || x->item->state == ITEM_DELAYED)
-		due_ns = x->expires_ns;
-	if (x->item->state == ITEM_DELAYED && x->ready_ns < due_ns)
-		due_ns = x->ready_ns;
-	if (due_ns == QE_NEVER)
-		return;
-	x->due_ns = due_ns;
-	heap_insert(&q->due, &x->node);
+void
+timing_discard_waiting(struct qe *e, struct queue *q)
+{
+	heap_init(&q->due, timing_before);
 	first_changed(e, q);
 }
 
 void
-timing_discard(struct qe *e, struct queue *q)
+timing_discard_leased(struct qe *e, struct queue *q)
 {
-	heap_init(&q->due, timing_before);
+	heap_init(&q->ends, timing_before);
 	first_changed(e, q);
 }
 
@@ -111,6 +146,11 @@ timing_run(struct qe *e)
 	struct queue *q = list_entry(e->due.first, struct queue, by_due);
 	struct qe_item *item = first_of(q)->item;
 
+	if (item->state == ITEM_LEASED) {
+		lease_due(e, item);
+		settle_queue(e, q);
+		return true;
+	}
 	if (group_cancelled(
 		    item)) { /* it has been dropped, sweep() has not come by yet */
 		timing_disarm(e, q, item->extra);

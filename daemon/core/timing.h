@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The times of an item that has some (extra.h): when it may be given, when it expires.
+ * The times of an item that has some (extra.h): when it may be given, when it expires, when
+ * its lease ends.
  * While there is something to be done for an item at some time, its record is in a heap of
  * its queue, and the queue is among the engine's by the first of these times: who waits
- * costs nothing, every change costs O(log n).
+ * costs nothing, every change costs O(log n). Leased items have a heap of their own, so that
+ * the other one can be forgotten as a whole.
  */
 #ifndef QBROKER_CORE_TIMING_H
 #define QBROKER_CORE_TIMING_H
@@ -14,12 +16,19 @@
 
 struct queue;
 
-/* Before the item leaves a state, and after it has entered one. */
+/* Before the item leaves a state; a lease's times are forgotten with it. */
 void timing_disarm(struct qe *e, struct queue *q, struct extra *x);
+
+/* After it has entered one, or its times were changed. */
 void timing_arm(struct qe *e, struct queue *q, struct extra *x);
 
-/* Forgets all that is due in the queue: its ready and delayed items were discarded. */
-void timing_discard(struct qe *e, struct queue *q);
+/* When something is to be done for the item in the state that it has. */
+uint64_t timing_due(const struct extra *x);
+
+/* Forgets all that is due for ready and delayed items, or for leased ones, because they were
+ * discarded. */
+void timing_discard_waiting(struct qe *e, struct queue *q);
+void timing_discard_leased(struct qe *e, struct queue *q);
 
 /* Whether the item must not be given yet, and not any more. */
 bool timing_later(const struct qe *e, const struct qe_item *item);

@@ -5,6 +5,7 @@
 #include "daemon/core/waiter.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/extra.h"
 #include "daemon/core/group.h"
 #include "daemon/core/session.h"
 
@@ -146,11 +147,20 @@ waiter_stop(struct qe *e, struct waiter *w)
 		group_unawait(e, w->group, w);
 }
 
+/* A get with leases lets go of what it kept for them. */
+static void
+let_go(struct qe *e, struct waiter *w)
+{
+	if (w->request != QE_REQUEST_GET || !w->get.holding)
+		return;
+	holding_unpin(e, w->get.holding);
+	extra_drop(e, w->get.spare);
+}
+
 static void
 finished(struct qe *e, struct waiter *w)
 {
-	if (w->request == QE_REQUEST_GET && w->get.holding)
-		holding_unpin(e, w->get.holding);
+	let_go(e, w);
 	w->reply.session = w->session;
 	w->reply.rid = w->rid;
 	w->finished = true;
@@ -193,8 +203,8 @@ waiter_drop(struct qe *e, struct waiter *w)
 		waiter_stop(e, w);
 		if (w->request == QE_REQUEST_PUT)
 			put_drop(e, &w->put);
-		else if (w->request == QE_REQUEST_GET && w->get.holding)
-			holding_unpin(e, w->get.holding);
+		else
+			let_go(e, w);
 	}
 	waiter_free(e, w);
 }

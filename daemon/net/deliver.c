@@ -12,6 +12,8 @@
 /* Above this many bytes a reference costs less than a copy. */
 #define COPY_MAX 4096
 
+#define MS UINT64_C(1000000)
+
 /* What is copied is in nobody's books but the connection's, and waiting gets are answered
  * also while their client does not read: then the items themselves wait, which count
  * against the memory limit. */
@@ -89,7 +91,8 @@ remember_fields(struct conn *c, enum qp_op op, const struct qp_reply *reply)
 	struct record answer = {.rid = reply->rid, .op = (uint8_t)op};
 	struct session *session = c->session;
 
-	if (!session || !session->resumes || op == QP_OP_HELLO)
+	/* A touch is done again: what is left is something else by then. */
+	if (!session || !session->resumes || op == QP_OP_HELLO || op == QP_OP_TOUCH)
 		return;
 	if (op == QP_OP_ACK_MANY) {
 		answer.n = (uint16_t)reply->stale.n;
@@ -252,6 +255,24 @@ deliver_notice(struct session *session, enum qp_notice kind,
 	conn_dirty(c);
 }
 
+void
+deliver_notices(struct server *s)
+{
+	struct qe_notice notice;
+
+	while (qe_next_notice(s->engine, &notice)) {
+		struct qp_options o = {0};
+
+		QP_GIVE(&o, id, notice.tag.id);
+		QP_GIVE(&o, delivery, notice.tag.delivery);
+		QP_GIVE(&o, queue,
+			((struct qp_str){notice.queue.p, (uint32_t)notice.queue.len}));
+		QP_GIVE(&o, left_ms, notice.left_ns / MS);
+		deliver_notice(qe_session_owner(notice.session), QP_NOTICE_LEASE_ENDING,
+			       &o);
+	}
+}
+
 /* --- bodies ---------------------------------------------------------------------- */
 
 static void
@@ -289,6 +310,7 @@ append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
 			     .id = qe_item_id(item),
 			     .delivery = qe_item_deliveries(item)};
 	struct qp_str group = group_of(item);
+	uint64_t lease_ns = qe_item_lease_ns(item);
 
 	if (qe_item_ctype(item))
 		QP_GIVE(&m.options, ctype, qe_item_ctype(item));
@@ -298,6 +320,8 @@ append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
 		QP_GIVE(&m.options, priority, qe_item_priority(item));
 	if (group.len)
 		QP_GIVE(&m.options, group, group);
+	if (lease_ns)
+		QP_GIVE(&m.options, lease_ms, lease_ns / MS);
 	qp_reply_encode(&c->out, op, &m, (uint32_t)qe_item_body_len(item));
 	append_body(c, item);
 	conn_dirty(c);
@@ -316,6 +340,7 @@ deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 {
 	struct qp_item rows[QP_MAX_BATCH_ITEMS];
 	struct qp_reply m = {.rid = rid, .items = {.n = reply->n}, .item_rows = rows};
+	uint64_t lease_ns = qe_item_lease_ns(qe_reply_item(reply, 0)); /* of all */
 	uint64_t body_len = 0;
 
 	for (unsigned i = 0; i < reply->n; i++) {
@@ -332,6 +357,8 @@ deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 		};
 		body_len += rows[i].length;
 	}
+	if (lease_ns)
+		QP_GIVE(&m.options, lease_ms, lease_ns / MS);
 	qp_reply_encode(&c->out, QP_OP_GET_MANY, &m, (uint32_t)body_len);
 	for (unsigned i = 0; i < reply->n; i++)
 		append_body(c, qe_reply_item(reply, i));

@@ -41,6 +41,9 @@ void deliver_refusal(struct conn *c, uint64_t rid, enum qp_status status,
 void deliver_notice(struct session *session, enum qp_notice kind,
 		    const struct qp_options *options);
 
+/* Says what the engine's last tick has to say. */
+void deliver_notices(struct server *s);
+
 /* --- report.c: the rows of QUEUES and STATS -------------------------------------- */
 
 /* By enum qe_order. */

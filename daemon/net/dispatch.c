@@ -56,6 +56,15 @@ request_deadline(uint64_t now_ns, uint64_t timeout_ms)
 	return ns;
 }
 
+uint64_t
+request_lease(const struct qp_request *m)
+{
+	if (!QP_GIVEN(&m->options, lease_ms))
+		return 0;
+	return m->options.lease_ms ? request_deadline(0, m->options.lease_ms)
+				   : QE_NEVER;
+}
+
 void
 answer_result(struct conn *c, const struct qp_request *m, enum qe_result result)
 {
@@ -121,7 +130,7 @@ void
 handle_ping(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	if (QP_GIVEN(&m->options, notices))
-		c->session->notices = m->options.notices;
+		session_want_notices(c->session, m->options.notices);
 	deliver_ok(c, m);
 }
 
@@ -165,6 +174,7 @@ static handler *const handlers[] = {
 	[QP_OP_REOPEN] = handle_reopen,
 	[QP_OP_QUEUES] = handle_queues,
 	[QP_OP_STATS] = handle_stats,
+	[QP_OP_TOUCH] = handle_touch,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 };
 

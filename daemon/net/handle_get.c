@@ -16,6 +16,7 @@ get(struct conn *c, const struct qp_request *m, struct qe_get *args)
 
 	args->deadline_ns = request_deadline(now_ns, m->timeout_ms);
 	args->no_ack = m->ack == QP_ACK_NONE;
+	args->lease_ns = request_lease(m);
 	answer_reply(c, m,
 		     qe_get(c->server->engine, now_ns, c->session->qe, m->rid,
 			    request_queue(m), args, &reply),
@@ -142,4 +143,22 @@ handle_release(struct conn *c, struct qp_request *m, struct frame *f)
 	answer_result(c, m,
 		      qe_release(c->server->engine, c->server->now_ns, c->session->qe,
 				 request_tag(m)));
+}
+
+void
+handle_touch(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct qp_reply reply = {0};
+	uint64_t left_ns;
+	enum qe_result result =
+		qe_touch(c->server->engine, c->server->now_ns, c->session->qe,
+			 request_tag(m), request_lease(m), &left_ns);
+
+	if (result != QE_OK) {
+		deliver_result(c, m->rid, result);
+		return;
+	}
+	if (left_ns != QE_NEVER)
+		QP_GIVE(&reply.options, left_ms, left_ns / 1000000);
+	deliver_fields(c, m, &reply);
 }

@@ -13,7 +13,7 @@ handler handle_hello, handle_ping, handle_close, handle_confirm, handle_put,
 	handle_put_many, handle_get, handle_get_many, handle_join, handle_cancel,
 	handle_ack, handle_ack_many, handle_task_done, handle_release, handle_peek,
 	handle_size, handle_declare, handle_delete, handle_purge, handle_shutdown,
-	handle_reopen, handle_queues, handle_stats, handle_cancel_group;
+	handle_reopen, handle_queues, handle_stats, handle_cancel_group, handle_touch;
 
 /* Answers a request that is sent again, if there is something to answer from. false: it is to
  * be carried out. (replay.c) */
@@ -31,6 +31,9 @@ struct qe_name request_group(const struct qp_options *o);
 bool valid_group(struct conn *c, const struct qp_request *m);
 
 uint64_t request_deadline(uint64_t now_ns, uint64_t timeout_ms);
+
+/* The option lease_ms: 0 when it is not given, QE_NEVER for no end. */
+uint64_t request_lease(const struct qp_request *m);
 
 /* The answer of a call that has nothing to say but its result; and of one that may have
  * to wait for it. */

@@ -223,6 +223,7 @@ server_turn(struct server *s)
 	answer(s); /* first of all: somebody waits for it */
 	s->now_ns = server_now_ns();
 	qe_tick(s->engine, s->now_ns);
+	deliver_notices(s);
 	wake_resting(s);
 	answer(s);
 	free_closed(s);

@@ -165,7 +165,6 @@ session_new(struct conn *c, const struct qp_request *hello,
 		.resumes = QP_OPT(&hello->options, resume),
 		.since_ns = server->now_ns,
 		.pid = QP_OPT(&hello->options, pid),
-		.notices = QP_OPT(&hello->options, notices),
 		.pidfd = -1,
 		.client_len = (uint8_t)client.len,
 	};
@@ -180,6 +179,7 @@ session_new(struct conn *c, const struct qp_request *hello,
 	peer_identify(c->fd, &session->peer);
 	take_witness(session, c, hello);
 	TAILQ_INSERT_TAIL(&server->sessions, session, all);
+	session_want_notices(session, QP_OPT(&hello->options, notices));
 	*ret_session = session;
 	return QE_OK;
 }
@@ -205,7 +205,7 @@ session_resume(struct session *session, struct conn *c, const struct qp_request 
 	not_lost(session);
 	session->conn = c;
 	session->pid = QP_OPT(&hello->options, pid);
-	session->notices = QP_OPT(&hello->options, notices);
+	session_want_notices(session, QP_OPT(&hello->options, notices));
 	peer_identify(c->fd, &session->peer);
 	take_witness(session, c, hello);
 	return true;
@@ -227,6 +227,13 @@ session_hello(struct conn *c, const struct qp_request *hello, bool *ret_resumed)
 	if (result == QE_OK)
 		c->session = session;
 	return result;
+}
+
+void
+session_want_notices(struct session *session, bool wanted)
+{
+	session->notices = wanted;
+	qe_session_set_notices(session->qe, wanted);
 }
 
 void

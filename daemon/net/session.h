@@ -35,7 +35,7 @@ struct session {
 	struct event died;
 	TAILQ_ENTRY(session) all;    /* in server->sessions */
 	TAILQ_ENTRY(session) losses; /* without a connection: in server->lost */
-	bool notices;		     /* it asked for them */
+	bool notices;		     /* it asked for them; session_want_notices() */
 	uint8_t client_len;
 	char client[]; /* the client's name, as HELLO said */
 };
@@ -55,6 +55,9 @@ void session_end_all(struct server *server);
 
 /* For server->grace. */
 void session_grace_cb(evutil_socket_t fd, short what, void *arg);
+
+/* From now on it is told of what happens, or not any more. */
+void session_want_notices(struct session *session, bool wanted);
 
 /* Ends it, in the engine too, and frees it. The caller has taken it from its connection. */
 void session_end(struct session *session, enum qe_end how);

@@ -26,6 +26,7 @@ static const char *const verb_names[VERBS] = {"put",
 					      "ack",
 					      "task_done",
 					      "release",
+					      "touch",
 					      "peek",
 					      "declare",
 					      "delete",
@@ -61,6 +62,7 @@ static const unsigned must_meet[VERBS] = {
 	[ACK] = BIT(OK) | BIT(STALE),
 	[TASK_DONE] = BIT(OK) | BIT(NOT_LEASED),
 	[RELEASE] = BIT(OK) | BIT(STALE),
+	[TOUCH] = BIT(OK) | BIT(STALE),
 	[PEEK] = BIT(OK) | BIT(EMPTY),
 	[DECLARE] = BIT(OK) | BIT(MISMATCH) | BIT(LIMIT) | BIT(NOT_EMPTY),
 	[DELETE] = BIT(OK) | BIT(NOT_FOUND) | BIT(NOT_EMPTY),
@@ -129,6 +131,7 @@ begin(uint64_t seed)
 	run.puts = 15 + (unsigned)below(40);
 	run.timed = chance(50) ? 0 : (unsigned)below(101);
 	run.grouped = chance(50) ? 0 : (unsigned)below(101);
+	run.leases = chance(40) ? 0 : (unsigned)below(101);
 	run.most_len = 60;
 	config.maxsize = chance(50) ? 0 : (int64_t)below(6);
 	config.max_bytes = chance(70) ? 0 : 50 + below(200);

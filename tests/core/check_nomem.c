@@ -72,11 +72,15 @@ do_put(struct qe_session *s, uint64_t rid, int queue, unsigned n, bool many,
 	return finish(result, &reply);
 }
 
+/* That a get gave, and those of step_get(). */
+static struct qe_tag last_lease, leases[QUEUES];
+
 static enum qe_result
 do_get(struct qe_session *s, uint64_t rid, int queue, unsigned min, unsigned max,
-       uint64_t deadline)
+       uint64_t deadline, uint64_t lease)
 {
 	struct qe_get args = {.deadline_ns = deadline,
+			      .lease_ns = lease,
 			      .many = max > 1,
 			      .min_items = min,
 			      .max_items = max,
@@ -85,6 +89,8 @@ do_get(struct qe_session *s, uint64_t rid, int queue, unsigned min, unsigned max
 	enum qe_result result;
 
 	ALLOC_WATCH(result, qe_get(e, now, s, rid, queue_at(queue), &args, &reply));
+	if (result == QE_OK)
+		last_lease = tag_of(qe_reply_item(&reply, 0));
 	return finish(result, &reply);
 }
 
@@ -102,13 +108,13 @@ step_session(int i)
 static enum qe_result
 step_wait_one(int i)
 {
-	return do_get(s1, (uint64_t)i, i, 1, 1, now + 1000);
+	return do_get(s1, (uint64_t)i, i, 1, 1, now + 1000, i % 2);
 }
 
 static enum qe_result
 step_wait_many(int i)
 {
-	return do_get(s2, (uint64_t)i, i, 3, 5, QE_NEVER);
+	return do_get(s2, (uint64_t)i, i, 3, 5, QE_NEVER, i % 2);
 }
 
 static enum qe_result
@@ -220,13 +226,35 @@ step_join(int i)
 static enum qe_result
 step_get(int i)
 {
-	return do_get(s1, 50, i, 1, 1, NO_WAIT);
+	enum qe_result result = do_get(s1, 50, i, 1, 1, NO_WAIT, 0);
+
+	leases[i] = last_lease;
+	return result;
+}
+
+static enum qe_result
+step_get_leased(int i)
+{
+	return do_get(s1, 50, i, 1, 1, NO_WAIT, 1000);
+}
+
+/* The lease of step_get(), which has no end and so no record. */
+static enum qe_result
+step_touch(int i)
+{
+	struct qe_tag tag = leases[i];
+	enum qe_result result;
+	uint64_t left;
+
+	ALLOC_WATCH(result, qe_touch(e, now, s1, tag, 1000, &left));
+	ck_assert_int_ne(result, QE_STALE);
+	return result;
 }
 
 static enum qe_result
 step_get_many(int i)
 {
-	return do_get(s3, 50, i, 1, 3, NO_WAIT);
+	return do_get(s3, 50, i, 1, 3, NO_WAIT, i % 2 * 1000);
 }
 
 static enum qe_result
@@ -262,6 +290,7 @@ static const struct step {
 	{step_put_grouped, QUEUES, true}, {step_join_group, QUEUES, false},
 	{step_declare, QUEUES, false},	  {step_put_waits, QUEUES, false},
 	{step_join, QUEUES, false},	  {step_get, QUEUES, false},
+	{step_touch, QUEUES, false},	  {step_get_leased, QUEUES, false},
 	{step_get_many, QUEUES, true},	  {step_cancel, 2, false},
 	{step_cancel_group, 4, false},	  {step_shutdown, 3, false},
 };
@@ -343,7 +372,10 @@ START_TEST(what_cannot_fail_takes_no_memory)
 	put_ok("a", "v");
 	ck_assert_int_eq(put(s1, 1, "a", "w", QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(put(s2, 1, "a", "w", now + 5), QE_WAIT);
-	ck_assert_int_eq(get(s2, 2, "b", QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(
+		get_as(s2, 2, "b",
+		       (struct qe_get){.deadline_ns = QE_NEVER, .lease_ns = 5}),
+		QE_WAIT);
 	ck_assert_int_eq(get_many(s2, 3, "b", 2, 4, 3, QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(qe_join(e, now, s2, 4, name("a"),
 				 &(struct qe_join){.deadline_ns = QE_NEVER}),

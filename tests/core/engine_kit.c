@@ -204,7 +204,7 @@ join_group(struct qe_session *s, uint64_t rid, const char *queue, const char *gr
 	return qe_join(e, now, s, rid, name(queue), &args);
 }
 
-static enum qe_result
+enum qe_result
 get_as(struct qe_session *s, uint64_t rid, const char *queue, struct qe_get args)
 {
 	forget();

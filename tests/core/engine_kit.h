@@ -55,6 +55,10 @@ uint64_t put_grouped(const char *queue, const char *group, const char *body);
 enum qe_result get(struct qe_session *s, uint64_t rid, const char *queue,
 		   uint64_t deadline);
 
+/* Any get. */
+enum qe_result get_as(struct qe_session *s, uint64_t rid, const char *queue,
+		      struct qe_get args);
+
 /* A get of at least `min` and at most `max` items. */
 enum qe_result get_many(struct qe_session *s, uint64_t rid, const char *queue,
 			unsigned min, unsigned max, uint64_t linger, uint64_t deadline);

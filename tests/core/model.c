@@ -177,7 +177,8 @@ m_need(struct model *m, int queue)
 	*q = (struct m_queue){.exists = true,
 			      .made = ++m->last_made,
 			      .maxsize = m->config.maxsize,
-			      .max_bytes = m->config.max_bytes};
+			      .max_bytes = m->config.max_bytes,
+			      .lease_ms = m->config.lease_ms};
 	return QE_OK;
 }
 
@@ -270,10 +271,11 @@ m_put_rest(struct model *m, struct m_waiter *put, struct m_reply *ret)
 }
 
 enum qe_result
-m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get *get,
+m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get *args,
       struct m_reply *ret)
 {
 	struct m_queue *q = &m->queues[queue];
+	struct qe_get resolved = *args, *get = &resolved;
 	bool line = false, now;
 	uint64_t ready;
 
@@ -288,6 +290,11 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 		if (m->waiters[i].queue == queue &&
 		    m->waiters[i].request == QE_REQUEST_GET && m->waiters[i].get.many)
 			line = true;
+	/* What the queue says now is what counts. */
+	if (get->lease_ns == 0)
+		get->lease_ns = q->lease_ms * 1000000;
+	if (get->no_ack || get->lease_ns == QE_NEVER)
+		get->lease_ns = 0;
 	ready = m_ready(m, queue);
 	now = ready > 0 && (!get->many || get->deadline_ns <= m->now ||
 			    q->shutdown != QE_OPEN || (!line && m_ripe(get, ready)));
@@ -392,17 +399,29 @@ m_task_done(struct model *m, int session, int queue)
 	return QE_OK;
 }
 
-static void
-give_back(struct model *m, struct m_item *item, enum qe_end how)
+void
+m_limit(struct model *m, struct m_item *item, uint64_t lease)
+{
+	uint64_t notice = lease / 4;
+
+	if (lease >= 2000000000 && notice < 1000000000)
+		notice = 1000000000;
+	item->ends = lease == QE_NEVER ? QE_NEVER : m->now + lease;
+	item->warn = QE_NEVER;
+	if (item->ends != QE_NEVER && m->wants_notices[item->holder])
+		item->warn = item->ends - notice;
+}
+
+void
+m_give_back(struct model *m, struct m_item *item, enum m_back why)
 {
 	struct m_queue *q = &m->queues[item->queue];
 
-	if (how == QE_END_LOST) {
+	if (why == M_CRASHED)
 		item->crashes++;
-		q->counters.crashed++;
-	} else {
-		q->counters.released++;
-	}
+	q->counters.crashed += why == M_CRASHED;
+	q->counters.released += why == M_RELEASED;
+	q->counters.timed_out += why == M_TIMED_OUT;
 	if (m_over(m, item)) {
 		q->counters.expired++;
 		m_remove_item(m, item);
@@ -424,8 +443,28 @@ m_release(struct model *m, int session, struct qe_tag tag)
 
 	int queue = item->queue;
 
-	give_back(m, item, QE_END_CLOSED);
+	m_give_back(m, item, M_RELEASED);
 	m_settle(m, queue);
+	return QE_OK;
+}
+
+enum qe_result
+m_touch(struct model *m, int session, struct qe_tag tag, uint64_t lease,
+	uint64_t *ret_left)
+{
+	struct m_item *item = find_lease(m, session, tag);
+
+	if (!item)
+		return QE_STALE;
+	if (lease == 0)
+		lease = item->lease;
+	if (lease > 0)
+		m_limit(m, item, lease);
+	if (item->ends != QE_NEVER)
+		item->recorded = true;
+	*ret_left = item->ends;
+	if (item->ends != QE_NEVER)
+		*ret_left = item->ends > m->now ? item->ends - m->now : 0;
 	return QE_OK;
 }
 
@@ -487,9 +526,10 @@ m_session_end(struct model *m, int session, enum qe_end how)
 		struct m_item *item;
 
 		while ((item = m_lease(m, session, queue, 0)))
-			give_back(m, item, how);
+			m_give_back(m, item,
+				    how == QE_END_LOST ? M_CRASHED : M_RELEASED);
 		if (m->queues[queue].exists)
 			m_settle(m, queue);
 	}
-	m->alive[session] = false;
+	m->alive[session] = m->wants_notices[session] = false;
 }

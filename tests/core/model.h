@@ -28,6 +28,8 @@ struct m_item {
 	bool cancelled; /* held while its group was cancelled */
 	bool timed, delayed;
 	uint64_t ready_at, expires; /* if `timed` */
+	bool recorded;		    /* it was timed, or leased with an end */
+	uint64_t lease, ends, warn; /* if it is held; `lease` 0: no end */
 	uint8_t ctype;
 	int32_t priority;
 };
@@ -44,13 +46,18 @@ struct m_reply {
 	struct m_item items[M_BATCH];
 };
 
+struct m_notice {
+	int session, queue;
+	uint64_t id, deliveries, left;
+};
+
 struct m_waiter {
 	int session, queue;
 	uint64_t rid, deadline, timer;
 	enum qe_request request;
 	int group; /* join: 0: of the whole queue */
 	/* get */
-	struct qe_get get;
+	struct qe_get get; /* with the lease_ns of its leases, 0: without an end */
 	bool lingers;
 	/* put */
 	bool many, atomic;
@@ -62,6 +69,7 @@ struct m_waiter {
 struct m_queue {
 	bool exists;
 	int64_t maxsize;
+	uint64_t lease_ms;
 	uint64_t max_bytes, made; /* the order in which they were made */
 	enum qe_order order;
 	enum qe_shutdown shutdown;
@@ -72,13 +80,15 @@ struct model {
 	struct qe_config config;
 	uint64_t now, last_id, last_made, last_lease;
 	struct m_queue queues[M_QUEUES];
-	bool alive[M_SESSIONS];
+	bool alive[M_SESSIONS], wants_notices[M_SESSIONS];
 	struct m_item items[M_ITEMS]; /* accepted and not gone, by id */
 	unsigned n_items;
 	struct m_waiter waiters[M_WAITERS]; /* in the order of arrival */
 	unsigned n_waiters;
 	struct m_reply replies[M_WAITERS]; /* not yet taken */
 	unsigned n_replies;
+	struct m_notice notices[M_ITEMS]; /* of the last tick */
+	unsigned n_notices;
 	int starving[M_QUEUES]; /* queues whose first put waits for memory */
 	unsigned n_starving;
 	struct qe_counters gone; /* of deleted queues */
@@ -102,6 +112,13 @@ struct m_item *m_first(struct model *m, int queue);
 
 /* The i-th lease of the session on a queue (or any: NOBODY), the oldest first. */
 struct m_item *m_lease(struct model *m, int session, int queue, unsigned i);
+
+/* Has the lease of an item end so much later than now; QE_NEVER: never. */
+void m_limit(struct model *m, struct m_item *item, uint64_t lease);
+
+/* Gives a lease back, because the holder says so, its session is lost or the lease has run out. */
+enum m_back { M_RELEASED, M_CRASHED, M_TIMED_OUT };
+void m_give_back(struct model *m, struct m_item *item, enum m_back why);
 
 /* Whether the item's time is over: then it is gone, instead of what else would happen. */
 bool m_over(const struct model *m, const struct m_item *item);
@@ -136,6 +153,8 @@ enum qe_result m_cancel(struct model *m, int session, uint64_t rid);
 enum qe_result m_ack(struct model *m, int session, struct qe_tag tag);
 enum qe_result m_task_done(struct model *m, int session, int queue);
 enum qe_result m_release(struct model *m, int session, struct qe_tag tag);
+enum qe_result m_touch(struct model *m, int session, struct qe_tag tag, uint64_t lease,
+		       uint64_t *ret_left);
 enum qe_result m_declare(struct model *m, int queue, const struct qe_declare *declare,
 			 bool *ret_created);
 enum qe_result m_delete(struct model *m, int queue, bool force);

@@ -11,7 +11,8 @@ m_declare(struct model *m, int queue, const struct qe_declare *declare,
 	  bool *ret_created)
 {
 	struct m_queue *q = &m->queues[queue];
-	bool created = !q->exists, size_differs, bytes_differ, order_differs;
+	bool created = !q->exists, size_differs, bytes_differ, order_differs,
+	     lease_differs;
 
 	if (created) {
 		unsigned n = 0;
@@ -23,14 +24,16 @@ m_declare(struct model *m, int queue, const struct qe_declare *declare,
 		*q = (struct m_queue){.exists = true,
 				      .made = ++m->last_made,
 				      .maxsize = m->config.maxsize,
-				      .max_bytes = m->config.max_bytes};
+				      .max_bytes = m->config.max_bytes,
+				      .lease_ms = m->config.lease_ms};
 	}
 	size_differs = declare->has_maxsize && q->maxsize != declare->maxsize &&
 		       (q->maxsize > 0 || declare->maxsize > 0);
 	bytes_differ = declare->has_max_bytes && q->max_bytes != declare->max_bytes;
+	lease_differs = declare->has_lease_ms && q->lease_ms != declare->lease_ms;
 	order_differs = declare->has_order && q->order != declare->order;
 	if (!created && !declare->update &&
-	    (size_differs || bytes_differ || order_differs))
+	    (size_differs || bytes_differ || lease_differs || order_differs))
 		return QE_MISMATCH;
 	if (order_differs && m_unfinished(m, queue) > 0)
 		return QE_NOT_EMPTY;
@@ -41,6 +44,8 @@ m_declare(struct model *m, int queue, const struct qe_declare *declare,
 		q->maxsize = declare->maxsize;
 	if (declare->has_max_bytes)
 		q->max_bytes = declare->max_bytes;
+	if (declare->has_lease_ms)
+		q->lease_ms = declare->lease_ms;
 	if (declare->has_order)
 		q->order = declare->order;
 	m_settle(m, queue);
@@ -234,7 +239,9 @@ run_out(struct model *m, struct m_waiter *w)
 static uint64_t
 due(const struct m_item *item)
 {
-	if (!item->timed || item->holder != NOBODY)
+	if (item->holder != NOBODY)
+		return item->warn < item->ends ? item->warn : item->ends;
+	if (!item->timed)
 		return QE_NEVER;
 	return item->delayed && item->ready_at < item->expires ? item->ready_at
 							       : item->expires;
@@ -263,7 +270,16 @@ happen(struct model *m, struct m_item *item)
 {
 	int queue = item->queue;
 
-	if (m_over(m, item)) {
+	if (item->holder != NOBODY && item->ends <= m->now) {
+		m_give_back(m, item, M_TIMED_OUT);
+	} else if (item->holder != NOBODY) {
+		item->warn = QE_NEVER;
+		if (m->wants_notices[item->holder])
+			m->notices[m->n_notices++] =
+				(struct m_notice){item->holder, queue, item->id,
+						  item->deliveries,
+						  item->ends - m->now};
+	} else if (m_over(m, item)) {
 		m->queues[queue].counters.expired++;
 		m_remove_item(m, item);
 	} else {
@@ -278,6 +294,7 @@ m_tick(struct model *m)
 	struct m_waiter *w;
 	struct m_item *item;
 
+	m->n_notices = 0;
 	while ((item = next_due(m)) && due(item) <= m->now)
 		happen(m, item);
 	while ((w = next_timer(m)) && w->timer <= m->now)

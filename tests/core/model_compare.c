@@ -154,6 +154,30 @@ drain_replies(void)
 	AGREE(m->n_replies == 0);
 }
 
+void
+drain_notices(void)
+{
+	struct model *m = &run.m;
+	struct qe_notice notice;
+	unsigned n = 0;
+
+	for (; qe_next_notice(run.e, &notice); n++) {
+		const struct m_notice *as = &m->notices[n];
+		struct qe_name queue;
+
+		AGREE(n < m->n_notices);
+		queue = queue_name(as->queue);
+		AGREE(notice.session == run.sessions[as->session]);
+		AGREE(notice.tag.id == as->id && notice.tag.delivery == as->deliveries);
+		AGREE(notice.tag.epoch == m->config.epoch);
+		AGREE(notice.left_ns == as->left);
+		AGREE(notice.queue.len == queue.len &&
+		      memcmp(notice.queue.p, queue.p, queue.len) == 0);
+	}
+	AGREE(n == m->n_notices);
+	m->n_notices = 0;
+}
+
 static bool
 same_counters(const struct qe_counters *a, const struct qe_counters *b)
 {
@@ -180,7 +204,7 @@ compare_queue(int queue, const struct qe_queue_stats *stats)
 	AGREE(stats->delayed == m_delayed(m, queue) && stats->dead == 0);
 	AGREE(stats->bytes == m_bytes(m, queue, true));
 	AGREE(stats->maxsize == q->maxsize && stats->max_bytes == q->max_bytes);
-	AGREE(stats->order == q->order);
+	AGREE(stats->order == q->order && stats->lease_ms == q->lease_ms);
 	AGREE(stats->getters == m_waiting(m, queue, QE_REQUEST_GET));
 	AGREE(stats->putters == m_waiting(m, queue, QE_REQUEST_PUT));
 	AGREE(stats->joiners == m_waiting(m, queue, QE_REQUEST_JOIN));

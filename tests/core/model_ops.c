@@ -51,7 +51,7 @@ any_len(void)
 static void
 set_times(struct qe_item *item, struct m_item *as)
 {
-	as->timed = chance(run.timed);
+	as->timed = as->recorded = chance(run.timed);
 	if (!as->timed)
 		return;
 	as->ready_at = chance(70) ? run.m.now + below(12) : 0;
@@ -137,6 +137,15 @@ op_put(void)
 		compare_reply(&reply, &expected);
 }
 
+/* Seldom what the queue says: that is never less than many steps. */
+static uint64_t
+any_lease(void)
+{
+	if (!chance(run.leases))
+		return 0;
+	return chance(5) ? QE_NEVER : 1 + below(30);
+}
+
 static void
 op_get(void)
 {
@@ -144,6 +153,7 @@ op_get(void)
 	uint64_t rid = any_rid(session);
 	struct qe_get get = {.deadline_ns = any_deadline(),
 			     .no_ack = chance(20),
+			     .lease_ns = any_lease(),
 			     .many = chance(40)};
 	struct qe_reply reply;
 	struct m_reply expected;
@@ -250,6 +260,30 @@ op_release(void)
 }
 
 static void
+op_touch(void)
+{
+	int session = any_session();
+	struct qe_tag tag = any_tag(session);
+	uint64_t lease = any_lease(), left, left_too;
+	enum qe_result result =
+		qe_touch(run.e, run.m.now, run.sessions[session], tag, lease, &left);
+
+	if (agree(TOUCH, result, m_touch(&run.m, session, tag, lease, &left_too)) ==
+	    QE_OK)
+		AGREE(left == left_too);
+}
+
+static void
+op_notices(void)
+{
+	int session = any_session();
+	bool wanted = chance(80);
+
+	run.m.wants_notices[session] = wanted;
+	qe_session_set_notices(run.sessions[session], wanted);
+}
+
+static void
 op_task_done(void)
 {
 	int session = any_session(), queue = any_queue();
@@ -281,6 +315,8 @@ op_declare(void)
 	int queue = any_queue();
 	struct qe_declare declare = {.has_maxsize = chance(50),
 				     .has_max_bytes = chance(40),
+				     .has_lease_ms = chance(40),
+				     .lease_ms = below(3),
 				     .has_order = chance(50),
 				     .order = (enum qe_order)below(3),
 				     .maxsize = (int64_t)below(8) - 2,
@@ -297,7 +333,8 @@ op_declare(void)
 		AGREE(created == created_too);
 	if (result == QE_MISMATCH)
 		AGREE(stats.maxsize == run.m.queues[queue].maxsize &&
-		      stats.order == run.m.queues[queue].order);
+		      stats.order == run.m.queues[queue].order &&
+		      stats.lease_ms == run.m.queues[queue].lease_ms);
 }
 
 static void
@@ -456,6 +493,7 @@ op_tick(void)
 	uint64_t next = qe_tick(run.e, run.m.now);
 
 	m_tick(&run.m);
+	drain_notices();
 	AGREE(next == qe_next_deadline(run.e));
 }
 
@@ -463,15 +501,17 @@ void
 random_operation(void)
 {
 	static void (*const seldom[])(void) = {
-		op_declare,	 op_delete,	 op_purge,     op_shutdown, op_reopen,
-		op_session_new,	 op_session_end, op_configure, op_reopen,   op_reopen,
-		op_session_new,	 op_detach,	 op_detach,    op_put_rest, op_put_rest,
-		op_cancel_group, op_cancel_group};
-	static void (*const often[])(
-		void) = {op_get,  op_get,    op_get,	 op_ack,  op_ack,  op_task_done,
-			 op_join, op_cancel, op_release, op_peek, op_tick, op_tick};
+		op_declare,	 op_delete,	 op_purge,	 op_shutdown,
+		op_reopen,	 op_session_new, op_session_end, op_configure,
+		op_reopen,	 op_reopen,	 op_session_new, op_detach,
+		op_detach,	 op_put_rest,	 op_put_rest,	 op_cancel_group,
+		op_cancel_group, op_notices};
+	static void (*const often[])(void) = {
+		op_get,	   op_get,     op_get,	op_ack,	 op_ack,  op_task_done, op_join,
+		op_cancel, op_release, op_peek, op_tick, op_tick, op_touch};
 
-	run.m.now += below(3);
+	/* Seldom so much that leases of a queue run out. */
+	run.m.now += chance(1) && chance(10) ? below(1500000) : below(3);
 	run.any_order = false;
 	if (chance(6))
 		seldom[below(sizeof(seldom) / sizeof(*seldom))]();

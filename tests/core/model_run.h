@@ -23,6 +23,7 @@ enum verb {
 	ACK,
 	TASK_DONE,
 	RELEASE,
+	TOUCH,
 	PEEK,
 	DECLARE,
 	DELETE,
@@ -54,6 +55,7 @@ struct run {
 	unsigned puts;	     /* percent of the operations */
 	unsigned timed;	     /* percent of the items */
 	unsigned grouped;    /* percent of the puts */
+	unsigned leases;     /* percent of the gets: with an end */
 	uint64_t stamp, rid; /* the last ones */
 	bool any_order;	     /* of the answers of this step */
 	struct qe_reply held[HELD];
@@ -86,6 +88,9 @@ void compare_reply(struct qe_reply *reply, const struct m_reply *expected);
 
 /* Takes all answers and compares them. */
 void drain_replies(void);
+
+/* Takes all notices and compares them. */
+void drain_notices(void);
 
 /* Compares all that can be seen from outside, and asks the engine to check itself. */
 void compare_state(void);

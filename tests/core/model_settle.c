@@ -16,7 +16,7 @@ m_cost(uint64_t len)
 uint64_t
 m_item_cost(const struct m_item *item)
 {
-	return m_cost(item->len) + (item->timed || item->group ? 80 : 0);
+	return m_cost(item->len) + (item->recorded || item->group ? 96 : 0);
 }
 
 static struct m_reply *
@@ -56,6 +56,7 @@ m_give(struct model *m, int session, const struct qe_get *get, int queue,
 			break;
 		item->deliveries++;
 		counters->delivered++;
+		item->lease = get->lease_ns;
 		reply->items[reply->n++] = *item;
 		if (get->no_ack) {
 			counters->finished++;
@@ -63,6 +64,9 @@ m_give(struct model *m, int session, const struct qe_get *get, int queue,
 		} else {
 			item->holder = session;
 			item->leased = ++m->last_lease;
+			m_limit(m, item, get->lease_ns ? get->lease_ns : QE_NEVER);
+			if (get->lease_ns > 0)
+				item->recorded = true;
 		}
 	}
 }

@@ -112,6 +112,9 @@ static const struct {
 	{HEAD("\x95\x11\x0a\x2a\x01\x05"),
 	 0,
 	 {.op = QP_OP_RELEASE, .rid = 10, .id = 42, .delivery = 1, .epoch = 5}},
+	{HEAD("\x95\x18\x0a\x2a\x01\x05"),
+	 0,
+	 {.op = QP_OP_TOUCH, .rid = 10, .id = 42, .delivery = 1, .epoch = 5}},
 	{HEAD("\x94\x12\x0b\xa4jobs\x00"),
 	 0,
 	 {.op = QP_OP_JOIN, .rid = 11, .queue = {"jobs", 4}}},
@@ -415,6 +418,31 @@ START_TEST(replies_are_written_and_read_as_the_protocol_says)
 }
 END_TEST
 
+START_TEST(get_and_touch_carry_how_long_a_lease_is)
+{
+	static const char get[] = "\x96\x0c\x08\xa4jobs\x00\x00\x81\xa8"
+				  "lease_ms\xcd\x03\xe8";
+	static const char given[] = "\x95\x00\x08\x2a\x03\x81\xa8"
+				    "lease_ms\xcd\x03\xe8";
+	static const char touched[] = "\x93\x00\x08\x81\xa7"
+				      "left_ms\x05";
+	struct qp_request m = decode(HEAD(get));
+	struct qp_reply reply;
+	struct qp_out out;
+
+	ck_assert_uint_eq(QP_OPT(&m.options, lease_ms), 1000);
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 0);
+	expect_frame(&out, HEAD(get), 0);
+	reply = decode_reply(QP_OP_GET, HEAD(given));
+	ck_assert_uint_eq(QP_OPT(&reply.options, lease_ms), 1000);
+	expect_reply(QP_OP_GET, &reply, HEAD(given));
+	reply = decode_reply(QP_OP_TOUCH, HEAD(touched));
+	ck_assert_uint_eq(QP_OPT(&reply.options, left_ms), 5);
+	expect_reply(QP_OP_TOUCH, &reply, HEAD(touched));
+}
+END_TEST
+
 START_TEST(lists_in_replies_are_written_and_read)
 {
 	int64_t results[] = {41, -2, 42};
@@ -549,6 +577,7 @@ main(void)
 	tcase_add_test(
 		t, hello_carries_version_session_and_what_the_client_says_of_itself);
 	tcase_add_test(t, put_carries_its_times);
+	tcase_add_test(t, get_and_touch_carry_how_long_a_lease_is);
 	tcase_add_test(t, options_that_are_negative_numbers_or_strings);
 	tcase_add_test(t, put_many_carries_its_lengths_and_options);
 	tcase_add_test(t, get_many_and_declare_carry_their_options);
