@@ -2,6 +2,7 @@
  * Gets, peek, and finishing what was got. */
 #include "client/conn.h"
 #include "client/item.h"
+#include "client/lease.h"
 #include "client/request.h"
 
 #include <string.h>
@@ -26,7 +27,8 @@ send_ack(qb *q)
 }
 
 qb_result
-qb_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack, qb_item **ret)
+qb_get_with(qb *q, const char *queue, const qb_get_options *options, int64_t timeout_ms,
+	    qb_ack_mode ack, qb_item **ret)
 {
 	struct wait w = {.take = take_item, .ret = ret, .ack = (uint8_t)ack};
 	struct qp_request m;
@@ -37,7 +39,9 @@ qb_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack, qb_item **
 	*ret = NULL;
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = verify_ack(q, ack)) || (r = verify_blocking(q, timeout_ms)))
+	    (r = verify_ack(q, ack)) ||
+	    (r = get_options_take(q, options, &m.options)) ||
+	    (r = verify_blocking(q, timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	m.ack = (enum qp_ack)ack;
@@ -45,6 +49,12 @@ qb_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack, qb_item **
 	if (r == QB_OK && ack == QB_AUTO)
 		send_ack(q);
 	return r;
+}
+
+qb_result
+qb_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack, qb_item **ret)
+{
+	return qb_get_with(q, queue, NULL, timeout_ms, ack, ret);
 }
 
 struct many {
@@ -80,9 +90,10 @@ verify_get_many(qb *q, int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
 }
 
 qb_result
-qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
-	    unsigned max_items, unsigned min_items, uint64_t max_bytes,
-	    int64_t linger_ms, qb_item **ret_items, unsigned *ret_n)
+qb_get_many_with(qb *q, const char *queue, const qb_get_options *options,
+		 int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
+		 unsigned min_items, uint64_t max_bytes, int64_t linger_ms,
+		 qb_item **ret_items, unsigned *ret_n)
 {
 	struct many many = {ret_items, 0};
 	struct wait w = {.take = take_items,
@@ -98,6 +109,7 @@ qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_get_many(q, timeout_ms, ack, max_items, min_items,
 				 linger_ms)) ||
+	    (r = get_options_take(q, options, &m.options)) ||
 	    (r = verify_blocking(q, timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
@@ -116,6 +128,15 @@ qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
 	if (r == QB_OK && ack == QB_AUTO)
 		send_ack(q);
 	return r;
+}
+
+qb_result
+qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
+	    unsigned max_items, unsigned min_items, uint64_t max_bytes,
+	    int64_t linger_ms, qb_item **ret_items, unsigned *ret_n)
+{
+	return qb_get_many_with(q, queue, NULL, timeout_ms, ack, max_items, min_items,
+				max_bytes, linger_ms, ret_items, ret_n);
 }
 
 qb_result

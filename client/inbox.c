@@ -229,6 +229,8 @@ take_leases(qb *q, const struct call *call, struct parts *parts)
 		qb_item *item = parts_list(parts)[i];
 
 		item->leased = call->ack == QB_MANUAL;
+		if (QP_GIVEN(&q->in.reply.options, lease_ms))
+			item->lease_ms = (int64_t)q->in.reply.options.lease_ms;
 		memcpy(item->session, q->session, sizeof(item->session));
 		m.id = (uint64_t)(tags[2 * i] = (int64_t)item->id);
 		m.delivery = (uint64_t)(tags[2 * i + 1] = (int64_t)item->delivery);

@@ -21,6 +21,7 @@ item_new(const struct qp_item *item)
 		.ctype = (uint8_t)item->ctype,
 		.priority = (int32_t)item->priority,
 		.size = item->length,
+		.lease_ms = QB_FOREVER,
 	};
 	it->body[it->size] = 0;
 	if (group) {
@@ -85,4 +86,10 @@ const char *
 qb_item_group(const qb_item *item)
 {
 	return item->group;
+}
+
+int64_t
+qb_item_lease(const qb_item *item)
+{
+	return item->lease_ms;
 }

@@ -16,7 +16,8 @@ struct qb_item {
 	uint32_t crashes;
 	int32_t priority;
 	uint8_t ctype;
-	bool leased; /* to the session below */
+	int64_t lease_ms; /* as its get said; QB_FOREVER: without an end */
+	bool leased;	  /* to the session below */
 	uint8_t session[QP_SESSION_BYTES];
 	size_t size;
 	const char *group; /* behind the body; NULL: none */

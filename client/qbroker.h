@@ -105,6 +105,7 @@ typedef struct qb qb;
 typedef struct qb_item qb_item;
 typedef struct qb_table qb_table;
 typedef struct qb_put_options qb_put_options;
+typedef struct qb_get_options qb_get_options;
 
 /* The name of a result ("FULL"), and a sentence about it. Static storage; never NULL.
  */
@@ -253,6 +254,27 @@ qb_result qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode 
 		      unsigned max_items, unsigned min_items, uint64_t max_bytes,
 		      int64_t linger_ms, qb_item **ret_items, unsigned *ret_n);
 
+/* What a get may say of its leases. A set of options can be used for any number of gets, also
+ * on several handles, and be changed between them. NULL from _new(): no memory; NULL for
+ * _free() is allowed.
+ *   lease  the lease ends after so many milliseconds: unless it was finished or touched
+ *          (qb_touch()) before, the item is back in its queue then, for others, and
+ *          finishing it is QB_STALE. 0 (the default): as the queue's lease_ms says;
+ *          QB_FOREVER: without an end, whatever the queue says
+ * A lease that is negative makes the get QB_INVALID. With QB_AUTO and QB_NONE it means little,
+ * or nothing. */
+qb_get_options *qb_get_options_new(void);
+void qb_get_options_free(qb_get_options *options);
+void qb_get_options_set_lease(qb_get_options *options, int64_t lease_ms);
+
+/* The gets of this header with options, which may be NULL. */
+qb_result qb_get_with(qb *q, const char *queue, const qb_get_options *options,
+		      int64_t timeout_ms, qb_ack_mode ack, qb_item **ret);
+qb_result qb_get_many_with(qb *q, const char *queue, const qb_get_options *options,
+			   int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
+			   unsigned min_items, uint64_t max_bytes, int64_t linger_ms,
+			   qb_item **ret_items, unsigned *ret_n);
+
 /* The item that the next get would be given, left where it is. It is not leased, so
  * finishing it is QB_STALE. QB_EMPTY. */
 qb_result qb_peek(qb *q, const char *queue, qb_item **ret);
@@ -266,6 +288,8 @@ uint32_t qb_item_deliveries(
 uint32_t qb_item_crashes(const qb_item *item); /* how many of its holders died */
 uint8_t qb_item_ctype(const qb_item *item);
 int32_t qb_item_priority(const qb_item *item);
+int64_t qb_item_lease(const qb_item *item); /* how many milliseconds it was leased for;
+					       QB_FOREVER: without an end */
 const char *qb_item_group(const qb_item *item); /* NULL: it is of none */
 
 /* Frees the memory here; the lease in the broker stays. NULL is allowed. */
@@ -293,6 +317,12 @@ qb_result qb_task_done(qb *q, const char *queue);
 
 /* Gives an item back, unworked, to its original place in the queue. QB_STALE. */
 qb_result qb_release(qb *q, const qb_item *item);
+
+/* Has the lease end `lease_ms` from now: later than before, or sooner. 0: as long from now as it
+ * was given for (nothing changes if that was without an end); QB_FOREVER: not by itself. What
+ * is left of it then is in *ret_left_ms, QB_FOREVER without an end, unless that is NULL.
+ * QB_STALE: too late, among others. */
+qb_result qb_touch(qb *q, const qb_item *item, int64_t lease_ms, int64_t *ret_left_ms);
 
 /* Waits until every item of the queue is finished: none ready, none held. QB_TIMEOUT.
  */
@@ -391,6 +421,11 @@ qb_result qb_start_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode
 		       qb_done *done, void *arg, uint64_t *ret_request);
 qb_result qb_start_ack(qb *q, const qb_item *item, qb_done *done, void *arg,
 		       uint64_t *ret_request);
+qb_result qb_start_get_with(qb *q, const char *queue, const qb_get_options *options,
+			    int64_t timeout_ms, qb_ack_mode ack, qb_done *done,
+			    void *arg, uint64_t *ret_request);
+qb_result qb_start_touch(qb *q, const qb_item *item, int64_t lease_ms, qb_done *done,
+			 void *arg, uint64_t *ret_request);
 qb_result qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *done,
 			void *arg, uint64_t *ret_request);
 

@@ -2,6 +2,7 @@
  * Requests that finish in a callback, and what an event loop needs. */
 #include "client/conn.h"
 #include "client/item.h"
+#include "client/lease.h"
 #include "client/request.h"
 
 #include <poll.h>
@@ -74,8 +75,9 @@ qb_start_put(qb *q, const char *queue, const void *body, size_t len, int64_t tim
 }
 
 qb_result
-qb_start_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
-	     qb_done *done, void *arg, uint64_t *ret_request)
+qb_start_get_with(qb *q, const char *queue, const qb_get_options *options,
+		  int64_t timeout_ms, qb_ack_mode ack, qb_done *done, void *arg,
+		  uint64_t *ret_request)
 {
 	struct call call = {.finish = finish_started,
 			    .done = done,
@@ -87,6 +89,7 @@ qb_start_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
 	    (r = verify_ack(q, ack)) || (r = verify_done(q, done)) ||
+	    (r = get_options_take(q, options, &m.options)) ||
 	    (r = verify_connected(q, 0)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
@@ -94,21 +97,48 @@ qb_start_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
 }
 
 qb_result
-qb_start_ack(qb *q, const qb_item *item, qb_done *done, void *arg,
-	     uint64_t *ret_request)
+qb_start_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
+	     qb_done *done, void *arg, uint64_t *ret_request)
+{
+	return qb_start_get_with(q, queue, NULL, timeout_ms, ack, done, arg,
+				 ret_request);
+}
+
+/* One about an item that is leased: its operation and options are in `m`. */
+static qb_result
+start_for_item(qb *q, struct qp_request *m, const qb_item *item, qb_done *done,
+	       void *arg, uint64_t *ret_request)
 {
 	struct call call = {.finish = finish_started, .done = done, .arg = arg};
-	struct qp_request m = {.op = QP_OP_ACK};
 	qb_result r;
 
 	verify_fork(q);
 	if ((r = verify_item(q, item)) || (r = verify_done(q, done)) ||
 	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)))
 		return r;
-	m.id = item->id;
-	m.delivery = item->delivery;
-	m.epoch = q->epoch;
-	return start(q, &m, NULL, &call, ret_request);
+	m->id = item->id;
+	m->delivery = item->delivery;
+	m->epoch = q->epoch;
+	return start(q, m, NULL, &call, ret_request);
+}
+
+qb_result
+qb_start_ack(qb *q, const qb_item *item, qb_done *done, void *arg,
+	     uint64_t *ret_request)
+{
+	struct qp_request m = {.op = QP_OP_ACK};
+
+	return start_for_item(q, &m, item, done, arg, ret_request);
+}
+
+qb_result
+qb_start_touch(qb *q, const qb_item *item, int64_t lease_ms, qb_done *done, void *arg,
+	       uint64_t *ret_request)
+{
+	struct qp_request m = {.op = QP_OP_TOUCH};
+	qb_result r = lease_option(q, lease_ms, &m.options);
+
+	return r ? r : start_for_item(q, &m, item, done, arg, ret_request);
 }
 
 qb_result
