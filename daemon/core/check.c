@@ -284,10 +284,20 @@ check_queues(struct census *c, const struct heap_node *node, uint64_t *n)
 	return check_queues(c, node->right, n);
 }
 
+static uint64_t
+list_count(const struct list *head)
+{
+	uint64_t n = 0;
+
+	list_each (at, head)
+		n++;
+	return n;
+}
+
 static const char *
 check_session(struct census *c, const struct qe_session *session)
 {
-	uint64_t waiting = 0;
+	uint64_t waiting = 0, leased = 0;
 
 	c->memory += mem_cost(sizeof(*session));
 	list_each (at, &session->waiters) {
@@ -304,7 +314,9 @@ check_session(struct census *c, const struct qe_session *session)
 		HOLDS(list_entry(at, struct holding, in_session)->session == session,
 		      "a holding points to its session");
 		c->holdings++;
+		leased += list_count(&list_entry(at, struct holding, in_session)->leases);
 	}
+	HOLDS(session->leased == leased, "the leases of a session are counted");
 	return NULL;
 }
 
@@ -317,6 +329,7 @@ check_sessions(struct census *c)
 		PASS(check_session(c, list_entry(at, struct qe_session, in_engine)));
 		n++;
 	}
+	HOLDS(heap_check(&c->e->serials) == n, "sessions are in order");
 	HOLDS(n == c->e->n_sessions && n == c->e->ids.n, "sessions are counted");
 	list_each (at, &c->e->ended) {
 		const struct qe_session *session =
@@ -339,16 +352,6 @@ check_deleted(struct census *c)
 		PASS(check_queue(c, q));
 	}
 	return NULL;
-}
-
-static uint64_t
-list_count(const struct list *head)
-{
-	uint64_t n = 0;
-
-	list_each (at, head)
-		n++;
-	return n;
 }
 
 static const char *

@@ -34,6 +34,7 @@ init_sets(struct qe *e)
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
 		list_init(lists[i]);
 	heap_init(&e->queues, queue_serial_before);
+	heap_init(&e->serials, session_before);
 	heap_init(&e->timers, waiter_timer_before);
 	heap_init(&e->due, timing_queue_before);
 }

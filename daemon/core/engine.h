@@ -417,7 +417,7 @@ struct qe_queue_stats {
 #include "daemon/core/queue_options.def"
 	uint64_t getters, putters, joiners; /* requests that wait */
 	enum qe_shutdown shutdown;
-	uint64_t oldest_ns; /* age of the item next in line; 0 without one */
+	uint64_t oldest_ns; /* age of the item next in line, to 1 ms; 0 without */
 	struct qe_counters counters;
 };
 
@@ -442,6 +442,55 @@ void qe_stats(const struct qe *e, struct qe_stats *ret_stats);
 
 /* The memory of qe_stats() alone. */
 uint64_t qe_memory(const struct qe *e);
+
+/* Walks over the sessions that have not ended, in the order of their beginning, as
+ * qe_next_queue() does. */
+struct qe_session_stats {
+	void *owner;
+	uint8_t id[16];
+	uint64_t leased;  /* items that it holds */
+	uint64_t waiting; /* requests of it that wait */
+};
+bool qe_next_session(const struct qe *e, uint64_t *cursor,
+		     struct qe_session_stats *ret_stats) QE_MUST_USE;
+
+/* A request that waits. */
+struct qe_waiter_stats {
+	void *owner; /* of its session */
+	enum qe_request request;
+	struct qe_name queue, group; /* as in qe_queue_stats; a group of length 0: none */
+	unsigned place;	   /* in its line, from 1: gets, gets of many, puts and joins
+			      each have one */
+	uint64_t since_ns; /* for how long it has been waiting */
+	uint64_t left_ns;  /* until its deadline; QE_NEVER: it waits for ever */
+	unsigned items;	   /* put: not accepted yet; get: wanted at least; join: 0 */
+};
+#define QE_MAX_PLACE 10000 /* who stands behind that in a line is not shown */
+
+/* Walks over those who wait, in all queues or in one: fills in at most `max` of them, and
+ * returns, or writes to *ret_n, how many. `*cursor` is 0 at the start, the call moves it on,
+ * and it is 0 again at the end; it always rises. A walk over all queues looks at a bounded
+ * number of them per call, so 0 is no end. Who comes or goes between the calls moves the
+ * places of others: they may be left out or come twice. QE_NOT_FOUND, QE_INVALID. */
+unsigned qe_waiters(struct qe *e, uint64_t now_ns, uint64_t *cursor,
+		    struct qe_waiter_stats *ret_stats, unsigned max) QE_MUST_USE;
+enum qe_result qe_queue_waiters(struct qe *e, uint64_t now_ns, struct qe_name queue,
+				uint64_t *cursor, struct qe_waiter_stats *ret_stats,
+				unsigned max, unsigned *ret_n) QE_MUST_USE;
+
+/* Who holds an item. */
+struct qe_lease_stats {
+	uint64_t id, delivery; /* of its tag */
+	struct qe_name queue;  /* as in qe_queue_stats */
+	void *owner; /* of the session; NULL: that has ended, the item is on its way back */
+	uint64_t held_ns; /* for how long, to an eighth of a second */
+	uint64_t left_ns; /* until the lease ends by itself; QE_NEVER: it does not */
+};
+
+/* The lease of an item, by its id. QE_NOT_FOUND: nobody holds it. QE_EMPTY: no item has had this id
+ * yet. */
+enum qe_result qe_who(struct qe *e, uint64_t now_ns, uint64_t id,
+		      struct qe_lease_stats *ret_stats) QE_MUST_USE;
 
 /* --- administration -------------------------------------------------------------- */
 

@@ -36,6 +36,7 @@ struct qe {
 	struct heap timers; /* of waiters */
 	struct heap due; /* queues with items that have times, by the first of these */
 	struct list sessions; /* that have not ended */
+	struct heap serials;  /* the same, in the order of their beginning */
 	struct list finished; /* waiters with their answers */
 	struct list touched;  /* queues that settle() must look at */
 	struct list starving; /* queues whose first putter waits for memory */

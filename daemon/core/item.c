@@ -201,6 +201,22 @@ item_match(const void *item, const void *id)
 	return ((const struct qe_item *)item)->id == *(const uint64_t *)id;
 }
 
+uint64_t
+item_age_ns(const struct qe *e, const struct qe_item *item)
+{
+	uint64_t accepted_ns = (uint64_t)item->accepted << ITEM_ACCEPTED_SHIFT;
+
+	return (e->now_ns - accepted_ns) & ((UINT64_C(1) << (38 + 20)) - 1);
+}
+
+uint64_t
+item_held_ns(const struct qe *e, const struct qe_item *item)
+{
+	uint64_t given_ns = (uint64_t)item->given << ITEM_GIVEN_SHIFT;
+
+	return (e->now_ns - given_ns) & ((UINT64_C(1) << (26 + 27)) - 1);
+}
+
 struct queue *
 item_queue(const struct qe_item *item)
 {
@@ -282,6 +298,7 @@ leave_leased(struct qe *e, struct qe_item *item)
 	table_remove(&e->leases, item_hash(e, item->id), item);
 	list_remove(&item->node);
 	item->holding = NULL;
+	h->session->leased--;
 	holding_tidy(e, h);
 }
 
@@ -290,6 +307,8 @@ enter_leased(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 {
 	table_insert(&e->leases, item_hash(e, item->id), item);
 	list_append(&item->holding->leases, &item->node);
+	item->holding->session->leased++;
+	item->given = e->now_ns >> ITEM_GIVEN_SHIFT;
 	q->leased_cost += cost;
 }
 

@@ -43,7 +43,9 @@ struct qe_item {
 		struct heap_node heap; /* sorted */
 	};
 	uint64_t id;	      /* the order of acceptance */
-	uint64_t accepted_ns; /* when that was */
+	/* Points in time, in parts of it that are enough to look at, modulo what fits: */
+	uint64_t accepted : 38; /* when that was, in 2^20 ns; 9 years */
+	uint64_t given : 26;	/* LEASED: since when, in 2^27 ns; 104 days */
 	union {
 		struct queue *queue;	 /* READY, DELAYED */
 		struct holding *holding; /* LEASED: who has it, and of which queue */
@@ -65,6 +67,14 @@ static_assert(offsetof(struct qe_item, body) + 8 + 15 <= 96, "an item has grown"
 
 /* What the item takes of the engine's memory. */
 uint64_t item_cost(const struct qe_item *item);
+
+#define ITEM_ACCEPTED_SHIFT 20
+#define ITEM_GIVEN_SHIFT    27
+
+/* How long ago it was accepted, to a millisecond; and, of a leased one, given, to an
+ * eighth of a second. It may be so much less. */
+uint64_t item_age_ns(const struct qe *e, const struct qe_item *item);
+uint64_t item_held_ns(const struct qe *e, const struct qe_item *item);
 
 /* The queue of an item that is not NEW or GONE. */
 struct queue *item_queue(const struct qe_item *item);

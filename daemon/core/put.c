@@ -106,7 +106,7 @@ accept_next(struct qe *e, struct queue *q, struct put *put)
 
 	assert(!item_group(item) || item_group(item)->queue == q);
 	item->id = ++e->last_id;
-	item->accepted_ns = e->now_ns;
+	item->accepted = e->now_ns >> ITEM_ACCEPTED_SHIFT;
 	item->queue = q;
 	if (put->many)
 		put->results[put->next] = (int64_t)item->id;

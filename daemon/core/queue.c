@@ -245,7 +245,7 @@ queue_stats(const struct qe *e, const struct queue *q, struct qe_queue_stats *re
 		.putters = q->waiting[LINE_PUT],
 		.joiners = q->waiting[LINE_JOIN],
 		.shutdown = q->shutdown,
-		.oldest_ns = first ? e->now_ns - first->accepted_ns : 0,
+		.oldest_ns = first ? item_age_ns(e, first) : 0,
 		.counters = q->counters,
 	};
 }

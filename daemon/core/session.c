@@ -26,6 +26,13 @@ hash_id(const struct qe *e, const uint8_t id[16])
 	return hash_bytes(&e->key, id, 16);
 }
 
+bool
+session_before(const struct heap_node *a, const struct heap_node *b)
+{
+	return list_entry(a, const struct qe_session, by_serial)->serial <
+	       list_entry(b, const struct qe_session, by_serial)->serial;
+}
+
 enum qe_result
 qe_session_new(struct qe *e, uint64_t now_ns, const uint8_t id[16], void *owner,
 	       struct qe_session **ret_session)
@@ -48,6 +55,7 @@ qe_session_new(struct qe *e, uint64_t now_ns, const uint8_t id[16], void *owner,
 	list_init(&session->holdings);
 	table_insert(&e->ids, hash, session);
 	list_append(&e->sessions, &session->in_engine);
+	heap_insert(&e->serials, &session->by_serial);
 	e->n_sessions++;
 	*ret_session = session;
 	return QE_OK;
@@ -78,7 +86,9 @@ qe_session_end(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		waiter_drop(e, w);
 	}
 	table_remove(&e->ids, hash_id(e, session->id), session);
+	heap_remove(&e->serials, &session->by_serial);
 	e->n_sessions--;
+	session->owner = NULL;
 	session->recent = NULL;
 	session->notices = false;
 	session->cause = how == QE_END_LOST ? CAUSE_crashed : CAUSE_released;

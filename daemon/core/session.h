@@ -24,11 +24,13 @@ struct holding {
 
 struct qe_session {
 	struct list in_engine; /* qe.sessions, or qe.ended */
+	struct heap_node by_serial; /* in qe.serials, until it has ended */
 	uint64_t serial;
 	uint8_t id[16];
-	void *owner;
+	void *owner; /* NULL: it has ended */
 	struct list waiters;  /* those that wait and those whose answer was not taken */
 	uint64_t waiting;     /* those that wait */
+	uint64_t leased;      /* items that it holds */
 	struct list holdings; /* of struct holding */
 	struct holding *recent; /* the one used last, may be NULL */
 	bool notices;		/* told of what happens; never when it has ended */
@@ -55,6 +57,8 @@ void holding_free(struct qe *e, struct holding *h);
 /* Gives a lease back: to its original place, or it is dropped with its queue. `cause`:
  * released, crashed or timed_out. */
 void lease_return(struct qe *e, struct qe_item *item, enum item_cause cause);
+
+bool session_before(const struct heap_node *a, const struct heap_node *b);
 
 /* Frees a session that has ended and holds nothing. */
 void session_free(struct qe *e, struct qe_session *session);

@@ -97,6 +97,7 @@ waiter_start(struct qe *e, struct waiter *w, struct queue *q, enum line line,
 	     uint64_t deadline_ns)
 {
 	w->seq = ++e->last_seq;
+	w->since_ns = e->now_ns;
 	w->slot.queue = q;
 	w->slot.waiter = w;
 	w->line = line;

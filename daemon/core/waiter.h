@@ -28,6 +28,7 @@ struct waiter {
 	struct heap_node timer;
 	uint64_t timer_ns;    /* when qe_tick() looks at it: its deadline, or earlier */
 	uint64_t deadline_ns; /* of the request */
+	uint64_t since_ns;    /* when it began to wait */
 	uint64_t seq;	      /* the order of arrival */
 	uint64_t rid;
 	struct qe_session *session;

@@ -244,6 +244,37 @@ compare_walk(uint64_t n_queues)
 	AGREE(n_queues == 0);
 }
 
+/* Who waits and who holds what, walked over in pages. */
+static void
+compare_who(void)
+{
+	const struct model *m = &run.m;
+	struct qe_waiter_stats waiters[3];
+	struct qe_session_stats session;
+	struct qe_lease_stats lease;
+	uint64_t cursor = 0, n = 0, leased = 0, waiting = 0;
+
+	do
+		n += qe_waiters(run.e, m->now, &cursor, waiters, 3);
+	while (cursor != 0);
+	AGREE(n == m->n_waiters);
+	while (qe_next_session(run.e, &cursor, &session)) {
+		leased += session.leased;
+		waiting += session.waiting;
+	}
+	AGREE(waiting == m->n_waiters);
+	for (unsigned i = 0; i < m->n_items; i++)
+		leased -= m->items[i].holder != NOBODY;
+	AGREE(leased == 0);
+	for (unsigned i = 0; i < m->n_items && i < 3; i++) {
+		const struct m_item *item = &m->items[i];
+		bool held = item->holder != NOBODY;
+
+		AGREE((qe_who(run.e, m->now, item->id, &lease) == QE_OK) == held);
+		AGREE(!held || lease.delivery == item->deliveries);
+	}
+}
+
 void
 compare_state(void)
 {
@@ -271,6 +302,7 @@ compare_state(void)
 		queues++;
 	}
 	compare_walk(queues);
+	compare_who();
 	for (int i = 0; i < M_SESSIONS; i++)
 		alive += m->alive[i];
 	qe_stats(run.e, &all);
