@@ -19,6 +19,11 @@ static const struct argp_option options[] = {
 	 "broker "
 	 "sends it",
 	 0},
+	{"lease", 'l', "SECONDS", 0,
+	 "An item that is not finished after so long goes back to its place; 0: it "
+	 "does "
+	 "not, whatever the queue says",
+	 0},
 	{"raw", 'r', NULL, 0, "Print no newline behind the items", 0},
 	{"exec", 'e', "COMMAND...", 0,
 	 "Run COMMAND, with all arguments that follow, for each item", 0},
@@ -29,12 +34,18 @@ static error_t
 parse(int key, char *arg, struct argp_state *state)
 {
 	struct get *get = state->input;
+	int64_t lease_ms;
 
 	switch (key) {
 	case 'n': get->n = args_number(state, "-n", arg, INT64_MAX); return 0;
 	case 'r': get->raw = true; return 0;
 	case 't':
 		get->receive.timeout_ms = args_seconds(state, "--timeout", arg);
+		return 0;
+	case 'l':
+		lease_ms = args_seconds(state, "--lease", arg);
+		qb_get_options_set_lease(get->receive.options,
+					 lease_ms > 0 ? lease_ms : QB_FOREVER);
 		return 0;
 	case 'a':
 		if (strcmp(arg, "none") == 0)
@@ -140,15 +151,20 @@ int
 cmd_get(struct ctl *ctl, int argc, char **argv)
 {
 	struct get get = {
-		.receive = {ctl, QB_FOREVER, QB_MANUAL, STDOUT_FILENO},
+		.receive = {ctl, QB_FOREVER, QB_MANUAL, qb_get_options_new(),
+			    STDOUT_FILENO},
 		.n = 1,
 	};
 	int status;
 
+	if (!get.receive.options)
+		return ctl_error(ctl, "no memory");
 	args_parse(&argp, argc, argv, &get);
 	status = ctl_connect(ctl);
-	if (status)
-		return status;
-	stop_catch();
-	return get.command ? get_exec(&get) : get_print(&get);
+	if (status == CTL_DONE) {
+		stop_catch();
+		status = get.command ? get_exec(&get) : get_print(&get);
+	}
+	qb_get_options_free(get.receive.options);
+	return status;
 }

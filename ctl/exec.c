@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include "ctl/get.h"
+#include "ctl/keep.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -133,10 +134,9 @@ run(const struct get *get, const qb_item *item)
 	if (error)
 		return cannot_run(get, error);
 	/* A signal to us alone lets it finish its work. */
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return cannot_run(get, errno);
-	}
+	error = keep_wait(ctl, item, pid, &status);
+	if (error)
+		return cannot_run(get, error);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return WORKED;
 	ctl_error(ctl, "item %" PRIu64 " goes back: '%s' %s %d", qb_item_id(item),

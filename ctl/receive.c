@@ -58,8 +58,8 @@ receive_waiting(const struct receive *r, qb_item **ret_item)
 	qb_result result;
 
 	wait = (struct wait){0};
-	result = qb_start_get(q, r->ctl->queue, r->timeout_ms, r->ack, finish, &wait,
-			      &request);
+	result = qb_start_get_with(q, r->ctl->queue, r->options, r->timeout_ms, r->ack,
+				   finish, &wait, &request);
 	while (result == QB_OK) {
 		result = qb_process(q);
 		if (wait.finished)
@@ -86,8 +86,8 @@ receive_items(const struct receive *r, unsigned max, qb_item **ret_items,
 	*ret_n = 0;
 	if (stop_signal())
 		return QB_CANCELLED;
-	result = qb_get_many(r->ctl->q, r->ctl->queue, 0, r->ack, max, 1, 0, 0,
-			     ret_items, ret_n);
+	result = qb_get_many_with(r->ctl->q, r->ctl->queue, r->options, 0, r->ack, max,
+				  1, 0, 0, ret_items, ret_n);
 	if (result != QB_EMPTY || r->timeout_ms == 0)
 		return result;
 	result = receive_waiting(r, ret_items);

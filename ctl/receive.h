@@ -10,6 +10,7 @@ struct receive {
 	struct ctl *ctl;
 	int64_t timeout_ms; /* for each wait */
 	qb_ack_mode ack;
+	qb_get_options *options;
 	int watch_fd; /* an output: the wait is over when its reader is gone; or -1 */
 };
 
