@@ -264,6 +264,7 @@ check_queue(struct census *c, const struct queue *q)
 	PASS(check_due(c, q));
 	PASS(check_holdings(c, q));
 	PASS(check_lines(c, q));
+	PASS(check_keys(c, q));
 	return check_settled(c, q);
 }
 
@@ -314,7 +315,8 @@ check_session(struct census *c, const struct qe_session *session)
 		HOLDS(list_entry(at, struct holding, in_session)->session == session,
 		      "a holding points to its session");
 		c->holdings++;
-		leased += list_count(&list_entry(at, struct holding, in_session)->leases);
+		leased +=
+			list_count(&list_entry(at, struct holding, in_session)->leases);
 	}
 	HOLDS(session->leased == leased, "the leases of a session are counted");
 	return NULL;
@@ -344,13 +346,16 @@ check_sessions(struct census *c)
 static const char *
 check_deleted(struct census *c)
 {
-	list_each (at, &c->e->deleted) {
-		const struct queue *q = list_entry(at, struct queue, ending);
+	const struct list *lists[] = {&c->e->deleted, &c->e->emptied};
 
-		HOLDS(q->deleted && q->waiters == 0,
-		      "nobody waits for a deleted queue");
-		PASS(check_queue(c, q));
-	}
+	for (int i = 0; i < 2; i++)
+		list_each (at, lists[i]) {
+			const struct queue *q = list_entry(at, struct queue, ending);
+
+			HOLDS(q->deleted && q->waiters == 0,
+			      "nobody waits for a deleted queue");
+			PASS(check_queue(c, q));
+		}
 	return NULL;
 }
 
@@ -358,8 +363,8 @@ static const char *
 check_tables(struct census *c)
 {
 	const struct qe *e = c->e;
-	const struct table *tables[] = {&e->names,    &e->ids,	&e->leases,
-					&e->holdings, &e->rids, &e->groups};
+	const struct table *tables[] = {&e->names, &e->ids,    &e->leases, &e->holdings,
+					&e->rids,  &e->groups, &e->keys};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		const struct table *t = tables[i];
@@ -373,6 +378,7 @@ check_tables(struct census *c)
 	HOLDS(e->holdings.n == c->holdings, "the table of holdings is complete");
 	HOLDS(e->rids.n == c->waiters, "the table of waiting requests is complete");
 	HOLDS(e->groups.n == c->groups, "the table of groups is complete");
+	HOLDS(e->keys.n == c->keys, "the table of keys is complete");
 	return NULL;
 }
 
@@ -398,6 +404,8 @@ check_totals(const struct census *c)
 	HOLDS(list_count(&e->starving) == c->starving, "who starves is listed once");
 	HOLDS(list_count(&e->finished) == c->finished, "answers have a session");
 	HOLDS(list_empty(&e->touched), "nothing is left unsettled");
+	HOLDS(heap_check(&e->windows) == c->windows, "windows are in their heap");
+	HOLDS(e->keys_cost == c->keys_cost, "the memory of keys is counted");
 	HOLDS(e->accepted_cost == c->cost, "the memory of items is counted");
 	HOLDS(e->mem.used == c->memory + e->accepted_cost + e->other_cost +
 				     e->answers_cost + mem_cost(sizeof(*e)),

@@ -30,9 +30,11 @@ struct census {
 	uint64_t leases; /* those of deleted queues too */
 	uint64_t finished;
 	uint64_t count[ITEM_STATES];
-	uint64_t cost;	     /* of accepted items */
-	uint64_t memory;     /* of all but items and answers */
-	uint64_t groups;     /* those with a name */
+	uint64_t cost;	 /* of accepted items */
+	uint64_t memory; /* of all but items and answers */
+	uint64_t groups; /* those with a name */
+	uint64_t keys, windows;
+	uint64_t keys_cost;
 	uint64_t timed;	     /* nodes in the heaps of what is due in a queue */
 	uint64_t timers_set; /* items that should be there */
 };
@@ -50,6 +52,9 @@ const char *check_item(const struct queue *q, const struct qe_item *item,
 /* The sets of ready and delayed items of the queue's groups; they are added to the sums. */
 const char *check_groups(struct census *c, const struct queue *q, struct sum *ready,
 			 struct sum *delayed);
+
+/* The keys of the queue's items. */
+const char *check_keys(struct census *c, const struct queue *q);
 
 /* Groups that are out of date, or whose queue is gone, and the items that were dropped with
  * theirs and not forgotten yet. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * qe_check(), what concerns groups.
+ * qe_check(), what concerns groups and keys.
  */
 #include "daemon/core/check.h"
 
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
+#include "daemon/core/unique.h"
 #include "daemon/core/waiter.h"
 
 static void
@@ -97,6 +98,24 @@ check_groups(struct census *c, const struct queue *q, struct sum *ready,
 		c->memory += mem_cost(group_size(g));
 	}
 	HOLDS(heap_check(&q->grouped) == leading, "groups are in order");
+	return NULL;
+}
+
+const char *
+check_keys(struct census *c, const struct queue *q)
+{
+	list_each (at, &q->keys) {
+		const struct unique *u = list_entry(at, struct unique, in_queue);
+
+		HOLDS(u->queue == q && u->refs > 0, "a key is kept while it is needed");
+		HOLDS(!u->holder || (u->holder->extra && u->holder->extra->key == u),
+		      "who holds a key has it");
+		HOLDS(!u->open || u->id > 0, "a window is that of an item");
+		c->keys++;
+		c->windows += u->open;
+		c->keys_cost += unique_cost(u);
+		c->memory += mem_cost(unique_size(u));
+	}
 	return NULL;
 }
 

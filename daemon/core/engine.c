@@ -9,6 +9,7 @@
 #include "daemon/core/settle.h"
 #include "daemon/core/sweep.h"
 #include "daemon/core/timing.h"
+#include "daemon/core/unique.h"
 #include "daemon/core/waiter.h"
 
 #define DUE_SHARE 1000 /* waits that one qe_tick() ends */
@@ -23,11 +24,11 @@ queue_serial_before(const struct heap_node *a, const struct heap_node *b)
 static void
 init_sets(struct qe *e)
 {
-	struct table *tables[] = {&e->names,	&e->ids,  &e->leases,
-				  &e->holdings, &e->rids, &e->groups};
-	struct list *lists[] = {&e->sessions, &e->finished, &e->touched,
-				&e->starving, &e->ended,    &e->deleted,
-				&e->purged,   &e->trash,    &e->orphans};
+	struct table *tables[] = {&e->names, &e->ids,	 &e->leases, &e->holdings,
+				  &e->rids,  &e->groups, &e->keys};
+	struct list *lists[] = {&e->sessions, &e->finished, &e->touched, &e->starving,
+				&e->ended,    &e->deleted,  &e->emptied, &e->purged,
+				&e->trash,    &e->orphans};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		table_init(tables[i], &e->mem);
@@ -37,6 +38,7 @@ init_sets(struct qe *e)
 	heap_init(&e->serials, session_before);
 	heap_init(&e->timers, waiter_timer_before);
 	heap_init(&e->due, timing_queue_before);
+	heap_init(&e->windows, unique_before);
 }
 
 struct qe *
@@ -86,6 +88,7 @@ qe_free(struct qe *e)
 	table_done(&e->holdings);
 	table_done(&e->rids);
 	table_done(&e->groups);
+	table_done(&e->keys);
 	assert(e->mem.used == mem_cost(sizeof(*e)));
 	free(e);
 }
@@ -203,6 +206,18 @@ first_timer(const struct qe *e)
 	return first ? list_entry(first, struct waiter, timer) : NULL;
 }
 
+/* Lets go of keys whose time is over, and of their memory. */
+static void
+close_windows(struct qe *e)
+{
+	int closed = 0;
+
+	while (closed < DUE_SHARE && unique_run(e))
+		closed++;
+	if (closed > 0)
+		settle(e);
+}
+
 uint64_t
 qe_tick(struct qe *e, uint64_t now_ns)
 {
@@ -219,6 +234,7 @@ qe_tick(struct qe *e, uint64_t now_ns)
 			break;
 		run_out(e, w);
 	}
+	close_windows(e);
 	sweep(e);
 	return qe_next_deadline(e);
 }
@@ -233,5 +249,7 @@ qe_next_deadline(const struct qe *e)
 		return e->now_ns;
 	if (w && w->timer_ns < next_ns)
 		next_ns = w->timer_ns;
+	if (unique_next(e) < next_ns)
+		next_ns = unique_next(e);
 	return next_ns > e->now_ns ? next_ns : e->now_ns;
 }

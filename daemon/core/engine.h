@@ -81,6 +81,7 @@ enum qe_result {
 	QE_NOMEM,
 	QE_NOT_EMPTY,
 	QE_DELETED, /* the queue was deleted while the request waited */
+	QE_DUPLICATE, /* the key of the item is taken */
 	QE_UNDECIDED, /* one item of a put of many: qe_session_detach() */
 };
 
@@ -164,7 +165,40 @@ enum qe_result qe_item_set_group(struct qe *e, uint64_t now_ns, struct qe_item *
 				 struct qe_name queue,
 				 struct qe_name group) QE_MUST_USE;
 
-/* The group; the length is 0 without one. Valid as long as the item is. */
+/* How long an item keeps its key from when it is accepted, beside the window. */
+enum qe_scope {
+	QE_WINDOW,     /* not at all */
+	QE_QUEUED,     /* while it is ready or delayed */
+	QE_UNFINISHED, /* while it is ready, delayed or leased */
+};
+
+/* What becomes of a put whose key is taken. */
+enum qe_on_duplicate {
+	QE_IGNORE,  /* QE_OK, `dup`, and the id of the item that has the key */
+	QE_REJECT,  /* QE_DUPLICATE */
+	QE_REPLACE, /* the same as QE_IGNORE, and the body and ctype of the item become those of
+		       the put; QE_DUPLICATE if it is not ready or delayed. A longer body
+		       needs room, and may have to wait for it */
+};
+
+struct qe_key {
+	struct qe_name name; /* as a queue's */
+	enum qe_scope scope;
+	uint64_t window_ns; /* the key is taken for so long from when the item is
+			       accepted, whatever becomes of it; 0: no window */
+	enum qe_on_duplicate on_duplicate;
+};
+
+/* Before the item is put into `queue`, by itself, not with many: it has this key. Whether that
+ * is taken is asked when the put comes, and again when it has waited and its turn has come. An
+ * item that comes back while another one has its key does not have it any more. QE_INVALID,
+ * QE_LIMIT, QE_NOMEM: nothing was changed. */
+enum qe_result qe_item_set_key(struct qe *e, uint64_t now_ns, struct qe_item *item,
+			       struct qe_name queue,
+			       const struct qe_key *key) QE_MUST_USE;
+
+/* The group; the length is 0 without one. Valid as long as the item is, unless a put takes its
+ * place (QE_REPLACE). */
 struct qe_name qe_item_group(const struct qe_item *item);
 
 void qe_item_set_ctype(struct qe_item *item, uint8_t ctype);
@@ -229,6 +263,7 @@ struct qe_reply {
 	enum qe_result result;
 	bool many;	  /* the request was one for many items (put: `results`, get:
 			     qe_reply_item()) */
+	bool dup; /* put of one item, QE_OK: its key was taken, `id` is the other one's */
 	unsigned n;	  /* get: items given; put of many: entries of `results` */
 	uint64_t id;	  /* put of one item, QE_OK: its id */
 	int64_t *results; /* put of many, QE_OK: per item its id (> 0), or -(enum
@@ -256,7 +291,7 @@ void qe_reply_done(struct qe *e, struct qe_reply *reply);
  *
  * One item, `many` false: QE_OK and ret->id; QE_WAIT; or refused: QE_FULL_* (the
  * deadline is not after now and there is no room, or other puts wait before it),
- * QE_SHUT_DOWN, QE_TOO_BIG, QE_INVALID, QE_LIMIT, QE_NOMEM. The puts that wait for a
+ * QE_SHUT_DOWN, QE_TOO_BIG, QE_DUPLICATE, QE_INVALID, QE_LIMIT, QE_NOMEM. The puts that wait for a
  * queue are served in the order of arrival; queues whose first put waits for memory
  * take turns, and a put to any other queue waits behind them.
  *

@@ -31,9 +31,11 @@ struct qe {
 	struct table holdings; /* by session and queue */
 	struct table rids;     /* waiting requests by session and rid */
 	struct table groups;   /* by queue and name */
+	struct table keys;     /* of struct unique, by queue and name */
 
-	struct heap queues; /* those with a name, in the order of making */
-	struct heap timers; /* of waiters */
+	struct heap queues;  /* those with a name, in the order of making */
+	struct heap timers;  /* of waiters */
+	struct heap windows; /* of keys, by their ends */
 	struct heap due; /* queues with items that have times, by the first of these */
 	struct list sessions; /* that have not ended */
 	struct heap serials;  /* the same, in the order of their beginning */
@@ -44,8 +46,10 @@ struct qe {
 	/* For sweep(). */
 	struct list ended;   /* sessions */
 	struct list deleted; /* queues */
-	struct list purged;  /* groups that a purge of their queue left behind */
-	struct list trash;   /* items that were discarded */
+	struct list
+		emptied;    /* queues, of which only what is in the trash may be left */
+	struct list purged; /* groups that a purge of their queue left behind */
+	struct list trash;  /* items that were discarded */
 	struct heap_node *trash_tree; /* likewise, out of a heap */
 
 	struct list orphans; /* groups whose queue is gone, of items on their way out */
@@ -59,6 +63,7 @@ struct qe {
 	struct qe_counters counters; /* likewise */
 	uint64_t accepted_cost;	     /* memory of items that are not NEW or GONE */
 	uint64_t other_cost;	     /* memory of those that are */
+	uint64_t keys_cost;	     /* what keys count against the memory limit */
 	uint64_t answers_cost;	     /* memory of the arrays of answers */
 };
 

@@ -8,6 +8,7 @@
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/timing.h"
+#include "daemon/core/unique.h"
 
 /* Counts memory of the item where the item itself is counted. */
 static void
@@ -80,6 +81,8 @@ extra_enter(struct qe *e, struct queue *q, struct extra *x, uint64_t cost)
 	}
 	if (x->group)
 		group_enter(x->group, x->item, cost);
+	if (x->key)
+		unique_moved(e, x->item);
 }
 
 void
@@ -93,6 +96,8 @@ extra_forget(struct qe *e, struct extra *x)
 	} else if (x->due_ns != QE_NEVER && x->purges == item->queue->purges) {
 		timing_disarm(e, item->queue, x);
 	}
+	if (x->key)
+		unique_unset(e, item);
 }
 
 void
@@ -100,5 +105,7 @@ extra_free(struct qe *e, struct qe_item *item)
 {
 	if (item->extra->group)
 		group_unref(e, item->extra->group);
+	if (item->extra->key)
+		unique_unset(e, item);
 	mem_free(&e->mem, item->extra, sizeof(*item->extra));
 }

@@ -15,6 +15,7 @@
 
 struct group;
 struct queue;
+struct unique;
 
 struct extra {
 	struct heap_node node; /* queue.due, or queue.ends while it is leased */
@@ -29,6 +30,9 @@ struct extra {
 	uint64_t lease_ns; /* for how long it was given; 0: without an end */
 	uint64_t ends_ns;  /* then it comes back; QE_NEVER: not by itself */
 	uint64_t warn_ns;  /* then its holder is told; QE_NEVER: not, or not any more */
+	struct unique *key; /* a reference; NULL: none, or the item is gone */
+	uint64_t window_ns; /* these are of the key: struct qe_key */
+	uint8_t scope, on_duplicate;
 };
 
 /* A record of no item, for one that will be given later. NULL: no memory. */

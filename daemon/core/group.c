@@ -158,6 +158,13 @@ waits(enum item_state state)
 	return state == ITEM_READY || state == ITEM_DELAYED;
 }
 
+bool
+item_discarded(const struct qe_item *item)
+{
+	return item->extra && waits(item->state) &&
+	       (item->extra->purges != item->queue->purges || group_cancelled(item));
+}
+
 void
 group_leave(struct group *g, const struct qe_item *item, uint64_t cost)
 {

@@ -67,6 +67,10 @@ group_cancelled(const struct qe_item *item)
 	return g && item->extra->cancels != g->cancels;
 }
 
+/* Whether the ready or delayed item was dropped, with its group or all that waited, and is only not
+ * forgotten yet. Of any other item: false. */
+bool item_discarded(const struct qe_item *item);
+
 /* The group of this name, up to date, or NULL. */
 struct group *group_find(struct qe *e, struct queue *q, struct qe_name name);
 

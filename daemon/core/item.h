@@ -87,6 +87,10 @@ void item_move(struct qe *e, struct qe_item *item, enum item_state to,
 /* Moves a READY item into a holding; the lease's slot was reserved. */
 void item_lease(struct qe *e, struct qe_item *item, struct holding *holding);
 
+/* Puts `item`, which is NEW, into the place of `old`, which is ready or delayed: with its id and all
+ * that was said of it but body and ctype. `old` is gone, and counted nowhere. (replace.c) */
+void item_replace(struct qe *e, struct qe_item *old, struct qe_item *item);
+
 /* Counts something that is no change of state. */
 void item_count(struct qe *e, struct queue *q, enum item_cause cause);
 

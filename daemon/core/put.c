@@ -9,6 +9,7 @@
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/timing.h"
+#include "daemon/core/unique.h"
 #include "daemon/core/waiter.h"
 
 #include <string.h>
@@ -93,6 +94,8 @@ accept_timed(struct qe *e, struct qe_item *item)
 {
 	item_move(e, item, timing_later(e, item) ? ITEM_DELAYED : ITEM_READY,
 		  CAUSE_accepted);
+	if (item->extra->key)
+		unique_accepted(e, item);
 	if (timing_over(e, item)) { /* it has waited for too long */
 		item_move(e, item, ITEM_GONE, CAUSE_expired);
 		qe_item_unref(e, item);
@@ -129,11 +132,66 @@ refuse_next(struct qe *e, struct put *put, enum qe_result result)
 	put->next++;
 }
 
+/* The item of a put that has a key which is taken, or NULL. A put of many has none. */
+static struct qe_item *
+duplicate(const struct qe *e, const struct put *put)
+{
+	struct qe_item *item = put->many || put->next > 0 ? NULL : put->items[0];
+
+	if (!item || !item->extra || !item->extra->key)
+		return NULL;
+	return unique_taken(e, item) > 0 ? item : NULL;
+}
+
+/* What becomes of it: QE_OK: the item that is there is the answer, with a new body if that is
+ * wanted; QE_DUPLICATE; QE_FULL_*, QE_TOO_BIG: there is no room for the new body. */
+static enum qe_result
+judge_duplicate(const struct qe *e, const struct queue *q, const struct qe_item *item)
+{
+	const struct qe_item *old = unique_waits(item);
+	uint64_t more;
+
+	switch ((enum qe_on_duplicate)item->extra->on_duplicate) {
+	case QE_IGNORE: return QE_OK;
+	case QE_REJECT: return QE_DUPLICATE;
+	case QE_REPLACE: break;
+	}
+	if (!old)
+		return QE_DUPLICATE;
+	if (too_big(q, 1, item->body_len))
+		return QE_TOO_BIG;
+	more = item->body_len > old->body_len ? item->body_len - old->body_len : 0;
+	if (more > 0 && q->max_bytes > 0 && q->bytes + more > q->max_bytes)
+		return QE_FULL_BYTES;
+	return more == 0 || settle_memory(e, q, more) ? QE_OK : QE_FULL_MEMORY;
+}
+
+/* The same, and it is done. */
+static enum qe_result
+put_duplicate(struct qe *e, const struct queue *q, struct put *put)
+{
+	struct qe_item *item = put->items[0], *old = unique_waits(item);
+	enum qe_result result = judge_duplicate(e, q, item);
+
+	if (result != QE_OK)
+		return result;
+	put->id = unique_taken(e, item);
+	put->dup = true;
+	put->next++;
+	if (item->extra->on_duplicate == QE_REPLACE)
+		item_replace(e, old, item);
+	else
+		qe_item_unref(e, item);
+	return QE_OK;
+}
+
 enum qe_result
 put_advance(struct qe *e, struct queue *q, struct put *put)
 {
 	enum qe_result result = QE_OK;
 
+	if (duplicate(e, put))
+		return put_duplicate(e, q, put);
 	if (whole(put)) {
 		result = room_for_all(e, q, put);
 		while (result == QE_OK && put->next < put->n)
@@ -155,6 +213,10 @@ put_advance(struct qe *e, struct queue *q, struct put *put)
 enum qe_result
 put_blocked(const struct qe *e, const struct queue *q, const struct put *put)
 {
+	const struct qe_item *item = duplicate(e, put);
+
+	if (item)
+		return judge_duplicate(e, q, item);
 	return whole(put) ? room_for_all(e, q, put) : room_for_next(e, q, put);
 }
 
@@ -185,6 +247,7 @@ put_answer(struct qe *e, struct put *put, enum qe_result result, struct qe_reply
 	*reply = (struct qe_reply){.request = QE_REQUEST_PUT,
 				   .result = result,
 				   .many = put->many,
+				   .dup = put->dup,
 				   .n = put->results ? put->n : 0,
 				   .id = put->id,
 				   .results = put->results};
@@ -250,9 +313,15 @@ put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	 uint64_t deadline_ns, struct put *put, struct qe_reply *ret_reply)
 {
 	struct waiter *before = waiter_first(q, LINE_PUT);
-	enum qe_result result = room_for_all(e, q, put);
+	struct qe_item *dup = duplicate(e, put);
+	enum qe_result result =
+		dup ? put_duplicate(e, q, put) : room_for_all(e, q, put);
 
-	if (result == QE_TOO_BIG && whole(put))
+	if (dup && result == QE_OK) {
+		settle_queue(e, q);
+		put_answer(e, put, QE_OK, ret_reply);
+	}
+	if ((dup && !is_full(result)) || (result == QE_TOO_BIG && whole(put)))
 		return result;
 	if (put->many && !put->results) {
 		put->results = answer_alloc(e, put->n * sizeof(*put->results));

@@ -21,6 +21,7 @@ struct put {
 	uint64_t bytes;	  /* of all bodies from `next` on, at the start */
 	uint64_t cost;	  /* of these items */
 	uint64_t id;	  /* of a single item */
+	bool dup;	  /* it is that of another item, whose key it would have had */
 	int64_t *results; /* if `many` */
 };
 

@@ -113,6 +113,7 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	list_init(&q->groups);
 	list_init(&q->joined);
 	list_init(&q->woken);
+	list_init(&q->keys);
 	for (int i = 0; i < LINES; i++)
 		list_init(&q->line[i]);
 	list_init(&q->holdings);
@@ -170,6 +171,7 @@ void
 queue_free(struct qe *e, struct queue *q)
 {
 	assert(q->deleted && list_empty(&q->holdings) && list_empty(&q->groups));
+	assert(list_empty(&q->keys));
 	list_remove(&q->ending);
 	mem_free(&e->mem, q, queue_alloc_size(q->name_len));
 }

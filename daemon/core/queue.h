@@ -40,7 +40,7 @@ struct queue {
 	struct list holdings; /* of struct holding */
 	struct list starving; /* in qe.starving: the first putter waits for memory */
 	struct list touched;  /* in qe.touched: settle() must look at it */
-	struct list ending;   /* in qe.deleted */
+	struct list ending;   /* in qe.deleted, then qe.emptied */
 
 	struct list delayed;	 /* DELAYED items, in no order */
 	struct heap due;	 /* of struct extra: ready and delayed items */
@@ -53,6 +53,7 @@ struct queue {
 		groups; /* struct group; those that a purge left behind: qe.purged */
 	struct list joined; /* groups that joins wait for */
 	struct list woken;  /* those of them that have nothing unfinished: settle() */
+	struct list keys;   /* struct unique */
 	uint32_t purges;    /* how often all that waited was discarded */
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;

@@ -167,5 +167,5 @@ settle_memory(const struct qe *e, const struct queue *q, uint64_t cost)
 	if (first && first != &q->starving)
 		return false;
 	return e->accepted_cost == 0 ||
-	       e->accepted_cost + cost <= e->config.memory_limit;
+	       e->accepted_cost + e->keys_cost + cost <= e->config.memory_limit;
 }

@@ -9,6 +9,7 @@
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
+#include "daemon/core/unique.h"
 
 /* Steps of one share. One takes up to 400 ns, when nothing of the item is in a cache,
  * and freeing a large body takes the system no more than that for every page. */
@@ -52,8 +53,22 @@ sweep_sessions(struct qe *e, long steps)
 	return steps;
 }
 
-/* Forgets what was leased from queues that were deleted. */
+/* One step towards the end of a queue whose items have all gone. */
 static void
+end_queue(struct qe *e, struct queue *q)
+{
+	struct list *group = list_first(&q->groups), *key = list_first(&q->keys);
+
+	if (group)
+		group_orphan(e, list_entry(group, struct group, in_queue));
+	else if (key)
+		unique_close(e, list_entry(key, struct unique, in_queue));
+	else
+		queue_free(e, q);
+}
+
+/* Forgets what was leased from queues that were deleted. */
+static long
 sweep_queues(struct qe *e, long steps)
 {
 	struct list *at;
@@ -62,13 +77,9 @@ sweep_queues(struct qe *e, long steps)
 		struct queue *q = list_entry(at, struct queue, ending);
 		struct list *first = list_first(&q->holdings);
 
-		if (!first && list_empty(&q->groups)) {
-			queue_free(e, q);
-			continue;
-		}
 		if (!first) {
-			group_orphan(e, list_entry(list_first(&q->groups), struct group,
-						   in_queue));
+			list_remove(&q->ending);
+			list_append(&e->emptied, &q->ending);
 			continue;
 		}
 
@@ -80,6 +91,16 @@ sweep_queues(struct qe *e, long steps)
 		else
 			holding_free(e, h);
 	}
+	return steps;
+}
+
+static void
+sweep_emptied(struct qe *e, long steps)
+{
+	struct list *at;
+
+	for (; steps > 0 && (at = list_first(&e->emptied)); steps--)
+		end_queue(e, list_entry(at, struct queue, ending));
 }
 
 static long
@@ -113,17 +134,22 @@ sweep_trash(struct qe *e, long steps)
 void
 sweep(struct qe *e)
 {
+	uint64_t keys = e->keys_cost;
 	long steps = SHARE;
 
 	steps = sweep_sessions(e, steps);
+	steps = sweep_queues(e, steps);
 	steps = sweep_groups(e, steps);
 	steps = sweep_trash(e, steps);
-	sweep_queues(e, steps); /* last: the trash still points to its queues */
+	sweep_emptied(e, steps); /* last: the trash still points to its queues */
+	if (e->keys_cost < keys) /* there is more memory for those who wait for it */
+		settle(e);
 }
 
 bool
 sweep_left(const struct qe *e)
 {
 	return !list_empty(&e->ended) || !list_empty(&e->deleted) ||
-	       !list_empty(&e->purged) || !list_empty(&e->trash) || e->trash_tree;
+	       !list_empty(&e->emptied) || !list_empty(&e->purged) ||
+	       !list_empty(&e->trash) || e->trash_tree;
 }

@@ -37,6 +37,8 @@ static const char *const verb_names[VERBS] = {"put",
 					      "session_new",
 					      "put of the rest",
 					      "item_set_group",
+					      "item_set_key",
+					      "duplicate of put",
 					      "cancel of a group",
 					      "answer of put",
 					      "answer of get",
@@ -52,7 +54,7 @@ static const char *const verb_names[VERBS] = {"put",
 
 /* What a long run must have met; what is never met is not tested. */
 static const unsigned must_meet[VERBS] = {
-	[PUT] = PUTTING | FULL | BIT(TOO_BIG),
+	[PUT] = PUTTING | FULL | BIT(TOO_BIG) | BIT(DUPLICATE),
 	[PUT_MANY] = PUTTING,
 	[PUT_ATOMIC] = PUTTING | FULL | BIT(TOO_BIG),
 	[GET] = GETTING,
@@ -73,8 +75,10 @@ static const unsigned must_meet[VERBS] = {
 	[SESSION] = BIT(OK) | BIT(INVALID),
 	[PUT_REST] = BIT(OK) | BIT(WAIT),
 	[SET_GROUP] = BIT(OK) | BIT(LIMIT),
+	[SET_KEY] = BIT(OK) | BIT(LIMIT),
+	[DUPLICATES] = BIT(OK) | BIT(DUPLICATE),
 	[CANCEL_GROUP] = BIT(OK) | BIT(NOT_FOUND),
-	[ANSWER_PUT] = ENDED | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
+	[ANSWER_PUT] = ENDED | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG) | BIT(DUPLICATE),
 	[ANSWER_GET] = ENDED | BIT(EMPTY) | BIT(SHUT_DOWN),
 	[ANSWER_JOIN] = ENDED | BIT(TIMEOUT),
 	[ONE_OF_MANY] = ENDED | BIT(UNDECIDED) | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
@@ -132,6 +136,7 @@ begin(uint64_t seed)
 	run.timed = chance(50) ? 0 : (unsigned)below(101);
 	run.grouped = chance(50) ? 0 : (unsigned)below(101);
 	run.leases = chance(40) ? 0 : (unsigned)below(101);
+	run.keyed = chance(50) ? 0 : (unsigned)below(101);
 	run.most_len = 60;
 	config.maxsize = chance(50) ? 0 : (int64_t)below(6);
 	config.max_bytes = chance(70) ? 0 : 50 + below(200);

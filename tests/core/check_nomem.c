@@ -171,6 +171,28 @@ step_put_grouped(int i)
 	return finish(result, &reply);
 }
 
+/* And a key. */
+static enum qe_result
+step_put_keyed(int i)
+{
+	struct qe_key key = {.name = queue_at(i), .window_ns = 100};
+	struct qe_item *item;
+	struct qe_reply reply;
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_item_new(e, 1, &item));
+	if (result != QE_OK)
+		return result;
+	ALLOC_WATCH(result, qe_item_set_key(e, now, item, queue_at(i), &key));
+	if (result != QE_OK) {
+		qe_item_unref(e, item);
+		return result;
+	}
+	ALLOC_WATCH(result, qe_put(e, now, s1, 50, queue_at(i), NO_WAIT, &item, 1,
+				   false, false, &reply));
+	return finish(result, &reply);
+}
+
 static enum qe_result
 step_cancel_group(int i)
 {
@@ -288,11 +310,12 @@ static const struct step {
 	{step_wait_many, QUEUES, false},  {step_put, QUEUES, false},
 	{step_put_atomic, QUEUES, true},  {step_put_timed, QUEUES, false},
 	{step_put_grouped, QUEUES, true}, {step_join_group, QUEUES, false},
-	{step_declare, QUEUES, false},	  {step_put_waits, QUEUES, false},
-	{step_join, QUEUES, false},	  {step_get, QUEUES, false},
-	{step_touch, QUEUES, false},	  {step_get_leased, QUEUES, false},
-	{step_get_many, QUEUES, true},	  {step_cancel, 2, false},
-	{step_cancel_group, 4, false},	  {step_shutdown, 3, false},
+	{step_put_keyed, QUEUES, true},	  {step_declare, QUEUES, false},
+	{step_put_waits, QUEUES, false},  {step_join, QUEUES, false},
+	{step_get, QUEUES, false},	  {step_touch, QUEUES, false},
+	{step_get_leased, QUEUES, false}, {step_get_many, QUEUES, true},
+	{step_cancel, 2, false},	  {step_cancel_group, 4, false},
+	{step_shutdown, 3, false},
 };
 
 /* Runs a step, once more if there was no memory for it. */

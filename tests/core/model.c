@@ -224,12 +224,21 @@ m_put(struct model *m, struct m_waiter *put, struct m_reply *ret)
 	if (m->queues[put->queue].shutdown != QE_OPEN)
 		return QE_SHUT_DOWN;
 	before = m_first_put(m, put->queue);
+	result = m_duplicate(m, put, true);
+	if (result == QE_OK) {
+		m_settle(m, put->queue);
+		m_refuse_rest(put, QE_OK, ret);
+	}
+	if (result == QE_OK || result == QE_DUPLICATE || result == QE_TOO_BIG)
+		return result;
 
 	/* All at one moment, if there is room. */
 	struct m_waiter all = *put;
 
 	all.atomic = true;
+	m->incoming = put;
 	result = m_put_blocked(m, &all);
+	m->incoming = NULL;
 	if (together && result == QE_TOO_BIG)
 		return QE_TOO_BIG;
 	fits = !before && result == QE_OK;
@@ -430,6 +439,7 @@ m_give_back(struct model *m, struct m_item *item, enum m_back why)
 		m_remove_item(m, item);
 	} else {
 		item->holder = NOBODY;
+		m_moved(m, item);
 	}
 }
 

@@ -13,6 +13,8 @@
 #define M_SESSIONS 5
 #define M_BATCH	   8
 #define M_GROUPS   3
+#define M_KEYS	   3
+#define M_WINDOWS  64
 #define M_ITEMS	   8192
 #define M_WAITERS  256
 #define NOBODY	   (-1)
@@ -26,6 +28,11 @@ struct m_item {
 	int holder;	/* a session, or NOBODY: ready or delayed */
 	int group;	/* 1 to M_GROUPS, 0: of none */
 	bool cancelled; /* held while its group was cancelled */
+	int key;	/* 1 to M_KEYS, 0: none */
+	bool has_key;	/* it holds it */
+	enum qe_scope scope;
+	enum qe_on_duplicate on_duplicate;
+	uint64_t window;
 	bool timed, delayed;
 	uint64_t ready_at, expires; /* if `timed` */
 	bool recorded;		    /* it was timed, or leased with an end */
@@ -39,7 +46,7 @@ struct m_reply {
 	uint64_t rid;
 	enum qe_request request;
 	enum qe_result result;
-	bool many;
+	bool many, dup;
 	unsigned n;
 	uint64_t id;
 	int64_t results[M_BATCH];
@@ -60,10 +67,15 @@ struct m_waiter {
 	struct qe_get get; /* with the lease_ns of its leases, 0: without an end */
 	bool lingers;
 	/* put */
-	bool many, atomic;
+	bool many, atomic, dup;
 	unsigned n, next, accepted;
 	struct m_item items[M_BATCH];
 	int64_t results[M_BATCH];
+};
+
+struct m_window {
+	int queue, key;
+	uint64_t id, ends;
 };
 
 struct m_queue {
@@ -85,6 +97,9 @@ struct model {
 	unsigned n_items;
 	struct m_waiter waiters[M_WAITERS]; /* in the order of arrival */
 	unsigned n_waiters;
+	struct m_window windows[M_WINDOWS];
+	unsigned n_windows;
+	const struct m_waiter *incoming;   /* a put that is just looked at */
 	struct m_reply replies[M_WAITERS]; /* not yet taken */
 	unsigned n_replies;
 	struct m_notice notices[M_ITEMS]; /* of the last tick */
@@ -121,9 +136,24 @@ enum m_back { M_RELEASED, M_CRASHED, M_TIMED_OUT };
 void m_give_back(struct model *m, struct m_item *item, enum m_back why);
 
 /* Whether the item's time is over: then it is gone, instead of what else would happen. */
+bool m_memory_for(const struct model *m, int queue, uint64_t cost);
 bool m_over(const struct model *m, const struct m_item *item);
 
 void m_remove_item(struct model *m, struct m_item *item);
+
+/* Keys (model_keys.c): the id for which the item's key is taken, or 0; the item that has it, or
+ * NULL; the memory of all keys. */
+uint64_t m_taken(const struct model *m, int queue, const struct m_item *item);
+struct m_item *m_has_key(struct model *m, int queue, int key);
+uint64_t m_keys_cost(const struct model *m);
+
+/* An item was accepted; it has come to another state; some time has passed. */
+void m_open_window(struct model *m, const struct m_item *item);
+void m_moved(struct model *m, struct m_item *item);
+void m_close_windows(struct model *m, int deleted);
+
+/* What becomes of a put whose key is taken; QE_NOT_FOUND: it is free. With `act` it is done. */
+enum qe_result m_duplicate(struct model *m, struct m_waiter *put, bool act);
 void m_remove_waiter(struct model *m, struct m_waiter *w);
 
 /* Who can go on now? (model_settle.c) */

@@ -124,6 +124,7 @@ m_delete(struct model *m, int queue, bool force)
 	m->n_starving = n;
 	add(&m->gone, &q->counters);
 	q->exists = false;
+	m_close_windows(m, queue);
 	m_settle_starving(m);
 	return QE_OK;
 }
@@ -299,6 +300,8 @@ m_tick(struct model *m)
 		happen(m, item);
 	while ((w = next_timer(m)) && w->timer <= m->now)
 		run_out(m, w);
+	m_close_windows(m, NOBODY);
+	m_settle_starving(m);
 }
 
 uint64_t
@@ -310,5 +313,8 @@ m_next_deadline(const struct model *m)
 
 	if (item && due(item) < next)
 		next = due(item);
+	for (unsigned i = 0; i < m->n_windows; i++)
+		if (m->windows[i].ends < next)
+			next = m->windows[i].ends;
 	return next < m->now ? m->now : next;
 }

@@ -40,13 +40,18 @@ compare_body(struct qe_item *item, const struct m_item *expected)
 	AGREE(qe_item_body_len(item) == expected->len);
 	AGREE(qe_item_ctype(item) == expected->ctype);
 	AGREE(qe_item_priority(item) == expected->priority);
-	AGREE(qe_item_group(item).len == group_name(expected->group).len);
-	AGREE(expected->group == 0 ||
-	      memcmp(qe_item_group(item).p, group_name(expected->group).p,
-		     qe_item_group(item).len) == 0);
 	AGREE(expected->len < sizeof(expected->stamp) ||
 	      memcmp(qe_item_body(item), &expected->stamp, sizeof(expected->stamp)) ==
 		      0);
+}
+
+static void
+compare_group(const struct qe_item *item, int expected)
+{
+	struct qe_name group = qe_item_group(item), name = group_name(expected);
+
+	AGREE(group.len == name.len);
+	AGREE(group.len == 0 || memcmp(group.p, name.p, name.len) == 0);
 }
 
 static void
@@ -59,6 +64,7 @@ compare_items(const struct qe_reply *reply, const struct m_reply *expected)
 		struct qe_item *item = qe_reply_item(reply, i);
 
 		compare_body(item, &expected->items[i]);
+		compare_group(item, expected->items[i].group);
 		AGREE(qe_item_deliveries(item) == expected->items[i].deliveries);
 		AGREE(qe_item_crashes(item) == expected->items[i].crashes);
 	}
@@ -67,7 +73,8 @@ compare_items(const struct qe_reply *reply, const struct m_reply *expected)
 static void
 compare_put(const struct qe_reply *reply, const struct m_reply *expected)
 {
-	AGREE(reply->id == expected->id);
+	AGREE(reply->id == expected->id && reply->dup == expected->dup);
+	met[DUPLICATES][reply->dup ? QE_DUPLICATE : QE_OK]++;
 	AGREE(reply->n == expected->n);
 	for (unsigned i = 0; i < reply->n; i++) {
 		int64_t result = reply->results[i];

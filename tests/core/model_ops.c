@@ -103,6 +103,33 @@ set_group(struct m_waiter *put, struct qe_item **items)
 	return result == QE_OK;
 }
 
+/* Some puts of one item have a key. false: refused, and the item is gone. */
+static bool
+set_key(struct m_waiter *put, struct qe_item *item)
+{
+	static const char *const names[M_KEYS] = {"k1", "k2", "k3"};
+	struct m_item *as = &put->items[0];
+	struct qe_key key = {.scope = (enum qe_scope)below(3),
+			     .window_ns = chance(50) ? 0 : 1 + below(20),
+			     .on_duplicate = (enum qe_on_duplicate)below(3)};
+	enum qe_result result;
+
+	if (put->many || !chance(run.keyed))
+		return true;
+	if (chance(3))
+		key.window_ns = QE_NEVER;
+	as->key = 1 + (int)below(M_KEYS);
+	as->scope = key.scope;
+	as->window = key.window_ns;
+	as->on_duplicate = key.on_duplicate;
+	key.name = (struct qe_name){names[as->key - 1], 2};
+	result = qe_item_set_key(run.e, run.m.now, item, queue_name(put->queue), &key);
+	if (agree(SET_KEY, result, m_need(&run.m, put->queue)) == QE_OK)
+		return true;
+	qe_item_unref(run.e, item);
+	return false;
+}
+
 static void
 op_put(void)
 {
@@ -127,7 +154,8 @@ op_put(void)
 	for (unsigned i = 0; i < put.n; i++)
 		if (!(items[i] = make_item(&put.items[i])))
 			put.n = i;
-	if ((put.n == 0 && !put.many) || !set_group(&put, items))
+	if ((put.n == 0 && !put.many) || !set_group(&put, items) ||
+	    !set_key(&put, items[0]))
 		return;
 	result = qe_put(run.e, run.m.now, run.sessions[put.session], put.rid,
 			queue_name(put.queue), put.deadline, items, put.n, put.many,

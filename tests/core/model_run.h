@@ -34,6 +34,8 @@ enum verb {
 	SESSION, /* qe_session_new() */
 	PUT_REST,
 	SET_GROUP, /* qe_item_set_group() */
+	SET_KEY,
+	DUPLICATES, /* answers of puts: QE_DUPLICATE stands for `dup` */
 	CANCEL_GROUP,
 	ANSWER_PUT, /* out of qe_next_reply() */
 	ANSWER_GET,
@@ -56,6 +58,7 @@ struct run {
 	unsigned timed;	     /* percent of the items */
 	unsigned grouped;    /* percent of the puts */
 	unsigned leases;     /* percent of the gets: with an end */
+	unsigned keyed;	     /* percent of the puts of one item */
 	uint64_t stamp, rid; /* the last ones */
 	bool any_order;	     /* of the answers of this step */
 	struct qe_reply held[HELD];

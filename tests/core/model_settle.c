@@ -16,7 +16,8 @@ m_cost(uint64_t len)
 uint64_t
 m_item_cost(const struct m_item *item)
 {
-	return m_cost(item->len) + (item->recorded || item->group ? 96 : 0);
+	return m_cost(item->len) +
+	       (item->recorded || item->group || item->key ? 128 : 0);
 }
 
 static struct m_reply *
@@ -67,6 +68,7 @@ m_give(struct model *m, int session, const struct qe_get *get, int queue,
 			m_limit(m, item, get->lease_ns ? get->lease_ns : QE_NEVER);
 			if (get->lease_ns > 0)
 				item->recorded = true;
+			m_moved(m, item);
 		}
 	}
 }
@@ -97,6 +99,7 @@ m_refuse_rest(struct m_waiter *put, enum qe_result result, struct m_reply *reply
 		memcpy(reply->results, put->results, sizeof(reply->results));
 	} else {
 		reply->id = (uint64_t)put->results[0];
+		reply->dup = put->dup;
 	}
 }
 
@@ -177,8 +180,8 @@ accepted_cost(const struct model *m)
 	return cost;
 }
 
-static bool
-memory_for(const struct model *m, int queue, uint64_t cost)
+bool
+m_memory_for(const struct model *m, int queue, uint64_t cost)
 {
 	uint64_t taken = accepted_cost(m), limit = m->config.memory_limit;
 
@@ -186,7 +189,7 @@ memory_for(const struct model *m, int queue, uint64_t cost)
 		return true;
 	if (m->n_starving > 0 && m->starving[0] != queue)
 		return false;
-	return taken == 0 || taken + cost <= limit;
+	return taken == 0 || taken + m_keys_cost(m) + cost <= limit;
 }
 
 /* Whether gets that wait take `n` more items as soon as they are there. */
@@ -217,7 +220,12 @@ m_put_blocked(const struct model *m, const struct m_waiter *put)
 	unsigned from = put->next, to = single ? from + 1 : put->n;
 	uint64_t bytes = 0, cost = 0;
 	bool later = false;
-	enum qe_result result = QE_OK;
+	enum qe_result result =
+		m_duplicate((struct model *)m, (struct m_waiter *)put, false);
+
+	if (result != QE_NOT_FOUND)
+		return result;
+	result = QE_OK;
 
 	for (unsigned i = from; i < to; i++) {
 		bytes += put->items[i].len;
@@ -236,7 +244,7 @@ m_put_blocked(const struct model *m, const struct m_waiter *put)
 	if (result != QE_OK &&
 	    (later || !taken_at_once(m, put->queue, to - from, bytes)))
 		return result;
-	return memory_for(m, put->queue, cost) ? QE_OK : QE_FULL_MEMORY;
+	return m_memory_for(m, put->queue, cost) ? QE_OK : QE_FULL_MEMORY;
 }
 
 static void
@@ -254,6 +262,8 @@ accept_one(struct model *m, struct m_waiter *put)
 	item->delayed = item->timed && item->ready_at > m->now;
 	put->results[put->next++] = (int64_t)item->id;
 	put->accepted++;
+	m_moved(m, item);
+	m_open_window(m, item);
 	if (m_over(m, item)) {
 		m->queues[put->queue].counters.expired++;
 		m_remove_item(m, item);
@@ -264,8 +274,13 @@ accept_one(struct model *m, struct m_waiter *put)
 enum qe_result
 m_put_on(struct model *m, struct m_waiter *put)
 {
+	enum qe_result result = m_duplicate(m, put, true);
+
+	if (result != QE_NOT_FOUND)
+		return result;
 	while (put->next < put->n) {
-		enum qe_result result = m_put_blocked(m, put);
+		result = m_put_blocked(m, put);
+
 		bool single = put->many && !put->atomic;
 
 		if (result == QE_TOO_BIG && single)
