@@ -57,6 +57,7 @@ struct qb {
 	struct call_table calls;
 	unsigned started; /* outstanding requests that have a callback */
 	struct puts puts;
+	bool duplicate; /* what the last put of one item turned out to be */
 	char error[ERROR_BYTES];
 };
 

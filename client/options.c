@@ -70,13 +70,56 @@ qb_put_options_set_group(qb_put_options *options, const char *group)
 		QP_GIVE(&options->wire, group, ((struct qp_str){NULL, 0}));
 }
 
+void
+qb_put_options_set_key(qb_put_options *options, const char *key)
+{
+	set_name(options->key, key);
+	options->wire.present &= ~QP_BIT(key);
+	if (key)
+		QP_GIVE(&options->wire, key, ((struct qp_str){NULL, 0}));
+}
+
+static struct qp_str
+word(const char *const *words, unsigned n, unsigned i)
+{
+	const char *text = i < n ? words[i] : "?"; /* which the broker refuses */
+
+	return (struct qp_str){text, (uint32_t)strlen(text)};
+}
+
+void
+qb_put_options_set_unique(qb_put_options *options, qb_unique unique)
+{
+	static const char *const words[] = {"unfinished", "queued"};
+
+	QP_GIVE(&options->wire, unique, word(words, 2, (unsigned)unique));
+}
+
+void
+qb_put_options_set_window(qb_put_options *options, int64_t window_ms)
+{
+	QP_GIVE(&options->wire, window_ms, (uint64_t)window_ms);
+}
+
+void
+qb_put_options_set_on_duplicate(qb_put_options *options, qb_on_duplicate on_duplicate)
+{
+	static const char *const words[] = {"ignore", "reject", "replace"};
+
+	QP_GIVE(&options->wire, on_duplicate, word(words, 3, (unsigned)on_duplicate));
+}
+
 qb_result
 options_take(qb *q, const qb_put_options *options, struct qp_options *ret)
 {
+	qb_result r = QB_OK;
+
 	if (!options)
 		return QB_OK;
 	*ret = options->wire;
-	if (!QP_GIVEN(ret, group))
-		return QB_OK;
-	return verify_name(q, "group", options->group, &ret->group);
+	if (QP_GIVEN(ret, group))
+		r = verify_name(q, "group", options->group, &ret->group);
+	if (r == QB_OK && QP_GIVEN(ret, key))
+		r = verify_name(q, "key", options->key, &ret->key);
+	return r;
 }

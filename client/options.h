@@ -7,8 +7,10 @@
 #include "proto/message.h"
 
 struct qb_put_options {
-	struct qp_options wire;	     /* its strings are the members below */
-	char group[QP_MAX_NAME + 2]; /* one more than is valid, so that it is refused */
+	struct qp_options wire; /* its strings are the members below */
+	/* One byte more than is valid, so that it is refused. */
+	char group[QP_MAX_NAME + 2];
+	char key[QP_MAX_NAME + 2];
 };
 
 /* The options of a put as they go into a request; NULL stands for none. A name that is

@@ -16,7 +16,14 @@ take_id(qb *q, void *ret, struct answer *answer)
 {
 	if (ret)
 		*(uint64_t *)ret = answer->reply->id;
+	q->duplicate = QP_OPT(&answer->reply->options, duplicate);
 	return QB_OK;
+}
+
+int
+qb_was_duplicate(const qb *q)
+{
+	return q->duplicate;
 }
 
 /* Verifies and sends a put whose operation and options are filled in. */

@@ -88,6 +88,7 @@ typedef enum qb_result {
 	QB_MALFORMED = 19, /* the other end does not speak this protocol */
 	QB_BAD_STATE = 20,
 	QB_VERSION = 21,
+	QB_DUPLICATE = 22, /* put: the key of the item is taken */
 	QB_NO_BROKER = -1, /* nobody listens at the address, or it cannot be reached */
 	QB_LOST = -2,	   /* the connection was lost during the call */
 	QB_AGAIN = -3, /* qb_wait(): the time is over and requests are outstanding */
@@ -100,6 +101,21 @@ typedef enum qb_ack_mode {
 	QB_NONE = 2,   /* finished as soon as the broker sends it: it is lost if this
 			  process dies before it is read */
 } qb_ack_mode;
+
+/* How long an item keeps its key, and what becomes of a put whose key is taken:
+ * qb_put_options_set_key(). */
+typedef enum qb_unique {
+	QB_UNFINISHED = 0, /* until it is finished */
+	QB_QUEUED = 1,	   /* while it waits: another may be put once it was given */
+} qb_unique;
+
+typedef enum qb_on_duplicate {
+	QB_IGNORE = 0, /* QB_OK, with the id of the item that has the key */
+	QB_REJECT = 1, /* QB_DUPLICATE */
+	QB_REPLACE =
+		2, /* the same as QB_IGNORE, and that item gets the new body and ctype;
+			   QB_DUPLICATE if it does not wait any more */
+} qb_on_duplicate;
 
 typedef struct qb qb;
 typedef struct qb_item qb_item;
@@ -183,6 +199,12 @@ qb_result qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body
  *             delayed or not, and counted as expired
  *   group     the item is of this group of the queue, to be joined and cancelled together; NULL:
  *             of none. The name is copied; it is as a queue's, else the put is QB_INVALID
+ *   key       no other put may have this key of the queue while the item has it, at most one item
+ *             in a call: with many it is QB_INVALID. NULL: none. The name is copied, as a group's
+ *   unique    how long it has it; QB_UNFINISHED by default
+ *   window    it has it for so many milliseconds from when it is accepted, whatever becomes of it;
+ *             alone, or as long as `unique` says if that was set too
+ *   on_duplicate  what becomes of the put if the key is taken; QB_IGNORE by default
  * These times begin when the broker has the whole put. One that is negative or beyond 2^53,
  * or a ttl of 0, makes the put QB_INVALID. Delayed items count for maxsize and for join. */
 qb_put_options *qb_put_options_new(void);
@@ -193,6 +215,11 @@ void qb_put_options_set_delay(qb_put_options *options, int64_t delay_ms);
 void qb_put_options_set_at(qb_put_options *options, int64_t at_ms);
 void qb_put_options_set_ttl(qb_put_options *options, int64_t ttl_ms);
 void qb_put_options_set_group(qb_put_options *options, const char *group);
+void qb_put_options_set_key(qb_put_options *options, const char *key);
+void qb_put_options_set_unique(qb_put_options *options, qb_unique unique);
+void qb_put_options_set_window(qb_put_options *options, int64_t window_ms);
+void qb_put_options_set_on_duplicate(qb_put_options *options,
+				     qb_on_duplicate on_duplicate);
 
 /* The puts of this header with options, which may be NULL. */
 qb_result qb_put_with(qb *q, const char *queue, const qb_put_options *options,
@@ -203,6 +230,10 @@ qb_result qb_put_many_with(qb *q, const char *queue, const qb_put_options *optio
 			   int64_t timeout_ms, int64_t *ret_ids);
 qb_result qb_put_start_with(qb *q, const char *queue, const qb_put_options *options,
 			    const void *body, size_t len);
+
+/* Whether the last put of one item on this handle that was QB_OK put nothing, because its key was
+ * taken: the id is that of the item that has it. Not of pipelined and started puts. */
+int qb_was_duplicate(const qb *q);
 
 /* Puts 1 to QB_MAX_BATCH items of together at most 16 MiB, in order. `ret_ids` may be
  * NULL; else it has room for `n` entries: an item's id (> 0), or the negated qb_result

@@ -18,6 +18,8 @@ strings_len(const struct qp_options *o)
 		len += o->client.len;
 	if (QP_GIVEN(o, group))
 		len += o->group.len;
+	if (QP_GIVEN(o, key))
+		len += o->key.len;
 	return len;
 }
 

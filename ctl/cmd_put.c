@@ -25,7 +25,7 @@ struct put {
 	size_t unconfirmed;    /* bytes, at most */
 };
 
-enum { AT = 256, TTL };
+enum { AT = 256, TTL, UNIQUE, WINDOW_TIME, ON_DUPLICATE };
 
 static const struct argp_option options[] = {
 	{"lines", 'l', NULL, 0, "Every line of the input is an item", 0},
@@ -38,10 +38,31 @@ static const struct argp_option options[] = {
 	{"ttl", TTL, "SECONDS", 0, "Drop the item when nobody holds it after this time",
 	 0},
 	{"group", 'g', "NAME", 0, "The item is of this group of the queue", 0},
+	{"key", 'k', "NAME", 0, "No other put may have this key of the queue", 0},
+	{"unique", UNIQUE, "SCOPE", 0,
+	 "While the item is unfinished (the default), or queued", 0},
+	{"window", WINDOW_TIME, "SECONDS", 0, "For so long, whatever becomes of it", 0},
+	{"on-duplicate", ON_DUPLICATE, "WHAT", 0,
+	 "If the key is taken: ignore (the default), reject or replace", 0},
 	{"timeout", 't', "SECONDS", 0,
 	 "Wait at most so long for room, for each item; 0: do not wait", 0},
 	{0},
 };
+
+/* In the order of qb_unique and of qb_on_duplicate. */
+static const char *const scopes[] = {"unfinished", "queued", NULL};
+static const char *const outcomes[] = {"ignore", "reject", "replace", NULL};
+
+static int
+one_of(struct argp_state *state, const char *option, const char *arg,
+       const char *const *words)
+{
+	for (int i = 0; words[i]; i++)
+		if (strcmp(words[i], arg) == 0)
+			return i;
+	argp_error(state, "%s: '%s' is not known", option, arg);
+	return 0;
+}
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -71,6 +92,21 @@ parse(int key, char *arg, struct argp_state *state)
 		qb_put_options_set_ttl(put->options, args_seconds(state, "--ttl", arg));
 		return 0;
 	case 'g': qb_put_options_set_group(put->options, arg); return 0;
+	case 'k': qb_put_options_set_key(put->options, arg); return 0;
+	case UNIQUE:
+		qb_put_options_set_unique(put->options,
+					  (qb_unique)one_of(state, "--unique", arg,
+							    scopes));
+		return 0;
+	case WINDOW_TIME:
+		qb_put_options_set_window(put->options,
+					  args_seconds(state, "--window", arg));
+		return 0;
+	case ON_DUPLICATE:
+		qb_put_options_set_on_duplicate(
+			put->options, (qb_on_duplicate)one_of(state, "--on-duplicate",
+							      arg, outcomes));
+		return 0;
 	case 't': put->timeout_ms = args_seconds(state, "--timeout", arg); return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num != 1)
@@ -107,8 +143,9 @@ put_body(struct put *put, const char *body, size_t len)
 
 	if (result != QB_OK || !ctl->json)
 		return ctl_result(ctl, result);
-	return out_json(
-		json_pack("{s:s, s:I}", "queue", ctl->queue, "id", (json_int_t)id));
+	return out_json(json_pack("{s:s, s:I, s:b}", "queue", ctl->queue, "id",
+				  (json_int_t)id, "duplicate",
+				  qb_was_duplicate(ctl->q)));
 }
 
 static int

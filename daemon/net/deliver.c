@@ -52,6 +52,7 @@ static const struct {
 	[QE_NOT_EMPTY] = {QP_NOT_EMPTY,
 			  "the queue has items or waiting requests; force deletes it"},
 	[QE_DELETED] = {QP_DELETED, NULL},
+	[QE_DUPLICATE] = {QP_DUPLICATE, NULL},
 	[QE_UNDECIDED] = {QP_OK, NULL}, /* never told */
 };
 
@@ -128,7 +129,10 @@ remember_items(struct session *session, uint64_t rid, const struct qe_reply *rep
 static void
 remember_put(struct session *session, uint64_t rid, struct qe_reply *reply)
 {
-	struct record answer = {.rid = rid, .op = QP_OP_PUT, .value = reply->id};
+	struct record answer = {.rid = rid,
+				.op = QP_OP_PUT,
+				.value = reply->id,
+				.delivery = reply->dup};
 
 	if (reply->many) {
 		answer.op = QP_OP_PUT_MANY;
@@ -387,6 +391,8 @@ append_put(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 	struct qp_reply m = {.rid = rid, .id = reply->id};
 
 	if (!reply->many) {
+		if (reply->dup)
+			QP_GIVE(&m.options, duplicate, 1);
 		qp_reply_encode(&c->out, QP_OP_PUT, &m, 0);
 		conn_dirty(c);
 		return;

@@ -30,6 +30,7 @@ struct description {
 	bool timed; /* the members below count */
 	uint64_t ready_ns, expires_ns;
 	struct qe_name queue, group; /* no group: the length is 0 */
+	struct qe_key key;	     /* none: its length is 0 */
 };
 
 static bool
@@ -57,6 +58,63 @@ read_times(struct conn *c, const struct qp_request *m, struct description *ret)
 	return true;
 }
 
+/* One of the words, by its number. `index` stays when the option is not given. */
+static bool
+read_word(struct conn *c, const struct qp_request *m, const char *option,
+	  const struct qp_str *given, const char *const words[3], unsigned *index)
+{
+	for (unsigned i = 0; given && i < 3; i++)
+		if (words[i] && strlen(words[i]) == given->len &&
+		    memcmp(words[i], given->p, given->len) == 0) {
+			*index = i;
+			return true;
+		}
+	if (!given)
+		return true;
+	deliver_refusal(c, m->rid, QP_INVALID, "option %s must be %s%s%s or %s", option,
+			words[0] ? words[0] : "", words[0] ? ", " : "", words[1],
+			words[2]);
+	return false;
+}
+
+static bool
+read_key(struct conn *c, const struct qp_request *m, struct qe_key *ret)
+{
+	static const char *const scopes[] = {
+		[QE_QUEUED] = "queued", [QE_UNFINISHED] = "unfinished"};
+	static const char *const outcomes[] = {[QE_IGNORE] = "ignore",
+					       [QE_REJECT] = "reject",
+					       [QE_REPLACE] = "replace"};
+	const struct qp_options *o = &m->options;
+	unsigned scope = QP_GIVEN(o, window_ms) ? QE_WINDOW : QE_UNFINISHED;
+	unsigned on_duplicate = QE_IGNORE;
+
+	if (!QP_GIVEN(o, key))
+		return true;
+	if (!qp_valid_name(o->key.p, o->key.len)) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"option key must be 1 to 255 bytes of UTF-8 without "
+				"control characters");
+		return false;
+	}
+	if (m->op != QP_OP_PUT) {
+		deliver_refusal(c, m->rid, QP_INVALID, "%s takes no option key",
+				qp_op_name(m->op));
+		return false;
+	}
+	if (!read_word(c, m, "unique", QP_GIVEN(o, unique) ? &o->unique : NULL, scopes,
+		       &scope) ||
+	    !read_word(c, m, "on_duplicate",
+		       QP_GIVEN(o, on_duplicate) ? &o->on_duplicate : NULL, outcomes,
+		       &on_duplicate))
+		return false;
+	*ret = (struct qe_key){.name = {o->key.p, o->key.len},
+			       .scope = (enum qe_scope)scope,
+			       .window_ns = request_deadline(0, QP_OPT(o, window_ms)),
+			       .on_duplicate = (enum qe_on_duplicate)on_duplicate};
+	return true;
+}
+
 /* false: it was refused. */
 static bool
 read_description(struct conn *c, const struct qp_request *m, struct description *ret)
@@ -68,7 +126,7 @@ read_description(struct conn *c, const struct qp_request *m, struct description 
 	ret->priority = (int32_t)QP_OPT(&m->options, priority);
 	ret->queue = request_queue(m);
 	ret->group = request_group(&m->options);
-	return read_times(c, m, ret) && valid_group(c, m);
+	return read_times(c, m, ret) && valid_group(c, m) && read_key(c, m, &ret->key);
 }
 
 static enum qe_result
@@ -84,6 +142,8 @@ describe(struct conn *c, struct qe_item *item, const struct description *d)
 	if (result == QE_OK && d->group.len > 0)
 		result = qe_item_set_group(e, c->server->now_ns, item, d->queue,
 					   d->group);
+	if (result == QE_OK && d->key.name.len > 0)
+		result = qe_item_set_key(e, c->server->now_ns, item, d->queue, &d->key);
 	return result;
 }
 

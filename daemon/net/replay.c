@@ -83,7 +83,11 @@ say_again(struct conn *c, const struct qp_request *m, const struct record *answe
 			(struct qp_list){.n = answer->n, .numbers = answer->results};
 		QP_GIVE(&reply.options, dup, 1);
 		break;
-	case QP_OP_PUT: QP_GIVE(&reply.options, dup, 1); /* fall through */
+	case QP_OP_PUT:
+		QP_GIVE(&reply.options, dup, 1);
+		if (answer->delivery)
+			QP_GIVE(&reply.options, duplicate, 1);
+		/* fall through */
 	default:
 		if (!qp_reply_set_value(m->op, &reply, answer->value))
 			return false;

@@ -140,6 +140,54 @@ START_TEST(groups_are_joined_and_cancelled)
 }
 END_TEST
 
+START_TEST(a_key_is_taken_by_one_item)
+{
+	struct iovec bodies[2] = {{(void *)"a", 1}, {(void *)"b", 1}};
+	qb_put_options *options = qb_put_options_new();
+	uint64_t first, id;
+	qb_item *item;
+
+	connect_over(_i);
+	qb_put_options_set_key(options, "k");
+	ok(qb_put_with(q, "jobs", options, "a", 1, 0, &first));
+	ck_assert(!qb_was_duplicate(q));
+	ok(qb_put_with(other, "jobs", options, "b", 1, 0, &id));
+	ck_assert(qb_was_duplicate(other));
+	ck_assert_uint_eq(id, first);
+	says(QB_INVALID, qb_put_many_with(q, "jobs", options, bodies, 2, 0, 0, NULL));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "key"));
+	qb_put_options_set_on_duplicate(options, QB_REPLACE);
+	ok(qb_put_with(other, "jobs", options, "new", 3, 0, &id));
+	ck_assert_uint_eq(id, first);
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ck_assert_str_eq(qb_item_body(item), "new");
+	says(QB_DUPLICATE, qb_put_with(other, "jobs", options, "c", 1, 0, NULL));
+	qb_put_options_set_on_duplicate(options, QB_REJECT);
+	says(QB_DUPLICATE, qb_put_with(other, "jobs", options, "c", 1, 0, NULL));
+	ok(qb_put_start_with(q, "jobs", options, "c", 1));
+	says(QB_DUPLICATE, qb_flush(q, QB_FOREVER));
+	ok(qb_ack(q, item));
+	qb_item_free(item);
+	qb_put_options_set_unique(options, QB_QUEUED);
+	qb_put_options_set_window(options, 86400000);
+	ok(qb_put_with(other, "jobs", options, "c", 1, 0, NULL));
+	ok(qb_get(q, "jobs", 0, QB_AUTO, &item));
+	qb_item_free(item);
+	says(QB_DUPLICATE, qb_put_with(q, "jobs", options, "d", 1, 0, NULL));
+	qb_put_options_set_window(options, 0);
+	says(QB_INVALID, qb_put_with(q, "jobs", options, "d", 1, 0, NULL));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "window_ms"));
+	qb_put_options_set_window(options, 1);
+	qb_put_options_set_unique(options, (qb_unique)9);
+	says(QB_INVALID, qb_put_with(q, "jobs", options, "d", 1, 0, NULL));
+	ck_assert_str_eq(qb_error(q), "option unique must be queued or unfinished");
+	qb_put_options_set_key(options, "");
+	says(QB_INVALID, qb_put_with(q, "jobs", options, "d", 1, 0, NULL));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "key's name is empty"));
+	qb_put_options_free(options);
+}
+END_TEST
+
 /* The head of a reply has an end. */
 START_TEST(a_thousand_items_with_long_groups_come_in_several_requests)
 {
@@ -449,6 +497,7 @@ main(void)
 	tcase_add_loop_test(t, an_item_is_put_got_given_back_and_finished, 0, 2);
 	tcase_add_loop_test(t, an_item_is_delayed_and_expires, 0, 2);
 	tcase_add_loop_test(t, groups_are_joined_and_cancelled, 0, 2);
+	tcase_add_loop_test(t, a_key_is_taken_by_one_item, 0, 2);
 	tcase_add_loop_test(
 		t, a_thousand_items_with_long_groups_come_in_several_requests, 0, 2);
 	tcase_add_loop_test(t, a_queue_has_an_order_and_items_a_priority, 0, 2);

@@ -200,6 +200,24 @@ test_groups_are_joined_and_cancelled() {
 	ctl 2 put "$q" --group '' body
 }
 
+test_keys_of_items() {
+	ctl 0 put "$q" --key k one --json
+	grep -q '"duplicate": false' "$folder/out" || fail "a duplicate"
+	ctl 0 put "$q" -k k two --json
+	grep -q '"duplicate": true' "$folder/out" || fail "no duplicate"
+	ctl 1 put "$q" -k k --on-duplicate reject two
+	err_has 'the key of the item is taken'
+	ctl 0 put "$q" -k k --on-duplicate=replace three
+	ctl 0 get "$q"
+	out_is three
+	ctl 0 put "$q" -k k --unique queued --window 100 four
+	ctl 0 get "$q"
+	ctl 1 put "$q" -k k --on-duplicate reject five
+	ctl 2 put "$q" -k k --unique sometimes five
+	err_has "'sometimes'"
+	ctl 2 put "$q" -k '' five
+}
+
 test_purge_says_how_many() {
 	seq 7 | ctl 0 put "$q" --lines
 	ctl 0 purge "$q"

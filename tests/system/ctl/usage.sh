@@ -104,7 +104,7 @@ test_json_errors_have_name_and_message() {
 
 # The long options of a command, of which all have some.
 long_options() {
-	"$@" --help | grep -o -- '^ .*--[a-z]*' | grep -o -- '--[a-z]*' | sort -u
+	"$@" --help | grep -o -- '^ .*--[a-z-]*' | grep -o -- '--[a-z-]*' | sort -u
 }
 
 test_manual_and_completion_know_every_command_and_option() {
