@@ -50,7 +50,7 @@ give_many_again(struct conn *c, const struct qp_request *m, const struct record 
 		if (item)
 			items[reply.n++] = item;
 	}
-	reply.item = items[0];
+	reply.item = reply.n == 1 ? items[0] : NULL;
 	reply.items = reply.n > 1 ? items : NULL;
 	if (reply.n > 0)
 		deliver_items(c, m->rid, &reply);
