@@ -408,6 +408,17 @@ qb_result qb_shutdown(qb *q, const char *queue, int immediate);
 /* Undoes a shutdown. QB_NOT_FOUND. */
 qb_result qb_reopen(qb *q, const char *queue);
 
+/* Pauses a queue, if `in` is not 0 for puts, if `out` is not 0 for gets; the other way
+ * stays as it is. Puts wait then as if it were full, gets as if it were empty, and those
+ * that may not wait are QB_FULL or QB_EMPTY. Items that are held can be finished and come
+ * back. qb_resume() lets those who wait go on, in their order. QB_NOT_FOUND. */
+qb_result qb_pause(qb *q, const char *queue, int in, int out);
+qb_result qb_resume(qb *q, const char *queue, int in, int out);
+
+/* Pauses the queue for puts, and waits until nothing that it has is unfinished.
+ * QB_TIMEOUT; the queue stays paused in any case. */
+qb_result qb_drain(qb *q, const char *queue, int64_t timeout_ms);
+
 /* --- tables: rows of named values, for administration ---------------------------- */
 
 /* One row for each queue, in the order in which they were made; with a name, for that

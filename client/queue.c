@@ -271,3 +271,42 @@ qb_reopen(qb *q, const char *queue)
 
 	return run(q, &m, queue, &w);
 }
+
+/* --- pause ------------------------------------------------------------------------- */
+
+static qb_result
+set_paused(qb *q, const char *queue, int in, int out, bool paused)
+{
+	struct qp_request m = {.op = QP_OP_PAUSE};
+	struct wait w = {0};
+
+	if (in)
+		QP_GIVE(&m.options, in, paused);
+	if (out)
+		QP_GIVE(&m.options, out, paused);
+	return run(q, &m, queue, &w);
+}
+
+qb_result
+qb_pause(qb *q, const char *queue, int in, int out)
+{
+	return set_paused(q, queue, in, out, true);
+}
+
+qb_result
+qb_resume(qb *q, const char *queue, int in, int out)
+{
+	return set_paused(q, queue, in, out, false);
+}
+
+qb_result
+qb_drain(qb *q, const char *queue, int64_t timeout_ms)
+{
+	qb_result r;
+
+	/* Before anything is changed. */
+	if ((r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = qb_pause(q, queue, 1, 0)))
+		return r;
+	return qb_join(q, queue, timeout_ms);
+}

@@ -56,7 +56,8 @@ static const struct argp argp = {
 	.parser = parse,
 	.doc = "Lists the queues: their items by state (ready to be got, delayed, "
 	       "leased to a client, dead), the gets and puts that wait, the bound, "
-	       "and whether they are open. With --json everything that the broker "
+	       "and whether they are open, paused or shut down. With --json everything "
+	       "that the broker "
 	       "says of them.",
 	.children = args_children,
 };
@@ -65,10 +66,12 @@ static const char *
 cell(const void *arg, unsigned row, unsigned column, char buf[GRID_CELL])
 {
 	static const char *const states[] = {"open", "shut", "shut-now"};
+	static const char *const pauses[] = {"open", "paused-in", "paused-out",
+					     "paused"};
 	const struct list *list = arg;
 	unsigned at = list->order[row];
 	const char *name;
-	int64_t number = 0;
+	int64_t number = 0, paused = 0;
 
 	if (column == NAME) {
 		name = qb_table_string(list->table, at, "queue");
@@ -76,6 +79,9 @@ cell(const void *arg, unsigned row, unsigned column, char buf[GRID_CELL])
 	}
 	if (!qb_table_number(list->table, at, values[column], &number))
 		return "?";
+	if (column == STATE && number == 0 &&
+	    qb_table_number(list->table, at, "paused", &paused))
+		return paused >= 0 && paused <= 3 ? pauses[paused] : "?";
 	if (column == STATE)
 		return number >= 0 && number <= 2 ? states[number] : "?";
 	if (column == MAXSIZE && number <= 0)

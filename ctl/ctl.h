@@ -36,15 +36,18 @@ typedef int ctl_command(struct ctl *ctl, int argc, char **argv);
 
 ctl_command cmd_cancel;
 ctl_command cmd_declare;
+ctl_command cmd_drain;
 ctl_command cmd_get;
 ctl_command cmd_help;
 ctl_command cmd_join;
 ctl_command cmd_ls;
+ctl_command cmd_pause;
 ctl_command cmd_peek;
 ctl_command cmd_ping;
 ctl_command cmd_purge;
 ctl_command cmd_put;
 ctl_command cmd_reopen;
+ctl_command cmd_resume;
 ctl_command cmd_rm;
 ctl_command cmd_shutdown;
 ctl_command cmd_size;

@@ -32,6 +32,9 @@ static const struct command {
 	{"rm", cmd_rm, "Delete a queue"},
 	{"shutdown", cmd_shutdown, "End a queue: no more puts, gets until it is empty"},
 	{"reopen", cmd_reopen, "Undo a shutdown"},
+	{"pause", cmd_pause, "Let puts and gets wait"},
+	{"resume", cmd_resume, "Let them go on"},
+	{"drain", cmd_drain, "Take no more, and wait until everything is finished"},
 	{"help", cmd_help, "Explain a command"},
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The verbs on a queue as a whole: join, declare, delete, purge, shutdown, reopen.
+ * The verbs on a queue as a whole: join, declare, delete, purge, shutdown, pause, reopen.
  */
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
@@ -216,6 +216,24 @@ qe_shutdown(struct qe *e, uint64_t now_ns, struct qe_name queue, bool immediate)
 		item_discard_waiting(e, q, CAUSE_dropped);
 	settle_queue(e, q);
 	sweep(e);
+	return QE_OK;
+}
+
+enum qe_result
+qe_pause(struct qe *e, uint64_t now_ns, struct qe_name queue,
+	 const struct qe_pause *pause)
+{
+	struct queue *q;
+	enum qe_result result = find(e, queue, &q);
+
+	e->now_ns = now_ns;
+	if (result != QE_OK)
+		return result;
+	if (pause->has_in)
+		q->paused_in = pause->in;
+	if (pause->has_out)
+		q->paused_out = pause->out;
+	settle_queue(e, q);
 	return QE_OK;
 }
 

@@ -223,7 +223,7 @@ check_settled(struct census *c, const struct queue *q)
 {
 	const struct waiter *put = waiter_first(q, LINE_PUT);
 	const struct waiter *many = waiter_first(q, LINE_GET_MANY);
-	uint64_t ready = q->count[ITEM_READY];
+	uint64_t ready = queue_given(q);
 	enum qe_result why = put ? put_blocked(c->e, q, &put->put) : QE_OK;
 
 	HOLDS(ready == 0 || q->waiting[LINE_GET] == 0, "no get waits beside an item");

@@ -182,10 +182,10 @@ run_out(struct qe *e, struct waiter *w)
 	switch (w->line) {
 	case LINE_GET:
 	case LINE_GET_MANY:
-		if (q->count[ITEM_READY] > 0)
+		if (queue_given(q) > 0)
 			waiter_give(e, w);
 		else
-			waiter_finish(e, w, QE_EMPTY);
+			waiter_finish(e, w, q->paused_out ? QE_EMPTY_PAUSED : QE_EMPTY);
 		break;
 	case LINE_PUT:
 		/* The reason is why the first in line does not move. */

@@ -64,9 +64,11 @@ enum qe_result {
 	QE_OK,
 	QE_WAIT,	/* the answer comes out of qe_next_reply() */
 	QE_EMPTY,	/* no item in time */
+	QE_EMPTY_PAUSED, /* the same, and the queue gives none: qe_pause() */
 	QE_FULL_ITEMS,	/* no room in time: maxsize */
 	QE_FULL_BYTES,	/* no room in time: max_bytes */
 	QE_FULL_MEMORY, /* no room in time: the memory limit of the engine */
+	QE_FULL_PAUSED, /* the queue takes none: qe_pause() */
 	QE_TIMEOUT,	/* join: unfinished items were left */
 	QE_SHUT_DOWN,
 	QE_CANCELLED,
@@ -452,6 +454,7 @@ struct qe_queue_stats {
 #include "daemon/core/queue_options.def"
 	uint64_t getters, putters, joiners; /* requests that wait */
 	enum qe_shutdown shutdown;
+	bool paused_in, paused_out;
 	uint64_t oldest_ns; /* age of the item next in line, to 1 ms; 0 without */
 	struct qe_counters counters;
 };
@@ -583,6 +586,19 @@ enum qe_result qe_cancel_group(struct qe *e, uint64_t now_ns, struct qe_name que
  * allowed; immediate is not taken back by it. QE_INVALID, QE_LIMIT, QE_NOMEM. */
 enum qe_result qe_shutdown(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			   bool immediate) QE_MUST_USE;
+
+/* Which ways of a queue to close, or to open again; what is not given stays. */
+struct qe_pause {
+	bool has_in, has_out;
+	bool in;  /* puts wait as if it were full, or are QE_FULL_PAUSED */
+	bool out; /* gets wait as if it were empty, or are QE_EMPTY_PAUSED */
+};
+
+/* Pauses a queue, or lets it go on: then those who wait are served in their order. What
+ * comes back, times, joins, a shutdown and the rest of this section go on as ever.
+ * QE_NOT_FOUND, QE_INVALID. */
+enum qe_result qe_pause(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			const struct qe_pause *pause) QE_MUST_USE;
 
 /* Undoes a shutdown; a queue that is open stays so. QE_NOT_FOUND, QE_INVALID. */
 enum qe_result qe_reopen(struct qe *e, uint64_t now_ns,

@@ -161,7 +161,7 @@ gets_now(const struct qe *e, const struct queue *q, const struct qe_get *args)
 {
 	struct get get = {.args = *args};
 
-	if (q->count[ITEM_READY] == 0)
+	if (queue_given(q) == 0)
 		return false;
 	if (!args->many || args->deadline_ns <= e->now_ns || q->shutdown != QE_OPEN)
 		return true;
@@ -211,7 +211,7 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	if (!now && queue_drained(q))
 		return QE_SHUT_DOWN;
 	if (!now && args->deadline_ns <= e->now_ns)
-		return QE_EMPTY;
+		return q->paused_out ? QE_EMPTY_PAUSED : QE_EMPTY;
 	if (!args->no_ack) {
 		get.holding = holding_need(e, session, q);
 		if (!get.holding || !table_reserve(&e->leases, 1))

@@ -51,6 +51,8 @@ given_at_once(const struct queue *q, unsigned n, uint64_t bytes)
 	const struct waiter *w = waiter_first(q, LINE_GET_MANY);
 	uint64_t ready = q->count[ITEM_READY] + n;
 
+	if (q->paused_out)
+		return false;
 	if (ready == n && q->waiting[LINE_GET] >= n)
 		return true;
 	return w && ready <= w->get.args.max_items && get_ripe(&w->get, ready) &&
@@ -64,6 +66,8 @@ room(const struct qe *e, const struct queue *q, unsigned n, uint64_t bytes,
 {
 	enum qe_result result = queue_room(q, n, bytes);
 
+	if (q->paused_in)
+		return QE_FULL_PAUSED;
 	if (result != QE_OK && (delayed || !given_at_once(q, n, bytes)))
 		return result;
 	return settle_memory(e, q, cost) ? QE_OK : QE_FULL_MEMORY;
@@ -220,11 +224,11 @@ put_blocked(const struct qe *e, const struct queue *q, const struct put *put)
 	return whole(put) ? room_for_all(e, q, put) : room_for_next(e, q, put);
 }
 
-static bool
-is_full(enum qe_result result)
+bool
+put_is_full(enum qe_result result)
 {
 	return result == QE_FULL_ITEMS || result == QE_FULL_BYTES ||
-	       result == QE_FULL_MEMORY;
+	       result == QE_FULL_MEMORY || result == QE_FULL_PAUSED;
 }
 
 static void
@@ -240,7 +244,7 @@ put_answer(struct qe *e, struct put *put, enum qe_result result, struct qe_reply
 	while (put->next < put->n)
 		refuse_next(e, put, result);
 	/* What was refused for itself is told item by item. */
-	if (!whole(put) && (put->accepted > 0 || is_full(result)))
+	if (!whole(put) && (put->accepted > 0 || put_is_full(result)))
 		result = QE_OK;
 	if (result != QE_OK)
 		free_results(e, put);
@@ -321,7 +325,7 @@ put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 		settle_queue(e, q);
 		put_answer(e, put, QE_OK, ret_reply);
 	}
-	if ((dup && !is_full(result)) || (result == QE_TOO_BIG && whole(put)))
+	if ((dup && !put_is_full(result)) || (result == QE_TOO_BIG && whole(put)))
 		return result;
 	if (put->many && !put->results) {
 		put->results = answer_alloc(e, put->n * sizeof(*put->results));

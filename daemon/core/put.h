@@ -25,6 +25,9 @@ struct put {
 	int64_t *results; /* if `many` */
 };
 
+/* Whether this is why a put waits. */
+bool put_is_full(enum qe_result result);
+
 /* Accepts what there is room for. QE_OK: nothing is left; QE_TOO_BIG: it can never fit
  * as a whole; QE_FULL_*: why the next one must wait. */
 enum qe_result put_advance(struct qe *e, struct queue *q, struct put *put) QE_MUST_USE;

@@ -247,6 +247,8 @@ queue_stats(const struct qe *e, const struct queue *q, struct qe_queue_stats *re
 		.putters = q->waiting[LINE_PUT],
 		.joiners = q->waiting[LINE_JOIN],
 		.shutdown = q->shutdown,
+		.paused_in = q->paused_in,
+		.paused_out = q->paused_out,
 		.oldest_ns = first ? item_age_ns(e, first) : 0,
 		.counters = q->counters,
 	};

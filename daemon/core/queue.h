@@ -60,6 +60,7 @@ struct queue {
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 	enum qe_shutdown shutdown;
+	bool paused_in, paused_out;
 	bool deleted; /* without a name or waiters; left to sweep() */
 	size_t name_len;
 	char name[];
@@ -88,6 +89,13 @@ void queue_set_order(struct queue *q, enum qe_order order);
 /* The item that the next get is given, or NULL. */
 struct qe_item *queue_first(const struct queue *q);
 
+/* How many items gets may be given now: the ready ones, none while it is paused. */
+static inline uint64_t
+queue_given(const struct queue *q)
+{
+	return q->paused_out ? 0 : q->count[ITEM_READY];
+}
+
 /* Whether gets have nothing to hope for: it is shut down, and no item waits. */
 bool queue_drained(const struct queue *q);
 
@@ -96,7 +104,7 @@ uint64_t queue_size(const struct queue *q);
 uint64_t queue_unfinished(const struct queue *q);
 
 /* Whether `n` items with `bytes` of bodies are within the queue's bounds: QE_OK,
- * QE_FULL_ITEMS, QE_FULL_BYTES. */
+ * QE_FULL_ITEMS, QE_FULL_BYTES. A pause is no bound. */
 enum qe_result queue_room(const struct queue *q, unsigned n, uint64_t bytes);
 
 void queue_stats(const struct qe *e, const struct queue *q,

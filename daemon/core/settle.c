@@ -17,7 +17,7 @@ next_getter(const struct queue *q)
 	struct waiter *many = waiter_first(q, LINE_GET_MANY);
 
 	if (many && q->shutdown == QE_OPEN &&
-	    !get_ripe(&many->get, q->count[ITEM_READY]))
+	    !get_ripe(&many->get, queue_given(q)))
 		many = NULL;
 	if (!one || !many)
 		return one ? one : many;
@@ -38,7 +38,7 @@ feed_getters(struct qe *e, struct queue *q)
 {
 	struct waiter *w;
 
-	while (q->count[ITEM_READY] > 0 && (w = next_getter(q)))
+	while (queue_given(q) > 0 && (w = next_getter(q)))
 		waiter_give(e, w);
 	if (queue_drained(q)) {
 		finish_line(e, q, LINE_GET, QE_SHUT_DOWN);
@@ -72,8 +72,7 @@ accept_putters(struct qe *e, struct queue *q)
 		result = q->shutdown == QE_OPEN ? put_advance(e, q, &w->put)
 						: QE_SHUT_DOWN;
 		progress |= w->put.next > at;
-		if (result == QE_FULL_ITEMS || result == QE_FULL_BYTES ||
-		    result == QE_FULL_MEMORY)
+		if (put_is_full(result))
 			break;
 		waiter_finish(e, w, result);
 		progress = true;
@@ -97,7 +96,7 @@ tend_linger(struct qe *e, struct queue *q)
 
 	if (!w)
 		return;
-	lingers = q->count[ITEM_READY] >= w->get.args.min_items;
+	lingers = queue_given(q) >= w->get.args.min_items;
 	if (lingers == w->lingers)
 		return;
 	w->lingers = lingers;

@@ -174,6 +174,7 @@ static handler *const handlers[] = {
 	[QP_OP_REOPEN] = handle_reopen,
 	[QP_OP_QUEUES] = handle_queues,
 	[QP_OP_STATS] = handle_stats,
+	[QP_OP_PAUSE] = handle_pause,
 	[QP_OP_TOUCH] = handle_touch,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 };

@@ -167,6 +167,22 @@ handle_reopen(struct conn *c, struct qp_request *m, struct frame *f)
 }
 
 void
+handle_pause(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	const struct qp_options *o = &m->options;
+	struct qe_pause pause = {
+		.has_in = QP_GIVEN(o, in),
+		.in = QP_OPT(o, in),
+		.has_out = QP_GIVEN(o, out),
+		.out = QP_OPT(o, out),
+	};
+
+	answer_result(c, m,
+		      qe_pause(c->server->engine, c->server->now_ns, request_queue(m),
+			       &pause));
+}
+
+void
 handle_queues(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	report_queues(c, m);

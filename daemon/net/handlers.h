@@ -13,7 +13,8 @@ handler handle_hello, handle_ping, handle_close, handle_confirm, handle_put,
 	handle_put_many, handle_get, handle_get_many, handle_join, handle_cancel,
 	handle_ack, handle_ack_many, handle_task_done, handle_release, handle_peek,
 	handle_size, handle_declare, handle_delete, handle_purge, handle_shutdown,
-	handle_reopen, handle_queues, handle_stats, handle_cancel_group, handle_touch;
+	handle_reopen, handle_queues, handle_stats, handle_cancel_group, handle_touch,
+	handle_pause;
 
 /* Answers a request that is sent again, if there is something to answer from. false: it is to
  * be carried out. (replay.c) */

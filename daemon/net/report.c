@@ -62,7 +62,7 @@ put_order(struct qp_out *rows, const char *name, int64_t value)
 static void
 put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 {
-	qp_row_begin(rows, 12 + QE_QUEUE_OPTIONS + COUNTERS);
+	qp_row_begin(rows, 13 + QE_QUEUE_OPTIONS + COUNTERS);
 	qp_row_string(rows, "queue", q->name.p, q->name.len);
 	put_states(rows, q->ready, q->delayed, q->leased, q->dead);
 	qp_row_number(rows, "unfinished", q->ready + q->delayed + q->leased);
@@ -77,6 +77,7 @@ put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 	qp_row_number(rows, "putters", q->putters);
 	qp_row_number(rows, "joiners", q->joiners);
 	qp_row_number(rows, "shutdown", q->shutdown);
+	qp_row_number(rows, "paused", q->paused_in + 2u * q->paused_out);
 	qp_row_number(rows, "oldest_ms", MS(q->oldest_ns));
 	put_counters(rows, &q->counters);
 }

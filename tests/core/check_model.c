@@ -32,6 +32,7 @@ static const char *const verb_names[VERBS] = {"put",
 					      "delete",
 					      "purge",
 					      "shutdown",
+					      "pause",
 					      "reopen",
 					      "item_new",
 					      "session_new",
@@ -46,10 +47,11 @@ static const char *const verb_names[VERBS] = {"put",
 					      "one put of many"};
 
 #define BIT(result) (1u << QE_##result)
-#define FULL	    (BIT(FULL_ITEMS) | BIT(FULL_BYTES) | BIT(FULL_MEMORY))
+#define FULL                                                                 \
+	(BIT(FULL_ITEMS) | BIT(FULL_BYTES) | BIT(FULL_MEMORY) | BIT(FULL_PAUSED))
 #define WAITING	    (BIT(OK) | BIT(WAIT) | BIT(LIMIT) | BIT(INVALID))
 #define PUTTING	    (WAITING | BIT(SHUT_DOWN))
-#define GETTING	    (WAITING | BIT(SHUT_DOWN) | BIT(EMPTY))
+#define GETTING	    (WAITING | BIT(SHUT_DOWN) | BIT(EMPTY) | BIT(EMPTY_PAUSED))
 #define ENDED	    (BIT(OK) | BIT(CANCELLED) | BIT(DELETED))
 
 /* What a long run must have met; what is never met is not tested. */
@@ -70,6 +72,7 @@ static const unsigned must_meet[VERBS] = {
 	[DELETE] = BIT(OK) | BIT(NOT_FOUND) | BIT(NOT_EMPTY),
 	[PURGE] = BIT(OK) | BIT(NOT_FOUND),
 	[SHUTDOWN] = BIT(OK) | BIT(LIMIT),
+	[PAUSE] = BIT(OK) | BIT(NOT_FOUND),
 	[REOPEN] = BIT(OK) | BIT(NOT_FOUND),
 	[ITEM] = BIT(OK) | BIT(FULL_MEMORY),
 	[SESSION] = BIT(OK) | BIT(INVALID),
@@ -79,7 +82,7 @@ static const unsigned must_meet[VERBS] = {
 	[DUPLICATES] = BIT(OK) | BIT(DUPLICATE),
 	[CANCEL_GROUP] = BIT(OK) | BIT(NOT_FOUND),
 	[ANSWER_PUT] = ENDED | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG) | BIT(DUPLICATE),
-	[ANSWER_GET] = ENDED | BIT(EMPTY) | BIT(SHUT_DOWN),
+	[ANSWER_GET] = ENDED | BIT(EMPTY) | BIT(EMPTY_PAUSED) | BIT(SHUT_DOWN),
 	[ANSWER_JOIN] = ENDED | BIT(TIMEOUT),
 	[ONE_OF_MANY] = ENDED | BIT(UNDECIDED) | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
 };

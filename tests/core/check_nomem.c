@@ -421,6 +421,8 @@ START_TEST(what_cannot_fail_takes_no_memory)
 	expect(s2, 4, QE_OK);
 	ALLOC_WATCH(result, qe_shutdown(e, now, name("a"), true));
 	ALLOC_WATCH(result, qe_reopen(e, now, name("a")));
+	ALLOC_WATCH(result, qe_pause(e, now, name("a"),
+				     &(struct qe_pause){.has_in = true, .in = true}));
 	ALLOC_WATCH(result, qe_delete(e, now, name("b"), true));
 	ck_assert_int_eq(result, QE_OK);
 	ck_assert(!alloc_fail.failed);

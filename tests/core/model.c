@@ -19,6 +19,12 @@ m_ready(const struct model *m, int queue)
 }
 
 uint64_t
+m_given(const struct model *m, int queue)
+{
+	return m->queues[queue].paused_out ? 0 : m_ready(m, queue);
+}
+
+uint64_t
 m_delayed(const struct model *m, int queue)
 {
 	uint64_t n = 0;
@@ -304,7 +310,7 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 		get->lease_ns = q->lease_ms * 1000000;
 	if (get->no_ack || get->lease_ns == QE_NEVER)
 		get->lease_ns = 0;
-	ready = m_ready(m, queue);
+	ready = m_given(m, queue);
 	now = ready > 0 && (!get->many || get->deadline_ns <= m->now ||
 			    q->shutdown != QE_OPEN || (!line && m_ripe(get, ready)));
 	if (now) {
@@ -315,7 +321,7 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 	if (q->shutdown != QE_OPEN && m_size(m, queue) == 0)
 		return QE_SHUT_DOWN;
 	if (get->deadline_ns <= m->now)
-		return QE_EMPTY;
+		return q->paused_out ? QE_EMPTY_PAUSED : QE_EMPTY;
 
 	struct m_waiter w = {.session = session,
 			     .queue = queue,

@@ -85,6 +85,7 @@ struct m_queue {
 	uint64_t max_bytes, made; /* the order in which they were made */
 	enum qe_order order;
 	enum qe_shutdown shutdown;
+	bool paused_in, paused_out;
 	struct qe_counters counters;
 };
 
@@ -114,6 +115,7 @@ uint64_t m_cost(uint64_t len);
 uint64_t m_item_cost(const struct m_item *item);
 
 uint64_t m_ready(const struct model *m, int queue);
+uint64_t m_given(const struct model *m, int queue); /* 0 while it is paused */
 uint64_t m_delayed(const struct model *m, int queue);
 uint64_t m_size(const struct model *m, int queue);
 uint64_t m_unfinished(const struct model *m, int queue);
@@ -190,6 +192,7 @@ enum qe_result m_declare(struct model *m, int queue, const struct qe_declare *de
 enum qe_result m_delete(struct model *m, int queue, bool force);
 enum qe_result m_purge(struct model *m, int queue, uint64_t *ret_count);
 enum qe_result m_shutdown(struct model *m, int queue, bool immediate);
+enum qe_result m_pause(struct model *m, int queue, const struct qe_pause *pause);
 enum qe_result m_reopen(struct model *m, int queue);
 enum qe_result m_put_rest(struct model *m, struct m_waiter *put, struct m_reply *ret);
 void m_session_end(struct model *m, int session, enum qe_end how);

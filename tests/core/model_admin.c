@@ -192,6 +192,21 @@ m_shutdown(struct model *m, int queue, bool immediate)
 }
 
 enum qe_result
+m_pause(struct model *m, int queue, const struct qe_pause *pause)
+{
+	struct m_queue *q = &m->queues[queue];
+
+	if (!q->exists)
+		return QE_NOT_FOUND;
+	if (pause->has_in)
+		q->paused_in = pause->in;
+	if (pause->has_out)
+		q->paused_out = pause->out;
+	m_settle(m, queue);
+	return QE_OK;
+}
+
+enum qe_result
 m_reopen(struct model *m, int queue)
 {
 	if (!m->queues[queue].exists)
@@ -224,8 +239,9 @@ run_out(struct model *m, struct m_waiter *w)
 		m_finish(m, w, m_put_blocked(m, m_first_put(m, queue)));
 	} else if (w->request == QE_REQUEST_JOIN) {
 		m_finish(m, w, QE_TIMEOUT);
-	} else if (m_ready(m, queue) == 0) {
-		m_finish(m, w, QE_EMPTY);
+	} else if (m_given(m, queue) == 0) {
+		m_finish(m, w,
+			 m->queues[queue].paused_out ? QE_EMPTY_PAUSED : QE_EMPTY);
 	} else {
 		m_give(m, w->session, &w->get, queue, &reply);
 		reply.session = w->session;

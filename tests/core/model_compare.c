@@ -216,6 +216,7 @@ compare_queue(int queue, const struct qe_queue_stats *stats)
 	AGREE(stats->putters == m_waiting(m, queue, QE_REQUEST_PUT));
 	AGREE(stats->joiners == m_waiting(m, queue, QE_REQUEST_JOIN));
 	AGREE(stats->shutdown == q->shutdown);
+	AGREE(stats->paused_in == q->paused_in && stats->paused_out == q->paused_out);
 	AGREE(stats->oldest_ns == (first ? m->now - first->accepted_ns : 0));
 	AGREE(same_counters(&stats->counters, &q->counters));
 }

@@ -396,6 +396,20 @@ op_shutdown(void)
 	      m_shutdown(&run.m, queue, immediate));
 }
 
+/* Seldom for long, or little would happen. */
+static void
+op_pause(void)
+{
+	int queue = any_queue();
+	struct qe_pause pause = {.has_in = chance(70),
+				 .has_out = chance(70),
+				 .in = chance(35),
+				 .out = chance(35)};
+
+	agree(PAUSE, qe_pause(run.e, run.m.now, queue_name(queue), &pause),
+	      m_pause(&run.m, queue, &pause));
+}
+
 static void
 op_reopen(void)
 {
@@ -533,7 +547,7 @@ random_operation(void)
 		op_reopen,	 op_session_new, op_session_end, op_configure,
 		op_reopen,	 op_reopen,	 op_session_new, op_detach,
 		op_detach,	 op_put_rest,	 op_put_rest,	 op_cancel_group,
-		op_cancel_group, op_notices};
+		op_cancel_group, op_notices,	 op_pause,	 op_pause};
 	static void (*const often[])(void) = {
 		op_get,	   op_get,     op_get,	op_ack,	 op_ack,  op_task_done, op_join,
 		op_cancel, op_release, op_peek, op_tick, op_tick, op_touch};

@@ -29,6 +29,7 @@ enum verb {
 	DELETE,
 	PURGE,
 	SHUTDOWN,
+	PAUSE,
 	REOPEN,
 	ITEM,	 /* qe_item_new() */
 	SESSION, /* qe_session_new() */

@@ -77,7 +77,7 @@ static bool
 is_full(enum qe_result result)
 {
 	return result == QE_FULL_ITEMS || result == QE_FULL_BYTES ||
-	       result == QE_FULL_MEMORY;
+	       result == QE_FULL_MEMORY || result == QE_FULL_PAUSED;
 }
 
 void
@@ -144,7 +144,7 @@ feed(struct model *m, int queue)
 	struct m_queue *q = &m->queues[queue];
 	uint64_t ready;
 
-	while ((ready = m_ready(m, queue)) > 0) {
+	while ((ready = m_given(m, queue)) > 0) {
 		struct m_waiter *one = first(m, queue, QE_REQUEST_GET, false);
 		struct m_waiter *many = first(m, queue, QE_REQUEST_GET, true);
 		struct m_waiter *next = one;
@@ -204,6 +204,8 @@ taken_at_once(const struct model *m, int queue, unsigned n, uint64_t bytes)
 		getters += m->waiters[i].queue == queue &&
 			   m->waiters[i].request == QE_REQUEST_GET &&
 			   !m->waiters[i].get.many;
+	if (m->queues[queue].paused_out)
+		return false;
 	if (ready == 0 && getters >= n)
 		return true;
 	return many && ready + n <= many->get.max_items &&
@@ -236,6 +238,8 @@ m_put_blocked(const struct model *m, const struct m_waiter *put)
 		return QE_TOO_BIG;
 	if (q->maxsize > 0 && (int64_t)(to - from) > q->maxsize)
 		return QE_TOO_BIG;
+	if (q->paused_in)
+		return QE_FULL_PAUSED;
 	if (q->max_bytes > 0 && m_bytes(m, put->queue, true) + bytes > q->max_bytes)
 		result = QE_FULL_BYTES;
 	if (q->maxsize > 0 &&
@@ -377,7 +381,7 @@ m_serve(struct model *m, int queue)
 
 	/* The first get of many lingers from when its fewest are there. */
 	w = first(m, queue, QE_REQUEST_GET, true);
-	if (w && w->lingers != (m_ready(m, queue) >= w->get.min_items)) {
+	if (w && w->lingers != (m_given(m, queue) >= w->get.min_items)) {
 		w->lingers = !w->lingers;
 		w->timer = w->deadline;
 		if (w->lingers && m->now + w->get.linger_ns < w->deadline)

@@ -247,6 +247,20 @@ START_TEST(options_that_are_negative_numbers_or_strings)
 }
 END_TEST
 
+START_TEST(pause_carries_its_ways)
+{
+	static const char head[] = "\x94\x25\x08\xa4jobs\x82\xa2in\xc3\xa3out\xc2";
+	struct qp_request m = decode(HEAD(head));
+	struct qp_out out;
+
+	ck_assert(QP_GIVEN(&m.options, in) && m.options.in);
+	ck_assert(QP_GIVEN(&m.options, out) && !m.options.out);
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 0);
+	expect_frame(&out, HEAD(head), 0);
+}
+END_TEST
+
 START_TEST(put_many_carries_its_lengths_and_options)
 {
 	static const char head[] =
@@ -579,6 +593,7 @@ main(void)
 	tcase_add_test(t, put_carries_its_times);
 	tcase_add_test(t, get_and_touch_carry_how_long_a_lease_is);
 	tcase_add_test(t, options_that_are_negative_numbers_or_strings);
+	tcase_add_test(t, pause_carries_its_ways);
 	tcase_add_test(t, put_many_carries_its_lengths_and_options);
 	tcase_add_test(t, get_many_and_declare_carry_their_options);
 	tcase_add_test(t, ack_many_carries_pairs);

@@ -54,7 +54,7 @@ test_ls_json_is_an_array_with_everything() {
 	[ "$(wc -l <"$folder/out")" = 1 ] || fail "not one document"
 	grep -qE "^\[.*\{[^}]*\"queue\": \"$q\", [^}]*\}.*\]$" "$folder/out" || fail "no such row"
 	for name in ready delayed leased dead unfinished bytes maxsize max_bytes lease_ms order getters putters \
-		joiners shutdown oldest_ms accepted delivered finished released crashed timed_out expired \
+		joiners shutdown paused oldest_ms accepted delivered finished released crashed timed_out expired \
 		purged moved_out dropped; do
 		grep -q "\"$name\": " "$folder/out" || fail "no $name"
 	done

@@ -4,7 +4,7 @@
 # shellcheck source=tests/system/ctl/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-commands='ping ls stats top declare put get peek size join cancel purge rm shutdown reopen help'
+commands='ping ls stats top declare put get peek size join cancel purge rm shutdown reopen pause resume drain help'
 
 test_help_lists_every_command_within_80_columns() {
 	local command
@@ -62,11 +62,11 @@ test_wrong_numbers_are_usage_errors_that_name_them() {
 
 test_missing_and_superfluous_arguments_are_usage_errors() {
 	local command
-	for command in put get peek size join purge rm shutdown reopen declare; do
+	for command in put get peek size join purge rm shutdown reopen pause resume drain declare; do
 		ctl 2 "$command"
 		err_has QUEUE
 	done
-	for command in get peek size join purge rm shutdown reopen stats; do
+	for command in get peek size join purge rm shutdown reopen pause resume drain stats; do
 		ctl 2 "$command" q superfluous
 		err_has "'superfluous'"
 	done

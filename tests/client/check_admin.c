@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ * libqbroker.so and qbrokerd together: looking after queues and their items. */
+#include <qbroker.h>
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/daemon.h"
+#include "tests/lib/run.h"
+
+static struct daemon broker;
+static qb *q, *other;
+
+static void
+setup(void)
+{
+	broker = (struct daemon){0};
+	daemon_start(&broker, NULL);
+	ck_assert_int_eq(qb_open(broker.address, &q), QB_OK);
+	ck_assert_int_eq(qb_open(broker.address, &other), QB_OK);
+}
+
+static void
+teardown(void)
+{
+	qb_close(q);
+	qb_close(other);
+	q = other = NULL;
+	daemon_stop(&broker);
+}
+
+#define says(result, call) \
+	ck_assert_msg((call) == (result), "%s: not %s: %s", #call, #result, qb_error(q))
+#define ok(call) says(QB_OK, call)
+
+static void
+put(const char *queue, const char *body)
+{
+	ok(qb_put(q, queue, body, strlen(body), 0, NULL));
+}
+
+static int64_t
+number(const char *queue, const char *column)
+{
+	qb_table *t;
+	int64_t n = -1;
+
+	ok(qb_queues(q, queue, &t));
+	ck_assert(qb_table_number(t, 0, column, &n));
+	qb_table_free(t);
+	return n;
+}
+
+START_TEST(a_queue_is_paused_and_goes_on)
+{
+	qb_item *item;
+
+	says(QB_NOT_FOUND, qb_pause(q, "jobs", 1, 1));
+	put("jobs", "a");
+	ok(qb_pause(q, "jobs", 1, 0));
+	ck_assert_int_eq(number("jobs", "paused"), 1);
+	says(QB_FULL, qb_put(q, "jobs", "b", 1, 0, NULL));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "paused"));
+	ok(qb_pause(q, "jobs", 0, 1));
+	ck_assert_int_eq(number("jobs", "paused"), 3);
+	says(QB_EMPTY, qb_get(q, "jobs", 0, QB_AUTO, &item));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "paused"));
+	ok(qb_resume(q, "jobs", 1, 0));
+	ck_assert_int_eq(number("jobs", "paused"), 2);
+	put("jobs", "b");
+	ok(qb_resume(q, "jobs", 1, 1));
+	ok(qb_get(q, "jobs", 0, QB_AUTO, &item));
+	qb_item_free(item);
+}
+END_TEST
+
+START_TEST(drain_waits_until_nothing_is_unfinished)
+{
+	qb_item *item;
+
+	says(QB_NOT_FOUND, qb_drain(q, "jobs", 0));
+	put("jobs", "a");
+	says(QB_INVALID, qb_drain(q, "jobs", -1));
+	ck_assert_int_eq(number("jobs", "paused"), 0);
+	says(QB_TIMEOUT, qb_drain(q, "jobs", 0));
+	ck_assert_int_eq(number("jobs", "paused"), 1);
+	ok(qb_get(other, "jobs", 0, QB_AUTO, &item));
+	qb_item_free(item);
+	ok(qb_drain(q, "jobs", QB_FOREVER));
+	says(QB_FULL, qb_put(q, "jobs", "b", 1, 0, NULL));
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *t = tcase_create("admin");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, a_queue_is_paused_and_goes_on);
+	tcase_add_test(t, drain_waits_until_nothing_is_unfinished);
+	return run_case("admin", t);
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Pausing, draining and rearranging queues: pause, resume, drain.
+# shellcheck source=tests/system/ctl/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+test_pause_lets_puts_and_gets_wait_until_resume() {
+	ctl 3 pause "$q"
+	ctl 0 put "$q" a
+	ctl 0 pause "$q" --in
+	number_is "$q" paused 1
+	ctl 3 put "$q" b --timeout 0
+	err_has paused
+	ctl 0 get "$q"
+	out_is a
+	ctl 0 resume "$q"
+	ctl 0 put "$q" b
+	ctl 0 pause "$q" -o
+	ctl 3 get "$q" --timeout 0
+	err_has paused
+	qbrokerctl get "$q" >"$folder/got" &
+	wait_number "$q" getters 1
+	ctl 0 resume "$q" -o
+	wait $! || fail "get failed"
+	[ "$(cat "$folder/got")" = b ] || fail "not b"
+}
+
+test_ls_shows_what_is_paused() {
+	ctl 0 declare "$q"
+	ctl 0 pause "$q"
+	ctl 0 ls
+	grep -qE "^$q .* paused$" "$folder/out" || fail "$(cat "$folder/out")"
+	ctl 0 resume "$q" --in
+	ctl 0 ls
+	grep -qE "^$q .* paused-out$" "$folder/out" || fail "$(cat "$folder/out")"
+}
+
+test_drain_waits_for_the_last_item() {
+	ctl 0 put "$q" a
+	ctl 3 drain "$q" --timeout 0
+	err_has 'stays paused'
+	qbrokerctl drain "$q" >"$folder/drained" &
+	wait_number "$q" joiners 1
+	ctl 3 put "$q" b --timeout 0
+	ctl 0 get "$q"
+	wait $! || fail "drain failed"
+	grep -q "^$q is drained" "$folder/drained" || fail "$(cat "$folder/drained")"
+	ctl 0 drain "$q" --json
+	out_is "{\"queue\": \"$q\", \"drained\": true}"
+}
+
+start_broker
+run_tests "$@"
