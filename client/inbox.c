@@ -173,6 +173,9 @@ expect_body(qb *q, uint32_t body_len)
 	case QP_OP_GET_MANY: return expect_many(q, body_len);
 	case QP_OP_QUEUES:
 	case QP_OP_STATS:
+	case QP_OP_CLIENTS:
+	case QP_OP_WAITERS:
+	case QP_OP_WHO:
 		most = QP_MAX_BATCH_BYTES;
 		if (body_len <= most)
 			return expect_one(q, body_len);

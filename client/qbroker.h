@@ -427,6 +427,14 @@ qb_result qb_drain(qb *q, const char *queue, int64_t timeout_ms);
 qb_result qb_queues(qb *q, const char *queue, qb_table **ret);
 qb_result qb_stats(qb *q, qb_table **ret);
 
+/* For whoever wants to know why nothing moves; PROTOCOL.md (CLIENTS, WAITERS, WHO) names the
+ * columns. One row for each session of a client; for each request that waits, in one
+ * queue or in all (NULL), those who wait longest first; for the lease of an item (QB_NOT_FOUND:
+ * nobody holds it; qb_error() says what is known). A value that is not known is not there. */
+qb_result qb_clients(qb *q, qb_table **ret);
+qb_result qb_waiters(qb *q, const char *queue, qb_table **ret);
+qb_result qb_who(qb *q, uint64_t id, qb_table **ret);
+
 unsigned qb_table_rows(const qb_table *table);
 
 /* A value by row and name: a number into *ret (1: there is one, 0: no such number), or

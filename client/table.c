@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ROWS 1000000 /* of one table */
+#define MAX_ROWS  1000000 /* of one table */
+#define MAX_EMPTY 1000000 /* pages without rows that are asked for */
 
 struct value {
 	size_t name, string; /* where they are in `chars`; NONE: no string */
@@ -142,6 +143,7 @@ struct page {
 	qb_table *table;
 	uint64_t cursor;
 	bool paged; /* the replies have one */
+	uint64_t empty;
 };
 
 static qb_result
@@ -149,10 +151,14 @@ take_page(qb *q, void *ret, struct answer *answer)
 {
 	struct page *page = ret;
 
-	page->cursor = page->paged ? answer->reply->cursor : 0;
-	if (page->cursor != 0 && answer->reply->count == 0)
+	uint64_t cursor = page->paged ? answer->reply->cursor : 0;
+	bool empty = answer->reply->count == 0;
+
+	if (cursor != 0 &&
+	    (cursor <= page->cursor || (empty && ++page->empty > MAX_EMPTY)))
 		return error_set(q, QB_MALFORMED,
-				 "the broker gave no rows and says that more follow");
+				 "the broker says again and again that rows follow");
+	page->cursor = cursor;
 	return add_rows(q, page->table, answer->reply->count, answer->items[0]);
 }
 
@@ -176,7 +182,9 @@ table_new(void)
 static qb_result
 fetch(qb *q, struct qp_request *m, qb_table **ret)
 {
-	struct page page = {.table = table_new(), .paged = m->op == QP_OP_QUEUES};
+	struct page page = {.table = table_new(),
+			    .paged = m->op == QP_OP_QUEUES || m->op == QP_OP_CLIENTS ||
+				     m->op == QP_OP_WAITERS};
 	qb_result r = QB_OK;
 
 	if (!page.table)
@@ -194,10 +202,11 @@ fetch(qb *q, struct qp_request *m, qb_table **ret)
 	return r;
 }
 
-qb_result
-qb_queues(qb *q, const char *queue, qb_table **ret)
+/* The table of an operation; of one queue, or of all there is. */
+static qb_result
+ask(qb *q, enum qp_op op, const char *queue, qb_table **ret)
 {
-	struct qp_request m = {.op = QP_OP_QUEUES};
+	struct qp_request m = {.op = op};
 	qb_result r;
 
 	*ret = NULL;
@@ -208,12 +217,39 @@ qb_queues(qb *q, const char *queue, qb_table **ret)
 }
 
 qb_result
+qb_queues(qb *q, const char *queue, qb_table **ret)
+{
+	return ask(q, QP_OP_QUEUES, queue, ret);
+}
+
+qb_result
 qb_stats(qb *q, qb_table **ret)
 {
-	struct qp_request m = {.op = QP_OP_STATS};
+	return ask(q, QP_OP_STATS, NULL, ret);
+}
+
+qb_result
+qb_clients(qb *q, qb_table **ret)
+{
+	return ask(q, QP_OP_CLIENTS, NULL, ret);
+}
+
+qb_result
+qb_waiters(qb *q, const char *queue, qb_table **ret)
+{
+	return ask(q, QP_OP_WAITERS, queue, ret);
+}
+
+qb_result
+qb_who(qb *q, uint64_t id, qb_table **ret)
+{
+	struct qp_request m = {.op = QP_OP_WHO, .id = id};
 	qb_result r;
 
 	*ret = NULL;
+	if (id < 1 || id > INT64_MAX)
+		return error_set(q, QB_INVALID, "%llu is no id of an item",
+				 (unsigned long long)id);
 	r = verify_blocking(q, 0);
 	return r ? r : fetch(q, &m, ret);
 }

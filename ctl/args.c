@@ -75,6 +75,12 @@ args_queue(int key, char *arg, struct argp_state *state, struct ctl *ctl)
 }
 
 error_t
+args_any_queue(int key, char *arg, struct argp_state *state, struct ctl *ctl)
+{
+	return key == ARGP_KEY_END ? 0 : args_queue(key, arg, state, ctl);
+}
+
+error_t
 args_queue_parser(int key, char *arg, struct argp_state *state)
 {
 	return args_queue(key, arg, state, state->input);

@@ -27,9 +27,7 @@ parse(int key, char *arg, struct argp_state *state)
 		stats->check = true;
 		return 0;
 	}
-	if (key == ARGP_KEY_END) /* the queue may be left out */
-		return 0;
-	return args_queue(key, arg, state, stats->ctl);
+	return args_any_queue(key, arg, state, stats->ctl);
 }
 
 static const struct argp argp = {

@@ -35,6 +35,7 @@ struct ctl {
 typedef int ctl_command(struct ctl *ctl, int argc, char **argv);
 
 ctl_command cmd_cancel;
+ctl_command cmd_clients;
 ctl_command cmd_declare;
 ctl_command cmd_drain;
 ctl_command cmd_get;
@@ -53,6 +54,8 @@ ctl_command cmd_shutdown;
 ctl_command cmd_size;
 ctl_command cmd_stats;
 ctl_command cmd_top;
+ctl_command cmd_waiters;
+ctl_command cmd_who;
 
 /* --- session (session.c) ------------------------------------------------------------ */
 
@@ -86,6 +89,9 @@ error_t args_queue(int key, char *arg, struct argp_state *state, struct ctl *ctl
 
 /* The same for commands without any argument. */
 error_t args_none(int key, char *arg, struct argp_state *state, struct ctl *ctl);
+
+/* The same with a queue that may be left out. */
+error_t args_any_queue(int key, char *arg, struct argp_state *state, struct ctl *ctl);
 
 /* For commands with QUEUE and no options of their own. */
 error_t args_queue_parser(int key, char *arg, struct argp_state *state);

@@ -116,10 +116,12 @@ grid_print(FILE *file, const struct grid *grid, const char *end)
 				line == 0 ? grid->titles[c]
 					  : grid->cell(grid->arg, line - 1, c, buf);
 
-			if (c == 0)
+			if (c > 0)
+				fputc(' ', file);
+			if (c == 0 || grid->left >> c & 1)
 				print_name(file, text, widths[c]);
 			else
-				fprintf(file, " %*s", (int)widths[c], text);
+				fprintf(file, "%*s", (int)widths[c], text);
 		}
 		fputs(end, file);
 	}
@@ -139,6 +141,25 @@ grid_number(int64_t number, bool narrow, char buf[GRID_CELL])
 	for (; value >= 9999.95 && units[unit + 1]; unit++)
 		value /= 1000;
 	snprintf(buf, GRID_CELL, "%.1f%c", value, units[unit]);
+	return buf;
+}
+
+const char *
+grid_time(int64_t ms, char buf[GRID_CELL])
+{
+	static const struct {
+		int64_t below_ms, unit_ms;
+		const char *unit;
+	} steps[] = {{120000, 1000, "s"},
+		     {7200000, 60000, "min"},
+		     {172800000, 3600000, "h"},
+		     {INT64_MAX, 86400000, "d"}};
+	int i = 0;
+
+	while (ms >= steps[i].below_ms && i < 3)
+		i++;
+	snprintf(buf, GRID_CELL, "%.*f %s", ms / steps[i].unit_ms < 10,
+		 (double)ms / (double)steps[i].unit_ms, steps[i].unit);
 	return buf;
 }
 

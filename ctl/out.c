@@ -73,6 +73,16 @@ out_row(const qb_table *table, unsigned row)
 	return object;
 }
 
+json_t *
+out_rows(const qb_table *table)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < qb_table_rows(table); i++)
+		json_array_append_new(array, out_row(table, i));
+	return array;
+}
+
 int
 out_flush(bool json)
 {

@@ -19,6 +19,9 @@ int out_json(json_t *document);
 /* A row of a table of the library as a JSON object, with everything that it has. */
 json_t *out_row(const qb_table *table, unsigned row);
 
+/* All its rows, as an array of these. */
+json_t *out_rows(const qb_table *table);
+
 /* Flushes stdout. Returns an exit status, with the error printed when bytes were
  * lost. */
 int out_flush(bool json);
@@ -32,6 +35,7 @@ int out_flush(bool json);
  * text of a cell, which may be in `buf`. */
 struct grid {
 	const char *const *titles;
+	unsigned left; /* bits: columns of text, aligned to the left too */
 	unsigned columns;
 	unsigned rows;
 	unsigned width;
@@ -45,6 +49,9 @@ void grid_print(FILE *file, const struct grid *grid, const char *end);
 
 /* A number; with `narrow` in at most 7 characters, as 12.3M, if it has more. */
 const char *grid_number(int64_t number, bool narrow, char buf[GRID_CELL]);
+
+/* A time, as somebody would say it: "0.3 s", "12 min". */
+const char *grid_time(int64_t ms, char buf[GRID_CELL]);
 
 /* The terminal's size; false if `fd` is none. */
 bool grid_terminal(int fd, unsigned *ret_columns, unsigned *ret_lines);

@@ -436,3 +436,12 @@ qp_row_string(struct qp_out *out, const char *name, const char *value, size_t le
 	msgpack_pack_str(&pk, len);
 	msgpack_pack_str_body(&pk, value, len);
 }
+
+void
+qp_row_nil(struct qp_out *out, const char *name)
+{
+	msgpack_packer pk;
+
+	row_name(&pk, out, name);
+	msgpack_pack_nil(&pk);
+}

@@ -188,7 +188,7 @@ bool qp_reply_set_value(enum qp_op op, struct qp_reply *reply, uint64_t value);
  * characters. */
 bool qp_valid_name(const char *name, size_t len);
 
-/* --- rows: the body of QUEUES and STATS ------------------------------------------ */
+/* --- rows: the body of QUEUES, STATS and others ------------------------------------------ */
 
 /* Writes rows into an output list. */
 void qp_row_array(struct qp_out *out, uint32_t rows);
@@ -196,5 +196,6 @@ void qp_row_begin(struct qp_out *out, uint32_t pairs);
 void qp_row_number(struct qp_out *out, const char *name, uint64_t value);
 void qp_row_signed(struct qp_out *out, const char *name, int64_t value);
 void qp_row_string(struct qp_out *out, const char *name, const char *value, size_t len);
+void qp_row_nil(struct qp_out *out, const char *name);
 
 #endif

@@ -50,6 +50,13 @@ void deliver_notices(struct server *s);
 #define ORDERS 3
 extern const char *const order_names[ORDERS];
 
+/* Rows in one reply. */
+#define REPORT_ROWS 100
+
+/* Sends a reply whose body are the rows, which it takes over. */
+void report_send(struct conn *c, const struct qp_request *request, struct qp_out *rows,
+		 uint64_t count, uint64_t cursor);
+
 void report_queues(struct conn *c, const struct qp_request *request);
 void report_stats(struct conn *c, const struct qp_request *request);
 

@@ -175,6 +175,9 @@ static handler *const handlers[] = {
 	[QP_OP_QUEUES] = handle_queues,
 	[QP_OP_STATS] = handle_stats,
 	[QP_OP_PAUSE] = handle_pause,
+	[QP_OP_CLIENTS] = handle_clients,
+	[QP_OP_WAITERS] = handle_waiters,
+	[QP_OP_WHO] = handle_who,
 	[QP_OP_TOUCH] = handle_touch,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 };

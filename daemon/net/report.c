@@ -9,8 +9,7 @@
 #include "daemon/net/deliver.h"
 #include "daemon/net/server.h"
 
-#define QUEUES_AT_ONCE 100
-#define MS(ns)	       ((ns) / 1000000)
+#define MS(ns) ((ns) / 1000000)
 
 /* How many counters there are. */
 #define QE_COUNTER(name, text) COUNTER_##name,
@@ -82,10 +81,9 @@ put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 	put_counters(rows, &q->counters);
 }
 
-/* Sends a reply whose body are the rows. */
-static void
-send_rows(struct conn *c, const struct qp_request *request, struct qp_out *rows,
-	  uint64_t count, uint64_t cursor)
+void
+report_send(struct conn *c, const struct qp_request *request, struct qp_out *rows,
+	    uint64_t count, uint64_t cursor)
 {
 	struct qp_reply reply = {.rid = request->rid, .count = count, .cursor = cursor};
 
@@ -110,13 +108,13 @@ report_one_queue(struct conn *c, const struct qp_request *request)
 	qp_out_init(&rows);
 	qp_row_array(&rows, 1);
 	put_queue(&rows, &q);
-	send_rows(c, request, &rows, 1, 0);
+	report_send(c, request, &rows, 1, 0);
 }
 
 void
 report_queues(struct conn *c, const struct qp_request *request)
 {
-	struct qe_queue_stats q[QUEUES_AT_ONCE];
+	struct qe_queue_stats q[REPORT_ROWS];
 	uint64_t cursor = request->cursor, now_ns = c->server->now_ns;
 	uint32_t n = 0;
 	struct qp_out rows;
@@ -125,14 +123,14 @@ report_queues(struct conn *c, const struct qp_request *request)
 		report_one_queue(c, request);
 		return;
 	}
-	while (n < QUEUES_AT_ONCE &&
+	while (n < REPORT_ROWS &&
 	       qe_next_queue(c->server->engine, now_ns, &cursor, &q[n]))
 		n++;
 	qp_out_init(&rows);
 	qp_row_array(&rows, n);
 	for (uint32_t i = 0; i < n; i++)
 		put_queue(&rows, &q[i]);
-	send_rows(c, request, &rows, n, n < QUEUES_AT_ONCE ? 0 : cursor);
+	report_send(c, request, &rows, n, n < REPORT_ROWS ? 0 : cursor);
 }
 
 void
@@ -160,5 +158,5 @@ report_stats(struct conn *c, const struct qp_request *request)
 	put_counters(&rows, &e.counters);
 	for (int i = 0; i < N_CLOSE_REASONS; i++)
 		qp_row_number(&rows, closed_names[i], s->closed_by[i]);
-	send_rows(c, request, &rows, 1, 0);
+	report_send(c, request, &rows, 1, 0);
 }

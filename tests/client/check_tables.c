@@ -117,6 +117,48 @@ START_TEST(broken_rows_are_malformed)
 }
 END_TEST
 
+/* Empty pages with a cursor that rises, then one row. */
+static void
+answer_empty_pages(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_reply reply = {.rid = r->m.rid, .cursor = r->m.cursor + 1};
+
+	if (r->m.cursor == 3)
+		reply = (struct qp_reply){.rid = r->m.rid, .count = 1};
+	fake_reply(c, QP_OP_WAITERS, &reply, reply.count ? "\x91\x80" : "\x90",
+		   1 + reply.count);
+}
+
+START_TEST(empty_pages_are_followed_as_long_as_the_cursor_rises)
+{
+	qb_table *t;
+
+	fake.on[QP_OP_WAITERS] = answer_empty_pages;
+	ok(qb_waiters(q, NULL, &t));
+	ck_assert_uint_eq(qb_table_rows(t), 1);
+	ck_assert_uint_eq(fake.n_requests, 5);
+	qb_table_free(t);
+}
+END_TEST
+
+START_TEST(who_is_there_is_asked_for)
+{
+	qb_table *t;
+
+	ok(qb_clients(q, &t));
+	qb_table_free(t);
+	ok(qb_waiters(q, "jobs", &t));
+	ck_assert_str_eq(fake_request(&fake, 2)->queue, "jobs");
+	qb_table_free(t);
+	ok(qb_who(q, 42, &t));
+	ck_assert_uint_eq(fake_request(&fake, 3)->m.id, 42);
+	ck_assert_uint_eq(qb_table_rows(t), 1);
+	qb_table_free(t);
+	ck_assert_int_eq(qb_who(q, 0, &t), QB_INVALID);
+	ck_assert_ptr_null(t);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -125,6 +167,8 @@ main(void)
 	tcase_add_checked_fixture(t, open_broker, close_broker);
 	tcase_add_test(t, stats_are_a_row_of_named_values);
 	tcase_add_test(t, queues_follows_the_cursor);
+	tcase_add_test(t, empty_pages_are_followed_as_long_as_the_cursor_rises);
+	tcase_add_test(t, who_is_there_is_asked_for);
 	tcase_add_loop_test(t, broken_rows_are_malformed, 0, 8);
 	return run_case(t);
 }

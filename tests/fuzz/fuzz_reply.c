@@ -85,7 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	uint64_t rid;
 
 	(void)qp_reply_rid(bytes, len, &rid);
-	for (unsigned op = 0; op <= QP_OP_STATS; op++)
+	for (unsigned op = 0; op <= QP_OP_WHO; op++)
 		if (op == 0 || qp_op_name(op))
 			reply_to(op, bytes, len);
 	return 0;

@@ -142,6 +142,9 @@ static const struct {
 	 0,
 	 {.op = QP_OP_QUEUES, .rid = 14, .queue = {"jobs", 4}}},
 	{HEAD("\x92\x24\x0f"), 0, {.op = QP_OP_STATS, .rid = 15}},
+	{HEAD("\x93\x2d\x10\x07"), 0, {.op = QP_OP_CLIENTS, .rid = 16, .cursor = 7}},
+	{HEAD("\x94\x2e\x11\xc0\x00"), 0, {.op = QP_OP_WAITERS, .rid = 17}},
+	{HEAD("\x93\x2f\x12\x2a"), 0, {.op = QP_OP_WHO, .rid = 18, .id = 42}},
 };
 
 START_TEST(requests_are_encoded_as_the_protocol_says)

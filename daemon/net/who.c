@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ * The rows of CLIENTS, WAITERS and WHO: what the engine knows of a session, and what the
+ * network knows of who has it. PROTOCOL.md lists the columns. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/net/deliver.h"
+#include "daemon/net/handlers.h"
+#include "daemon/net/server.h"
+
+#define MS(ns)	    ((ns) / 1000000)
+#define N_WHO	    9 /* columns of put_who() */
+#define SHORT_BYTES 4 /* of a session's id that are shown: the whole is a secret */
+
+/* --- what can be unknown --------------------------------------------------------- */
+
+static void
+put_known(struct qp_out *rows, const char *name, bool known, uint64_t value)
+{
+	if (known)
+		qp_row_number(rows, name, value);
+	else
+		qp_row_nil(rows, name);
+}
+
+/* A time in the engine's measure; QE_NEVER is unknown. */
+static void
+put_left(struct qp_out *rows, const char *name, uint64_t left_ns)
+{
+	put_known(rows, name, left_ns != QE_NEVER, MS(left_ns));
+}
+
+/* What others have said may be any bytes; what is shown is UTF-8 on one line. */
+static void
+put_foreign(struct qp_out *rows, const char *name, const char *text, size_t len)
+{
+	char shown[QP_MAX_NAME];
+	size_t n = len < sizeof(shown) ? len : sizeof(shown);
+
+	if (n == 0) {
+		qp_row_nil(rows, name);
+		return;
+	}
+	memcpy(shown, text, n);
+	if (!qp_valid_name(shown, n))
+		for (size_t i = 0; i < n; i++)
+			if (shown[i] < ' ' || shown[i] > '~')
+				shown[i] = '?';
+	qp_row_string(rows, name, shown, n);
+}
+
+/* --- who has a session ----------------------------------------------------------- */
+
+/* The number of its process here, or 0. What a client says of itself counts if it was
+ * found to be of this host. */
+static uint64_t
+local_pid(const struct session *session)
+{
+	if (session->dead)
+		return 0;
+	if (session->peer.local)
+		return session->peer.pid > 0 ? (uint64_t)session->peer.pid : 0;
+	return session->pidfd >= 0 ? session->pid : 0;
+}
+
+/* The command of the process, as far as it can be seen now. */
+static void
+put_command(struct qp_out *rows, const struct session *session)
+{
+	uint64_t pid = local_pid(session);
+	char path[48], text[64];
+	ssize_t n = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%u/comm", (unsigned)pid);
+	fd = pid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text));
+		close(fd);
+	}
+	if (n > 0 && text[n - 1] == '\n')
+		n--;
+	put_foreign(rows, "command", text, n > 0 ? (size_t)n : 0);
+}
+
+/* tcp://10.0.0.1:4711, tcp://[::1]:4711 */
+static void
+put_address(struct qp_out *rows, const struct peer *peer)
+{
+	const char *host = strstr(peer->address, "://");
+	const char *port = strrchr(peer->address, ':');
+	size_t len;
+
+	if (peer->local || !host || port <= host) {
+		const char *kind = peer->local ? "unix" : "unknown";
+
+		qp_row_string(rows, "host", kind, strlen(kind));
+		qp_row_nil(rows, "port");
+		return;
+	}
+	host += 3;
+	len = (size_t)(port - host);
+	if (*host == '[' && len > 2) {
+		host++;
+		len -= 2;
+	}
+	qp_row_string(rows, "host", host, len);
+	qp_row_number(rows, "port", strtoul(port + 1, NULL, 10));
+}
+
+/* Whether there is a connection, and if not since when, and for how long it is waited
+ * for. */
+static void
+put_link(struct qp_out *rows, const struct session *session)
+{
+	const struct server *server = session->server;
+	bool lost = !session->conn;
+	uint64_t lost_ms = MS(server->now_ns - session->lost_ns);
+	uint64_t grace_ms = server->limits.resume_grace_ms;
+	const char *link = lost ? "lost" : "connected";
+
+	qp_row_string(rows, "link", link, strlen(link));
+	put_known(rows, "lost_ms", lost, lost_ms);
+	put_known(rows, "grace_ms", lost, grace_ms > lost_ms ? grace_ms - lost_ms : 0);
+}
+
+/* Of a session that has ended nothing is known any more: NULL. */
+static void
+put_who(struct qp_out *rows, const struct session *session)
+{
+	static const char *const names[] = {"client", "pid",  "uid",	 "command",
+					    "host",   "port", "lost_ms", "grace_ms"};
+	uint64_t pid;
+
+	if (!session) {
+		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+			qp_row_nil(rows, names[i]);
+		qp_row_string(rows, "link", "ended", 5);
+		return;
+	}
+	pid = local_pid(session) ? local_pid(session) : session->pid;
+	put_foreign(rows, "client", session->client, session->client_len);
+	put_known(rows, "pid", pid != 0, pid);
+	put_known(rows, "uid", session->peer.local, session->peer.uid);
+	put_command(rows, session);
+	put_address(rows, &session->peer);
+	put_link(rows, session);
+}
+
+/* --- the operations -------------------------------------------------------------- */
+
+static void
+put_client(struct qp_out *rows, const struct qe_session_stats *stats)
+{
+	const struct session *session = stats->owner;
+	char id[2 * SHORT_BYTES + 1];
+
+	for (int i = 0; i < SHORT_BYTES; i++)
+		snprintf(id + 2 * i, 3, "%02x", stats->id[i]);
+	qp_row_begin(rows, 4 + N_WHO);
+	put_who(rows, session);
+	qp_row_string(rows, "session", id, sizeof(id) - 1);
+	qp_row_number(rows, "since_ms",
+		      MS(session->server->now_ns - session->since_ns));
+	qp_row_number(rows, "leases", stats->leased);
+	qp_row_number(rows, "waiting", stats->waiting);
+}
+
+void
+handle_clients(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct qe_session_stats stats[REPORT_ROWS];
+	uint64_t cursor = m->cursor;
+	uint32_t n = 0;
+	struct qp_out rows;
+
+	while (n < REPORT_ROWS &&
+	       qe_next_session(c->server->engine, &cursor, &stats[n]))
+		n++;
+	qp_out_init(&rows);
+	qp_row_array(&rows, n);
+	for (uint32_t i = 0; i < n; i++)
+		put_client(&rows, &stats[i]);
+	report_send(c, m, &rows, n, n < REPORT_ROWS ? 0 : cursor);
+}
+
+static void
+put_name(struct qp_out *rows, const char *name, struct qe_name value)
+{
+	if (value.len > 0)
+		qp_row_string(rows, name, value.p, value.len);
+	else
+		qp_row_nil(rows, name);
+}
+
+static void
+put_waiter(struct qp_out *rows, const struct qe_waiter_stats *w)
+{
+	static const char *const requests[] = {[QE_REQUEST_PUT] = "put",
+					       [QE_REQUEST_GET] = "get",
+					       [QE_REQUEST_JOIN] = "join"};
+	const char *request = requests[w->request];
+
+	qp_row_begin(rows, 7 + N_WHO);
+	put_name(rows, "queue", w->queue);
+	qp_row_string(rows, "request", request, strlen(request));
+	qp_row_number(rows, "place", w->place);
+	put_name(rows, "group", w->group);
+	qp_row_number(rows, "items", w->items);
+	qp_row_number(rows, "since_ms", MS(w->since_ns));
+	put_left(rows, "left_ms", w->left_ns);
+	put_who(rows, w->owner);
+}
+
+void
+handle_waiters(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct qe_waiter_stats stats[REPORT_ROWS];
+	struct qe *e = c->server->engine;
+	uint64_t cursor = m->cursor, now_ns = c->server->now_ns;
+	enum qe_result result = QE_OK;
+	struct qp_out rows;
+	unsigned n;
+
+	if (m->queue.p)
+		result = qe_queue_waiters(e, now_ns, request_queue(m), &cursor, stats,
+					  REPORT_ROWS, &n);
+	else
+		n = qe_waiters(e, now_ns, &cursor, stats, REPORT_ROWS);
+	if (result != QE_OK) {
+		deliver_result(c, m->rid, result);
+		return;
+	}
+	qp_out_init(&rows);
+	qp_row_array(&rows, n);
+	for (unsigned i = 0; i < n; i++)
+		put_waiter(&rows, &stats[i]);
+	report_send(c, m, &rows, n, cursor);
+}
+
+void
+handle_who(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct qe_lease_stats lease;
+	struct qp_out rows;
+	enum qe_result result =
+		qe_who(c->server->engine, c->server->now_ns, m->id, &lease);
+
+	if (result != QE_OK) {
+		deliver_refusal(c, m->rid, QP_NOT_FOUND,
+				result == QE_EMPTY
+					? "no item has had the id %" PRIu64 " yet"
+					: "nobody holds item %" PRIu64
+					  ": it waits, or is finished or gone",
+				m->id);
+		return;
+	}
+	qp_out_init(&rows);
+	qp_row_array(&rows, 1);
+	qp_row_begin(&rows, 5 + N_WHO);
+	put_name(&rows, "queue", lease.queue);
+	qp_row_number(&rows, "id", lease.id);
+	qp_row_number(&rows, "delivery", lease.delivery);
+	qp_row_number(&rows, "since_ms", MS(lease.held_ns));
+	put_left(&rows, "left_ms", lease.left_ns);
+	put_who(&rows, lease.owner);
+	report_send(c, m, &rows, 1, 0);
+}
