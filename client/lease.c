@@ -41,21 +41,29 @@ get_options_take(qb *q, const qb_get_options *options, struct qp_options *ret)
 	return options ? lease_option(q, options->lease_ms, ret) : QB_OK;
 }
 
+struct touched {
+	int64_t left_ms;
+	int cancelled;
+};
+
 static qb_result
-take_left(qb *q, void *ret, struct answer *answer)
+take_touched(qb *q, void *ret, struct answer *answer)
 {
 	const struct qp_options *o = &answer->reply->options;
 
-	if (ret)
-		*(int64_t *)ret =
-			QP_GIVEN(o, left_ms) ? (int64_t)o->left_ms : QB_FOREVER;
+	*(struct touched *)ret = (struct touched){
+		QP_GIVEN(o, left_ms) ? (int64_t)o->left_ms : QB_FOREVER,
+		QP_OPT(o, cancelled) != 0,
+	};
 	return QB_OK;
 }
 
 qb_result
-qb_touch(qb *q, const qb_item *item, int64_t lease_ms, int64_t *ret_left_ms)
+qb_touch(qb *q, const qb_item *item, int64_t lease_ms, int64_t *ret_left_ms,
+	 int *ret_cancelled)
 {
-	struct wait w = {.take = take_left, .ret = ret_left_ms};
+	struct touched touched;
+	struct wait w = {.take = take_touched, .ret = &touched};
 	struct qp_request m = {.op = QP_OP_TOUCH};
 	qb_result r;
 
@@ -67,5 +75,10 @@ qb_touch(qb *q, const qb_item *item, int64_t lease_ms, int64_t *ret_left_ms)
 	m.id = item->id;
 	m.delivery = item->delivery;
 	m.epoch = q->epoch;
-	return request_call(q, &m, &w);
+	r = request_call(q, &m, &w);
+	if (r == QB_OK && ret_left_ms)
+		*ret_left_ms = touched.left_ms;
+	if (r == QB_OK && ret_cancelled)
+		*ret_cancelled = touched.cancelled;
+	return r;
 }

@@ -350,10 +350,12 @@ qb_result qb_task_done(qb *q, const char *queue);
 qb_result qb_release(qb *q, const qb_item *item);
 
 /* Has the lease end `lease_ms` from now: later than before, or sooner. 0: as long from now as it
- * was given for (nothing changes if that was without an end); QB_FOREVER: not by itself. What
- * is left of it then is in *ret_left_ms, QB_FOREVER without an end, unless that is NULL.
+ * was given for (nothing changes if that was without an end); QB_FOREVER: not by itself.
+ * *ret_left_ms: what is left of it then, QB_FOREVER without an end; *ret_cancelled: whether the
+ * item's group was cancelled meanwhile, so that the work is in vain; both may be NULL.
  * QB_STALE: too late, among others. */
-qb_result qb_touch(qb *q, const qb_item *item, int64_t lease_ms, int64_t *ret_left_ms);
+qb_result qb_touch(qb *q, const qb_item *item, int64_t lease_ms, int64_t *ret_left_ms,
+		   int *ret_cancelled);
 
 /* Waits until every item of the queue is finished: none ready, none held. QB_TIMEOUT.
  */

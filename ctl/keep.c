@@ -50,7 +50,7 @@ keep(const struct ctl *ctl, const qb_item *item, pid_t pid)
 		    info.si_pid != 0)
 			break;
 	} while (!wait_for(pidfd, pid, third > 0 ? third : 1) ||
-		 qb_touch(ctl->q, item, 0, NULL) == QB_OK);
+		 qb_touch(ctl->q, item, 0, NULL, NULL) == QB_OK);
 	if (info.si_pid == 0)
 		ctl_error(ctl, "item %" PRIu64 " may be given to another now: %s",
 			  qb_item_id(item), qb_error(ctl->q));

@@ -394,12 +394,15 @@ enum qe_result qe_release(struct qe *e, uint64_t now_ns, struct qe_session *sess
 			  struct qe_tag tag) QE_MUST_USE;
 
 /* Has the lease end `lease_ns` from now; 0: as long as it was given for (nothing changes
- * when that was without an end), QE_NEVER: not by itself. *ret_left_ns is what is left
- * then, QE_NEVER without an end. A lease whose end has come is still one until qe_tick() has
- * been there. QE_STALE, QE_NOMEM. */
+ * when that was without an end), QE_NEVER: not by itself. A lease whose end has come is
+ * still one until qe_tick() has been there. QE_STALE, QE_NOMEM. */
+struct qe_touched {
+	uint64_t left_ns; /* of the lease, now; QE_NEVER: it has no end */
+	bool cancelled;	  /* the item's group was, while it was held */
+};
 enum qe_result qe_touch(struct qe *e, uint64_t now_ns, struct qe_session *session,
 			struct qe_tag tag, uint64_t lease_ns,
-			uint64_t *ret_left_ns) QE_MUST_USE;
+			struct qe_touched *ret_touched) QE_MUST_USE;
 
 /* The item of a lease of this session, with a reference for the caller. QE_STALE. */
 enum qe_result qe_leased(struct qe *e, const struct qe_session *session,

@@ -5,6 +5,7 @@
 #include "daemon/core/lease.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/timing.h"
@@ -67,7 +68,7 @@ qe_item_lease_ns(const struct qe_item *item)
 
 enum qe_result
 qe_touch(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_tag tag,
-	 uint64_t lease_ns, uint64_t *ret_left_ns)
+	 uint64_t lease_ns, struct qe_touched *ret_touched)
 {
 	struct qe_item *item = lease_find(e, session, tag);
 	struct extra *x;
@@ -84,9 +85,9 @@ qe_touch(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_ta
 		if (x)
 			set_end(e, item, lease_ns);
 	}
-	*ret_left_ns = QE_NEVER;
+	*ret_touched = (struct qe_touched){QE_NEVER, group_cancelled(item)};
 	if (x && x->ends_ns != QE_NEVER)
-		*ret_left_ns = x->ends_ns > now_ns ? x->ends_ns - now_ns : 0;
+		ret_touched->left_ns = x->ends_ns > now_ns ? x->ends_ns - now_ns : 0;
 	return QE_OK;
 }
 

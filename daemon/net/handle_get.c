@@ -149,16 +149,18 @@ void
 handle_touch(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	struct qp_reply reply = {0};
-	uint64_t left_ns;
+	struct qe_touched touched;
 	enum qe_result result =
 		qe_touch(c->server->engine, c->server->now_ns, c->session->qe,
-			 request_tag(m), request_lease(m), &left_ns);
+			 request_tag(m), request_lease(m), &touched);
 
 	if (result != QE_OK) {
 		deliver_result(c, m->rid, result);
 		return;
 	}
-	if (left_ns != QE_NEVER)
-		QP_GIVE(&reply.options, left_ms, left_ns / 1000000);
+	if (touched.left_ns != QE_NEVER)
+		QP_GIVE(&reply.options, left_ms, touched.left_ns / 1000000);
+	if (touched.cancelled)
+		QP_GIVE(&reply.options, cancelled, 1);
 	deliver_fields(c, m, &reply);
 }

@@ -47,7 +47,7 @@ START_TEST(who_is_too_slow_loses_the_item)
 	ok(qb_get(other, "jobs", QB_FOREVER, QB_MANUAL, &item));
 	ck_assert_uint_eq(qb_item_deliveries(item), 2);
 	ck_assert_int_eq(qb_item_lease(item), QB_FOREVER);
-	says(QB_STALE, qb_touch(q, slow, 0, NULL));
+	says(QB_STALE, qb_touch(q, slow, 0, NULL, NULL));
 	says(QB_STALE, qb_ack(q, slow));
 	ok(qb_ack(other, item));
 	qb_item_free(slow);
@@ -67,11 +67,11 @@ START_TEST(touch_says_what_is_left)
 		ok(qb_put(q, "jobs", "a", 1, 0, NULL));
 	ok(qb_get_many(q, "jobs", 0, QB_MANUAL, 2, 2, 0, 0, items, &n));
 	ck_assert_int_eq(qb_item_lease(items[1]), 60000);
-	ok(qb_touch(q, items[1], 0, &left));
+	ok(qb_touch(q, items[1], 0, &left, NULL));
 	ck_assert_int_eq(left, 60000);
-	ok(qb_touch(q, items[1], 120000, &left));
+	ok(qb_touch(q, items[1], 120000, &left, NULL));
 	ck_assert_int_eq(left, 120000);
-	ok(qb_touch(q, items[1], QB_FOREVER, &left));
+	ok(qb_touch(q, items[1], QB_FOREVER, &left, NULL));
 	ck_assert_int_eq(left, QB_FOREVER);
 	qb_item_free(items[0]);
 	qb_item_free(items[1]);
@@ -79,13 +79,35 @@ START_TEST(touch_says_what_is_left)
 	qb_get_options_set_lease(options, QB_FOREVER);
 	ok(qb_get_with(q, "jobs", options, 0, QB_MANUAL, &item));
 	ck_assert_int_eq(qb_item_lease(item), QB_FOREVER);
-	ok(qb_touch(q, item, 0, &left));
+	ok(qb_touch(q, item, 0, &left, NULL));
 	ck_assert_int_eq(left, QB_FOREVER);
 	qb_item_free(item);
 	qb_get_options_set_lease(options, 5000);
 	ok(qb_get_many_with(q, "jobs", options, 0, QB_MANUAL, 1, 1, 0, 0, &item, &n));
 	ck_assert_int_eq(qb_item_lease(item), 5000);
 	qb_item_free(item);
+}
+END_TEST
+
+START_TEST(touch_tells_of_a_group_that_was_cancelled)
+{
+	qb_put_options *grouped = qb_put_options_new();
+	int cancelled = 1;
+	int64_t left;
+	qb_item *item;
+
+	qb_put_options_set_group(grouped, "batch");
+	ok(qb_put_with(q, "jobs", grouped, "a", 1, 0, NULL));
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ok(qb_touch(q, item, 0, NULL, &cancelled));
+	ck_assert_int_eq(cancelled, 0);
+	ok(qb_cancel_group(other, "jobs", "batch", NULL, NULL));
+	ok(qb_touch(q, item, 60000, &left, &cancelled));
+	ck_assert_int_eq(cancelled, 1);
+	ck_assert_int_eq(left, 60000);
+	ok(qb_ack(q, item));
+	qb_item_free(item);
+	qb_put_options_free(grouped);
 }
 END_TEST
 
@@ -145,7 +167,7 @@ START_TEST(a_negative_lease_is_refused_before_anything_is_sent)
 	qb_get_options_set_lease(options, -1);
 	says(QB_INVALID, qb_get_with(q, "jobs", options, 0, QB_MANUAL, &item));
 	ck_assert_str_eq(qb_error(q), "lease_ms is -1: it must be 0 or more");
-	says(QB_INVALID, qb_touch(q, held, -1, NULL));
+	says(QB_INVALID, qb_touch(q, held, -1, NULL, NULL));
 	says(QB_INVALID, qb_start_touch(q, held, -1, count_touch, NULL, NULL));
 	ok(qb_ack(q, held));
 	qb_item_free(held);
@@ -160,6 +182,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, who_is_too_slow_loses_the_item);
 	tcase_add_test(t, touch_says_what_is_left);
+	tcase_add_test(t, touch_tells_of_a_group_that_was_cancelled);
 	tcase_add_test(t, who_listens_can_touch_in_time);
 	tcase_add_test(t, a_negative_lease_is_refused_before_anything_is_sent);
 	return run_case("lease", t);

@@ -32,18 +32,18 @@ take_for(struct qe_session *s, const char *queue, uint64_t lease_ns)
 static uint64_t
 touch(struct qe_session *s, struct qe_tag tag, uint64_t lease_ns)
 {
-	uint64_t left;
+	struct qe_touched touched;
 
-	ck_assert_int_eq(qe_touch(e, now, s, tag, lease_ns, &left), QE_OK);
-	return left;
+	ck_assert_int_eq(qe_touch(e, now, s, tag, lease_ns, &touched), QE_OK);
+	return touched.left_ns;
 }
 
 static void
 expect_stale(struct qe_session *s, struct qe_tag tag)
 {
-	uint64_t left;
+	struct qe_touched touched;
 
-	ck_assert_int_eq(qe_touch(e, now, s, tag, 0, &left), QE_STALE);
+	ck_assert_int_eq(qe_touch(e, now, s, tag, 0, &touched), QE_STALE);
 	ck_assert_int_eq(qe_ack(e, now, s, tag), QE_STALE);
 	ck_assert_int_eq(qe_release(e, now, s, tag), QE_STALE);
 }
@@ -287,6 +287,25 @@ START_TEST(a_detached_session_holds_its_leases_until_they_end)
 }
 END_TEST
 
+START_TEST(what_runs_out_in_a_cancelled_group_is_dropped)
+{
+	struct qe_cancelled cancelled;
+	struct qe_touched touched;
+	struct qe_tag tag;
+
+	put_grouped("q", "g", "a");
+	tag = take_for(s1, "q", 100);
+	ck_assert_int_eq(qe_cancel_group(e, now, name("q"), name("g"), &cancelled),
+			 QE_OK);
+	ck_assert_int_eq(qe_touch(e, now, s1, tag, 0, &touched), QE_OK);
+	ck_assert(touched.cancelled && touched.left_ns == 100);
+	tick_at(now + 100);
+	ck_assert_uint_eq(stats_of("q").counters.timed_out, 1);
+	ck_assert_uint_eq(stats_of("q").counters.dropped, 1);
+	expect_stale(s1, tag);
+}
+END_TEST
+
 START_TEST(a_purge_leaves_leases_and_their_ends)
 {
 	uint64_t count;
@@ -500,6 +519,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, a_lease_is_one_until_the_broker_has_looked);
 	tcase_add_test(tcase, a_lost_session_gives_back_before_the_end_of_its_leases);
 	tcase_add_test(tcase, a_detached_session_holds_its_leases_until_they_end);
+	tcase_add_test(tcase, what_runs_out_in_a_cancelled_group_is_dropped);
 	tcase_add_test(tcase, a_purge_leaves_leases_and_their_ends);
 	tcase_add_test(tcase, a_deleted_queue_takes_its_leases_with_it);
 	tcase_add_test(tcase,

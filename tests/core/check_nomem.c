@@ -266,9 +266,9 @@ step_touch(int i)
 {
 	struct qe_tag tag = leases[i];
 	enum qe_result result;
-	uint64_t left;
+	struct qe_touched touched;
 
-	ALLOC_WATCH(result, qe_touch(e, now, s1, tag, 1000, &left));
+	ALLOC_WATCH(result, qe_touch(e, now, s1, tag, 1000, &touched));
 	ck_assert_int_ne(result, QE_STALE);
 	return result;
 }

@@ -466,7 +466,7 @@ m_release(struct model *m, int session, struct qe_tag tag)
 
 enum qe_result
 m_touch(struct model *m, int session, struct qe_tag tag, uint64_t lease,
-	uint64_t *ret_left)
+	struct qe_touched *ret_touched)
 {
 	struct m_item *item = find_lease(m, session, tag);
 
@@ -478,9 +478,9 @@ m_touch(struct model *m, int session, struct qe_tag tag, uint64_t lease,
 		m_limit(m, item, lease);
 	if (item->ends != QE_NEVER)
 		item->recorded = true;
-	*ret_left = item->ends;
+	*ret_touched = (struct qe_touched){item->ends, item->cancelled};
 	if (item->ends != QE_NEVER)
-		*ret_left = item->ends > m->now ? item->ends - m->now : 0;
+		ret_touched->left_ns = item->ends > m->now ? item->ends - m->now : 0;
 	return QE_OK;
 }
 

@@ -186,7 +186,7 @@ enum qe_result m_ack(struct model *m, int session, struct qe_tag tag);
 enum qe_result m_task_done(struct model *m, int session, int queue);
 enum qe_result m_release(struct model *m, int session, struct qe_tag tag);
 enum qe_result m_touch(struct model *m, int session, struct qe_tag tag, uint64_t lease,
-		       uint64_t *ret_left);
+		       struct qe_touched *ret_touched);
 enum qe_result m_declare(struct model *m, int queue, const struct qe_declare *declare,
 			 bool *ret_created);
 enum qe_result m_delete(struct model *m, int queue, bool force);

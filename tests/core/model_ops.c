@@ -292,13 +292,14 @@ op_touch(void)
 {
 	int session = any_session();
 	struct qe_tag tag = any_tag(session);
-	uint64_t lease = any_lease(), left, left_too;
+	uint64_t lease = any_lease();
+	struct qe_touched touched, as;
 	enum qe_result result =
-		qe_touch(run.e, run.m.now, run.sessions[session], tag, lease, &left);
+		qe_touch(run.e, run.m.now, run.sessions[session], tag, lease, &touched);
 
-	if (agree(TOUCH, result, m_touch(&run.m, session, tag, lease, &left_too)) ==
-	    QE_OK)
-		AGREE(left == left_too);
+	if (agree(TOUCH, result, m_touch(&run.m, session, tag, lease, &as)) == QE_OK)
+		AGREE(touched.left_ns == as.left_ns &&
+		      touched.cancelled == as.cancelled);
 }
 
 static void
