@@ -29,15 +29,52 @@ struct app {
 	bool stopping;
 };
 
+static struct qe_name
+text(const char *text)
+{
+	return (struct qe_name){text, strlen(text)};
+}
+
+static struct qe_rule
+make_rule(const struct config_policy *p)
+{
+	return (struct qe_rule){
+		.pattern = text(p->pattern),
+		.source = text(p->source),
+		.says =
+			{
+#define QE_QUEUE_OPTION(name, ctype, kind, text)   \
+	.has_##name = p->set[CONFIG_QUEUE_##name], \
+	.name = (ctype)p->value[CONFIG_QUEUE_##name],
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+			},
+	};
+}
+
+/* Room for the rules that the engine copies. NULL: no memory. */
+static struct qe_rule *
+make_rules(const struct config *c)
+{
+	struct qe_rule *rules = calloc(c->n_policies + 1, sizeof(*rules));
+
+	for (size_t i = 0; rules && i < c->n_policies; i++)
+		rules[i] = make_rule(&c->policies[i]);
+	return rules;
+}
+
 static struct qe_config
-engine_config(const struct app *app)
+engine_config(const struct app *app, const struct qe_rule *rules)
 {
 	const struct config *c = app->config;
 
 	return (struct qe_config){
 		.epoch = app->epoch,
-		.maxsize = c->maxsize,
-		.max_bytes = c->max_bytes,
+#define QE_QUEUE_OPTION(name, ctype, kind, text) .name = (ctype)c->name,
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+		.rules = rules,
+		.n_rules = (unsigned)c->n_policies,
 		.memory_limit = c->memory_limit,
 		.max_queues = (uint32_t)c->max_queues,
 		.max_waiters = (uint32_t)c->max_waiters,
@@ -65,12 +102,27 @@ stop_cb(evutil_socket_t signal, short what, void *arg)
 	((struct app *)arg)->stopping = true;
 }
 
+/* false: no memory; the engine has what it had. */
+static bool
+configure_engine(struct app *app)
+{
+	struct qe_rule *rules = make_rules(app->config);
+	struct qe_config config = engine_config(app, rules);
+	enum qe_result result = QE_NOMEM;
+
+	app->server->now_ns = server_now_ns();
+	if (rules)
+		result =
+			qe_configure(app->server->engine, app->server->now_ns, &config);
+	free(rules);
+	return result == QE_OK;
+}
+
 static void
 reload_cb(evutil_socket_t signal, short what, void *arg)
 {
 	struct app *app = arg;
 	struct config_changes changes;
-	struct qe_config engine;
 	char err[CONFIG_ERROR_LEN], quoted[CONFIG_ERROR_LEN];
 
 	notify_reloading();
@@ -81,9 +133,9 @@ reload_cb(evutil_socket_t signal, short what, void *arg)
 		return;
 	}
 	log_open(log_stderr_is_journal(), app->config->log_level);
-	engine = engine_config(app);
-	app->server->now_ns = server_now_ns();
-	qe_configure(app->server->engine, app->server->now_ns, &engine);
+	if (!configure_engine(app))
+		log_event(LOG_LEVEL_ERROR, "reload_failed",
+			  "error=\"no memory for the limits of queues\"");
 	app->server->limits = server_limits(app->config);
 	log_event(LOG_LEVEL_INFO, "reload", "changed=\"%s\" after_restart=\"%s\"",
 		  changes.applied, changes.restart);
@@ -130,12 +182,16 @@ static bool
 make_server(struct app *app)
 {
 	struct server_limits limits = server_limits(app->config);
+	struct qe_rule *rules = make_rules(app->config);
 	struct qe_config config;
 	struct qe *engine;
 
+	if (!rules)
+		return false;
 	app->epoch = random_epoch();
-	config = engine_config(app);
+	config = engine_config(app, rules);
 	engine = qe_new(&config);
+	free(rules);
 	if (!engine)
 		return false;
 	app->server = server_new(app->base, engine, app->epoch, &limits);

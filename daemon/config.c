@@ -11,28 +11,64 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/config_policy.h"
 #include "daemon/config_value.h"
 #include "daemon/net/address.h"
+#include "proto/message.h"
 
 #define DEFAULT_FILE QB_SYSCONFDIR "/qbrokerd.conf"
 #define MAX_LINES    10000
+#define MAX_LINE     600 /* of one that begins a section; inih takes less */
 
-static const struct config_option options[] = {
-#define CONFIG_OPTION(name, member, type, def, min, max, reloadable, help)          \
-	{#name,	     CONFIG_##type, offsetof(struct config, member), def, min, max, \
-	 reloadable, help},
+enum {
+#define CONFIG_OPTION(name, member, type, def, min, max, reloadable, help) \
+	OPTION_##name,
+#define CONFIG_QUEUE_OPTION(name, type, def) OPTION_##name,
 #include "daemon/options.def"
+#undef CONFIG_QUEUE_OPTION
 #undef CONFIG_OPTION
+	N_OPTIONS
 };
-#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+/* Of a queue's option, the meaning stands in the engine's list, the range in the wire's. */
+static const struct config_option options[] = {
+#define CONFIG_OPTION(name, member, type, def, min, max, reloadable, help)             \
+	[OPTION_##name] = {#name,      CONFIG_##type, offsetof(struct config, member), \
+			   def,	       min,	      max,                             \
+			   reloadable, help},
+#define CONFIG_QUEUE_OPTION(name_, type_, def_)                                 \
+	[OPTION_##name_].name = #name_, [OPTION_##name_].type = CONFIG_##type_, \
+	[OPTION_##name_].offset = offsetof(struct config, name_),               \
+	[OPTION_##name_].def = def_, [OPTION_##name_].reloadable = true,
+#include "daemon/options.def"
+#undef CONFIG_QUEUE_OPTION
+#undef CONFIG_OPTION
+#define QE_QUEUE_OPTION(name, ctype, kind, text) [OPTION_##name].help = text,
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+#define QP_OPTION(name, ctype, type, min, max)
+#define QP_QUEUE_OPTION(name, ctype, type, min_, max_) \
+	[OPTION_##name].min = min_, [OPTION_##name].max = max_,
+#include "proto/options.def"
+#undef QP_QUEUE_OPTION
+#undef QP_OPTION
+};
+
+/* The options of queues among them. */
+static const unsigned queue_rows[CONFIG_QUEUE_OPTIONS] = {
+#define QE_QUEUE_OPTION(name, ctype, kind, text) OPTION_##name,
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+};
 
 /* Where a value comes from; later ones win. */
 enum source { FROM_NOWHERE, FROM_TABLE, FROM_FILE, FROM_COMMAND_LINE };
 
 struct loading {
 	struct config config;
-	enum source source;	     /* what is being read */
-	enum source from[N_OPTIONS]; /* what each option was set from */
+	enum source source;	       /* what is being read */
+	enum source from[N_OPTIONS];   /* what each option was set from */
+	struct config_policy *section; /* what is read is in it; NULL: in none */
 	FILE *in;
 	const char *file;
 	unsigned line;
@@ -87,10 +123,31 @@ list_clear(struct config_list *list)
 }
 
 static void
+append_name(char *buf, size_t size, const char *name)
+{
+	size_t len = strlen(buf);
+
+	snprintf(buf + len, size - len, "%s%s", len > 0 ? ", " : "", name);
+}
+
+static void
+set_value(struct loading *l, const struct config_option *option, const char *value,
+	  void *member)
+{
+	const char *wrong = config_parse(option, value, member);
+	char quoted[128], range[128];
+
+	if (wrong)
+		fail(l, "%s = %s %s; allowed: %s", option->name,
+		     log_quote(quoted, sizeof(quoted), value, strlen(value)), wrong,
+		     config_range(option, range, sizeof(range)));
+}
+
+static void
 set_option(struct loading *l, const char *name, const char *value)
 {
 	const struct config_option *option = find_option(name);
-	char quoted[128], range[128];
+	char quoted[128];
 
 	if (!option) {
 		fail(l, "unknown option %s (qbrokerd --help-options lists them)",
@@ -106,11 +163,36 @@ set_option(struct loading *l, const char *name, const char *value)
 	if (list && *from < l->source)
 		list_clear(&l->config.listen);
 	*from = l->source;
-	const char *wrong = config_parse(option, value, member_of(&l->config, option));
-	if (wrong)
-		fail(l, "%s = %s %s; allowed: %s", name,
-		     log_quote(quoted, sizeof(quoted), value, strlen(value)), wrong,
-		     config_range(option, range, sizeof(range)));
+	set_value(l, option, value, member_of(&l->config, option));
+}
+
+static void
+unknown_in_section(struct loading *l, const char *name)
+{
+	char quoted[128], names[256] = "";
+
+	for (size_t i = 0; i < CONFIG_QUEUE_OPTIONS; i++)
+		append_name(names, sizeof(names), options[queue_rows[i]].name);
+	fail(l, "unknown option %s of a queue; there are %s",
+	     log_quote(quoted, sizeof(quoted), name, strlen(name)), names);
+}
+
+static void
+set_in_section(struct loading *l, const char *name, const char *value)
+{
+	size_t i = 0;
+
+	while (i < CONFIG_QUEUE_OPTIONS &&
+	       strcmp(options[queue_rows[i]].name, name) != 0)
+		i++;
+	if (i == CONFIG_QUEUE_OPTIONS) {
+		unknown_in_section(l, name);
+		return;
+	}
+	if (l->section->set[i])
+		fail(l, "%s is set twice in this section", name);
+	l->section->set[i] = true;
+	set_value(l, &options[queue_rows[i]], value, &l->section->value[i]);
 }
 
 static void
@@ -121,6 +203,26 @@ set_defaults(struct loading *l)
 		set_option(l, options[i].name, options[i].def);
 }
 
+static void
+begin_section(struct loading *l, const char *line)
+{
+	const char *pattern, *wrong;
+	char source[MAX_LINE + 4096], quoted[256];
+	size_t len;
+
+	wrong = policies_section(line, &pattern, &len);
+	if (wrong) {
+		fail(l, "section %s %s",
+		     log_quote(quoted, sizeof(quoted), line, strlen(line)), wrong);
+		return;
+	}
+	snprintf(source, sizeof(source), "%s: [queue \"%.*s\"]", l->file, (int)len,
+		 pattern);
+	l->section = policies_add(&l->config, pattern, len, source);
+	if (!l->section)
+		fail(l, "there is no memory for its sections");
+}
+
 /* One line without white space around it. NULL: no more, or an error. What inih would
  * let pass, or cut, is refused here: it gets no line that does not fit, no control
  * characters, and no line that begins with a blank, which would continue the one
@@ -129,6 +231,7 @@ static char *
 read_line(char *buf, int size, void *arg)
 {
 	struct loading *l = arg;
+	char line[MAX_LINE], *text = line;
 	size_t room = (size_t)size - 1, len = 0;
 	int c;
 
@@ -146,11 +249,11 @@ read_line(char *buf, int size, void *arg)
 			fail(l, "a control character (0x%02x)", (unsigned)c);
 			return NULL;
 		}
-		if (len >= room) {
+		if (len + 1 >= sizeof(line)) {
 			fail(l, "the line is longer than %zu bytes", room);
 			return NULL;
 		}
-		buf[len++] = (char)c;
+		line[len++] = (char)c;
 	}
 	if (ferror(l->in)) {
 		fail(l, "cannot read: %s", strerror(errno));
@@ -158,15 +261,18 @@ read_line(char *buf, int size, void *arg)
 	}
 	if (c == EOF && len == 0)
 		return NULL;
-	buf[len] = 0;
-	const char *text = buf;
+	line[len] = 0;
 	if (l->line == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0)
 		text += 3; /* byte order mark */
 	if (*text == '[') {
-		fail(l, "unknown section %.100s: there are no sections", text);
-		return NULL;
+		begin_section(l, text);
+		*text = 0; /* inih cuts what is long */
+	} else if (len > room) {
+		fail(l, "the line is longer than %zu bytes", room);
 	}
-	return buf;
+	if (l->failed)
+		return NULL;
+	return strcpy(buf, text);
 }
 
 static int
@@ -174,7 +280,9 @@ take_pair(void *arg, const char *section, const char *name, const char *value)
 {
 	struct loading *l = arg;
 
-	if (!l->failed)
+	if (!l->failed && l->section)
+		set_in_section(l, name, value ? value : "");
+	else if (!l->failed)
 		set_option(l, name, value ? value : "");
 	return !l->failed;
 }
@@ -198,6 +306,7 @@ read_file(struct loading *l, const char *file)
 	}
 	fclose(l->in);
 	l->in = NULL;
+	l->section = NULL;
 }
 
 static void
@@ -244,6 +353,36 @@ check(struct loading *l)
 		c->max_item = c->memory_limit / 2;
 }
 
+/* What the options outside of sections say of all queues, if they were set there. */
+static void
+add_policy(struct loading *l, enum source source, const char *text)
+{
+	struct config_policy *policy = NULL;
+
+	for (size_t i = 0; i < CONFIG_QUEUE_OPTIONS && !l->failed; i++) {
+		const struct config_option *option = &options[queue_rows[i]];
+
+		if (l->from[queue_rows[i]] != source)
+			continue;
+		if (!policy)
+			policy = policies_add(&l->config, NULL, 0, text);
+		if (!policy) {
+			fail(l, "there is no memory");
+			return;
+		}
+		policy->set[i] = true;
+		policy->value[i] = *(int64_t *)member_of(&l->config, option);
+	}
+}
+
+static void
+finish_policies(struct loading *l)
+{
+	add_policy(l, FROM_FILE, l->file);
+	add_policy(l, FROM_COMMAND_LINE, "command line");
+	policies_sort(&l->config);
+}
+
 int
 config_load(struct config *ret, const struct config_args *args, char *err,
 	    size_t errlen)
@@ -258,6 +397,8 @@ config_load(struct config *ret, const struct config_args *args, char *err,
 		take_arguments(&l, args);
 	if (!l.failed)
 		check(&l);
+	if (!l.failed)
+		finish_policies(&l);
 	if (l.failed) {
 		config_free(&l.config);
 		return -1;
@@ -270,6 +411,7 @@ void
 config_free(struct config *config)
 {
 	list_clear(&config->listen);
+	policies_free(config);
 	free(config->socket_group);
 	config->socket_group = NULL;
 }
@@ -284,6 +426,8 @@ member_size(enum config_type type)
 	case CONFIG_COUNT:
 	case CONFIG_SIZE:
 	case CONFIG_MEMORY:
+	case CONFIG_ORDER:
+	case CONFIG_MS:
 	case CONFIG_TIME: return sizeof(uint64_t);
 	case CONFIG_LISTEN:
 	case CONFIG_GROUP: break;
@@ -314,11 +458,15 @@ same_value(const struct config_option *option, struct config *a, struct config *
 }
 
 static void
-append_name(char *buf, size_t size, const char *name)
+swap_policies(struct config *a, struct config *b)
 {
-	size_t len = strlen(buf);
+	struct config_policy *policies = a->policies;
+	size_t n = a->n_policies;
 
-	snprintf(buf + len, size - len, "%s%s", len > 0 ? ", " : "", name);
+	a->policies = b->policies;
+	a->n_policies = b->n_policies;
+	b->policies = policies;
+	b->n_policies = n;
 }
 
 int
@@ -344,6 +492,9 @@ config_reload(struct config *config, struct config_changes *ret, char *err,
 				    option->name);
 		}
 	}
+	if (!policies_same(config, &fresh))
+		append_name(changes.applied, sizeof(changes.applied), "[queue]");
+	swap_policies(config, &fresh);
 	config_free(&fresh);
 	*ret = changes;
 	return 0;

@@ -38,6 +38,23 @@ struct config_list {
 	size_t n;
 };
 
+#define QE_QUEUE_OPTION(name, ctype, kind, text) CONFIG_QUEUE_##name,
+enum config_queue_option {
+#include "daemon/core/queue_options.def"
+	CONFIG_QUEUE_OPTIONS
+};
+#undef QE_QUEUE_OPTION
+
+/* What is said of queues whose names match a pattern: in a section, or, for all, outside
+ * of them. */
+struct config_policy {
+	char *pattern;
+	char *source; /* where, for people: FILE: [queue "img.*"] */
+	bool set[CONFIG_QUEUE_OPTIONS];
+	int64_t value[CONFIG_QUEUE_OPTIONS];
+	unsigned rank, position; /* which is the more specific one */
+};
+
 /* One member per row of options.def. Sizes are in bytes. */
 struct config {
 	struct config_list listen;
@@ -49,14 +66,18 @@ struct config {
 	uint64_t memory_limit; /* `auto` has become a number */
 	uint64_t max_queues;
 	uint64_t max_waiters;
-	int64_t maxsize;
-	uint64_t max_bytes;
+#define QE_QUEUE_OPTION(name, ctype, kind, text) int64_t name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
 	uint64_t hello_timeout_ms;
 	uint64_t frame_timeout_ms;
 	uint64_t resume_grace_ms;
 	uint64_t output_high;
 	uint64_t output_low;
 	enum log_level log_level;
+
+	struct config_policy *policies; /* of those that match, the last counts */
+	size_t n_policies;
 
 	const struct config_args *args; /* as given to config_load() */
 };

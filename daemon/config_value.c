@@ -30,6 +30,9 @@ static const struct unit size_units[] = {
 static const struct unit time_units[] = {
 	{"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
 };
+static const struct unit ms_units[] = {
+	{"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {"", 1}, {NULL, 0},
+};
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
 	[LOG_LEVEL_WARNING] = "warning",
@@ -37,11 +40,20 @@ static const char *const level_names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 };
 
+#define QE_ORDER(name, c_name, text) #name,
+static const char *const order_names[] = {
+#include "daemon/core/orders.def"
+};
+#undef QE_ORDER
+#define ORDERS (sizeof(order_names) / sizeof(order_names[0]))
+
 static const struct unit *
 units_of(enum config_type type)
 {
 	if (type == CONFIG_TIME)
 		return time_units;
+	if (type == CONFIG_MS)
+		return ms_units;
 	if (type == CONFIG_SIZE || type == CONFIG_MEMORY)
 		return size_units;
 	return no_units;
@@ -51,11 +63,12 @@ const char *
 config_type_name(enum config_type type)
 {
 	static const char *const names[] = {
-		[CONFIG_LISTEN] = "address", [CONFIG_BOOL] = "yes or no",
-		[CONFIG_MODE] = "mode",	     [CONFIG_GROUP] = "group",
-		[CONFIG_COUNT] = "number",   [CONFIG_SIZE] = "size",
-		[CONFIG_MEMORY] = "size",    [CONFIG_TIME] = "time",
-		[CONFIG_LEVEL] = "level",
+		[CONFIG_LISTEN] = "address",  [CONFIG_BOOL] = "yes or no",
+		[CONFIG_MODE] = "mode",	      [CONFIG_GROUP] = "group",
+		[CONFIG_COUNT] = "number",    [CONFIG_SIZE] = "size",
+		[CONFIG_MEMORY] = "size",     [CONFIG_TIME] = "time",
+		[CONFIG_MS] = "milliseconds", [CONFIG_LEVEL] = "level",
+		[CONFIG_ORDER] = "order",
 	};
 	return names[type];
 }
@@ -75,6 +88,21 @@ format_number(int64_t value, const struct unit *units, char *buf, size_t size)
 	snprintf(buf, size, "%lld%s", (long long)(value / unit->factor), unit->name);
 }
 
+/* "a, b or c" */
+static void
+list_words(const char *const *words, size_t n, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = 0;
+	for (size_t i = 0; i < n && len < size; i++)
+		len += (size_t)snprintf(buf + len, size - len, "%s%s",
+					i == 0	     ? ""
+					: i + 1 == n ? " or "
+						     : ", ",
+					words[i]);
+}
+
 const char *
 config_range(const struct config_option *option, char *buf, size_t size)
 {
@@ -87,6 +115,7 @@ config_range(const struct config_option *option, char *buf, size_t size)
 		snprintf(buf, size, "a group of this system, or empty");
 		break;
 	case CONFIG_LEVEL: snprintf(buf, size, "error, warning, info or debug"); break;
+	case CONFIG_ORDER: list_words(order_names, ORDERS, buf, size); break;
 	case CONFIG_MODE:
 		snprintf(buf, size, "%04llo to %04llo", (unsigned long long)option->min,
 			 (unsigned long long)option->max);
@@ -95,6 +124,7 @@ config_range(const struct config_option *option, char *buf, size_t size)
 	case CONFIG_SIZE:
 	case CONFIG_MEMORY:
 	case CONFIG_TIME:
+	case CONFIG_MS:
 		format_number(option->min, units_of(option->type), min, sizeof(min));
 		format_number(option->max, units_of(option->type), max, sizeof(max));
 		snprintf(buf, size, "%s to %s%s", min, max,
@@ -144,6 +174,8 @@ parse_number(const struct config_option *option, const char *text, int64_t *ret)
 		return "is not a time: it needs a unit, ms, s, min or h";
 	if (!unit->name && units_of(option->type) == size_units)
 		return "is not a size: the suffixes are k, M, G and T";
+	if (!unit->name && option->type == CONFIG_MS)
+		return "is not a time: its units are ms (as without one), s, min and h";
 	if (!unit->name)
 		return "is not a number";
 	if (value > INT64_MAX / unit->factor)
@@ -179,6 +211,17 @@ parse_level(const char *text, enum log_level *ret)
 			return NULL;
 		}
 	return "is not a level";
+}
+
+static const char *
+parse_order(const char *text, int64_t *ret)
+{
+	for (size_t i = 0; i < ORDERS; i++)
+		if (strcmp(text, order_names[i]) == 0) {
+			*ret = (int64_t)i;
+			return NULL;
+		}
+	return "is not an order";
 }
 
 static const char *
@@ -228,6 +271,7 @@ config_parse(const struct config_option *option, const char *text, void *member)
 	case CONFIG_BOOL: return parse_bool(text, member);
 	case CONFIG_GROUP: return parse_group(text, member);
 	case CONFIG_LEVEL: return parse_level(text, member);
+	case CONFIG_ORDER: return parse_order(text, member);
 	case CONFIG_MODE:
 		wrong = parse_number(option, text, &value);
 		if (!wrong)
@@ -241,7 +285,8 @@ config_parse(const struct config_option *option, const char *text, void *member)
 		break;
 	case CONFIG_COUNT:
 	case CONFIG_SIZE:
-	case CONFIG_TIME: break;
+	case CONFIG_TIME:
+	case CONFIG_MS: break;
 	}
 	/* int64_t and uint64_t may alias each other, and the values fit into both. */
 	return parse_number(option, text, member);

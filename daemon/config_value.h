@@ -19,7 +19,9 @@ enum config_type {		  /* in struct config it is a */
 		   CONFIG_SIZE,	  /* uint64_t: bytes, with suffix k, M, G or T */
 		   CONFIG_MEMORY, /* uint64_t: a size, or `auto` */
 		   CONFIG_TIME,	 /* uint64_t: milliseconds, with unit ms, s, min or h */
+		   CONFIG_MS,	 /* the same, also without a unit */
 		   CONFIG_LEVEL, /* enum log_level */
+		   CONFIG_ORDER, /* int64_t: the number of a row of core/orders.def */
 };
 
 struct config_option {

@@ -108,18 +108,15 @@ matches(const struct qe_queue_stats *has, const struct qe_declare *declare)
 	return true;
 }
 
+/* From now on what is given is the queue's own. */
 static void
-configure(struct queue *q, const struct qe_declare *declare)
+own(struct queue *q, const struct qe_declare *declare)
 {
-	enum qe_order order = q->order;
-
 #define QE_QUEUE_OPTION(name, ctype, kind, text) \
 	if (declare->has_##name)                 \
-		q->name = declare->name;
+		q->declared |= QUEUE_BIT(QE_OPTION_##name);
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
-	if (q->order != order)
-		queue_set_order(q, q->order);
 }
 
 enum qe_result
@@ -145,8 +142,9 @@ qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 	}
 	if (declare->has_order && q->order != declare->order && queue_unfinished(q) > 0)
 		return QE_NOT_EMPTY;
+	own(q, declare);
 	if (created || declare->update) {
-		configure(q, declare);
+		queue_configure(q, declare);
 		settle_queue(e, q);
 	}
 	*ret_created = created;

@@ -6,6 +6,7 @@
 #include "daemon/core/check.h"
 
 #include "daemon/core/group.h"
+#include "daemon/core/policy.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
@@ -408,7 +409,8 @@ check_totals(const struct census *c)
 	HOLDS(e->keys_cost == c->keys_cost, "the memory of keys is counted");
 	HOLDS(e->accepted_cost == c->cost, "the memory of items is counted");
 	HOLDS(e->mem.used == c->memory + e->accepted_cost + e->other_cost +
-				     e->answers_cost + mem_cost(sizeof(*e)),
+				     e->answers_cost + policy_cost(e) +
+				     mem_cost(sizeof(*e)),
 	      "all memory is counted");
 	return NULL;
 }

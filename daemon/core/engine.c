@@ -4,6 +4,7 @@
  * verbs are in put.c, get.c, session.c and admin.c.
  */
 #include "daemon/core/engine_int.h"
+#include "daemon/core/policy.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
@@ -49,11 +50,15 @@ qe_new(const struct qe_config *config)
 	if (!e)
 		return NULL;
 	e->mem.used = mem_cost(sizeof(*e));
-	e->config = *config;
 	/* Clients know the epoch, but not where this process has its memory. */
 	e->key.k0 = hash_mix(config->epoch ^ (uintptr_t)e);
 	e->key.k1 = hash_mix(e->key.k0 + (uintptr_t)&e + (uintptr_t)qe_new);
 	init_sets(e);
+	if (policy_set(e, config) != QE_OK) {
+		free(e);
+		return NULL;
+	}
+	e->policy_next = 0; /* there is no queue */
 	return e;
 }
 
@@ -89,32 +94,39 @@ qe_free(struct qe *e)
 	table_done(&e->rids);
 	table_done(&e->groups);
 	table_done(&e->keys);
+	policy_done(e);
 	assert(e->mem.used == mem_cost(sizeof(*e)));
 	free(e);
 }
 
-void
+enum qe_result
 qe_configure(struct qe *e, uint64_t now_ns, const struct qe_config *config)
 {
 	uint32_t epoch = e->config.epoch;
+	enum qe_result result = policy_set(e, config);
 
 	e->now_ns = now_ns;
-	e->config = *config;
+	if (result != QE_OK)
+		return result;
 	e->config.epoch = epoch;
-	settle(e);
+	sweep(e);
+	return QE_OK;
 }
 
 enum qe_result
 qe_size(struct qe *e, struct qe_name queue, struct qe_size *ret_size)
 {
 	const struct queue *q = queue_find(e, queue);
+	struct qe_declare would_have = {0};
 
 	if (!q && !queue_name_valid(queue))
 		return QE_INVALID;
+	if (!q)
+		policy_for(e, queue, &would_have);
 	*ret_size = (struct qe_size){
 		.qsize = q ? queue_size(q) : 0,
 		.unfinished = q ? queue_unfinished(q) : 0,
-		.maxsize = q ? q->maxsize : e->config.maxsize,
+		.maxsize = q ? q->maxsize : would_have.maxsize,
 	};
 	return QE_OK;
 }

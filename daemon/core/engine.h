@@ -87,13 +87,12 @@ enum qe_result {
 	QE_UNDECIDED, /* one item of a put of many: qe_session_detach() */
 };
 
-/* Which ready item a get is given. An item that comes back goes to the place that it has by
- * this order, as if it had never been away; bodies are never compared. */
+/* Which ready item a get is given. */
+#define QE_ORDER(name, c_name, text) c_name,
 enum qe_order {
-	QE_FIFO,     /* the first that was accepted */
-	QE_LIFO,     /* the last one */
-	QE_PRIORITY, /* of those with the lowest priority, the first that was accepted */
+#include "daemon/core/orders.def"
 };
+#undef QE_ORDER
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) QE_OPTION_##name,
 enum qe_queue_option {
@@ -108,7 +107,10 @@ enum qe_queue_option {
 /* Limits of an engine. A limit of 0 means none. */
 struct qe_config {
 	uint32_t epoch;	 /* this run of the broker; the third part of every tag */
-#include "daemon/core/queue_options.def" /* of queues that come into being by use */
+#include "daemon/core/queue_options.def" /* of queues, unless a rule or qe_declare() says
+					    something else */
+	const struct qe_rule *rules; /* copied; of those that match, the last counts */
+	unsigned n_rules;
 	uint64_t memory_limit; /* bytes: a put waits while accepted items would exceed
 				  it, unless there are none; with those that wait, and
 				  all else, at most 9/8 of it is taken */
@@ -125,8 +127,12 @@ struct qe *qe_new(const struct qe_config *config) QE_MUST_USE;
 void qe_free(struct qe *e);
 
 /* Takes over new limits; they hold for what comes, nothing that exists is dropped. The
- * epoch is not changed. Puts that fit now are accepted: drain qe_next_reply(). */
-void qe_configure(struct qe *e, uint64_t now_ns, const struct qe_config *config);
+ * epoch is not changed. Queues that exist have what defaults and rules say now, but for
+ * what was declared, and for the order of a queue that has unfinished items; if there are
+ * many, over several qe_tick() calls. Puts that fit now are accepted: drain
+ * qe_next_reply(). QE_NOMEM: nothing was changed. */
+enum qe_result qe_configure(struct qe *e, uint64_t now_ns,
+			    const struct qe_config *config) QE_MUST_USE;
 
 /* --- items ----------------------------------------------------------------------- */
 
@@ -427,7 +433,7 @@ bool qe_next_notice(struct qe *e, struct qe_notice *ret_notice) QE_MUST_USE;
 enum qe_result qe_peek(struct qe *e, struct qe_name queue,
 		       struct qe_item **ret_item) QE_MUST_USE;
 
-/* Exact sizes; all 0, with the default maxsize, for a queue that does not exist.
+/* Exact sizes; all 0, with the maxsize that it would have, for a queue that does not exist.
  * QE_INVALID. */
 struct qe_size {
 	uint64_t qsize;	     /* ready + delayed */
@@ -544,7 +550,8 @@ struct qe_declare {
 	bool update; /* change an existing queue instead of comparing */
 };
 
-/* Makes a queue, or compares it: QE_OK and whether it was made; QE_MISMATCH and, in
+/* Makes a queue, or compares it, or changes it. From then on the options that are given
+ * are the queue's own: no qe_configure() changes them. QE_OK and whether it was made; QE_MISMATCH and, in
  * `ret_stats`, what the queue has (`ret_stats` is otherwise left alone). QE_NOT_EMPTY:
  * the order cannot change while the queue has unfinished items; nothing was changed.
  * QE_INVALID, QE_LIMIT, QE_NOMEM. */
@@ -555,6 +562,37 @@ enum qe_result qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 /* Whether an option that is given is another than the queue has. */
 bool qe_declare_differs(const struct qe_declare *declare, enum qe_queue_option option,
 			const struct qe_queue_stats *has);
+
+/* What the configuration says of queues whose names match a pattern: `*` stands for any
+ * bytes, `?` for one, `\` makes the byte behind it stand for itself. */
+struct qe_rule {
+	struct qe_name pattern;
+	struct qe_name source;	/* the caller's text, for qe_policy() */
+	struct qe_declare says; /* `update` means nothing */
+};
+
+/* Why a queue has the value that it has of an option. */
+struct qe_policy_source {
+	enum qe_policy_from {
+		QE_FROM_DEFAULT,
+		QE_FROM_RULE,
+		QE_FROM_DECLARE,
+		QE_FROM_BEFORE, /* the configuration says something else, but the queue
+				   had unfinished items when it began to do so */
+	} from;
+	struct qe_name rule; /* the source of the rule that says something; length 0:
+				none does */
+};
+
+struct qe_policy {
+	struct qe_declare has; /* the values */
+	struct qe_policy_source sources[QE_QUEUE_OPTIONS];
+};
+
+/* What a queue has, and why; of a queue that does not exist, what it would have. The
+ * texts hold until the next qe_configure(). QE_INVALID. */
+enum qe_result qe_policy(const struct qe *e, struct qe_name queue,
+			 struct qe_policy *ret_policy) QE_MUST_USE;
 
 /* Removes a queue. QE_NOT_EMPTY: it has unfinished items or waiting requests and
  * `force` is false. With `force` the items go with it (counted as purged, the leased

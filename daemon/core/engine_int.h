@@ -24,6 +24,9 @@ struct qe {
 	uint64_t last_id;     /* of items */
 	uint64_t last_serial; /* of queues and sessions */
 	uint64_t last_seq;    /* of waiters */
+	uint64_t
+		policy_next; /* the first queue that policy_sweep() has not seen since the
+				 configuration changed; 0: it has seen all */
 
 	struct table names;    /* queues by name */
 	struct table ids;      /* sessions by id */

@@ -6,6 +6,7 @@
 
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
+#include "daemon/core/policy.h"
 #include "daemon/core/timing.h"
 
 #include <string.h>
@@ -89,16 +90,24 @@ queue_alloc_size(size_t name_len)
 }
 
 void
-queue_set_order(struct queue *q, enum qe_order order)
+queue_configure(struct queue *q, const struct qe_declare *options)
 {
-	q->order = order;
-	heap_init(&q->sorted, item_order(order));
+	enum qe_order order = q->order;
+
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	if (options->has_##name)                 \
+		q->name = options->name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	if (q->order != order)
+		heap_init(&q->sorted, item_order(q->order));
 }
 
 static struct queue *
 queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 {
 	struct queue *q = mem_zalloc(&e->mem, 1, queue_alloc_size(name.len));
+	struct qe_declare options;
 
 	if (!q)
 		return NULL;
@@ -120,10 +129,9 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	list_init(&q->starving);
 	list_init(&q->touched);
 	list_init(&q->ending);
-#define QE_QUEUE_OPTION(name, ctype, kind, text) q->name = e->config.name;
-#include "daemon/core/queue_options.def"
-#undef QE_QUEUE_OPTION
-	queue_set_order(q, q->order);
+	heap_init(&q->sorted, item_order(q->order));
+	policy_for(e, name, &options);
+	queue_configure(q, &options);
 	q->name_len = name.len;
 	memcpy(q->name, name.p, name.len);
 	return q;

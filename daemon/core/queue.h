@@ -59,6 +59,7 @@ struct queue {
 #define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
+	uint64_t declared; /* QUEUE_BIT() of the options that are its own */
 	enum qe_shutdown shutdown;
 	bool paused_in, paused_out;
 	bool deleted; /* without a name or waiters; left to sweep() */
@@ -83,8 +84,10 @@ void queue_unname(struct qe *e, struct queue *q);
 /* Frees an unnamed queue that nothing points to. */
 void queue_free(struct qe *e, struct queue *q);
 
-/* Changes the order of a queue that has no items. */
-void queue_set_order(struct queue *q, enum qe_order order);
+#define QUEUE_BIT(option) (UINT64_C(1) << (option))
+
+/* Sets the options that are given; the order only changes when it has no items. */
+void queue_configure(struct queue *q, const struct qe_declare *options);
 
 /* The item that the next get is given, or NULL. */
 struct qe_item *queue_first(const struct queue *q);

@@ -6,6 +6,7 @@
 
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
+#include "daemon/core/policy.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
@@ -137,6 +138,8 @@ sweep(struct qe *e)
 	uint64_t keys = e->keys_cost;
 	long steps = SHARE;
 
+	if (e->policy_next != 0)
+		steps = policy_sweep(e, steps);
 	steps = sweep_sessions(e, steps);
 	steps = sweep_queues(e, steps);
 	steps = sweep_groups(e, steps);
@@ -149,7 +152,7 @@ sweep(struct qe *e)
 bool
 sweep_left(const struct qe *e)
 {
-	return !list_empty(&e->ended) || !list_empty(&e->deleted) ||
-	       !list_empty(&e->emptied) || !list_empty(&e->purged) ||
-	       !list_empty(&e->trash) || e->trash_tree;
+	return e->policy_next != 0 || !list_empty(&e->ended) ||
+	       !list_empty(&e->deleted) || !list_empty(&e->emptied) ||
+	       !list_empty(&e->purged) || !list_empty(&e->trash) || e->trash_tree;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Work that is done in small shares: giving back the leases of sessions that have
- * ended, and freeing what was deleted or purged. All of it has been counted before.
+ * ended, freeing what was deleted or purged, all of which has been counted before, and
+ * telling queues of a new configuration.
  */
 #ifndef QBROKER_CORE_SWEEP_H
 #define QBROKER_CORE_SWEEP_H

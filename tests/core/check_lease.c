@@ -53,7 +53,8 @@ START_TEST(new_limits_do_not_change_the_epoch)
 
 	put_ok("q", "a");
 	tag = take(s1, "q", "a");
-	qe_configure(e, now, &(struct qe_config){.epoch = EPOCH + 1});
+	ck_assert_int_eq(qe_configure(e, now, &(struct qe_config){.epoch = EPOCH + 1}),
+			 QE_OK);
 	ck_assert_int_eq(qe_ack(e, now, s1, tag), QE_OK);
 }
 END_TEST

@@ -97,7 +97,10 @@ START_TEST(all_that_frees_memory_lets_puts_go_on)
 		case 2:
 			ck_assert_int_eq(qe_shutdown(e, now, name("q"), true), QE_OK);
 			break;
-		case 3: qe_configure(e, now, &(struct qe_config){0}); break;
+		case 3:
+			ck_assert_int_eq(qe_configure(e, now, &(struct qe_config){0}),
+					 QE_OK);
+			break;
 		case 4:
 			qe_session_end(e, now, s1, QE_END_LOST);
 			expect(s2, 1, QE_OK);

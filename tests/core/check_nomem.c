@@ -230,6 +230,19 @@ step_declare(int i)
 }
 
 static enum qe_result
+step_configure(int i)
+{
+	struct qe_rule rule = {.pattern = queue_at(i),
+			       .source = queue_at(i),
+			       .says = {.has_max_bytes = true, .max_bytes = 1000}};
+	struct qe_config config = {.epoch = EPOCH, .rules = &rule, .n_rules = 1};
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_configure(e, now, &config));
+	return result;
+}
+
+static enum qe_result
 step_put_waits(int i)
 {
 	return do_put(s3, 100 + (uint64_t)i, i, 8, true, false, QE_NEVER);
@@ -315,7 +328,7 @@ static const struct step {
 	{step_get, QUEUES, false},	  {step_touch, QUEUES, false},
 	{step_get_leased, QUEUES, false}, {step_get_many, QUEUES, true},
 	{step_cancel, 2, false},	  {step_cancel_group, 4, false},
-	{step_shutdown, 3, false},
+	{step_shutdown, 3, false},	  {step_configure, 3, false},
 };
 
 /* Runs a step, once more if there was no memory for it. */

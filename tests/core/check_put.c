@@ -347,9 +347,10 @@ START_TEST(defaults_bound_queues_that_come_into_being_by_use)
 	ck_assert_int_eq(put(s1, 1, "q", "long", NO_WAIT), QE_TOO_BIG);
 	put_ok("q", "a");
 	ck_assert_int_eq(put(s1, 1, "q", "b", NO_WAIT), QE_FULL_ITEMS);
-	qe_configure(e, now, &(struct qe_config){.maxsize = 2});
-	ck_assert_int_eq(put(s1, 1, "q", "b", NO_WAIT), QE_FULL_ITEMS);
-	ck_assert_int_eq(stats_of("q").maxsize, 1);
+	ck_assert_int_eq(qe_configure(e, now, &(struct qe_config){.maxsize = 2}),
+			 QE_OK);
+	put_ok("q", "b");
+	ck_assert_int_eq(stats_of("q").maxsize, 2);
 	put_ok("new", "a");
 	ck_assert_int_eq(stats_of("new").maxsize, 2);
 }

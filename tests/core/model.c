@@ -180,11 +180,9 @@ m_need(struct model *m, int queue)
 		n += m->queues[i].exists;
 	if (m->config.max_queues > 0 && n >= m->config.max_queues)
 		return QE_LIMIT;
-	*q = (struct m_queue){.exists = true,
-			      .made = ++m->last_made,
-			      .maxsize = m->config.maxsize,
-			      .max_bytes = m->config.max_bytes,
-			      .lease_ms = m->config.lease_ms};
+	*q = m_policy(m, queue);
+	q->exists = true;
+	q->made = ++m->last_made;
 	return QE_OK;
 }
 

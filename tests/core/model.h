@@ -80,10 +80,12 @@ struct m_window {
 
 struct m_queue {
 	bool exists;
-	int64_t maxsize;
-	uint64_t lease_ms;
-	uint64_t max_bytes, made; /* the order in which they were made */
-	enum qe_order order;
+	uint64_t made; /* the order in which they were made */
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	ctype name;                              \
+	bool own_##name; /* declared */
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
 	enum qe_shutdown shutdown;
 	bool paused_in, paused_out;
 	struct qe_counters counters;
@@ -179,6 +181,15 @@ enum qe_result m_get(struct model *m, int session, uint64_t rid, int queue,
 enum qe_result m_join(struct model *m, int session, uint64_t rid, int queue, int group,
 		      uint64_t deadline);
 enum qe_result m_need(struct model *m, int queue); /* makes it if there is none */
+
+/* What the configuration says of it: members of a queue that can be declared. */
+struct m_queue m_policy(const struct model *m, int queue);
+
+/* Whether a rule of the configuration speaks of the queue. */
+bool m_matches(const struct qe_rule *rule, int queue);
+
+/* The configuration has changed. */
+void m_configure(struct model *m);
 enum qe_result m_cancel_group(struct model *m, int queue, int group,
 			      struct qe_cancelled *ret_cancelled);
 enum qe_result m_cancel(struct model *m, int session, uint64_t rid);

@@ -6,49 +6,114 @@
 
 #include <string.h>
 
+bool
+m_matches(const struct qe_rule *rule, int queue)
+{
+	static const char *const matching[M_QUEUES] = {"* ? a *a", "* ? b", "* j*s*",
+						       "* ? d"};
+	const char *found = matching[queue];
+
+	for (; found; found = strchr(found, ' ')) {
+		found += *found == ' ';
+		if (strcspn(found, " ") == rule->pattern.len &&
+		    memcmp(found, rule->pattern.p, rule->pattern.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct m_queue
+m_policy(const struct model *m, int queue)
+{
+	struct m_queue q = {0};
+
+#define QE_QUEUE_OPTION(name, ctype, kind, text) q.name = m->config.name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	for (unsigned i = 0; i < m->config.n_rules; i++) {
+		const struct qe_rule *rule = &m->config.rules[i];
+
+		if (!m_matches(rule, queue))
+			continue;
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	if (rule->says.has_##name)               \
+		q.name = rule->says.name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	}
+	return q;
+}
+
+void
+m_configure(struct model *m)
+{
+	uint64_t made = 0;
+	int next;
+
+	/* In the order in which they were made. */
+	do {
+		next = NOBODY;
+		for (int i = 0; i < M_QUEUES; i++)
+			if (m->queues[i].exists && m->queues[i].made > made &&
+			    (next == NOBODY ||
+			     m->queues[i].made < m->queues[next].made))
+				next = i;
+		if (next == NOBODY)
+			break;
+
+		struct m_queue *q = &m->queues[next], wanted = m_policy(m, next);
+
+		made = q->made;
+		if (m_unfinished(m, next) > 0)
+			wanted.order = q->order;
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	if (!q->own_##name)                      \
+		q->name = wanted.name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+		m_serve(m, next);
+	} while (true);
+	m_settle_starving(m);
+}
+
+static bool
+differs(const struct m_queue *q, const struct qe_declare *declare)
+{
+	struct m_queue has = *q;
+
+	if (has.maxsize <= 0 && declare->maxsize <= 0)
+		has.maxsize = declare->maxsize;
+#define QE_QUEUE_OPTION(name, ctype, kind, text)              \
+	if (declare->has_##name && has.name != declare->name) \
+		return true;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	return false;
+}
+
 enum qe_result
 m_declare(struct model *m, int queue, const struct qe_declare *declare,
 	  bool *ret_created)
 {
 	struct m_queue *q = &m->queues[queue];
-	bool created = !q->exists, size_differs, bytes_differ, order_differs,
-	     lease_differs;
+	bool created = !q->exists;
 
-	if (created) {
-		unsigned n = 0;
-
-		for (int i = 0; i < M_QUEUES; i++)
-			n += m->queues[i].exists;
-		if (m->config.max_queues > 0 && n >= m->config.max_queues)
-			return QE_LIMIT;
-		*q = (struct m_queue){.exists = true,
-				      .made = ++m->last_made,
-				      .maxsize = m->config.maxsize,
-				      .max_bytes = m->config.max_bytes,
-				      .lease_ms = m->config.lease_ms};
-	}
-	size_differs = declare->has_maxsize && q->maxsize != declare->maxsize &&
-		       (q->maxsize > 0 || declare->maxsize > 0);
-	bytes_differ = declare->has_max_bytes && q->max_bytes != declare->max_bytes;
-	lease_differs = declare->has_lease_ms && q->lease_ms != declare->lease_ms;
-	order_differs = declare->has_order && q->order != declare->order;
-	if (!created && !declare->update &&
-	    (size_differs || bytes_differ || lease_differs || order_differs))
+	if (m_need(m, queue) != QE_OK)
+		return QE_LIMIT;
+	if (!created && !declare->update && differs(q, declare))
 		return QE_MISMATCH;
-	if (order_differs && m_unfinished(m, queue) > 0)
+	if (declare->has_order && q->order != declare->order &&
+	    m_unfinished(m, queue) > 0)
 		return QE_NOT_EMPTY;
 	*ret_created = created;
-	if (!created && !declare->update)
-		return QE_OK;
-	if (declare->has_maxsize)
-		q->maxsize = declare->maxsize;
-	if (declare->has_max_bytes)
-		q->max_bytes = declare->max_bytes;
-	if (declare->has_lease_ms)
-		q->lease_ms = declare->lease_ms;
-	if (declare->has_order)
-		q->order = declare->order;
-	m_settle(m, queue);
+#define QE_QUEUE_OPTION(name, ctype, kind, text)                 \
+	q->own_##name |= declare->has_##name;                    \
+	if (declare->has_##name && (created || declare->update)) \
+		q->name = declare->name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	if (created || declare->update)
+		m_settle(m, queue);
 	return QE_OK;
 }
 

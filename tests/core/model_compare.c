@@ -222,6 +222,45 @@ compare_queue(int queue, const struct qe_queue_stats *stats)
 }
 
 static void
+compare_source(const struct qe_policy_source *source, bool own, bool kept,
+	       const struct qe_rule *rule)
+{
+	AGREE(source->rule.len == (rule ? rule->source.len : 0));
+	AGREE(!rule || memcmp(source->rule.p, rule->source.p, rule->source.len) == 0);
+	AGREE(source->from == (own    ? QE_FROM_DECLARE
+			       : kept ? QE_FROM_BEFORE
+			       : rule ? QE_FROM_RULE
+				      : QE_FROM_DEFAULT));
+}
+
+static void
+compare_policy(int queue, const struct m_queue *q)
+{
+	struct m_queue wanted = m_policy(&run.m, queue), has = q->exists ? *q : wanted;
+	const struct qe_rule *rule[QE_QUEUE_OPTIONS] = {NULL};
+	struct qe_policy policy;
+
+	AGREE(qe_policy(run.e, queue_name(queue), &policy) == QE_OK);
+	for (unsigned i = 0; i < run.m.config.n_rules; i++) {
+		const struct qe_rule *at = &run.m.config.rules[i];
+
+		if (!m_matches(at, queue))
+			continue;
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	if (at->says.has_##name)                 \
+		rule[QE_OPTION_##name] = at;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	}
+#define QE_QUEUE_OPTION(name, ctype, kind, text)                          \
+	AGREE(policy.has.name == has.name);                               \
+	compare_source(&policy.sources[QE_OPTION_##name], has.own_##name, \
+		       has.name != wanted.name, rule[QE_OPTION_##name]);
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+}
+
+static void
 compare_size(int queue, const struct m_queue *q)
 {
 	struct qe_size size;
@@ -230,7 +269,8 @@ compare_size(int queue, const struct m_queue *q)
 	AGREE(size.qsize == (q->exists ? m_size(&run.m, queue) : 0));
 	AGREE(size.unfinished ==
 	      (q->exists ? size.qsize + m_leased(&run.m, queue) : 0));
-	AGREE(size.maxsize == (q->exists ? q->maxsize : run.m.config.maxsize));
+	AGREE(size.maxsize ==
+	      (q->exists ? q->maxsize : m_policy(&run.m, queue).maxsize));
 }
 
 /* All queues are walked over, in the order in which they were made. */
@@ -300,6 +340,7 @@ compare_state(void)
 
 		AGREE(result == (q->exists ? QE_OK : QE_NOT_FOUND));
 		compare_size(i, q);
+		compare_policy(i, q);
 		if (!q->exists)
 			continue;
 		compare_queue(i, &stats);

@@ -518,6 +518,36 @@ op_put_rest(void)
 }
 
 static void
+random_rules(struct qe_config *config)
+{
+	static const char *const patterns[] = {"*", "?", "a", "*a", "b", "j*s*", "d"};
+	static const char *const sources[] = {"", "a file", "another"};
+	static struct qe_rule rules[3];
+
+	config->rules = rules;
+	config->n_rules = (unsigned)below(4);
+	for (unsigned i = 0; i < config->n_rules; i++) {
+		const char *pattern = patterns[below(7)], *source = sources[below(3)];
+
+		rules[i] = (struct qe_rule){
+			.pattern = {pattern, strlen(pattern)},
+			.source = {source, strlen(source)},
+			.says = {.has_maxsize = chance(50),
+				 .maxsize = (int64_t)below(8) - 2,
+				 .has_max_bytes = chance(30),
+				 .max_bytes = chance(50) ? 0 : below(4 * run.most_len),
+				 .has_lease_ms = chance(30),
+				 .lease_ms = below(3),
+				 .has_order = chance(30),
+				 .order = (enum qe_order)below(3)},
+		};
+	}
+	if (config->memory_limit > 0) /* as with max_bytes of the whole run */
+		for (unsigned i = 0; i < config->n_rules; i++)
+			rules[i].says.has_max_bytes = false;
+}
+
+static void
 op_configure(void)
 {
 	struct qe_config *config = &run.m.config;
@@ -526,8 +556,10 @@ op_configure(void)
 		config->memory_limit = 100000 + below(100000);
 	config->max_waiters = chance(50) ? 0 : 2 + (uint32_t)below(8);
 	config->max_queues = chance(50) ? 0 : 1 + (uint32_t)below(M_QUEUES);
-	qe_configure(run.e, run.m.now, config);
-	m_settle_starving(&run.m);
+	if (chance(50))
+		random_rules(config);
+	AGREE(qe_configure(run.e, run.m.now, config) == QE_OK);
+	m_configure(&run.m);
 }
 
 static void

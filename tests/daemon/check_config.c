@@ -89,7 +89,9 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
 	ck_assert_uint_eq(config.max_queues, 100000);
 	ck_assert_uint_eq(config.max_waiters, 16384);
 	ck_assert_int_eq(config.maxsize, 0);
-	ck_assert_uint_eq(config.max_bytes, 0);
+	ck_assert_int_eq(config.max_bytes, 0);
+	ck_assert_int_eq(config.order, 0);
+	ck_assert_uint_eq(config.n_policies, 0);
 	ck_assert_uint_eq(config.hello_timeout_ms, 10000);
 	ck_assert_uint_eq(config.frame_timeout_ms, 30000);
 	ck_assert_uint_eq(config.output_high, 8 << 20);
@@ -221,7 +223,8 @@ START_TEST(errors_name_the_file_and_the_line)
 	refuse_file("maxsize = 1\nmaxsize = 2\n", place);
 	snprintf(place, sizeof(place), "%s:2: unknown option \"max_size\"", file);
 	refuse_file("maxsize = 1\nmax_size = 2\nmaxsize = x", place);
-	snprintf(place, sizeof(place), "%s:2: unknown section [queue]", file);
+	snprintf(place, sizeof(place), "%s:2: section \"[queue]\" is not of the form",
+		 file);
 	refuse_file("maxsize = 1\n  [queue]\n", place);
 	snprintf(place, sizeof(place), "%s:2: the line is not of the form", file);
 	refuse_file("maxsize = 1\nmaxsize 2\n", place);
@@ -249,7 +252,7 @@ START_TEST(hostile_files_are_refused)
 	refuse_bytes("\0", 1, ":1: a control character");
 	refuse_file("maxsize = 1\nma\x1b[2Jxsize = 3\n",
 		    ":2: a control character (0x1b)");
-	refuse_file("\xef\xbb\xbf[section]\n", ":1: unknown section");
+	refuse_file("\xef\xbb\xbf[section]\n", ":1: section \"[section]\" is not");
 	memset(big, 'x', len);
 	refuse_bytes(big, len, ":1: the line is longer than");
 	memset(big, '#', len);
@@ -350,6 +353,131 @@ START_TEST(options_that_contradict_each_other_are_refused_or_brought_into_line)
 }
 END_TEST
 
+/* The i-th policy: what it is for, where it stands behind the name of the file. */
+static const struct config_policy *
+policy_is(size_t i, const char *pattern, const char *source)
+{
+	const struct config_policy *p = &config.policies[i];
+
+	ck_assert_uint_lt(i, config.n_policies);
+	ck_assert_str_eq(p->pattern, pattern);
+	ck_assert_int_eq(strncmp(p->source, file, strlen(file)), 0);
+	ck_assert_str_eq(p->source + strlen(file), source);
+	return p;
+}
+
+START_TEST(sections_say_what_queues_have_and_the_more_specific_come_later)
+{
+	const struct config_policy *p;
+
+	accept_file("maxsize = 1\n"
+		    "[queue \"img.png\"] ; a name\nmaxsize = 2\n"
+		    "[queue \"*\"]\n maxsize = 3\n max_bytes = 4k\n"
+		    "[queue \"img.*\"]\norder = priority\n"
+		    "[queue \"??????*\"] # six\n\n; nothing\n"
+		    "[queue \"\xc3\xa4\xc3\xb6*\"]\nmaxsize = 6\n"
+		    "[queue \"a*\"]\nmaxsize = 7\n"
+		    "[queue \"*b\"]\nmaxsize = 8\n"
+		    "[queue \"\\*\"]\nmaxsize = 9\n");
+	ck_assert_uint_eq(config.n_policies, 9);
+	p = policy_is(0, "*", "");
+	ck_assert_int_eq(p->value[CONFIG_QUEUE_maxsize], 1);
+	p = policy_is(1, "*", ": [queue \"*\"]");
+	ck_assert(p->set[CONFIG_QUEUE_maxsize] && p->set[CONFIG_QUEUE_max_bytes]);
+	ck_assert(!p->set[CONFIG_QUEUE_order]);
+	ck_assert_int_eq(p->value[CONFIG_QUEUE_max_bytes], 4096);
+	p = policy_is(2, "\?\?\?\?\?\?*", ": [queue \"\?\?\?\?\?\?*\"]");
+	ck_assert(!p->set[CONFIG_QUEUE_maxsize]);
+	policy_is(3, "a*", ": [queue \"a*\"]");
+	policy_is(4, "*b", ": [queue \"*b\"]");
+	policy_is(5, "\xc3\xa4\xc3\xb6*", ": [queue \"\xc3\xa4\xc3\xb6*\"]");
+	p = policy_is(6, "img.*", ": [queue \"img.*\"]");
+	ck_assert_int_eq(p->value[CONFIG_QUEUE_order], 2);
+	policy_is(7, "img.png", ": [queue \"img.png\"]");
+	policy_is(8, "\\*", ": [queue \"\\*\"]");
+	config_free(&config);
+}
+END_TEST
+
+START_TEST(a_section_may_be_as_long_as_a_name)
+{
+	char text[400], name[256];
+
+	memset(name, 'n', 255);
+	name[255] = 0;
+	snprintf(text, sizeof(text), "[queue \"%s\"]\nmaxsize = 5\n", name);
+	accept_file(text);
+	ck_assert_str_eq(config.policies[0].pattern, name);
+	ck_assert_int_eq(config.policies[0].value[CONFIG_QUEUE_maxsize], 5);
+	config_free(&config);
+	snprintf(text, sizeof(text), "[queue \"x%s\"]\n", name);
+	refuse_file(text, "1 to 255 bytes");
+}
+END_TEST
+
+START_TEST(wrong_sections_are_refused_with_what_is_allowed)
+{
+	static const char *const wrong[][2] = {
+		{"[queue \"\"]", ":1: section \"[queue \\\"\\\"]\" has a pattern"},
+		{"[queue x]", "is not of the form [queue \"PATTERN\"]"},
+		{"[queue \"x]", "is not of the form"},
+		{"[queue \"x\"", "is not of the form"},
+		{"[queue \"x\"] maxsize = 1", "is not of the form"},
+		{"[queues \"x\"]", "is not of the form"},
+		{"[queue \"a[bc]\"]", "has a [ in its pattern, which must be \\["},
+		{"[queue \"a\\\"]", "has nothing behind the last \\"},
+		{"[queue \"\xff\"]", "UTF-8"},
+		{"[queue \"x\"]\nlisten = unix:/a",
+		 ":2: unknown option \"listen\" of a queue; there are maxsize, "},
+		{"[queue \"x\"]\nmaxsize = many",
+		 ":2: maxsize = \"many\" is not a number; allowed: -2147483648 to "},
+		{"[queue \"x\"]\norder = sorted",
+		 "order = \"sorted\" is not an order; allowed: fifo, lifo or priority"},
+		{"[queue \"x\"]\nmaxsize = 1\nmaxsize = 2",
+		 ":3: maxsize is set twice in this section"},
+		{"order = none", "allowed: fifo, lifo or priority"},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		refuse_file(wrong[i][0], wrong[i][1]);
+}
+END_TEST
+
+START_TEST(the_command_line_is_stronger_than_the_file_and_weaker_than_its_sections)
+{
+	char *set[] = {(char *)"maxsize=3"};
+	struct config_args args = {.file = file, .set = set, .n_set = 1};
+
+	write_file("maxsize = 1\nmax_bytes = 5\n[queue \"*\"]\nmaxsize = 2\n");
+	ck_assert_int_eq(config_load(&config, &args, err, sizeof(err)), 0);
+	ck_assert_uint_eq(config.n_policies, 3);
+	ck_assert(!policy_is(0, "*", "")->set[CONFIG_QUEUE_maxsize]);
+	ck_assert_str_eq(config.policies[1].source, "command line");
+	ck_assert_int_eq(config.policies[1].value[CONFIG_QUEUE_maxsize], 3);
+	ck_assert_int_eq(config.policies[2].value[CONFIG_QUEUE_maxsize], 2);
+	config_free(&config);
+}
+END_TEST
+
+START_TEST(a_reload_takes_over_the_sections)
+{
+	struct config_changes changes;
+
+	accept_file("[queue \"a\"]\nmaxsize = 1\n");
+	write_file("[queue \"a\"]\nmaxsize = 2\n[queue \"b\"]\n");
+	ck_assert_int_eq(config_reload(&config, &changes, err, sizeof(err)), 0);
+	ck_assert_str_eq(changes.applied, "[queue]");
+	ck_assert_uint_eq(config.n_policies, 2);
+	ck_assert_int_eq(config.policies[0].value[CONFIG_QUEUE_maxsize], 2);
+	ck_assert_int_eq(config_reload(&config, &changes, err, sizeof(err)), 0);
+	ck_assert_str_eq(changes.applied, "");
+	write_file("[queue \"a\"]\nmaxsize = x\n");
+	ck_assert_int_eq(config_reload(&config, &changes, err, sizeof(err)), -1);
+	ck_assert_uint_eq(config.n_policies, 2);
+	config_free(&config);
+}
+END_TEST
+
 START_TEST(a_reload_takes_over_what_may_change_and_names_the_rest)
 {
 	struct config_changes changes;
@@ -413,6 +541,14 @@ main(void)
 	tcase_add_test(t, addresses_that_other_hosts_reach_need_allow_remote);
 	tcase_add_test(
 		t, options_that_contradict_each_other_are_refused_or_brought_into_line);
+	tcase_add_test(t,
+		       sections_say_what_queues_have_and_the_more_specific_come_later);
+	tcase_add_test(t, a_section_may_be_as_long_as_a_name);
+	tcase_add_test(t, wrong_sections_are_refused_with_what_is_allowed);
+	tcase_add_test(
+		t,
+		the_command_line_is_stronger_than_the_file_and_weaker_than_its_sections);
+	tcase_add_test(t, a_reload_takes_over_the_sections);
 	tcase_add_test(t, a_reload_takes_over_what_may_change_and_names_the_rest);
 	tcase_add_test(t, a_reload_without_a_change_changes_nothing);
 	suite_add_tcase(s, t);

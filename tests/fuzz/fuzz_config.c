@@ -20,7 +20,13 @@ valid(const struct config *c)
 	FUZZ_CHECK(c->output_low <= c->output_high);
 	FUZZ_CHECK(c->max_connections >= 1 && c->max_connections <= 1000000);
 	FUZZ_CHECK(c->maxsize >= INT32_MIN && c->maxsize <= INT32_MAX);
-	FUZZ_CHECK(c->max_bytes <= UINT64_C(1) << 53);
+	FUZZ_CHECK(c->max_bytes >= 0 && c->max_bytes <= INT64_C(1) << 53);
+	for (size_t i = 0; i < c->n_policies; i++) {
+		const struct config_policy *p = &c->policies[i];
+
+		FUZZ_CHECK(p->pattern[0] && strlen(p->pattern) <= 255);
+		FUZZ_CHECK(i == 0 || p[-1].rank <= p->rank);
+	}
 	FUZZ_CHECK(c->hello_timeout_ms >= 10 && c->hello_timeout_ms <= 3600000);
 }
 
