@@ -436,6 +436,9 @@ qb_result qb_stats(qb *q, qb_table **ret);
 qb_result qb_clients(qb *q, qb_table **ret);
 qb_result qb_waiters(qb *q, const char *queue, qb_table **ret);
 qb_result qb_who(qb *q, uint64_t id, qb_table **ret);
+/* One row for each option of the queue: `option`, `value`, and `source`, where the value comes
+ * from; of a queue that does not exist, what it would have. */
+qb_result qb_policy(qb *q, const char *queue, qb_table **ret);
 
 unsigned qb_table_rows(const qb_table *table);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Tables of named values: the rows that QUEUES and STATS answer with, decoded at once,
+ * Tables of named values: the rows that QUEUES and the like answer with, decoded at once,
  * so that looking something up cannot fail. */
 #include "client/item.h"
 #include "client/request.h"
@@ -220,6 +220,18 @@ qb_result
 qb_queues(qb *q, const char *queue, qb_table **ret)
 {
 	return ask(q, QP_OP_QUEUES, queue, ret);
+}
+
+qb_result
+qb_policy(qb *q, const char *queue, qb_table **ret)
+{
+	struct qp_request m = {.op = QP_OP_POLICY};
+	qb_result r;
+
+	*ret = NULL;
+	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q, 0)))
+		return r;
+	return fetch(q, &m, ret);
 }
 
 qb_result

@@ -45,6 +45,7 @@ ctl_command cmd_ls;
 ctl_command cmd_pause;
 ctl_command cmd_peek;
 ctl_command cmd_ping;
+ctl_command cmd_policy;
 ctl_command cmd_purge;
 ctl_command cmd_put;
 ctl_command cmd_reopen;

@@ -25,6 +25,7 @@ static const struct command {
 	{"waiters", cmd_waiters, "List the requests that wait"},
 	{"who", cmd_who, "Say who holds an item"},
 	{"declare", cmd_declare, "Make a queue, or change its options"},
+	{"policy", cmd_policy, "Show the options of a queue and where they come from"},
 	{"put", cmd_put, "Put an item, or every line of the input"},
 	{"get", cmd_get, "Get items and print them, or run a command for each"},
 	{"peek", cmd_peek, "Print the next item and leave it where it is"},

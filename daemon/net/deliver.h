@@ -44,7 +44,7 @@ void deliver_notice(struct session *session, enum qp_notice kind,
 /* Says what the engine's last tick has to say. */
 void deliver_notices(struct server *s);
 
-/* --- report.c: the rows of QUEUES and STATS -------------------------------------- */
+/* --- report.c: the rows of QUEUES, STATS, POLICY ------------------------------- */
 
 /* By enum qe_order. */
 #define ORDERS 3
@@ -59,5 +59,6 @@ void report_send(struct conn *c, const struct qp_request *request, struct qp_out
 
 void report_queues(struct conn *c, const struct qp_request *request);
 void report_stats(struct conn *c, const struct qp_request *request);
+void report_policy(struct conn *c, const struct qp_request *request);
 
 #endif

@@ -178,6 +178,7 @@ static handler *const handlers[] = {
 	[QP_OP_CLIENTS] = handle_clients,
 	[QP_OP_WAITERS] = handle_waiters,
 	[QP_OP_WHO] = handle_who,
+	[QP_OP_POLICY] = handle_policy,
 	[QP_OP_TOUCH] = handle_touch,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 };

@@ -193,3 +193,9 @@ handle_stats(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	report_stats(c, m);
 }
+
+void
+handle_policy(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	report_policy(c, m);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The rows of QUEUES and STATS. Their columns are listed in PROTOCOL.md, and nowhere
+ * The rows of QUEUES, STATS and POLICY. Their columns are listed in PROTOCOL.md, and nowhere
  * else but here. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,8 +26,11 @@ static const char *const closed_names[] = {
 };
 #undef CLOSE_REASON
 
+#define QE_ORDER(name, c_name, text) [c_name] = #name,
 const char *const order_names[ORDERS] = {
-	[QE_FIFO] = "fifo", [QE_LIFO] = "lifo", [QE_PRIORITY] = "priority"};
+#include "daemon/core/orders.def"
+};
+#undef QE_ORDER
 
 static void
 put_counters(struct qp_out *rows, const struct qe_counters *counters)
@@ -159,4 +163,48 @@ report_stats(struct conn *c, const struct qp_request *request)
 	for (int i = 0; i < N_CLOSE_REASONS; i++)
 		qp_row_number(&rows, closed_names[i], s->closed_by[i]);
 	report_send(c, request, &rows, 1, 0);
+}
+
+static void
+put_source(struct qp_out *rows, const struct qe_policy_source *source)
+{
+	const char *rule = source->rule.len ? source->rule.p : "the default";
+	int len = source->rule.len ? (int)source->rule.len : (int)strlen(rule);
+	char kept[1024];
+
+	switch (source->from) {
+	case QE_FROM_DEFAULT: qp_row_string(rows, "source", "default", 7); return;
+	case QE_FROM_DECLARE: qp_row_string(rows, "source", "declared", 8); return;
+	case QE_FROM_RULE:
+		qp_row_string(rows, "source", rule, source->rule.len);
+		return;
+	case QE_FROM_BEFORE:
+		snprintf(kept, sizeof(kept), "kept: it had items when %.*s was read",
+			 len, rule);
+		qp_row_string(rows, "source", kept, strlen(kept));
+	}
+}
+
+void
+report_policy(struct conn *c, const struct qp_request *request)
+{
+	struct qe_name name = {request->queue.p, request->queue.len};
+	struct qe_policy policy;
+	enum qe_result result = qe_policy(c->server->engine, name, &policy);
+	struct qp_out rows;
+
+	if (result != QE_OK) {
+		deliver_result(c, request->rid, result);
+		return;
+	}
+	qp_out_init(&rows);
+	qp_row_array(&rows, QE_QUEUE_OPTIONS);
+#define QE_QUEUE_OPTION(name, ctype, kind, text)                  \
+	qp_row_begin(&rows, 3);                                   \
+	qp_row_string(&rows, "option", #name, sizeof(#name) - 1); \
+	PUT_##kind(&rows, "value", (int64_t)policy.has.name);     \
+	put_source(&rows, &policy.sources[QE_OPTION_##name]);
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	report_send(c, request, &rows, QE_QUEUE_OPTIONS, 0);
 }

@@ -346,7 +346,7 @@ START_TEST(a_silent_broker_is_given_up_after_the_grace)
 
 	open_handle();
 	q->grace.wait_ms = q->grace.call_ms = 30;
-	for (int op = QP_OP_PING; op < QP_OP_STATS; op++)
+	for (int op = QP_OP_PING; op <= QP_OP_WHO; op++)
 		fake.on[op] = fake_ignore;
 	deadline = deadline_after(50);
 	ck_assert_int_eq(qb_get(q, "jobs", 20, QB_AUTO, &item), QB_LOST);

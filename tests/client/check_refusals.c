@@ -20,7 +20,7 @@ START_TEST(refusals_come_with_the_brokers_sentence)
 	qb_table *table;
 	unsigned n;
 
-	for (int op = QP_OP_PUT; op <= QP_OP_STATS; op++)
+	for (int op = QP_OP_PUT; op <= QP_OP_WHO; op++)
 		fake.on[op] = refuse;
 #define refused(status, call)                             \
 	do {                                              \
@@ -38,6 +38,8 @@ START_TEST(refusals_come_with_the_brokers_sentence)
 	refused(NOT_LEASED, qb_task_done(q, "jobs"));
 	refused(TIMEOUT, qb_join(q, "jobs", 0));
 	refused(LIMIT, qb_size(q, "jobs", NULL, NULL, NULL));
+	refused(LIMIT, qb_policy(q, "jobs", &table));
+	ck_assert_ptr_null(table);
 	refused(MISMATCH, qb_declare(q, "jobs", NULL, 0, NULL));
 	refused(NOT_EMPTY, qb_delete(q, "jobs", 0));
 	refused(NOT_FOUND, qb_purge(q, "jobs", NULL));

@@ -28,6 +28,20 @@ START_TEST(stats_are_a_row_of_named_values)
 }
 END_TEST
 
+START_TEST(a_policy_is_a_row_for_each_option)
+{
+	qb_table *t;
+
+	ok(qb_policy(q, "jobs", &t));
+	ck_assert_str_eq(fake_request(&fake, 1)->queue, "jobs");
+	ck_assert_uint_eq(qb_table_rows(t), 1);
+	qb_table_free(t);
+	ck_assert_int_eq(qb_policy(q, "", &t), QB_INVALID);
+	ck_assert_ptr_null(t);
+	ck_assert_uint_eq(fake.n_requests, 2);
+}
+END_TEST
+
 /* Two pages of 100 and 50 rows. */
 static void
 answer_pages(struct fake *f, struct fake_conn *c, const struct fake_request *r)
@@ -166,6 +180,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, open_broker, close_broker);
 	tcase_add_test(t, stats_are_a_row_of_named_values);
+	tcase_add_test(t, a_policy_is_a_row_for_each_option);
 	tcase_add_test(t, queues_follows_the_cursor);
 	tcase_add_test(t, empty_pages_are_followed_as_long_as_the_cursor_rises);
 	tcase_add_test(t, who_is_there_is_asked_for);

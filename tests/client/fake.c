@@ -186,6 +186,7 @@ fake_answer(struct fake *f, struct fake_conn *c, const struct fake_request *r)
 	case QP_OP_GET_MANY: answer_get_many(f, c, r); return;
 	case QP_OP_QUEUES:
 	case QP_OP_STATS:
+	case QP_OP_POLICY:
 	case QP_OP_CLIENTS:
 	case QP_OP_WAITERS:
 	case QP_OP_WHO: answer_rows(c, r); return;

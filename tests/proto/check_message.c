@@ -142,6 +142,9 @@ static const struct {
 	 0,
 	 {.op = QP_OP_QUEUES, .rid = 14, .queue = {"jobs", 4}}},
 	{HEAD("\x92\x24\x0f"), 0, {.op = QP_OP_STATS, .rid = 15}},
+	{HEAD("\x93\x2c\x13\xa4jobs"),
+	 0,
+	 {.op = QP_OP_POLICY, .rid = 19, .queue = {"jobs", 4}}},
 	{HEAD("\x93\x2d\x10\x07"), 0, {.op = QP_OP_CLIENTS, .rid = 16, .cursor = 7}},
 	{HEAD("\x94\x2e\x11\xc0\x00"), 0, {.op = QP_OP_WAITERS, .rid = 17}},
 	{HEAD("\x93\x2f\x12\x2a"), 0, {.op = QP_OP_WHO, .rid = 18, .id = 42}},
@@ -432,6 +435,10 @@ START_TEST(replies_are_written_and_read_as_the_protocol_says)
 	m = decode_reply(QP_OP_QUEUES, HEAD("\x94\x00\x01\x64\x65"));
 	ck_assert(m.count == 100 && m.cursor == 101);
 	expect_reply(QP_OP_QUEUES, &m, HEAD("\x94\x00\x01\x64\x65"));
+
+	m = decode_reply(QP_OP_POLICY, HEAD("\x93\x00\x01\x04"));
+	ck_assert_uint_eq(m.count, 4);
+	expect_reply(QP_OP_POLICY, &m, HEAD("\x93\x00\x01\x04"));
 }
 END_TEST
 

@@ -4,7 +4,7 @@
 # shellcheck source=tests/system/ctl/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-commands='ping ls stats top clients waiters who declare put get peek size join cancel purge rm shutdown reopen pause resume drain help'
+commands='ping ls stats top clients waiters who policy declare put get peek size join cancel purge rm shutdown reopen pause resume drain help'
 
 test_help_lists_every_command_within_80_columns() {
 	local command
@@ -62,7 +62,7 @@ test_wrong_numbers_are_usage_errors_that_name_them() {
 
 test_missing_and_superfluous_arguments_are_usage_errors() {
 	local command
-	for command in put get peek size join purge rm shutdown reopen pause resume drain declare; do
+	for command in put get peek size join purge rm shutdown reopen pause resume drain declare policy; do
 		ctl 2 "$command"
 		err_has QUEUE
 	done
