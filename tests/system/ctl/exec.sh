@@ -22,7 +22,7 @@ test_command_has_its_own_options() {
 test_command_knows_the_item_from_its_environment() {
 	local id
 	ctl 0 put "$q" x --json
-	id=$(grep -o '[0-9]*}' "$folder/out" | tr -d '}')
+	id=$(sed -n 's/.*"id": \([0-9]*\).*/\1/p' "$folder/out")
 	# shellcheck disable=SC2016
 	ctl 0 get "$q" --exec sh -c 'echo "$QBROKER_QUEUE $QBROKER_ITEM_ID $QBROKER_DELIVERIES"'
 	out_is "$q $id 1"
