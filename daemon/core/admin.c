@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The verbs on a queue as a whole: join, declare, delete, purge, shutdown, pause, reopen.
+ * The verbs on a queue as a whole: declare, delete, purge, shutdown, pause, reopen.
  */
 #include "daemon/core/engine_int.h"
-#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/sweep.h"
@@ -17,48 +16,6 @@ find(const struct qe *e, struct qe_name name, struct queue **ret_queue)
 	if (*ret_queue)
 		return QE_OK;
 	return queue_name_valid(name) ? QE_NOT_FOUND : QE_INVALID;
-}
-
-/* What a join has to wait for. Queue and group may be NULL. */
-static uint64_t
-unfinished(const struct queue *q, const struct group *g, const struct qe_join *join)
-{
-	if (join->group.len > 0)
-		return g ? group_unfinished(g) : 0;
-	return q ? queue_unfinished(q) : 0;
-}
-
-enum qe_result
-qe_join(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
-	struct qe_name queue, const struct qe_join *join)
-{
-	struct group *g = NULL;
-	struct queue *q;
-	struct waiter *w;
-	enum qe_result result = waiter_check(e, session, rid);
-
-	e->now_ns = now_ns;
-	if (result != QE_OK)
-		return result;
-	result = find(e, queue, &q);
-	if (result == QE_INVALID)
-		return result;
-	if (join->group.len > 0) {
-		if (!queue_name_valid(join->group))
-			return QE_INVALID;
-		g = group_find(e, q, join->group);
-	}
-	if (unfinished(q, g, join) == 0)
-		return QE_OK;
-	if (join->deadline_ns <= now_ns)
-		return QE_TIMEOUT;
-	result = waiter_new(e, session, rid, 0, &w);
-	if (result != QE_OK)
-		return result;
-	w->request = QE_REQUEST_JOIN;
-	w->group = g;
-	waiter_start(e, w, q, LINE_JOIN, join->deadline_ns);
-	return QE_WAIT;
 }
 
 enum qe_result

@@ -4,6 +4,7 @@
  * verbs are in put.c, get.c, session.c and admin.c.
  */
 #include "daemon/core/engine_int.h"
+#include "daemon/core/join.h"
 #include "daemon/core/policy.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
@@ -203,8 +204,8 @@ run_out(struct qe *e, struct waiter *w)
 		/* The reason is why the first in line does not move. */
 		waiter_finish(e, w, put_blocked(e, q, &waiter_first(q, LINE_PUT)->put));
 		break;
-	case LINE_JOIN:
-	case LINES: waiter_finish(e, w, QE_TIMEOUT); break;
+	case LINE_JOIN: join_due(e, w); break;
+	case LINES: break;
 	}
 	settle(e);
 }

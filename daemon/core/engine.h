@@ -83,6 +83,8 @@ enum qe_result {
 	QE_NOMEM,
 	QE_NOT_EMPTY,
 	QE_DELETED, /* the queue was deleted while the request waited */
+	QE_STALLED,   /* join: nobody works on what is ready */
+	QE_DEAD,      /* join, strict: items died */
 	QE_DUPLICATE, /* the key of the item is taken */
 	QE_UNDECIDED, /* one item of a put of many: qe_session_detach() */
 };
@@ -273,11 +275,22 @@ struct qe_reply {
 			     qe_reply_item()) */
 	bool dup; /* put of one item, QE_OK: its key was taken, `id` is the other one's */
 	unsigned n;	  /* get: items given; put of many: entries of `results` */
-	uint64_t id;	  /* put of one item, QE_OK: its id */
-	int64_t *results; /* put of many, QE_OK: per item its id (> 0), or -(enum
-			     qe_result) */
-	struct qe_item *item;	/* get: the only item when n is 1, else NULL */
-	struct qe_item **items; /* get: the items when n is above 1, else NULL */
+	union {
+		struct {
+			uint64_t id;	  /* put of one item, QE_OK: its id */
+			int64_t *results; /* put of many, QE_OK: per item its id (> 0),
+					     or -(enum qe_result) */
+			struct qe_item *item;	/* get: the only item when n is 1, else
+						   NULL */
+			struct qe_item **items; /* get: the items when n is above 1,
+						   else NULL */
+		};
+		struct { /* join that waited */
+			uint64_t died; /* items that died meanwhile */
+			uint64_t ready, delayed; /* QE_STALLED: how many there are */
+			uint64_t stall_ns;	 /* for how long nothing happened */
+		};
+	};
 };
 
 /* The i-th item, 0 <= i < reply->n. Its reference is the reply's. */
@@ -363,11 +376,17 @@ enum qe_result qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session,
 struct qe_join {
 	uint64_t deadline_ns;
 	struct qe_name group; /* of this group alone; length 0: of the whole queue */
+	bool strict;	      /* QE_DEAD instead of QE_OK when items died meanwhile */
+	uint64_t stall_ns;    /* 0: none */
 };
 
 /* Waits until ready + delayed + leased is 0. QE_OK at once when it is, or when there is
  * no such queue or group; QE_WAIT; QE_TIMEOUT when the deadline is not after now;
- * QE_INVALID, QE_LIMIT, QE_NOMEM. */
+ * QE_INVALID, QE_LIMIT, QE_NOMEM.
+ *
+ * It ends with QE_STALLED when, for `stall_ns` since it came, items of the queue have been
+ * ready, nobody has held one and no get has waited, and nothing was accepted, given, finished or
+ * has come back. */
 enum qe_result qe_join(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		       uint64_t rid, struct qe_name queue,
 		       const struct qe_join *join) QE_MUST_USE;

@@ -149,7 +149,7 @@ qe_reply_done(struct qe *e, struct qe_reply *reply)
 			qe_item_unref(e, qe_reply_item(reply, i));
 		if (reply->items)
 			batch_free(e, reply->items);
-	} else {
+	} else if (reply->request == QE_REQUEST_PUT) {
 		answer_free(e, reply->results, reply->n * sizeof(*reply->results));
 	}
 	*reply = (struct qe_reply){.request = reply->request};

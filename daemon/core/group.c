@@ -198,6 +198,10 @@ group_enter(struct group *g, const struct qe_item *item, uint64_t cost)
 		return;
 	}
 	g->count[item->state]++;
+	if (item->state == ITEM_DEAD) {
+		g->died++;
+		wake_if_done(g);
+	}
 	if (!waits(item->state))
 		return;
 	g->bytes += item->body_len;

@@ -40,8 +40,9 @@ struct group {
 	uint64_t delayed_bytes;
 	uint64_t cost;
 
-	uint64_t
-		marked; /* leased items that were cancelled: dropped if they come back */
+	uint64_t died; /* items of it, since it was made */
+	/* leased items that were cancelled: dropped if they come back */
+	uint64_t marked;
 	uint32_t cancels; /* how often it was cancelled */
 	uint32_t purges;  /* queue.purges, when it is up to date */
 

@@ -54,7 +54,10 @@ struct queue {
 	struct list joined; /* groups that joins wait for */
 	struct list woken;  /* those of them that have nothing unfinished: settle() */
 	struct list keys;   /* struct unique */
-	uint32_t purges;    /* how often all that waited was discarded */
+	uint64_t stallers;  /* joins that want to know when nobody works */
+	uint64_t idle_ns;   /* for them: since when; QE_NEVER: somebody does (join.h) */
+	uint64_t happenings; /* what had been counted then */
+	uint32_t purges;     /* how often all that waited was discarded */
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;
 #include "daemon/core/queue_options.def"

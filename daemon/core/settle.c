@@ -6,6 +6,7 @@
 
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
+#include "daemon/core/join.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/waiter.h"
 
@@ -122,6 +123,8 @@ serve(struct qe *e, struct queue *q)
 		progress |= more;
 	} while (more);
 	tend_linger(e, q);
+	if (q->stallers > 0)
+		join_watch(e, q);
 	return progress;
 }
 

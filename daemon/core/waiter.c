@@ -144,6 +144,8 @@ waiter_stop(struct qe *e, struct waiter *w)
 	table_remove(&e->rids, hash_rid(e, w->session, w->rid), w);
 	if (w->request == QE_REQUEST_GET && w->get.holding)
 		table_unpromise(&e->leases);
+	if (w->request == QE_REQUEST_JOIN)
+		join_stop(w);
 	if (w->group)
 		group_unawait(e, w->group, w);
 }
@@ -171,10 +173,12 @@ finished(struct qe *e, struct waiter *w)
 void
 waiter_finish(struct qe *e, struct waiter *w, enum qe_result result)
 {
+	if (w->request == QE_REQUEST_JOIN) /* while it still has its group */
+		join_answer(w, result, &w->reply);
 	waiter_stop(e, w);
 	if (w->request == QE_REQUEST_PUT)
 		put_answer(e, &w->put, result, &w->reply);
-	else
+	else if (w->request == QE_REQUEST_GET)
 		w->reply = (struct qe_reply){.request = w->request, .result = result};
 	finished(e, w);
 }

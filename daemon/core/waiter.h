@@ -11,6 +11,7 @@
 #include "daemon/core/engine.h"
 #include "daemon/core/get.h"
 #include "daemon/core/heap.h"
+#include "daemon/core/join.h"
 #include "daemon/core/list.h"
 #include "daemon/core/put.h"
 #include "daemon/core/queue.h"
@@ -41,6 +42,7 @@ struct waiter {
 	union {
 		struct put put;
 		struct get get;
+		struct join join;
 	};
 	struct qe_reply reply; /* once it is finished */
 	unsigned n_items;      /* of the array */

@@ -199,7 +199,10 @@ wait(struct model *m, const struct m_waiter *w, struct m_reply *ret)
 		return QE_LIMIT;
 	ck_assert_uint_lt(m->n_waiters, M_WAITERS);
 	m->waiters[m->n_waiters] = *w;
-	m->waiters[m->n_waiters++].timer = w->deadline;
+	m->waiters[m->n_waiters].timer = w->deadline;
+	if (w->stall > 0)
+		m_look_again(m, &m->waiters[m->n_waiters]);
+	m->n_waiters++;
 	m_settle(m, w->queue);
 	if (find_waiter(m, w->session, w->rid))
 		return QE_WAIT;
@@ -332,24 +335,19 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 }
 
 enum qe_result
-m_join(struct model *m, int session, uint64_t rid, int queue, int group,
-       uint64_t deadline)
+m_join(struct model *m, struct m_waiter *join)
 {
-	struct m_waiter w = {.session = session,
-			     .queue = queue,
-			     .group = group,
-			     .rid = rid,
-			     .deadline = deadline,
-			     .request = QE_REQUEST_JOIN};
 	struct m_reply reply;
 
-	if (find_waiter(m, session, rid))
+	join->request = QE_REQUEST_JOIN;
+	join->began = m->now;
+	if (find_waiter(m, join->session, join->rid))
 		return QE_INVALID;
-	if (m_unfinished_of(m, queue, group) == 0)
+	if (m_unfinished_of(m, join->queue, join->group) == 0)
 		return QE_OK;
-	if (deadline <= m->now)
+	if (join->deadline <= m->now)
 		return QE_TIMEOUT;
-	return wait(m, &w, &reply);
+	return wait(m, join, &reply);
 }
 
 enum qe_result

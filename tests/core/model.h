@@ -47,6 +47,7 @@ struct m_reply {
 	enum qe_request request;
 	enum qe_result result;
 	bool many, dup;
+	uint64_t died, ready, delayed, stall; /* join */
 	unsigned n;
 	uint64_t id;
 	int64_t results[M_BATCH];
@@ -63,6 +64,8 @@ struct m_waiter {
 	uint64_t rid, deadline, timer;
 	enum qe_request request;
 	int group; /* join: 0: of the whole queue */
+	uint64_t stall, began, died;
+	bool strict;
 	/* get */
 	struct qe_get get; /* with the lease_ns of its leases, 0: without an end */
 	bool lingers;
@@ -89,6 +92,7 @@ struct m_queue {
 	enum qe_shutdown shutdown;
 	bool paused_in, paused_out;
 	struct qe_counters counters;
+	uint64_t idle_since, happenings; /* QE_NEVER: somebody works */
 };
 
 struct model {
@@ -151,7 +155,8 @@ uint64_t m_taken(const struct model *m, int queue, const struct m_item *item);
 struct m_item *m_has_key(struct model *m, int queue, int key);
 uint64_t m_keys_cost(const struct model *m);
 
-/* An item was accepted; it has come to another state; some time has passed. */
+/* An item was accepted; it has come to another state; some time has passed (NOBODY), or a queue
+ * was deleted. */
 void m_open_window(struct model *m, const struct m_item *item);
 void m_moved(struct model *m, struct m_item *item);
 void m_close_windows(struct model *m, int deleted);
@@ -178,8 +183,13 @@ void m_refuse_rest(struct m_waiter *put, enum qe_result result, struct m_reply *
 enum qe_result m_put(struct model *m, struct m_waiter *put, struct m_reply *ret);
 enum qe_result m_get(struct model *m, int session, uint64_t rid, int queue,
 		     const struct qe_get *get, struct m_reply *ret);
-enum qe_result m_join(struct model *m, int session, uint64_t rid, int queue, int group,
-		      uint64_t deadline);
+/* A join is a waiter with session, queue, rid, deadline, group, stall and strict filled in. */
+enum qe_result m_join(struct model *m, struct m_waiter *join);
+void m_watch(struct model *m, int queue);
+void m_join_due(struct model *m, struct m_waiter *w);
+void m_look_again(struct model *m, struct m_waiter *w);
+void m_join_answer(const struct model *m, const struct m_waiter *w,
+		   enum qe_result result, struct m_reply *reply);
 enum qe_result m_need(struct model *m, int queue); /* makes it if there is none */
 
 /* What the configuration says of it: members of a queue that can be declared. */

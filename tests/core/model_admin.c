@@ -303,7 +303,7 @@ run_out(struct model *m, struct m_waiter *w)
 	if (w->request == QE_REQUEST_PUT) {
 		m_finish(m, w, m_put_blocked(m, m_first_put(m, queue)));
 	} else if (w->request == QE_REQUEST_JOIN) {
-		m_finish(m, w, QE_TIMEOUT);
+		m_join_due(m, w);
 	} else if (m_given(m, queue) == 0) {
 		m_finish(m, w,
 			 m->queues[queue].paused_out ? QE_EMPTY_PAUSED : QE_EMPTY);

@@ -85,6 +85,14 @@ compare_put(const struct qe_reply *reply, const struct m_reply *expected)
 }
 
 static void
+compare_join(const struct qe_reply *reply, const struct m_reply *expected)
+{
+	AGREE(reply->died == expected->died && reply->ready == expected->ready);
+	AGREE(reply->delayed == expected->delayed &&
+	      reply->stall_ns == expected->stall);
+}
+
+static void
 let_go(unsigned i)
 {
 	struct qe_reply *reply = &run.held[i];
@@ -111,6 +119,8 @@ compare_reply(struct qe_reply *reply, const struct m_reply *expected)
 	AGREE(reply->many == expected->many);
 	if (reply->request == QE_REQUEST_PUT)
 		compare_put(reply, expected);
+	else if (reply->request == QE_REQUEST_JOIN)
+		compare_join(reply, expected);
 	else
 		compare_items(reply, expected);
 	if (has_undecided(reply) && run.begun.n == 0) {

@@ -71,10 +71,13 @@ m_close_windows(struct model *m, int deleted)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < m->n_windows; i++)
-		if (m->windows[i].queue != deleted &&
-		    (m->windows[i].ends > m->now || m->windows[i].ends == QE_NEVER))
-			m->windows[n++] = m->windows[i];
+	for (unsigned i = 0; i < m->n_windows; i++) {
+		const struct m_window *w = &m->windows[i];
+		bool over = w->ends <= m->now && w->ends != QE_NEVER;
+
+		if (deleted == NOBODY ? !over : w->queue != deleted)
+			m->windows[n++] = *w;
+	}
 	m->n_windows = n;
 }
 

@@ -204,16 +204,21 @@ op_get(void)
 static void
 op_join(void)
 {
-	int session = any_session(), queue = any_queue();
-	int group = chance(run.grouped) ? 1 + (int)below(M_GROUPS) : 0;
-	uint64_t rid = any_rid(session);
-	struct qe_join join = {.deadline_ns = any_deadline(),
-			       .group = group_name(group)};
+	struct m_waiter as = {.session = any_session(),
+			      .queue = any_queue(),
+			      .deadline = any_deadline(),
+			      .strict = chance(50),
+			      .stall = chance(60) ? 0 : 1 + below(8)};
+	struct qe_join join = {
+		.deadline_ns = as.deadline, .strict = as.strict, .stall_ns = as.stall};
 
+	as.rid = any_rid(as.session);
+	as.group = chance(run.grouped) ? 1 + (int)below(M_GROUPS) : 0;
+	join.group = group_name(as.group);
 	agree(JOIN,
-	      qe_join(run.e, run.m.now, run.sessions[session], rid, queue_name(queue),
-		      &join),
-	      m_join(&run.m, session, rid, queue, group, join.deadline_ns));
+	      qe_join(run.e, run.m.now, run.sessions[as.session], as.rid,
+		      queue_name(as.queue), &join),
+	      m_join(&run.m, &as));
 }
 
 static void

@@ -112,7 +112,9 @@ m_finish(struct model *m, struct m_waiter *w, enum qe_result result)
 	if (w->request == QE_REQUEST_PUT)
 		m_refuse_rest(w, result, reply);
 	reply->request = w->request;
-	if (w->request != QE_REQUEST_PUT)
+	if (w->request == QE_REQUEST_JOIN)
+		m_join_answer(m, w, result, reply);
+	else if (w->request == QE_REQUEST_GET)
 		reply->result = result;
 	reply->session = w->session;
 	reply->rid = w->rid;
@@ -387,6 +389,7 @@ m_serve(struct model *m, int queue)
 		if (w->lingers && m->now + w->get.linger_ns < w->deadline)
 			w->timer = m->now + w->get.linger_ns;
 	}
+	m_watch(m, queue);
 	return progress;
 }
 
