@@ -89,6 +89,8 @@ typedef enum qb_result {
 	QB_BAD_STATE = 20,
 	QB_VERSION = 21,
 	QB_DUPLICATE = 22, /* put: the key of the item is taken */
+	QB_STALLED = 23,   /* join: nobody works on what is ready */
+	QB_DEAD = 24,	   /* join: items died */
 	QB_NO_BROKER = -1, /* nobody listens at the address, or it cannot be reached */
 	QB_LOST = -2,	   /* the connection was lost during the call */
 	QB_AGAIN = -3, /* qb_wait(): the time is over and requests are outstanding */
@@ -365,6 +367,14 @@ qb_result qb_join(qb *q, const char *queue, int64_t timeout_ms);
  * QB_OK. */
 qb_result qb_join_group(qb *q, const char *queue, const char *group,
 			int64_t timeout_ms);
+
+/* The same, for a group or, with NULL, for the whole queue, and it tells the truth. QB_STALLED: for
+ * `stall_ms` (QB_FOREVER: never mind) items were ready, nobody held one or waited for one, and
+ * nothing happened to any; qb_error() has the numbers. *ret_died, which may be NULL: how many
+ * items died while it waited; they do not hold it back. If `strict` is not 0, it is QB_DEAD
+ * when that is not 0. */
+qb_result qb_join_with(qb *q, const char *queue, const char *group, int64_t timeout_ms,
+		       int64_t stall_ms, int strict, uint64_t *ret_died);
 
 /* Cancels a group: its items that wait are dropped, nobody is given one of them any more. Those
  * that are held are marked: they can be finished as ever, but are dropped when they come back. Puts

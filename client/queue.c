@@ -3,6 +3,7 @@
 #include "client/request.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,11 +28,20 @@ qb_task_done(qb *q, const char *queue)
 	return run(q, &m, queue, &w);
 }
 
+static qb_result
+take_died(qb *q, void *ret, struct answer *answer)
+{
+	*(uint64_t *)ret = QP_OPT(&answer->reply->options, died);
+	return QB_OK;
+}
+
 qb_result
-qb_join_group(qb *q, const char *queue, const char *group, int64_t timeout_ms)
+qb_join_with(qb *q, const char *queue, const char *group, int64_t timeout_ms,
+	     int64_t stall_ms, int strict, uint64_t *ret_died)
 {
 	struct qp_request m = {.op = QP_OP_JOIN};
-	struct wait w = {0};
+	uint64_t died = 0;
+	struct wait w = {.take = take_died, .ret = &died};
 	qb_result r;
 
 	if (group) {
@@ -41,10 +51,26 @@ qb_join_group(qb *q, const char *queue, const char *group, int64_t timeout_ms)
 	}
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_timeout(q, "stall_ms", stall_ms)) ||
 	    (r = verify_blocking(q, timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
-	return request_wait(q, &m, NULL, &w, timeout_ms);
+	if (stall_ms < QB_FOREVER)
+		QP_GIVE(&m.options, stall_ms, (uint64_t)stall_ms);
+	r = request_wait(q, &m, NULL, &w, timeout_ms);
+	if (ret_died)
+		*ret_died = died;
+	/* Not asked of the broker, whose refusals have no numbers. */
+	if (r == QB_OK && strict && died > 0)
+		return error_set(q, QB_DEAD,
+				 "%" PRIu64 " items died while the join waited", died);
+	return r;
+}
+
+qb_result
+qb_join_group(qb *q, const char *queue, const char *group, int64_t timeout_ms)
+{
+	return qb_join_with(q, queue, group, timeout_ms, QB_FOREVER, 0, NULL);
 }
 
 qb_result

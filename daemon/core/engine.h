@@ -274,6 +274,7 @@ struct qe_reply {
 	bool many;	  /* the request was one for many items (put: `results`, get:
 			     qe_reply_item()) */
 	bool dup; /* put of one item, QE_OK: its key was taken, `id` is the other one's */
+	bool paused; /* join, QE_STALLED: gets are given nothing: qe_pause() */
 	unsigned n;	  /* get: items given; put of many: entries of `results` */
 	union {
 		struct {

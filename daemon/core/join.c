@@ -113,6 +113,7 @@ join_answer(const struct waiter *w, enum qe_result result, struct qe_reply *repl
 		reply->result = QE_DEAD;
 	if (result != QE_STALLED)
 		return;
+	reply->paused = q->paused_out;
 	reply->ready = q->count[ITEM_READY];
 	reply->delayed = q->count[ITEM_DELAYED];
 	reply->stall_ns = w->join.stall_ns;

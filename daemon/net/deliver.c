@@ -3,6 +3,7 @@
  * that one write takes many of them; large ones are sent from the item itself. */
 #include "daemon/net/deliver.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,8 @@ static const struct {
 			  "the queue has items or waiting requests; force deletes it"},
 	[QE_DELETED] = {QP_DELETED, NULL},
 	[QE_DUPLICATE] = {QP_DUPLICATE, NULL},
+	[QE_STALLED] = {QP_STALLED, NULL},
+	[QE_DEAD] = {QP_DEAD, NULL},
 	[QE_UNDECIDED] = {QP_OK, NULL}, /* never told */
 };
 
@@ -169,6 +172,7 @@ remember_reply(struct session *session, uint64_t rid, struct qe_reply *reply)
 		answer.delivery = qe_item_deliveries(reply->item);
 	} else if (reply->result == QE_OK) {
 		answer.op = QP_OP_JOIN;
+		answer.value = reply->died;
 	}
 	answers_add(&session->answers, session->server->engine, &answer);
 }
@@ -404,17 +408,49 @@ append_put(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 	conn_dirty(c);
 }
 
+static void
+append_join(struct conn *c, uint64_t rid, const struct qe_reply *reply)
+{
+	struct qp_reply m = {.rid = rid};
+
+	if (reply->died > 0)
+		QP_GIVE(&m.options, died, reply->died);
+	append_fields(c, QP_OP_JOIN, &m);
+}
+
+static void
+refuse_join(struct conn *c, uint64_t rid, const struct qe_reply *reply)
+{
+	char text[QP_MAX_TEXT];
+
+	if (reply->result == QE_STALLED)
+		snprintf(text, sizeof(text),
+			 "nothing has happened for %" PRIu64 " ms: ready %" PRIu64
+			 ", delayed %" PRIu64 ", held 0, and nobody gets%s",
+			 reply->stall_ns / 1000000, reply->ready, reply->delayed,
+			 reply->paused ? "; the queue is paused" : "");
+	else if (reply->result == QE_DEAD)
+		snprintf(text, sizeof(text),
+			 "%" PRIu64 " items died while the join waited", reply->died);
+	else {
+		refuse(c, rid, reply->result);
+		return;
+	}
+	qp_refusal_encode(&c->out, results[reply->result].status, rid, text);
+	conn_dirty(c);
+}
+
 void
 deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply)
 {
-	struct qp_reply join = {.rid = rid};
-
 	if (reply->many)
 		results_to_wire(reply);
-	if (reply->result != QE_OK)
+	if (reply->result != QE_OK && reply->request == QE_REQUEST_JOIN)
+		refuse_join(c, rid, reply);
+	else if (reply->result != QE_OK)
 		refuse(c, rid, reply->result);
 	else if (reply->request == QE_REQUEST_JOIN)
-		append_fields(c, QP_OP_JOIN, &join);
+		append_join(c, rid, reply);
 	else if (reply->request == QE_REQUEST_PUT)
 		append_put(c, rid, reply);
 	else if (reply->many)

@@ -63,6 +63,8 @@ handle_join(struct conn *c, struct qp_request *m, struct frame *f)
 	struct qe_join join = {
 		.deadline_ns = request_deadline(now_ns, m->timeout_ms),
 		.group = request_group(&m->options),
+		.strict = QP_OPT(&m->options, strict),
+		.stall_ns = request_deadline(0, QP_OPT(&m->options, stall_ms)),
 	};
 	enum qe_result result;
 

@@ -140,6 +140,31 @@ START_TEST(groups_are_joined_and_cancelled)
 }
 END_TEST
 
+START_TEST(a_join_says_that_nobody_works)
+{
+	uint64_t died = 9;
+	qb_item *item;
+
+	connect_over(_i);
+	ok(qb_put(q, "jobs", "a", 1, 0, NULL));
+	ok(qb_put(q, "jobs", "b", 1, 0, NULL));
+	says(QB_STALLED, qb_join_with(q, "jobs", NULL, QB_FOREVER, 20, 0, &died));
+	ck_assert_str_eq(qb_error(q), "nothing has happened for 20 ms: ready 2, "
+				      "delayed 0, held 0, and nobody gets");
+	ck_assert_uint_eq(died, 0);
+	says(QB_TIMEOUT, qb_join_with(q, "jobs", NULL, 0, 20, 0, NULL));
+	says(QB_INVALID, qb_join_with(q, "jobs", NULL, 0, -1, 0, NULL));
+	ok(qb_get(other, "jobs", 0, QB_MANUAL, &item));
+	says(QB_TIMEOUT, qb_join_with(q, "jobs", NULL, 60, 20, 1, NULL));
+	ok(qb_ack(other, item));
+	qb_item_free(item);
+	ok(qb_get(other, "jobs", 0, QB_AUTO, &item));
+	qb_item_free(item);
+	ok(qb_join_with(q, "jobs", NULL, QB_FOREVER, 20, 1, &died));
+	ck_assert_uint_eq(died, 0);
+}
+END_TEST
+
 START_TEST(a_key_is_taken_by_one_item)
 {
 	struct iovec bodies[2] = {{(void *)"a", 1}, {(void *)"b", 1}};
@@ -497,6 +522,7 @@ main(void)
 	tcase_add_loop_test(t, an_item_is_put_got_given_back_and_finished, 0, 2);
 	tcase_add_loop_test(t, an_item_is_delayed_and_expires, 0, 2);
 	tcase_add_loop_test(t, groups_are_joined_and_cancelled, 0, 2);
+	tcase_add_loop_test(t, a_join_says_that_nobody_works, 0, 2);
 	tcase_add_loop_test(t, a_key_is_taken_by_one_item, 0, 2);
 	tcase_add_loop_test(
 		t, a_thousand_items_with_long_groups_come_in_several_requests, 0, 2);

@@ -55,7 +55,7 @@ test_ls_json_is_an_array_with_everything() {
 	grep -qE "^\[.*\{[^}]*\"queue\": \"$q\", [^}]*\}.*\]$" "$folder/out" || fail "no such row"
 	for name in ready delayed leased dead unfinished bytes maxsize max_bytes lease_ms order getters putters \
 		joiners shutdown paused oldest_ms accepted delivered finished released crashed timed_out expired \
-		purged moved_out dropped; do
+		purged moved_out dropped died; do
 		grep -q "\"$name\": " "$folder/out" || fail "no $name"
 	done
 }
@@ -198,6 +198,16 @@ test_groups_are_joined_and_cancelled() {
 	ctl 2 cancel "$q"
 	err_has GROUP
 	ctl 2 put "$q" --group '' body
+}
+
+test_join_fails_when_nobody_works() {
+	ctl 0 put "$q" x
+	ctl 1 join "$q" --stall 0.02
+	err_has 'ready 1, delayed 0, held 0, and nobody gets'
+	ctl 0 get "$q"
+	ctl 0 join "$q" --stall 0.02 --strict --json
+	out_is "{\"queue\": \"$q\", \"died\": 0}"
+	ctl 2 join "$q" --stall -1
 }
 
 test_keys_of_items() {
