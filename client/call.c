@@ -16,6 +16,7 @@ call_table_init(struct call_table *t)
 void
 call_table_done(struct call_table *t)
 {
+	call_forget(t);
 	free(t->slots);
 	t->slots = NULL;
 }
@@ -48,9 +49,57 @@ call_new(struct call_table *t)
 	do
 		c = &t->slots[t->next_rid++ & t->mask];
 	while (c->rid);
-	*c = (struct call){.rid = t->next_rid - 1};
+	c->rid = t->next_rid - 1;
+	c->mark.first = NULL;
 	t->used++;
 	return c;
+}
+
+void
+call_retire_mutes(struct call_table *t, uint64_t rid)
+{
+	for (; t->mutes > 0 && t->first_mute < rid; t->first_mute++) {
+		struct call *c = call_find(t, t->first_mute);
+
+		if (!c || !c->mute)
+			continue;
+		call_remove(t, c);
+		t->mutes--;
+	}
+}
+
+void
+call_mark_sent(struct call_table *t)
+{
+	for (uint64_t i = 0; t->slots && i <= t->mask; i++) {
+		struct call *c = &t->slots[i];
+
+		if (c->rid && !c->sent)
+			c->sent = !c->mark.first || !qp_mark_unsent(&c->mark);
+	}
+}
+
+static int
+by_rid(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return a < b ? -1 : a > b;
+}
+
+uint64_t *
+call_list(const struct call_table *t)
+{
+	uint64_t *rids = malloc((t->used + 1) * sizeof(*rids));
+	uint64_t n = 0;
+
+	if (!rids)
+		return NULL;
+	for (uint64_t i = 0; t->slots && i <= t->mask; i++)
+		if (t->slots[i].rid)
+			rids[n++] = t->slots[i].rid;
+	qsort(rids, n, sizeof(*rids), by_rid);
+	return rids;
 }
 
 bool
@@ -62,6 +111,7 @@ call_take(struct call_table *t, uint64_t *cursor, struct call *ret)
 		if (c->rid == 0)
 			continue;
 		*ret = *c;
+		t->mutes -= c->mute;
 		call_remove(t, c);
 		return true;
 	}
@@ -71,7 +121,8 @@ call_take(struct call_table *t, uint64_t *cursor, struct call *ret)
 void
 call_forget(struct call_table *t)
 {
-	if (t->slots)
-		memset(t->slots, 0, (t->mask + 1) * sizeof(*t->slots));
-	t->used = 0;
+	for (uint64_t i = 0; t->slots && i <= t->mask; i++)
+		if (t->slots[i].rid)
+			call_remove(t, &t->slots[i]);
+	t->mutes = 0;
 }

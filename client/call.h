@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The requests that wait for their reply, by rid. Rids rise, so they index a ring; one
- * whose slot is still taken by an older request is left out. No I/O. */
+ * The requests that wait for their reply, by rid, with the bytes of each, so that it can be
+ * sent again over another connection. Rids rise, so they index a ring; one whose slot is
+ * still taken by an older request is left out. No I/O. */
 #ifndef QBROKER_CLIENT_CALL_H
 #define QBROKER_CLIENT_CALL_H
 
@@ -10,6 +11,7 @@
 
 #include "client/public.h"
 #include "proto/message.h"
+#include "proto/out.h"
 
 struct call;
 
@@ -30,7 +32,13 @@ struct call {
 	qb_done *done;	     /* the caller's function and its argument, for `finish` */
 	void *arg;
 	uint8_t op, ack;
-	uint16_t max_items; /* GET_MANY */
+	uint16_t max_items;  /* GET_MANY */
+	bool mute;	     /* sent with the rid 0: it ends with the next reply */
+	bool sent;	     /* a part of it, on a connection that is lost */
+	bool given_up;	     /* nobody waits any more; an item that it got goes back */
+	bool failed;	     /* resume.c: it is about to be finished */
+	struct qp_mark mark; /* its bytes, which it pins */
+	int64_t deadline;    /* of its wait; NEVER for those that do not */
 };
 
 struct call_table {
@@ -38,12 +46,13 @@ struct call_table {
 	uint64_t mask;
 	uint64_t used;
 	uint64_t next_rid;
+	uint64_t mutes, first_mute; /* how many are mute, and where they may begin */
 };
 
 void call_table_init(struct call_table *t);
 void call_table_done(struct call_table *t);
 
-/* A slot with a rid of its own, all else 0, valid until the next call_new(). NULL: no
+/* A slot with a rid of its own, and nothing else; valid until the next call_new(). NULL: no
  * memory. */
 struct call *call_new(struct call_table *t);
 
@@ -56,13 +65,32 @@ call_find(const struct call_table *t, uint64_t rid)
 	return c && c->rid == rid && rid != 0 ? c : NULL;
 }
 
-/* Frees the slot. */
+/* Frees the slot, and the request's bytes. */
 static inline void
 call_remove(struct call_table *t, struct call *c)
 {
+	qp_unpin(&c->mark);
 	c->rid = 0;
 	t->used--;
 }
+
+/* A request has been answered: the mute ones that were sent before it have been carried
+ * out. */
+void call_retire_mutes(struct call_table *t, uint64_t rid);
+
+static inline void
+call_answered(struct call_table *t, uint64_t rid)
+{
+	if (t->mutes > 0 && t->first_mute < rid)
+		call_retire_mutes(t, rid);
+}
+
+/* Notes of all requests which of them have been sent, before what waits is thrown away. */
+void call_mark_sent(struct call_table *t);
+
+/* The rids of all, in the order of their start: `used` of them, for the caller to free. NULL: no
+ * memory. */
+uint64_t *call_list(const struct call_table *t);
 
 /* Takes out the next request, about in the order of their start; `*cursor` is 0 at the
  * beginning. false: there are no more. None may be added meanwhile. */

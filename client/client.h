@@ -29,6 +29,7 @@ struct grace {
 struct puts {
 	unsigned window;
 	unsigned outstanding;
+	unsigned kept_kib; /* of their bodies, each rounded down */
 	uint64_t failed;
 	qb_result failure;	 /* the first that has not been reported; QB_OK: none */
 	char error[ERROR_BYTES]; /* its sentence */
@@ -40,14 +41,26 @@ struct qb {
 	struct fork_guard guard;
 	char name[QP_MAX_NAME + 1]; /* the client's */
 	bool in_callback;
+	bool closing;			  /* no other connection is made any more */
 	qb_lease_ending *on_lease_ending; /* NULL: no notices are asked for */
 	void *on_lease_ending_arg;
 
+	/* The session. It outlives its connection, and ends by conn_drop() and
+	 * conn_forget(). */
+	bool lost; /* it has no connection, and may be resumed */
+	char lost_why[ERROR_BYTES];
+	uint8_t session[QP_SESSION_BYTES];
+	uint8_t mark[QP_SESSION_BYTES]; /* of its leases: another when they were lost */
+	uint64_t epoch;
+
 	/* The connection. All of it is void while fd is -1. */
 	int fd;
-	bool greeting; /* HELLO has not been answered */
-	uint8_t session[QP_SESSION_BYTES];
-	uint64_t epoch;
+	bool greeting;	   /* HELLO has not been answered */
+	bool resumed;	   /* as the broker said then */
+	unsigned mute_run; /* mute requests since there were none outstanding */
+	unsigned heard;	   /* replies that were not confirmed */
+	uint64_t random;
+	int64_t pause_ms; /* before the next one is made; 0 when this one is of use */
 	uint64_t max_item, max_batch_bytes;
 	char server[QP_MAX_NAME + 1];
 	struct qp_out out;

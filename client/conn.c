@@ -9,28 +9,39 @@
 #include "client/request.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #define SLICE_MS   5000 /* the receive timeout: whoever has less time polls */
 #define PARTS	   64	/* of one sendmsg() */
-#define LAST_READS 64	/* before a connection that cannot be written to is given up */
+#define BOOT_BYTES 64
+#define LAST_READS 64 /* before a connection that cannot be written to is given up */
 
+/* The socket, and all that was on its way. */
 void
-conn_forget(qb *q)
+conn_unlink(qb *q)
 {
 	if (q->fd >= 0)
 		close(q->fd);
 	q->fd = -1;
+	qp_out_done(&q->out);
+	inbox_done(&q->in);
+}
+
+void
+conn_forget(qb *q)
+{
+	conn_unlink(q);
+	q->lost = false;
 	q->epoch = 0;
 	q->max_item = 0;
 	q->server[0] = 0;
-	qp_out_done(&q->out);
-	inbox_done(&q->in);
 	call_forget(&q->calls);
 }
 
@@ -40,11 +51,40 @@ conn_drop(qb *q, qb_result result)
 	char why[ERROR_BYTES];
 
 	memcpy(why, q->error, sizeof(why));
-	close(q->fd);
-	q->fd = -1;
+	conn_unlink(q);
+	q->lost = false;
 	inbox_abort(q, result, why);
 	conn_forget(q);
 	return error_set(q, result, "%s", why);
+}
+
+void
+conn_cut(qb *q)
+{
+	if (q->fd >= 0 && !q->greeting)
+		call_mark_sent(&q->calls);
+	conn_unlink(q);
+	if (q->greeting || q->lost)
+		return;
+	q->lost = true;
+	memcpy(q->lost_why, q->error, sizeof(q->lost_why));
+}
+
+/* The connection has failed with the handle's sentence. While it is made that is nobody's affair but
+ * HELLO's. */
+static qb_result
+fail(qb *q, qb_result result)
+{
+	if (!q->greeting && (result != QB_LOST || q->out.failed))
+		return conn_drop(q, result);
+	conn_cut(q);
+	return result;
+}
+
+bool
+conn_resumable(const qb *q)
+{
+	return q->lost && !q->greeting && !q->in_callback && !q->closing;
 }
 
 /* --- moving bytes ---------------------------------------------------------------- */
@@ -73,16 +113,16 @@ conn_read(qb *q, int flags, enum conn_got *ret_got)
 		return QB_OK;
 	if (got < 0) {
 		error_set(q, QB_LOST, "the connection was lost: %s", strerror(errno));
-		return conn_drop(q, QB_LOST);
+		return fail(q, QB_LOST);
 	}
 	if (got == 0) {
 		error_set(q, QB_LOST, "the broker closed the connection");
-		return conn_drop(q, QB_LOST);
+		return fail(q, QB_LOST);
 	}
 	q->moved += (uint64_t)got;
 	r = inbox_received(q, (size_t)got);
 	if (r != QB_OK)
-		return conn_drop(q, r);
+		return fail(q, r);
 	*ret_got = (size_t)got == room ? CONN_FULL : CONN_SOME;
 	return QB_OK;
 }
@@ -101,7 +141,7 @@ write_failed(qb *q, int error)
 			return r;
 	}
 	error_set(q, QB_LOST, "the connection was lost: %s", strerror(error));
-	return q->fd >= 0 ? conn_drop(q, QB_LOST) : QB_LOST;
+	return q->fd >= 0 ? fail(q, QB_LOST) : QB_LOST;
 }
 
 /* Writes until nothing is left (0), the socket is full (EAGAIN) or broken. */
@@ -136,7 +176,7 @@ conn_write(qb *q)
 
 	if (q->out.failed) {
 		error_set(q, QB_LOST, "the connection was given up: no memory");
-		return conn_drop(q, QB_LOST);
+		return fail(q, QB_LOST);
 	}
 	error = write_some(q);
 	return error == 0 || try_later(error) ? QB_OK : write_failed(q, error);
@@ -145,7 +185,7 @@ conn_write(qb *q)
 void
 conn_push(qb *q)
 {
-	if (!q->out.failed)
+	if (q->fd >= 0 && !q->out.failed)
 		(void)write_some(q);
 }
 
@@ -172,23 +212,44 @@ lost(qb *q)
 	return error_set(q, QB_LOST, "there is no connection any more");
 }
 
+/* There is no connection: is there one now? */
+static qb_result
+another(qb *q, int64_t deadline, int64_t without_ms)
+{
+	int64_t limit = deadline_after(without_ms);
+
+	if (!conn_resumable(q))
+		return lost(q);
+	return conn_resume(q, limit < deadline ? limit : deadline);
+}
+
+/* One step of conn_run(): writes, and reads or waits. */
+static qb_result
+move(qb *q, const unsigned *count, unsigned most, int64_t deadline, enum conn_got *got)
+{
+	qb_result r = conn_write(q);
+
+	if (r != QB_OK || *count <= most || q->fd < 0)
+		return r;
+	if (*got != CONN_NOTHING && q->out.len == 0 &&
+	    deadline_left(deadline) > SLICE_MS)
+		return conn_read(q, 0, got);
+	return poll_and_read(q, deadline);
+}
+
 qb_result
-conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline)
+conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline,
+	 int64_t without_ms)
 {
 	enum conn_got got = CONN_SOME; /* nothing: the receive timeout ran out */
 	qb_result r;
 
 	while (*count > most) {
-		if (q->fd < 0)
-			return lost(q);
-		r = conn_write(q);
-		if (r != QB_OK || *count <= most)
+		if (q->fd < 0 && (r = another(q, deadline, without_ms)))
 			return r;
-		if (got != CONN_NOTHING && q->out.len == 0 &&
-		    deadline_left(deadline) > SLICE_MS)
-			r = conn_read(q, 0, &got);
-		else
-			r = poll_and_read(q, deadline);
+		r = move(q, count, most, deadline, &got);
+		if (r == QB_LOST && conn_resumable(q) && deadline_left(deadline) > 0)
+			continue;
 		if (r != QB_OK)
 			return r;
 	}
@@ -196,22 +257,25 @@ conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline)
 }
 
 qb_result
-conn_flush(qb *q, int64_t stall_ms)
+conn_flush(qb *q, int64_t stall_ms, int64_t without_ms)
 {
 	int64_t deadline = NEVER;
 	size_t left = SIZE_MAX;
 	qb_result r;
 
 	for (;;) {
-		if (q->fd < 0)
-			return lost(q);
-		r = conn_write(q);
-		if (r != QB_OK || q->fd < 0 || q->out.len == 0)
+		if (q->fd < 0 && (r = another(q, NEVER, without_ms)))
 			return r;
+		r = conn_write(q);
+		if (r == QB_OK && (q->fd < 0 || q->out.len == 0))
+			return QB_OK;
 		if (q->out.len < left)
 			deadline = deadline_after(stall_ms);
 		left = q->out.len;
-		r = poll_and_read(q, deadline);
+		if (r == QB_OK)
+			r = poll_and_read(q, deadline);
+		if (r == QB_LOST && conn_resumable(q) && without_ms > 0)
+			continue;
 		if (r != QB_OK)
 			return r;
 	}
@@ -229,6 +293,7 @@ take_hello(qb *q, void *ret, struct answer *answer)
 		return error_set(q, QB_MALFORMED,
 				 "the broker answered for another session");
 	q->epoch = reply->epoch;
+	q->resumed = QP_OPT(o, resumed);
 	q->max_item = QP_GIVEN(o, max_item) && o->max_item < QP_MAX_BODY ? o->max_item
 									 : QP_MAX_BODY;
 	q->max_batch_bytes =
@@ -240,6 +305,25 @@ take_hello(qb *q, void *ret, struct answer *answer)
 	return QB_OK;
 }
 
+/* Shows the broker whether `pid` means the same process to it: then it sees its end also over
+ * TCP. */
+static void
+say_host(struct qp_request *m, char boot[BOOT_BYTES])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, boot, BOOT_BYTES);
+	struct stat ns;
+
+	if (fd >= 0)
+		close(fd);
+	if (n > 0 && boot[n - 1] == '\n')
+		n--;
+	if (n <= 0 || stat("/proc/self/ns/pid", &ns) != 0)
+		return;
+	QP_GIVE(&m->options, boot, ((struct qp_str){boot, (uint32_t)n}));
+	QP_GIVE(&m->options, pidns, (uint64_t)ns.st_ino);
+}
+
 static qb_result
 say_hello(qb *q, int64_t deadline)
 {
@@ -249,28 +333,27 @@ say_hello(qb *q, int64_t deadline)
 		.version = QP_PROTOCOL_VERSION,
 		.session = {(const char *)q->session, sizeof(q->session)},
 	};
+	char boot[BOOT_BYTES];
 
 	QP_GIVE(&m.options, client,
 		((struct qp_str){q->name, (uint32_t)strlen(q->name)}));
 	QP_GIVE(&m.options, pid, (uint64_t)getpid());
+	QP_GIVE(&m.options, resume, 1);
+	if (!q->address.local)
+		say_host(&m, boot);
 	if (q->on_lease_ending)
 		QP_GIVE(&m.options, notices, 1);
 	return request_run(q, &m, NULL, &w, deadline_left(deadline));
 }
 
 qb_result
-conn_open(qb *q, int64_t timeout_ms)
+conn_link(qb *q, int64_t deadline)
 {
 	const struct timeval slice = {SLICE_MS / 1000, SLICE_MS % 1000 * 1000};
-	int64_t limit =
-		timeout_ms > q->grace.connect_ms ? timeout_ms : q->grace.connect_ms;
-	int64_t deadline = deadline_after(limit);
 	bool denied;
 	qb_result r;
 
-	if (getentropy(q->session, sizeof(q->session)) != 0)
-		return error_set(q, QB_NO_BROKER, "no random bytes: %s",
-				 strerror(errno));
+	conn_unlink(q); /* what was added without a connection */
 	if (!inbox_init(&q->in))
 		return error_set(q, QB_NO_MEMORY, "there is no memory to receive to");
 	q->fd = address_connect(&q->address, deadline, &denied, q->error,
@@ -282,8 +365,28 @@ conn_open(qb *q, int64_t timeout_ms)
 	setsockopt(q->fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice));
 	q->greeting = true;
 	r = say_hello(q, deadline);
+	if (r != QB_OK)
+		conn_unlink(q);
 	q->greeting = false;
-	if (r != QB_OK && q->fd >= 0)
-		conn_drop(q, r);
+	q->heard = 0;
+	return r;
+}
+
+qb_result
+conn_open(qb *q, int64_t timeout_ms)
+{
+	int64_t limit =
+		timeout_ms > q->grace.connect_ms ? timeout_ms : q->grace.connect_ms;
+	qb_result r;
+
+	if (getentropy(q->session, sizeof(q->session)) != 0)
+		return error_set(q, QB_NO_BROKER, "no random bytes: %s",
+				 strerror(errno));
+	memcpy(q->mark, q->session, sizeof(q->mark));
+	memcpy(&q->random, q->session, sizeof(q->random));
+	q->pause_ms = 0;
+	r = conn_link(q, deadline_after(limit));
+	if (r != QB_OK)
+		conn_forget(q);
 	return r;
 }

@@ -1,27 +1,42 @@
 /* SPDX-License-Identifier: MIT
- * The connection: making it, moving bytes, waiting with a deadline, giving it up. It
- * knows requests only as "so many are outstanding". */
+ * The connection: making it, moving bytes, waiting with a deadline, giving it up, and going on over
+ * another one. */
 #ifndef QBROKER_CLIENT_CONN_H
 #define QBROKER_CLIENT_CONN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "client/public.h"
 
-/* Connects and says HELLO, within the time for it or `timeout_ms` if that is longer.
- * Not QB_OK: there is no connection. */
+/* Connects and says HELLO for a new session, within the time for it or `timeout_ms` if that is
+ * longer. Not QB_OK: there is no connection. */
 qb_result conn_open(qb *q, int64_t timeout_ms);
 
-/* Closes the socket and finishes all outstanding requests with `result` and the
- * handle's sentence. Returns `result`. */
+/* Closes the socket, ends the session, and finishes all outstanding requests with `result` and
+ * the handle's sentence. Returns `result`. */
 qb_result conn_drop(qb *q, qb_result result);
 
-/* Closes the socket and forgets what was outstanding, without a word to anybody: in a
- * child that inherited it, and at the end. */
+/* Closes the socket and forgets the session and what was outstanding, without a word to anybody: in
+ * a child that inherited it, and at the end. */
 void conn_forget(qb *q);
 
-/* Writes what goes without waiting. Not QB_OK (here and below): the connection has been
- * dropped with this result. */
+/* Closes the socket, if it is open: the session may be resumed, what is outstanding stays so. */
+void conn_cut(qb *q);
+
+/* Whether a lost connection can be replaced from here. */
+bool conn_resumable(const qb *q);
+
+/* Makes a new connection for the session, tries again and again until the deadline, and at least
+ * once. What is outstanding is sent again; what cannot be is finished. QB_OK: there is a
+ * connection. Else why there is none; the session can be tried again, unless it was dropped. (resume.c) */
+qb_result conn_resume(qb *q, int64_t deadline);
+
+/* One such attempt, which takes at most `ms`. */
+qb_result conn_resume_once(qb *q, int64_t ms);
+
+/* Writes what goes without waiting. Not QB_OK (here and below): the connection is gone; with QB_LOST
+ * it may be resumable. */
 qb_result conn_write(qb *q);
 
 /* Reads once and handles what came; `flags` are recv()'s. */
@@ -32,12 +47,18 @@ enum conn_got {
 };
 qb_result conn_read(qb *q, int flags, enum conn_got *ret_got);
 
-/* Writes and reads until *count <= most. QB_AGAIN: the deadline passed. */
-qb_result conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline);
+/* Writes and reads until *count <= most, also over several connections, but for no longer than
+ * `without_ms` without one. QB_AGAIN: the deadline passed. */
+qb_result conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline,
+		   int64_t without_ms);
 
-/* Writes and reads until everything is written. QB_AGAIN: for `stall_ms` not a byte
- * could be written. */
-qb_result conn_flush(qb *q, int64_t stall_ms);
+/* Likewise, until everything is written. QB_AGAIN: for `stall_ms` not a byte could be
+ * written. */
+qb_result conn_flush(qb *q, int64_t stall_ms, int64_t without_ms);
+
+/* Opens a socket and says HELLO for q->session; closes it, and drops what was to be sent. */
+qb_result conn_link(qb *q, int64_t deadline);
+void conn_unlink(qb *q);
 
 /* Writes what goes without waiting and calls nobody: if the connection is lost, that is
  * noticed later. */

@@ -6,6 +6,7 @@
 #include "client/request.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 /* --- getting ----------------------------------------------------------------------- */
 
@@ -18,12 +19,13 @@ take_item(qb *q, void *ret, struct answer *answer)
 }
 
 /* With QB_AUTO the acknowledgement leaves now. The items are the caller's whatever
- * becomes of it: at worst they are delivered again. */
+ * becomes of it: it is kept until it is known to have been done, and at worst they are
+ * delivered again. */
 static void
 send_ack(qb *q)
 {
 	if (q->fd >= 0 && q->out.len > 0)
-		(void)conn_flush(q, q->grace.wait_ms);
+		(void)conn_flush(q, q->grace.wait_ms, 0);
 }
 
 qb_result
@@ -34,8 +36,7 @@ qb_get_with(qb *q, const char *queue, const qb_get_options *options, int64_t tim
 	struct qp_request m;
 	qb_result r;
 
-	memset(&m, 0, sizeof(m));
-	m.op = QP_OP_GET;
+	request_init(&m, QP_OP_GET);
 	*ret = NULL;
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
@@ -165,7 +166,7 @@ item_request(const qb *q, enum qp_op op, const qb_item *item)
 	};
 }
 
-/* ACK and RELEASE. A lease is of this connection, so none has to be made. */
+/* ACK and RELEASE. A lease may be lost with the connection. */
 static qb_result
 run_item_request(qb *q, enum qp_op op, const qb_item *item)
 {
@@ -174,7 +175,8 @@ run_item_request(qb *q, enum qp_op op, const qb_item *item)
 	qb_result r;
 
 	if ((r = verify_item(q, item)) || (r = verify_handle(q)) ||
-	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)))
+	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)) ||
+	    (r = verify_lease(q, item)))
 		return r;
 	m = item_request(q, op, item);
 	return request_call(q, &m, &w);
@@ -195,19 +197,23 @@ qb_release(qb *q, const qb_item *item)
 qb_result
 qb_ack_start(qb *q, const qb_item *item)
 {
+	enum conn_got got;
 	struct qp_request m;
 	qb_result r;
 
 	verify_fork(q);
 	if ((r = verify_item(q, item)) || (r = verify_lease(q, item)) ||
-	    (r = verify_connected(q, 0)))
+	    (r = verify_connected(q, 0)) || (r = verify_lease(q, item)))
 		return r;
 	m = item_request(q, QP_OP_ACK, item);
 	if ((r = request_mute(q, &m)))
 		return r;
 	if (q->out.len < SEND_BYTES || q->in_callback)
 		return QB_OK;
-	return conn_flush(q, NEVER);
+	/* What is lost now is sent again later. What is done need not be kept. */
+	if (conn_flush(q, NEVER, 0) == QB_OK && q->fd >= 0)
+		(void)conn_read(q, MSG_DONTWAIT, &got);
+	return QB_OK;
 }
 
 static qb_result

@@ -84,11 +84,8 @@ say_bye(qb *q, int64_t timeout_ms)
 	struct wait w = {0};
 	int64_t ms = timeout_ms > BYE_MS ? timeout_ms : BYE_MS;
 
+	q->closing = true;
 	(void)request_run(q, &m, NULL, &w, ms);
-	if (q->fd < 0)
-		return;
-	error_set(q, QB_LOST, "the handle was closed");
-	conn_drop(q, QB_LOST);
 }
 
 qb_result
@@ -105,11 +102,15 @@ qb_close_wait(qb *q, int64_t timeout_ms)
 	verify_fork(q);
 	r = timeout_ms < 0 ? QB_INVALID : QB_OK;
 	deadline = deadline_after(timeout_ms < 0 ? 0 : timeout_ms);
-	if (q->fd >= 0) {
-		(void)conn_run(q, &q->puts.outstanding, 0, deadline);
+	if (q->fd >= 0 || q->lost) {
+		(void)conn_run(q, &q->puts.outstanding, 0, deadline, NEVER);
 		if (q->fd >= 0)
 			say_bye(q, deadline_left(deadline));
+		else if (q->lost && conn_resume_once(q, BYE_MS) == QB_OK)
+			say_bye(q, 0);
 	}
+	error_set(q, QB_LOST, "the handle was closed");
+	conn_drop(q, QB_LOST);
 	if (q->puts.failure != QB_OK)
 		r = q->puts.failure;
 	handle_free(q);

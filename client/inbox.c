@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUFFER ((size_t)128 << 10)
+#define BUFFER	      ((size_t)128 << 10)
+#define CONFIRM_EVERY 32 /* replies: so many, at most, the broker remembers in vain */
 _Static_assert(BUFFER >= QP_FRAME_BYTES + QP_MAX_HEAD, "a head must fit");
 
 static qb_item **
@@ -71,7 +72,7 @@ add_part(struct parts *parts, const struct qp_item *item)
 }
 
 static bool
-gives_leases(const struct call *call)
+gives_leases(const struct awaited *call)
 {
 	return call->op == QP_OP_GET || call->op == QP_OP_GET_MANY;
 }
@@ -224,7 +225,7 @@ fill(struct inbox *in)
 
 /* Items belong to this session until they are finished; with QB_AUTO that is now. */
 static void __attribute__((noinline)) /* its array is too large for every reply */
-take_leases(qb *q, const struct call *call, struct parts *parts)
+take_leases(qb *q, uint8_t ack, struct parts *parts)
 {
 	struct qp_request m = {.op = QP_OP_ACK, .epoch = q->epoch};
 	int64_t tags[2 * QB_MAX_BATCH];
@@ -232,14 +233,14 @@ take_leases(qb *q, const struct call *call, struct parts *parts)
 	for (unsigned i = 0; i < parts->n; i++) {
 		qb_item *item = parts_list(parts)[i];
 
-		item->leased = call->ack == QB_MANUAL;
+		item->leased = ack == QB_MANUAL;
 		if (QP_GIVEN(&q->in.reply.options, lease_ms))
 			item->lease_ms = (int64_t)q->in.reply.options.lease_ms;
-		memcpy(item->session, q->session, sizeof(item->session));
+		memcpy(item->session, q->mark, sizeof(item->session));
 		m.id = (uint64_t)(tags[2 * i] = (int64_t)item->id);
 		m.delivery = (uint64_t)(tags[2 * i + 1] = (int64_t)item->delivery);
 	}
-	if (call->ack == QB_MANUAL)
+	if (ack == QB_MANUAL)
 		return;
 	if (parts->n > 1) {
 		m.op = QP_OP_ACK_MANY;
@@ -249,24 +250,38 @@ take_leases(qb *q, const struct call *call, struct parts *parts)
 		q->out.failed = true;
 }
 
+/* A reply has come, and with it the proof that what was sent before its request has been carried
+ * out. */
+static void
+heard(qb *q, uint64_t rid)
+{
+	call_answered(&q->calls, rid);
+	q->pause_ms = 0;
+	if (++q->heard >= CONFIRM_EVERY)
+		request_confirm(q, rid);
+}
+
 static void
 finish(qb *q)
 {
 	struct inbox *in = &q->in;
-	struct call call = in->call;
+	struct call *slot = call_find(&q->calls, in->call.rid), call = *slot;
 	struct parts parts = in->parts;
 	struct answer answer = {
 		.reply = &in->reply, .items = parts_list(&parts), .n = parts.n};
 
 	in->call.rid = 0;
 	in->parts = (struct parts){0};
+	call_remove(&q->calls, slot);
+	if (!q->greeting)
+		heard(q, call.rid);
 	if (in->no_memory)
 		answer.result =
 			error_set(q, QB_NO_MEMORY, "there is no memory for the reply");
 	else if (in->reply.status != QP_OK)
 		answer.result = error_status(q, in->reply.status, in->reply.text);
-	else if (parts.n > 0 && gives_leases(&call) && call.ack != QB_NONE)
-		take_leases(q, &call, &parts);
+	else if (parts.n > 0 && gives_leases(&in->call) && call.ack != QB_NONE)
+		take_leases(q, call.ack, &parts);
 	call.finish(q, &call, &answer);
 	parts_free(&parts);
 }
@@ -275,17 +290,15 @@ void
 inbox_abort(qb *q, qb_result result, const char *why)
 {
 	struct answer answer = {.result = result};
-	struct call call = q->in.call;
+	struct call call;
 	uint64_t cursor = 0;
 
 	parts_free(&q->in.parts);
 	q->in.call.rid = 0;
-	if (call.rid == 0 && !call_take(&q->calls, &cursor, &call))
-		return;
-	do {
+	while (call_take(&q->calls, &cursor, &call)) {
 		error_set(q, result, "%s", why);
 		call.finish(q, &call, &answer);
-	} while (call_take(&q->calls, &cursor, &call));
+	}
 }
 
 /* --- frames ---------------------------------------------------------------------- */
@@ -334,12 +347,11 @@ begin(qb *q, const uint8_t *head, struct qp_frame frame)
 				 e.text);
 	if (!call)
 		return without_request(q, frame.body_len);
-	in->call = *call;
+	in->call = (struct awaited){rid, call->op, call->ack, call->max_items};
 	in->current = 0;
 	in->filled = 0;
 	in->thrown = 0;
 	in->no_memory = false;
-	call_remove(&q->calls, call);
 	return expect_body(q, frame.body_len);
 }
 

@@ -17,13 +17,20 @@ struct parts {
 	unsigned n;
 };
 
+/* Of the request whose reply is coming, what its body is read by. */
+struct awaited {
+	uint64_t rid; /* 0: no body is on its way */
+	uint8_t op, ack;
+	uint16_t max_items;
+};
+
 /* A frame's head is taken from the buffer first. Then its request is in `call`, and the
  * body is copied, or if it has not arrived yet received, into `parts`. */
 struct inbox {
 	uint8_t *buf;
 	size_t start, end; /* bytes that have not been looked at */
 
-	struct call call; /* rid 0: no body is on its way */
+	struct awaited call;
 	struct qp_reply reply;
 	struct parts parts;
 	unsigned current; /* the part that is being filled */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define MAX_WINDOW 65536
+#define KEEP_KIB   65536 /* of bodies: above it puts wait until others are confirmed */
 
 /* --- waiting for the confirmation -------------------------------------------------- */
 
@@ -51,8 +52,7 @@ qb_put_with(qb *q, const char *queue, const qb_put_options *options, const void 
 	struct qp_request m;
 	qb_result r;
 
-	memset(&m, 0, sizeof(m));
-	m.op = QP_OP_PUT;
+	request_init(&m, QP_OP_PUT);
 	if ((r = options_take(q, options, &m.options)))
 		return r;
 	return put_one(q, &m, queue, body, len, timeout_ms, ret_id);
@@ -64,8 +64,7 @@ qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body, size_t l
 {
 	struct qp_request m;
 
-	memset(&m, 0, sizeof(m));
-	m.op = QP_OP_PUT;
+	request_init(&m, QP_OP_PUT);
 	if (ctype)
 		QP_GIVE(&m.options, ctype, ctype);
 	return put_one(q, &m, queue, body, len, timeout_ms, ret_id);
@@ -184,6 +183,7 @@ static void
 finish_put(qb *q, const struct call *call, struct answer *answer)
 {
 	q->puts.outstanding--;
+	q->puts.kept_kib -= (unsigned)(uintptr_t)call->arg;
 	if (answer->result == QB_OK)
 		return;
 	q->puts.failed++;
@@ -206,20 +206,23 @@ report(qb *q)
 }
 
 /* At the bound: waits until a quarter of the window is free, so that writes and reads
- * are shared by many puts. What happens to the connection meanwhile is in the
- * report. */
+ * are shared by many puts, and until not too many bytes have to be kept. */
 static qb_result
 make_room(qb *q)
 {
 	unsigned quarter = (q->puts.window + 3) / 4;
+	qb_result r;
 
 	if (q->in_callback)
 		return error_set(
 			q, QB_BAD_STATE,
 			"a callback must not wait, and %u puts are outstanding",
 			q->puts.outstanding);
-	(void)conn_run(q, &q->puts.outstanding, q->puts.window - quarter, NEVER);
-	return report(q);
+	r = conn_run(q, &q->puts.outstanding, q->puts.window - quarter, NEVER,
+		     q->grace.call_ms);
+	if (r == QB_OK)
+		r = conn_run(q, &q->puts.kept_kib, KEEP_KIB, NEVER, q->grace.call_ms);
+	return r == QB_OK || !q->lost ? report(q) : r;
 }
 
 /* Adds the put and, when enough has gathered, sends it. It has been started then: if
@@ -228,15 +231,17 @@ static qb_result
 start_put(qb *q, struct qp_request *m, const void *body, size_t len)
 {
 	const struct iovec part = {(void *)body, len};
-	const struct bodies bodies = {&part, 1, len, !q->in_callback};
-	struct call call = {.finish = finish_put};
+	const struct bodies bodies = {&part, 1, len, false};
+	unsigned kib = (unsigned)(len / 1024);
+	struct call call = {.finish = finish_put, .arg = (void *)(uintptr_t)kib};
 	qb_result r = request_add(q, m, &bodies, &call);
 
 	if (r != QB_OK)
 		return r;
 	q->puts.outstanding++;
+	q->puts.kept_kib += kib;
 	if (q->out.len >= (len < LARGE_BODY ? SEND_BYTES : 1) && !q->in_callback)
-		(void)conn_flush(q, NEVER);
+		(void)conn_flush(q, NEVER, 0);
 	return QB_OK;
 }
 
@@ -247,15 +252,14 @@ qb_put_start_with(qb *q, const char *queue, const qb_put_options *options,
 	struct qp_request m;
 	qb_result r;
 
-	memset(&m, 0, sizeof(m));
-	m.op = QP_OP_PUT;
+	request_init(&m, QP_OP_PUT);
 	m.timeout_ms = QP_FOREVER;
 	verify_fork(q);
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = options_take(q, options, &m.options)) || (r = report(q)) ||
 	    (r = verify_connected(q, 0)))
 		return r;
-	if (q->puts.outstanding >= q->puts.window &&
+	if ((q->puts.outstanding >= q->puts.window || q->puts.kept_kib > KEEP_KIB) &&
 	    ((r = make_room(q)) || (r = verify_connected(q, 0))))
 		return r;
 	if ((r = verify_body(q, body, len)))
@@ -276,10 +280,12 @@ qb_flush(qb *q, int64_t timeout_ms)
 
 	if ((r = verify_timeout(q, "timeout_ms", timeout_ms)) || (r = verify_handle(q)))
 		return r;
-	r = conn_run(q, &q->puts.outstanding, 0, deadline_after(timeout_ms));
+	r = conn_run(q, &q->puts.outstanding, 0, deadline_after(timeout_ms), NEVER);
 	if (r == QB_AGAIN)
 		return error_set(q, QB_FULL, "%u puts are still outstanding",
 				 q->puts.outstanding);
+	if (r != QB_OK && q->lost) /* they are when there is a connection again */
+		return r;
 	if (q->fd >= 0)
 		(void)conn_write(q); /* qb_ack_start() */
 	return report(q);

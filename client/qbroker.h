@@ -21,9 +21,14 @@
  * finished.
  *
  * Handles. A `qb` is one client session over one connection. It is opened at the first
- * need, and again at the next call after it was lost; the call during which it is lost
- * returns QB_LOST, and what it did may or may not have happened. Items that the session
- * held are then back in their queues.
+ * need. When it is lost the session goes on over another one: calls that wait connect
+ * again, with pauses that grow, as long as their own time lasts (those without a timeout: 10 s), and
+ * everything that has no answer, also pipelined puts, started requests and
+ * acknowledgements, is sent again and has exactly one effect. Items that the session holds stay its own. That works
+ * for as long as the broker keeps the session, resume_grace (10 s) by default. Later, items are back
+ * in their queues and QB_STALE here; gets and joins are simply done again; and of puts
+ * and acknowledgements that may have been carried out nobody knows: QB_LOST. A broker that was started
+ * anew has new queues: what waits there is sent to it, a put too.
  *
  * Threads. The library has no globals, starts no threads, touches no signals (writes
  * use MSG_NOSIGNAL). One handle must be used by one thread at a time; different handles
@@ -41,8 +46,9 @@
  * answer within 10 s after a timeout, or for requests that do not wait within 30 s, the
  * call returns QB_LOST; the time counts from when the request has been sent, and a
  * large body may take its time as long as it moves. When the connection cannot be made
- * within 10 s, or the timeout if that is longer, it is QB_NO_BROKER, or QB_LOST when
- * somebody was there and did not answer.
+ * within 10 s, or the timeout if that is longer, it is QB_NO_BROKER when nothing had been
+ * sent, and QB_LOST otherwise. When nobody listens at all, a first connection fails at
+ * once, and so does a call that finds the connection lost, has no timeout and nothing outstanding.
  *
  * Memory. Strings and bodies that are passed in are used during the call only, unless
  * it says otherwise. Pointers that a function returns belong to the object that they
@@ -92,7 +98,8 @@ typedef enum qb_result {
 	QB_STALLED = 23,   /* join: nobody works on what is ready */
 	QB_DEAD = 24,	   /* join: items died */
 	QB_NO_BROKER = -1, /* nobody listens at the address, or it cannot be reached */
-	QB_LOST = -2,	   /* the connection was lost during the call */
+	QB_LOST = -2,  /* the connection was lost, and what became of the request is not
+			 known */
 	QB_AGAIN = -3, /* qb_wait(): the time is over and requests are outstanding */
 } qb_result;
 
@@ -250,7 +257,7 @@ qb_result qb_put_many(qb *q, const char *queue, const struct iovec *bodies, unsi
  * outstanding; at the bound the call waits until a part of it is free. Data is sent
  * when enough has gathered, and by every other call.
  *
- * A put that the broker refuses, or whose connection is lost, is reported once: by the
+ * A put that the broker refuses, or that is lost, is reported once: by the
  * next qb_put_start() or qb_flush(), or by qb_close_wait(), as their result;
  * qb_failed_puts() counts them. So a result other than QB_OK is about earlier puts, or
  * an argument, or there is no broker: this item has not been put. Never loses silently:
@@ -273,8 +280,8 @@ uint64_t qb_failed_puts(
 
 /* Gets the next item, which the caller frees with qb_item_free(). Waits while there is
  * none. QB_EMPTY, QB_SHUT_DOWN, QB_INVALID, QB_LIMIT, QB_DELETED, … : there is no item,
- * and *ret is NULL. QB_LOST: an item that was on its way goes to another consumer (with
- * QB_NONE it is lost). */
+ * and *ret is NULL. QB_LOST: an item that was on its way goes to another consumer. With
+ * QB_NONE an item is lost if the connection is, while it is on its way. */
 qb_result qb_get(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
 		 qb_item **ret);
 
@@ -335,7 +342,7 @@ void qb_item_free(qb_item *item);
 qb_result qb_ack(qb *q, const qb_item *item);
 
 /* The same without waiting for the answer: it travels with the next call's request, or
- * with qb_send(). If the connection is lost before, the item comes back and is
+ * with qb_send(). If the session is lost before, the item comes back and is
  * delivered again. */
 qb_result qb_ack_start(qb *q, const qb_item *item);
 
@@ -468,10 +475,10 @@ void qb_table_free(qb_table *table);
 /* A request that was started is finished by a call of its callback, exactly once, from
  * within qb_process(), qb_wait(), qb_send() or any call on the handle that may wait.
  * `item` is the callback's to free (get only, and only with QB_OK). `id` is that of the
- * item that was put. qb_error() has the sentence when the result is not QB_OK. When the
- * connection is lost or the handle is closed, outstanding requests are finished with
- * QB_LOST (with QB_MALFORMED when the broker broke the protocol). The callback may
- * start and cancel requests (QB_LOST when there is no connection: it cannot wait for a
+ * item that was put. qb_error() has the sentence when the result is not QB_OK. Requests stay
+ * outstanding while the connection is lost. When the handle is closed they are finished with QB_LOST
+ * (with QB_MALFORMED when the broker broke the protocol). The callback may start and
+ * cancel requests (QB_LOST when there is no session any more: it cannot wait for a
  * new one); calls that may wait are QB_BAD_STATE in it, also closing the handle. */
 typedef void qb_done(qb *q, uint64_t request, qb_result result, uint64_t id,
 		     qb_item *item, void *arg);
@@ -516,8 +523,9 @@ int qb_fd(const qb *q);
 short qb_events(const qb *q);
 
 /* Reads and writes what is possible without waiting and calls the callbacks of what is
- * finished. Call it when poll() reports any event for the descriptor. QB_LOST: the
- * connection is gone; the next call of any other function makes a new one. */
+ * finished. Call it when poll() reports any event for the descriptor. When the connection is
+ * lost it makes another one if that is possible at once (within 1 s). QB_LOST: it was not; the
+ * requests stay outstanding. Call it again after a while, or any other function. */
 qb_result qb_process(qb *q);
 
 /* Writes what has gathered, as far as it goes without waiting. */

@@ -2,11 +2,13 @@
  * Requests: encoded straight into what is sent, and waited for. */
 #include "client/request.h"
 #include "client/conn.h"
+#include "client/item.h"
 
 #include <string.h>
 
 #define HEAD_BYTES 384 /* at least what a head takes beside its strings and lists */
 #define NUMBER	   9   /* bytes of the longest integer */
+#define MUTES	   256 /* of so many one asks for an answer, which proves the others */
 
 /* Of options that may be long. */
 static size_t
@@ -47,22 +49,20 @@ no_memory(qb *q)
 	return error_set(q, QB_NO_MEMORY, "there is no memory for the request");
 }
 
-qb_result
-request_add(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call)
+/* When the wait of a request is over, if it has one. */
+static int64_t
+wait_deadline(const struct qp_request *m)
 {
-	size_t large = bodies && bodies->lasting ? LARGE_BODY : SIZE_MAX;
-	size_t len = bodies ? bodies->len : 0;
-	struct call *slot;
+	if (m->timeout_ms == 0)
+		return 0;
+	return m->timeout_ms == QP_FOREVER ? NEVER
+					   : deadline_after((int64_t)m->timeout_ms);
+}
 
-	if (q->fd < 0)
-		return error_set(q, QB_LOST, "there is no connection any more");
-	if (!reserve(q, m, len < large ? len : 0) || !(slot = call_new(&q->calls)))
-		return no_memory(q);
-	m->rid = call->rid = slot->rid;
-	call->op = (uint8_t)m->op;
-	*slot = *call;
-	qp_request_encode(&q->out, m, (uint32_t)len);
-	for (unsigned i = 0; bodies && i < bodies->n; i++) {
+static void
+append_bodies(qb *q, const struct bodies *bodies, size_t large)
+{
+	for (unsigned i = 0; i < bodies->n; i++) {
 		const struct iovec *part = &bodies->parts[i];
 
 		if (part->iov_len < large)
@@ -71,6 +71,32 @@ request_add(qb *q, struct qp_request *m, const struct bodies *bodies, struct cal
 			qp_out_refer(&q->out, part->iov_base, part->iov_len, NULL,
 				     NULL);
 	}
+}
+
+qb_result
+request_add(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call)
+{
+	size_t large = bodies && bodies->lasting ? LARGE_BODY : SIZE_MAX;
+	size_t len = bodies ? bodies->len : 0;
+	struct call *slot;
+
+	if (q->fd < 0 && !q->lost)
+		return error_set(q, QB_LOST, "there is no connection any more");
+	if (!reserve(q, m, len < large ? len : 0) || !(slot = call_new(&q->calls)))
+		return no_memory(q);
+	call->rid = slot->rid;
+	m->rid = call->mute ? 0 : slot->rid;
+	call->op = (uint8_t)m->op;
+	call->deadline = wait_deadline(m);
+	call->mark = qp_out_mark(&q->out);
+	*slot = *call;
+	qp_request_encode(&q->out, m, (uint32_t)len);
+	if (bodies)
+		append_bodies(q, bodies, large);
+	if (!q->out.failed)
+		qp_out_pin(&q->out, &slot->mark);
+	else
+		slot->mark = (struct qp_mark){NULL, 0, 0};
 	return QB_OK;
 }
 
@@ -90,11 +116,31 @@ request_unheard(qb *q, struct qp_request *m)
 qb_result
 request_mute(qb *q, struct qp_request *m)
 {
-	if (!reserve(q, m, 0))
-		return no_memory(q);
-	qp_request_encode(&q->out, m, 0);
-	return QB_OK;
+	struct call call = {.finish = finish_unheard, .mute = true};
+	qb_result r;
+
+	if (q->calls.mutes == 0)
+		q->mute_run = 0;
+	if (++q->mute_run % MUTES == 0)
+		return request_unheard(q, m);
+	r = request_add(q, m, NULL, &call);
+	if (r == QB_OK && q->calls.mutes++ == 0)
+		q->calls.first_mute = call.rid;
+	return r;
 }
+
+void
+request_confirm(qb *q, uint64_t rid)
+{
+	struct qp_request m = {.op = QP_OP_CONFIRM, .last = rid};
+
+	if (!reserve(q, &m, 0))
+		return;
+	qp_request_encode(&q->out, &m, 0);
+	q->heard = 0;
+}
+
+/* --- waiting for the answer -------------------------------------------------------- */
 
 static void
 finish_wait(qb *q, const struct call *call, struct answer *answer)
@@ -109,27 +155,80 @@ finish_wait(qb *q, const struct call *call, struct answer *answer)
 		memcpy(w->error, q->error, sizeof(w->error));
 }
 
+/* Items that nobody waits for any more go back to their queue. */
+static void
+finish_given_up(qb *q, const struct call *call, struct answer *answer)
+{
+	struct qp_request m = {.op = QP_OP_RELEASE, .epoch = q->epoch};
+
+	for (unsigned i = 0; i < answer->n; i++) {
+		m.id = answer->items[i]->id;
+		m.delivery = answer->items[i]->delivery;
+		(void)request_unheard(q, &m);
+	}
+}
+
+/* Nobody waits any more, and nobody knows what the connection is good for. What the request did
+ * may be known when the session is resumed: the broker may have given items for it. A put is not
+ * sent again, so it leaves no ghost. */
+static void
+give_up(qb *q, uint64_t rid)
+{
+	struct call *call;
+	bool given;
+
+	conn_cut(q);
+	call = call_find(&q->calls, rid);
+	if (!call)
+		return;
+	given = call->op == QP_OP_GET || call->op == QP_OP_GET_MANY;
+	if (!given || call->ack == QB_NONE || !call->sent) {
+		call_remove(&q->calls, call);
+		return;
+	}
+	call->finish = finish_given_up;
+	call->arg = NULL;
+	call->given_up = true;
+	call->ack = QB_MANUAL;
+	call->deadline = 0;
+}
+
 /* QB_AGAIN when the answer is not there in time. */
 static qb_result
-exchange(qb *q, struct wait *w, int64_t answer_ms)
+exchange(qb *q, struct wait *w, int64_t answer_ms, int64_t without_ms)
 {
 	int64_t stall_ms = answer_ms < q->grace.wait_ms ? answer_ms : q->grace.wait_ms;
 	uint64_t moved;
-	qb_result r = conn_flush(q, stall_ms);
+	qb_result r = conn_flush(q, stall_ms, without_ms);
 
 	if (r != QB_OK)
 		return r;
 	do {
 		moved = q->moved;
-		r = conn_run(q, &w->pending, 0, deadline_after(answer_ms));
+		r = conn_run(q, &w->pending, 0, deadline_after(answer_ms), without_ms);
 		answer_ms = q->grace.wait_ms;
 	} while (r == QB_AGAIN && q->in.call.rid != 0 && q->moved != moved);
 	return r;
 }
 
-qb_result
-request_run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wait *w,
-	    int64_t answer_ms)
+/* No answer: why is in the handle's sentence, but for QB_AGAIN. */
+static qb_result
+fail(qb *q, const struct qp_request *m, qb_result r)
+{
+	const struct call *call = call_find(&q->calls, m->rid);
+	bool unsent = q->fd < 0 && !call->sent;
+
+	if (r == QB_AGAIN)
+		r = error_set(q, QB_LOST, "the broker did not answer %s in time",
+			      qp_op_name(m->op));
+	give_up(q, m->rid);
+	return unsent || q->greeting ? r : QB_LOST;
+}
+
+/* `without_ms`: how long it may be without a connection. */
+static qb_result
+run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wait *w,
+    int64_t answer_ms, int64_t without_ms)
 {
 	struct call call = {
 		.finish = finish_wait,
@@ -142,12 +241,9 @@ request_run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wai
 	if (r != QB_OK)
 		return r;
 	w->pending = 1;
-	r = exchange(q, w, answer_ms);
-	if (r == QB_AGAIN) {
-		error_set(q, QB_LOST, "the broker did not answer %s in time",
-			  qp_op_name(m->op));
-		conn_drop(q, QB_LOST);
-	}
+	r = exchange(q, w, answer_ms, without_ms);
+	if (w->pending && call_find(&q->calls, m->rid))
+		return fail(q, m, r);
 	if (w->pending) /* forgotten: a callback forked, and this is the child */
 		return r;
 	if (w->result == QB_OK)
@@ -159,9 +255,16 @@ request_run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wai
 }
 
 qb_result
+request_run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wait *w,
+	    int64_t answer_ms)
+{
+	return run(q, m, bodies, w, answer_ms, answer_ms);
+}
+
+qb_result
 request_call(qb *q, struct qp_request *m, struct wait *w)
 {
-	return request_run(q, m, NULL, w, q->grace.call_ms);
+	return run(q, m, NULL, w, q->grace.call_ms, q->grace.connect_ms);
 }
 
 qb_result

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "client/client.h"
@@ -50,6 +51,16 @@ struct bodies {
 	bool lasting; /* they outlive the sending: large ones need not be copied */
 };
 
+/* A request with nothing but its operation. What no option is given of has no value: clearing that
+ * too would cost as much as the encoding. */
+static inline void
+request_init(struct qp_request *m, enum qp_op op)
+{
+	memset(m, 0, offsetof(struct qp_request, options));
+	m->op = op;
+	m->options.present = 0;
+}
+
 /* Adds a request to what is sent; *call tells how it is to be finished, and gets its
  * rid. QB_NO_MEMORY: it was not added. */
 qb_result request_add(qb *q, struct qp_request *m, const struct bodies *bodies,
@@ -58,13 +69,18 @@ qb_result request_add(qb *q, struct qp_request *m, const struct bodies *bodies,
 /* The same for a request whose answer nobody waits for. */
 qb_result request_unheard(qb *q, struct qp_request *m);
 
-/* One with the rid 0, which is not answered. */
+/* An ACK or ACK_MANY with the rid 0, which is not answered. Now and then one is answered, for it
+ * would have to be kept for ever. */
 qb_result request_mute(qb *q, struct qp_request *m);
+
+/* Tells the broker that it need not remember the answer with this rid (0: none), nor those
+ * before it. Without memory it does nothing. */
+void request_confirm(qb *q, uint64_t rid);
 
 /* A request whose answer is waited for. */
 struct wait {
 	/* Called with an answer that is QB_OK; its result counts. QB_MALFORMED makes
-	 * the connection be dropped. May be NULL. */
+	 * the session be dropped. May be NULL. */
 	qb_result (*take)(qb *q, void *ret, struct answer *answer);
 	void *ret;
 	uint8_t ack;	    /* GET, GET_MANY */
@@ -75,10 +91,10 @@ struct wait {
 	char error[ERROR_BYTES]; /* set when the result is not QB_OK */
 };
 
-/* Sends the request and waits for its answer; `bodies` may be NULL. QB_LOST, and the
- * connection is dropped, when the answer does not begin within `answer_ms` from when
- * the request has been sent, or nothing moves for the grace while one of the two is
- * under way: a large body may take its time. */
+/* Sends the request and waits for its answer, over as many connections as it takes; `bodies` may be
+ * NULL. QB_LOST, and the connection is given up, when the answer does not begin within
+ * `answer_ms` from when the request has been sent, or nothing moves for the grace while one of
+ * the two is under way: a large body may take its time. */
 qb_result request_run(qb *q, struct qp_request *m, const struct bodies *bodies,
 		      struct wait *w, int64_t answer_ms);
 

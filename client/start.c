@@ -8,7 +8,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define READS 16 /* of one qb_process(): the caller's loop has others to serve */
+#define READS	 16   /* of one qb_process(): the caller's loop has others to serve */
+#define AGAIN_MS 1000 /* for which it may try to make a new connection */
 
 /* --- starting ---------------------------------------------------------------------- */
 
@@ -168,8 +169,6 @@ qb_cancel(qb *q, uint64_t request)
 	if (!call || call->finish != finish_started)
 		return error_set(q, QB_NOT_FOUND, "request %llu is not outstanding",
 				 (unsigned long long)request);
-	if (q->fd < 0) /* its callback is about to be called with QB_LOST */
-		return QB_OK;
 	return request_unheard(q, &m);
 }
 
@@ -191,12 +190,16 @@ qb_process(qb *q)
 
 	if ((r = verify_handle(q)))
 		return r;
-	if (q->fd < 0)
+	if (q->fd < 0 && !q->lost)
 		return error_set(q, QB_LOST, "there is no connection");
+	if (q->fd < 0 && conn_resume_once(q, AGAIN_MS) != QB_OK)
+		return QB_LOST;
 	r = conn_write(q);
 	for (int i = 0; i < READS && got == CONN_FULL && r == QB_OK && q->fd >= 0; i++)
 		r = conn_read(q, MSG_DONTWAIT, &got);
 	if (r == QB_OK && q->fd >= 0)
+		r = conn_write(q);
+	if (r == QB_LOST && q->lost && conn_resume_once(q, AGAIN_MS) == QB_OK)
 		r = conn_write(q);
 	return r;
 }
@@ -218,7 +221,7 @@ qb_wait(qb *q, int64_t timeout_ms)
 
 	if ((r = verify_timeout(q, "timeout_ms", timeout_ms)) || (r = verify_handle(q)))
 		return r;
-	r = conn_run(q, &q->started, 0, deadline_after(timeout_ms));
+	r = conn_run(q, &q->started, 0, deadline_after(timeout_ms), NEVER);
 	if (r == QB_AGAIN)
 		error_set(q, QB_AGAIN, "%u requests are outstanding", q->started);
 	return r;

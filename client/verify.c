@@ -33,13 +33,19 @@ verify_connected(qb *q, int64_t timeout_ms)
 	verify_fork(q);
 	if (q->fd >= 0 && q->out.failed && !q->in_callback)
 		(void)conn_write(q); /* gives it up */
-	if (q->fd >= 0)
+	if (q->fd >= 0 ||
+	    (q->lost && q->in_callback)) /* it is sent when there is one */
 		return QB_OK;
 	if (q->in_callback)
 		return error_set(
 			q, QB_LOST,
 			"there is no connection, and a callback must not make one");
-	return conn_open(q, timeout_ms);
+	if (!q->lost)
+		return conn_open(q, timeout_ms);
+	/* Who waits for something already has the time that a first connection has. */
+	if (q->calls.used > q->calls.mutes && timeout_ms < q->grace.connect_ms)
+		timeout_ms = q->grace.connect_ms;
+	return conn_resume(q, deadline_after(timeout_ms));
 }
 
 qb_result
@@ -122,10 +128,11 @@ verify_lease(qb *q, const qb_item *item)
 	if (!item->leased)
 		return error_set(q, QB_STALE, "item %llu is not leased",
 				 (unsigned long long)item->id);
-	if (q->fd < 0 || memcmp(item->session, q->session, sizeof(q->session)) != 0)
+	if ((q->fd < 0 && !q->lost) ||
+	    memcmp(item->session, q->mark, sizeof(q->mark)) != 0)
 		return error_set(q, QB_STALE,
-				 "item %llu was leased to another session, or to this "
-				 "handle's before the connection was lost",
+				 "item %llu was leased to another session, or to one "
+				 "of this handle that could not be resumed",
 				 (unsigned long long)item->id);
 	return QB_OK;
 }

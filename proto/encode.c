@@ -206,6 +206,51 @@ qp_request_encode(struct qp_out *out, const struct qp_request *m, uint32_t body_
 	head_end(&h, body_len);
 }
 
+/* Where the timeout stands in a head of ours, from..to; both its end when there is none. */
+static void
+find_timeout(const uint8_t *head, size_t len, const uint8_t **ret_from,
+	     const uint8_t **ret_to)
+{
+	struct qp_reader in;
+	const struct op_row *row;
+
+	qp_reader_init(&in, head, len);
+	qp_read_array(&in);
+	row = op_row(qp_read_uint(&in));
+	qp_read_uint(&in);
+	*ret_from = *ret_to = head + len;
+	for (const char *letter = row->args; *letter; letter++) {
+		const uint8_t *from = in.p;
+
+		qp_read_skip(&in);
+		if (*letter != 't')
+			continue;
+		*ret_from = from;
+		*ret_to = in.p;
+		return;
+	}
+}
+
+void
+qp_request_repeat(struct qp_out *out, const uint8_t *frame, uint64_t timeout_ms)
+{
+	struct qp_frame lengths = qp_frame_read(frame);
+	const uint8_t *head = frame + QP_FRAME_BYTES, *from, *to;
+	struct head h;
+
+	find_timeout(head, lengths.head_len, &from, &to);
+	if (!head_begin(&h, out, lengths.head_len + NUMBER, 0))
+		return;
+	h.p = h.start + QP_FRAME_BYTES;
+	head_append(&h, head, (size_t)(from - head));
+	if (from != to && timeout_ms == QP_FOREVER)
+		pack_nil(&h);
+	else if (from != to)
+		pack_uint64(&h, timeout_ms);
+	head_append(&h, to, (size_t)(head + lengths.head_len - to));
+	head_end(&h, lengths.body_len);
+}
+
 static void
 pack_item(struct head *h, const struct qp_item *item)
 {

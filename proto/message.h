@@ -154,6 +154,10 @@ bool qp_request_decode(const void *head, size_t len, struct qp_request *ret,
 void qp_request_encode(struct qp_out *out, const struct qp_request *request,
 		       uint32_t body_len);
 
+/* Appends a request that was encoded before, `frame`, without its body, again, but with another timeout
+ * if its operation has one. */
+void qp_request_repeat(struct qp_out *out, const uint8_t *frame, uint64_t timeout_ms);
+
 /* Only the rid of a reply, which says what it answers; false when it is broken. */
 bool qp_reply_rid(const void *head, size_t len, uint64_t *ret_rid);
 

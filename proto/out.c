@@ -10,16 +10,6 @@
 #define FIRST_BLOCK 960 /* with its header below what malloc serves from its cache */
 #define NEXT_BLOCK  16384
 
-struct qp_segment {
-	struct qp_segment *next;
-	const uint8_t *bytes; /* the first that has not been sent */
-	size_t len;	      /* how many have not been sent */
-	size_t room;	      /* block: free bytes behind them; 0 for a reference */
-	qp_release *release;  /* reference: called when it has been sent */
-	void *arg;
-	uint8_t block[];
-};
-
 void
 qp_out_init(struct qp_out *out)
 {
@@ -31,7 +21,10 @@ segment_free(struct qp_out *out, struct qp_segment *s)
 {
 	if (s->release)
 		s->release(out->owner, s->arg);
-	free(s);
+	if (s->pins)
+		s->detached = true;
+	else
+		free(s);
 }
 
 void
@@ -55,7 +48,7 @@ segment_append(struct qp_out *out, size_t room)
 		out->failed = true;
 		return NULL;
 	}
-	*s = (struct qp_segment){.bytes = s->block, .room = room};
+	*s = (struct qp_segment){.bytes = s->block, .start = s->block, .room = room};
 	if (out->last)
 		out->last->next = s;
 	else
@@ -112,7 +105,7 @@ qp_out_refer(struct qp_out *out, const void *bytes, size_t len, qp_release *rele
 			release(out->owner, arg);
 		return;
 	}
-	s->bytes = bytes;
+	s->bytes = s->start = bytes;
 	s->len = len;
 	s->release = release;
 	s->arg = arg;
@@ -131,6 +124,78 @@ qp_out_move(struct qp_out *out, struct qp_out *from)
 	if (from->last)
 		out->last = from->last;
 	*from = (struct qp_out){.owner = from->owner};
+}
+
+/* --- reading again what was sent -------------------------------------------------- */
+
+static size_t
+filled(const struct qp_segment *s)
+{
+	return (size_t)(s->bytes + s->len - s->start);
+}
+
+void
+qp_out_pin_all(struct qp_out *out, struct qp_mark *mark)
+{
+	struct qp_segment *s = mark->first;
+
+	if (!s || (s != out->last && mark->offset == filled(s))) {
+		/* It had no room. */
+		s = mark->first = s ? s->next : out->first;
+		mark->offset = 0;
+	}
+	mark->n = 1;
+	for (s->pins++; s != out->last; s->pins++) {
+		s = s->next;
+		mark->n++;
+	}
+}
+
+void
+qp_unpin_all(const struct qp_mark *mark)
+{
+	struct qp_segment *s = mark->first, *next;
+
+	for (uint32_t i = 0; i < mark->n; i++, s = next) {
+		next = s->next;
+		if (--s->pins == 0 && s->detached)
+			free(s);
+	}
+}
+
+bool
+qp_mark_unsent(const struct qp_mark *mark)
+{
+	const struct qp_segment *s = mark->first;
+
+	return !s->detached && s->bytes <= s->start + mark->offset;
+}
+
+const uint8_t *
+qp_mark_bytes(const struct qp_mark *mark)
+{
+	return mark->first->start + mark->offset;
+}
+
+void
+qp_out_repeat(struct qp_out *out, const struct qp_mark *mark, size_t offset, size_t len)
+{
+	offset += mark->offset;
+	for (struct qp_segment *s = mark->first; len > 0; s = s->next) {
+		size_t size = filled(s), n;
+
+		if (offset >= size) {
+			offset -= size;
+			continue;
+		}
+		n = size - offset < len ? size - offset : len;
+		if (s->start == s->block)
+			qp_out_append(out, s->start + offset, n);
+		else
+			qp_out_refer(out, s->start + offset, n, NULL, NULL);
+		offset = 0;
+		len -= n;
+	}
 }
 
 int

@@ -10,7 +10,21 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-struct qp_segment;
+/* A piece of what waits: a block, or a reference. Only for out.c, and the inline functions
+ * below. */
+struct qp_segment {
+	struct qp_segment *next;
+	const uint8_t *bytes; /* the first that has not been sent */
+	size_t len;	      /* how many have not been sent */
+	size_t room;	      /* block: free bytes behind them; 0 for a reference */
+	void (*release)(void *owner,
+			void *arg); /* reference: called when it has been sent */
+	void *arg;
+	const uint8_t *start; /* of all its bytes, sent or not */
+	uint32_t pins;	      /* who wants to read it again */
+	bool detached;	      /* no list has it; the last pin frees it */
+	uint8_t block[];
+};
 
 struct qp_out {
 	struct qp_segment *first, *last;
@@ -41,6 +55,57 @@ void qp_out_refer(struct qp_out *out, const void *bytes, size_t len,
 
 /* Moves everything that waits in `from` to the end of `out`; `from` is empty then. */
 void qp_out_move(struct qp_out *out, struct qp_out *from);
+
+/* --- reading again what was sent -------------------------------------------------- */
+
+/* Where something begins, and in how many segments it is. */
+struct qp_mark {
+	struct qp_segment *first;
+	uint32_t offset, n;
+};
+
+/* Before it is appended. */
+static inline struct qp_mark
+qp_out_mark(const struct qp_out *out)
+{
+	struct qp_segment *s = out->last;
+
+	return (struct qp_mark){s, s ? (uint32_t)(s->bytes + s->len - s->start) : 0, 1};
+}
+
+/* Keeps what was appended since then until qp_unpin(): also when it has been sent, and after
+ * qp_out_done(). Referenced bytes must live until then. */
+void qp_out_pin_all(struct qp_out *out, struct qp_mark *mark);
+void qp_unpin_all(const struct qp_mark *mark);
+
+/* The same, where most often it is one segment, and not the last thing that pins it. */
+static inline void
+qp_out_pin(struct qp_out *out, struct qp_mark *mark)
+{
+	if (mark->first == out->last)
+		mark->first->pins++;
+	else
+		qp_out_pin_all(out, mark);
+}
+
+static inline void
+qp_unpin(const struct qp_mark *mark)
+{
+	if (mark->n == 1 && mark->first && mark->first->pins > 1)
+		mark->first->pins--;
+	else if (mark->first)
+		qp_unpin_all(mark);
+}
+
+/* Whether nothing of it has been sent. Only before qp_out_done(). */
+bool qp_mark_unsent(const struct qp_mark *mark);
+
+/* The bytes at the mark that lie in one piece: at least those of one qp_out_commit(). */
+const uint8_t *qp_mark_bytes(const struct qp_mark *mark);
+
+/* Appends `len` bytes again, from `offset` bytes behind the mark on. */
+void qp_out_repeat(struct qp_out *out, const struct qp_mark *mark, size_t offset,
+		   size_t len);
 
 /* The first bytes that wait, as at most `max` parts of together at most `max_len`
  * bytes. Returns the number of parts. */

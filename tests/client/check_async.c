@@ -208,27 +208,48 @@ START_TEST(a_blocking_call_keeps_its_own_sentence)
 }
 END_TEST
 
-START_TEST(a_lost_connection_finishes_every_request_once)
+START_TEST(a_session_that_was_not_resumed_finishes_every_put_once)
 {
 	struct seen seen[50] = {0};
 
-	fake.on[QP_OP_GET] = fake_ignore;
-	fake.on[QP_OP_JOIN] = fake_hang_up;
+	fake.on[QP_OP_PUT] = fake_ignore;
+	fake.on[QP_OP_JOIN] = fake_hang_up_once;
 	for (int i = 0; i < 50; i++)
-		ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, &seen[i], NULL));
+		ok(qb_start_put(q, "jobs", "x", 1, QB_FOREVER, note, &seen[i], NULL));
 	ok(qb_send(q));
-	ck_assert_int_eq(qb_join(q, "jobs", QB_FOREVER), QB_LOST);
+	ok(qb_join(q, "jobs", QB_FOREVER));
 	for (int i = 0; i < 50; i++) {
 		ck_assert_uint_eq(seen[i].calls, 1);
 		ck_assert_int_eq(seen[i].result, QB_LOST);
-		ck_assert_str_eq(seen[i].error, qb_error(q));
+		ck_assert_str_eq(seen[i].error, "the session could not be resumed: the "
+						"broker closed the connection");
 	}
+	ok(qb_wait(q, QB_FOREVER));
+}
+END_TEST
+
+START_TEST(without_a_broker_requests_stay_outstanding)
+{
+	struct seen seen = {0};
+
+	fake.on[QP_OP_GET] = fake_ignore;
+	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, &seen, NULL));
+	ok(qb_send(q));
+	fake_stop(&fake);
+	ck_assert_int_eq(qb_process(q), QB_LOST);
 	ck_assert_int_eq(qb_fd(q), -1);
 	ck_assert_int_eq(qb_events(q), 0);
 	ck_assert_int_eq(qb_process(q), QB_LOST);
-	ok(qb_wait(q, QB_FOREVER));
-	ok(qb_send(q));
+	ck_assert_int_eq(qb_wait(q, 0), QB_NO_BROKER);
+	ck_assert_uint_eq(seen.calls, 0);
+	fake.on[QP_OP_GET] = NULL;
+	fake_run(&fake);
+	ok(qb_process(q));
 	ck_assert_int_ge(qb_fd(q), 0);
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(seen.calls, 1);
+	ck_assert_int_eq(seen.result, QB_OK);
+	qb_item_free(seen.keep);
 }
 END_TEST
 
@@ -322,9 +343,10 @@ START_TEST(a_callback_makes_no_connection)
 {
 	struct seen seen = {0};
 
-	fake.on[QP_OP_GET] = fake_hang_up;
+	fake.on[QP_OP_GET] = fake_ignore;
 	ok(qb_start_get(q, "jobs", 0, QB_AUTO, try_everything, &seen, NULL));
-	ck_assert_int_eq(qb_wait(q, QB_FOREVER), QB_LOST);
+	ok(qb_close_wait(q, 0));
+	q = NULL;
 	ck_assert_uint_eq(seen.calls, 0);
 	ck_assert_uint_eq(fake.n_conns, 1);
 }
@@ -383,7 +405,8 @@ main(void)
 	tcase_add_test(t, a_result_on_the_way_beats_the_cancel);
 	tcase_add_test(t, refusals_reach_the_callback);
 	tcase_add_test(t, a_blocking_call_keeps_its_own_sentence);
-	tcase_add_test(t, a_lost_connection_finishes_every_request_once);
+	tcase_add_test(t, a_session_that_was_not_resumed_finishes_every_put_once);
+	tcase_add_test(t, without_a_broker_requests_stay_outstanding);
 	tcase_add_test(t, bad_arguments_start_nothing);
 	tcase_add_test(t, a_callback_may_start_requests);
 	tcase_add_test(t, a_callback_must_not_wait);

@@ -90,6 +90,9 @@ fake_handler fake_answer;
 /* Nothing at all; closing the connection. */
 fake_handler fake_ignore, fake_hang_up;
 
+/* The same once; the next one is answered. */
+fake_handler fake_hang_up_once;
+
 void fake_reply(struct fake_conn *c, enum qp_op op, const struct qp_reply *reply,
 		const void *body, size_t len);
 void fake_notice(struct fake_conn *c, enum qp_notice kind,
