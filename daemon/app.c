@@ -35,6 +35,10 @@ text(const char *text)
 	return (struct qe_name){text, strlen(text)};
 }
 
+/* An option of a queue, as the engine has it. */
+#define TO_NUMBER(ctype, value) (ctype)(value)
+#define TO_ORDER(ctype, value)	(ctype)(value)
+
 static struct qe_rule
 make_rule(const struct config_policy *p)
 {
@@ -45,7 +49,7 @@ make_rule(const struct config_policy *p)
 			{
 #define QE_QUEUE_OPTION(name, ctype, kind, text)   \
 	.has_##name = p->set[CONFIG_QUEUE_##name], \
-	.name = (ctype)p->value[CONFIG_QUEUE_##name],
+	.name = TO_##kind(ctype, p->says.name),
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 			},
@@ -70,7 +74,7 @@ engine_config(const struct app *app, const struct qe_rule *rules)
 
 	return (struct qe_config){
 		.epoch = app->epoch,
-#define QE_QUEUE_OPTION(name, ctype, kind, text) .name = (ctype)c->name,
+#define QE_QUEUE_OPTION(name, ctype, kind, text) .name = TO_##kind(ctype, c->name),
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 		.rules = rules,

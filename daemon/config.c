@@ -54,9 +54,13 @@ static const struct config_option options[] = {
 #undef QP_OPTION
 };
 
-/* The options of queues among them. */
-static const unsigned queue_rows[CONFIG_QUEUE_OPTIONS] = {
-#define QE_QUEUE_OPTION(name, ctype, kind, text) OPTION_##name,
+/* The options of queues among them, and where what a section says of them is. */
+static const struct {
+	unsigned row;
+	size_t offset; /* in struct config_queue */
+} queue_options[CONFIG_QUEUE_OPTIONS] = {
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	{OPTION_##name, offsetof(struct config_queue, name)},
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 };
@@ -166,13 +170,19 @@ set_option(struct loading *l, const char *name, const char *value)
 	set_value(l, option, value, member_of(&l->config, option));
 }
 
+static void *
+says_of(struct config_policy *policy, size_t i)
+{
+	return (char *)&policy->says + queue_options[i].offset;
+}
+
 static void
 unknown_in_section(struct loading *l, const char *name)
 {
 	char quoted[128], names[256] = "";
 
 	for (size_t i = 0; i < CONFIG_QUEUE_OPTIONS; i++)
-		append_name(names, sizeof(names), options[queue_rows[i]].name);
+		append_name(names, sizeof(names), options[queue_options[i].row].name);
 	fail(l, "unknown option %s of a queue; there are %s",
 	     log_quote(quoted, sizeof(quoted), name, strlen(name)), names);
 }
@@ -183,7 +193,7 @@ set_in_section(struct loading *l, const char *name, const char *value)
 	size_t i = 0;
 
 	while (i < CONFIG_QUEUE_OPTIONS &&
-	       strcmp(options[queue_rows[i]].name, name) != 0)
+	       strcmp(options[queue_options[i].row].name, name) != 0)
 		i++;
 	if (i == CONFIG_QUEUE_OPTIONS) {
 		unknown_in_section(l, name);
@@ -192,7 +202,7 @@ set_in_section(struct loading *l, const char *name, const char *value)
 	if (l->section->set[i])
 		fail(l, "%s is set twice in this section", name);
 	l->section->set[i] = true;
-	set_value(l, &options[queue_rows[i]], value, &l->section->value[i]);
+	set_value(l, &options[queue_options[i].row], value, says_of(l->section, i));
 }
 
 static void
@@ -353,6 +363,26 @@ check(struct loading *l)
 		c->max_item = c->memory_limit / 2;
 }
 
+static size_t
+member_size(enum config_type type)
+{
+	switch (type) {
+	case CONFIG_BOOL: return sizeof(bool);
+	case CONFIG_MODE: return sizeof(unsigned);
+	case CONFIG_LEVEL: return sizeof(enum log_level);
+	case CONFIG_COUNT:
+	case CONFIG_SIZE:
+	case CONFIG_MEMORY:
+	case CONFIG_ORDER:
+	case CONFIG_MS:
+	case CONFIG_TIME: return sizeof(uint64_t);
+	case CONFIG_NAME: return sizeof(struct config_name);
+	case CONFIG_LISTEN:
+	case CONFIG_GROUP: break;
+	}
+	return 0; /* not one of plain bytes */
+}
+
 /* What the options outside of sections say of all queues, if they were set there. */
 static void
 add_policy(struct loading *l, enum source source, const char *text)
@@ -360,9 +390,9 @@ add_policy(struct loading *l, enum source source, const char *text)
 	struct config_policy *policy = NULL;
 
 	for (size_t i = 0; i < CONFIG_QUEUE_OPTIONS && !l->failed; i++) {
-		const struct config_option *option = &options[queue_rows[i]];
+		const struct config_option *option = &options[queue_options[i].row];
 
-		if (l->from[queue_rows[i]] != source)
+		if (l->from[queue_options[i].row] != source)
 			continue;
 		if (!policy)
 			policy = policies_add(&l->config, NULL, 0, text);
@@ -371,7 +401,8 @@ add_policy(struct loading *l, enum source source, const char *text)
 			return;
 		}
 		policy->set[i] = true;
-		policy->value[i] = *(int64_t *)member_of(&l->config, option);
+		memcpy(says_of(policy, i), member_of(&l->config, option),
+		       member_size(option->type));
 	}
 }
 
@@ -414,25 +445,6 @@ config_free(struct config *config)
 	policies_free(config);
 	free(config->socket_group);
 	config->socket_group = NULL;
-}
-
-static size_t
-member_size(enum config_type type)
-{
-	switch (type) {
-	case CONFIG_BOOL: return sizeof(bool);
-	case CONFIG_MODE: return sizeof(unsigned);
-	case CONFIG_LEVEL: return sizeof(enum log_level);
-	case CONFIG_COUNT:
-	case CONFIG_SIZE:
-	case CONFIG_MEMORY:
-	case CONFIG_ORDER:
-	case CONFIG_MS:
-	case CONFIG_TIME: return sizeof(uint64_t);
-	case CONFIG_LISTEN:
-	case CONFIG_GROUP: break;
-	}
-	return 0; /* not one of plain bytes */
 }
 
 static bool

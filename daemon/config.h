@@ -45,13 +45,25 @@ enum config_queue_option {
 };
 #undef QE_QUEUE_OPTION
 
+/* What such an option is here, by its kind. */
+struct config_name {
+	char text[256]; /* empty, or the name of a queue */
+};
+#define CONFIG_KIND_NUMBER int64_t
+#define CONFIG_KIND_ORDER  int64_t
+#define CONFIG_KIND_NAME   struct config_name
+
 /* What is said of queues whose names match a pattern: in a section, or, for all, outside
  * of them. */
 struct config_policy {
 	char *pattern;
 	char *source; /* where, for people: FILE: [queue "img.*"] */
 	bool set[CONFIG_QUEUE_OPTIONS];
-	int64_t value[CONFIG_QUEUE_OPTIONS];
+	struct config_queue {
+#define QE_QUEUE_OPTION(name, ctype, kind, text) CONFIG_KIND_##kind name;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	} says;			 /* what is set */
 	unsigned rank, position; /* which is the more specific one */
 };
 
@@ -66,7 +78,7 @@ struct config {
 	uint64_t memory_limit; /* `auto` has become a number */
 	uint64_t max_queues;
 	uint64_t max_waiters;
-#define QE_QUEUE_OPTION(name, ctype, kind, text) int64_t name;
+#define QE_QUEUE_OPTION(name, ctype, kind, text) CONFIG_KIND_##kind name;
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 	uint64_t hello_timeout_ms;

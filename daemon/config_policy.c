@@ -113,9 +113,13 @@ policies_sort(struct config *config)
 static bool
 same_policy(const struct config_policy *p, const struct config_policy *q)
 {
-	for (int i = 0; i < CONFIG_QUEUE_OPTIONS; i++)
-		if (p->set[i] != q->set[i] || p->value[i] != q->value[i])
-			return false;
+	if (memcmp(p->set, q->set, sizeof(p->set)) != 0)
+		return false;
+#define QE_QUEUE_OPTION(name, ctype, kind, text)                             \
+	if (memcmp(&p->says.name, &q->says.name, sizeof(p->says.name)) != 0) \
+		return false;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
 	return strcmp(p->pattern, q->pattern) == 0 && strcmp(p->source, q->source) == 0;
 }
 

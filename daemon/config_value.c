@@ -13,6 +13,7 @@
 
 #include "daemon/config.h"
 #include "daemon/net/address.h"
+#include "proto/message.h"
 
 #define MAX_LISTEN   64
 #define OUT_OF_RANGE "is out of range"
@@ -68,7 +69,7 @@ config_type_name(enum config_type type)
 		[CONFIG_COUNT] = "number",    [CONFIG_SIZE] = "size",
 		[CONFIG_MEMORY] = "size",     [CONFIG_TIME] = "time",
 		[CONFIG_MS] = "milliseconds", [CONFIG_LEVEL] = "level",
-		[CONFIG_ORDER] = "order",
+		[CONFIG_ORDER] = "order",     [CONFIG_NAME] = "name",
 	};
 	return names[type];
 }
@@ -115,6 +116,7 @@ config_range(const struct config_option *option, char *buf, size_t size)
 		snprintf(buf, size, "a group of this system, or empty");
 		break;
 	case CONFIG_LEVEL: snprintf(buf, size, "error, warning, info or debug"); break;
+	case CONFIG_NAME: snprintf(buf, size, "the name of a queue, or empty"); break;
 	case CONFIG_ORDER: list_words(order_names, ORDERS, buf, size); break;
 	case CONFIG_MODE:
 		snprintf(buf, size, "%04llo to %04llo", (unsigned long long)option->min,
@@ -225,6 +227,18 @@ parse_order(const char *text, int64_t *ret)
 }
 
 static const char *
+parse_name(const char *text, struct config_name *ret)
+{
+	size_t len = strlen(text);
+
+	if (len > 0 && !qp_valid_name(text, len))
+		return "is not the name of a queue";
+	*ret = (struct config_name){""};
+	memcpy(ret->text, text, len);
+	return NULL;
+}
+
+static const char *
 parse_group(const char *text, char **ret)
 {
 	if (*text && !getgrnam(text))
@@ -272,6 +286,7 @@ config_parse(const struct config_option *option, const char *text, void *member)
 	case CONFIG_GROUP: return parse_group(text, member);
 	case CONFIG_LEVEL: return parse_level(text, member);
 	case CONFIG_ORDER: return parse_order(text, member);
+	case CONFIG_NAME: return parse_name(text, member);
 	case CONFIG_MODE:
 		wrong = parse_number(option, text, &value);
 		if (!wrong)

@@ -21,6 +21,7 @@ enum config_type {		  /* in struct config it is a */
 		   CONFIG_TIME,	 /* uint64_t: milliseconds, with unit ms, s, min or h */
 		   CONFIG_MS,	 /* the same, also without a unit */
 		   CONFIG_LEVEL, /* enum log_level */
+		   CONFIG_NAME,	 /* struct config_name: of a queue, or empty */
 		   CONFIG_ORDER, /* int64_t: the number of a row of core/orders.def */
 };
 

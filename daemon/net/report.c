@@ -202,7 +202,7 @@ report_policy(struct conn *c, const struct qp_request *request)
 #define QE_QUEUE_OPTION(name, ctype, kind, text)                  \
 	qp_row_begin(&rows, 3);                                   \
 	qp_row_string(&rows, "option", #name, sizeof(#name) - 1); \
-	PUT_##kind(&rows, "value", (int64_t)policy.has.name);     \
+	PUT_##kind(&rows, "value", policy.has.name);              \
 	put_source(&rows, &policy.sources[QE_OPTION_##name]);
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION

@@ -9,6 +9,8 @@
 
 #include "daemon/core/engine.h"
 
+#include <string.h>
+
 #define M_QUEUES   4
 #define M_SESSIONS 5
 #define M_BATCH	   8
@@ -18,6 +20,9 @@
 #define M_ITEMS	   8192
 #define M_WAITERS  256
 #define NOBODY	   (-1)
+
+/* The same value of an option of a queue, whatever its kind. */
+#define M_SAME(a, b) (memcmp(&(a), &(b), sizeof(a)) == 0)
 
 struct m_item {
 	uint64_t id, stamp; /* the stamp stands in the body */

@@ -83,8 +83,8 @@ differs(const struct m_queue *q, const struct qe_declare *declare)
 
 	if (has.maxsize <= 0 && declare->maxsize <= 0)
 		has.maxsize = declare->maxsize;
-#define QE_QUEUE_OPTION(name, ctype, kind, text)              \
-	if (declare->has_##name && has.name != declare->name) \
+#define QE_QUEUE_OPTION(name, ctype, kind, text)                     \
+	if (declare->has_##name && !M_SAME(has.name, declare->name)) \
 		return true;
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION

@@ -263,9 +263,9 @@ compare_policy(int queue, const struct m_queue *q)
 #undef QE_QUEUE_OPTION
 	}
 #define QE_QUEUE_OPTION(name, ctype, kind, text)                          \
-	AGREE(policy.has.name == has.name);                               \
+	AGREE(M_SAME(policy.has.name, has.name));                         \
 	compare_source(&policy.sources[QE_OPTION_##name], has.own_##name, \
-		       has.name != wanted.name, rule[QE_OPTION_##name]);
+		       !M_SAME(has.name, wanted.name), rule[QE_OPTION_##name]);
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 }

@@ -381,18 +381,18 @@ START_TEST(sections_say_what_queues_have_and_the_more_specific_come_later)
 		    "[queue \"\\*\"]\nmaxsize = 9\n");
 	ck_assert_uint_eq(config.n_policies, 9);
 	p = policy_is(0, "*", "");
-	ck_assert_int_eq(p->value[CONFIG_QUEUE_maxsize], 1);
+	ck_assert_int_eq(p->says.maxsize, 1);
 	p = policy_is(1, "*", ": [queue \"*\"]");
 	ck_assert(p->set[CONFIG_QUEUE_maxsize] && p->set[CONFIG_QUEUE_max_bytes]);
 	ck_assert(!p->set[CONFIG_QUEUE_order]);
-	ck_assert_int_eq(p->value[CONFIG_QUEUE_max_bytes], 4096);
+	ck_assert_int_eq(p->says.max_bytes, 4096);
 	p = policy_is(2, "\?\?\?\?\?\?*", ": [queue \"\?\?\?\?\?\?*\"]");
 	ck_assert(!p->set[CONFIG_QUEUE_maxsize]);
 	policy_is(3, "a*", ": [queue \"a*\"]");
 	policy_is(4, "*b", ": [queue \"*b\"]");
 	policy_is(5, "\xc3\xa4\xc3\xb6*", ": [queue \"\xc3\xa4\xc3\xb6*\"]");
 	p = policy_is(6, "img.*", ": [queue \"img.*\"]");
-	ck_assert_int_eq(p->value[CONFIG_QUEUE_order], 2);
+	ck_assert_int_eq(p->says.order, 2);
 	policy_is(7, "img.png", ": [queue \"img.png\"]");
 	policy_is(8, "\\*", ": [queue \"\\*\"]");
 	config_free(&config);
@@ -408,7 +408,7 @@ START_TEST(a_section_may_be_as_long_as_a_name)
 	snprintf(text, sizeof(text), "[queue \"%s\"]\nmaxsize = 5\n", name);
 	accept_file(text);
 	ck_assert_str_eq(config.policies[0].pattern, name);
-	ck_assert_int_eq(config.policies[0].value[CONFIG_QUEUE_maxsize], 5);
+	ck_assert_int_eq(config.policies[0].says.maxsize, 5);
 	config_free(&config);
 	snprintf(text, sizeof(text), "[queue \"x%s\"]\n", name);
 	refuse_file(text, "1 to 255 bytes");
@@ -453,8 +453,8 @@ START_TEST(the_command_line_is_stronger_than_the_file_and_weaker_than_its_sectio
 	ck_assert_uint_eq(config.n_policies, 3);
 	ck_assert(!policy_is(0, "*", "")->set[CONFIG_QUEUE_maxsize]);
 	ck_assert_str_eq(config.policies[1].source, "command line");
-	ck_assert_int_eq(config.policies[1].value[CONFIG_QUEUE_maxsize], 3);
-	ck_assert_int_eq(config.policies[2].value[CONFIG_QUEUE_maxsize], 2);
+	ck_assert_int_eq(config.policies[1].says.maxsize, 3);
+	ck_assert_int_eq(config.policies[2].says.maxsize, 2);
 	config_free(&config);
 }
 END_TEST
@@ -468,7 +468,7 @@ START_TEST(a_reload_takes_over_the_sections)
 	ck_assert_int_eq(config_reload(&config, &changes, err, sizeof(err)), 0);
 	ck_assert_str_eq(changes.applied, "[queue]");
 	ck_assert_uint_eq(config.n_policies, 2);
-	ck_assert_int_eq(config.policies[0].value[CONFIG_QUEUE_maxsize], 2);
+	ck_assert_int_eq(config.policies[0].says.maxsize, 2);
 	ck_assert_int_eq(config_reload(&config, &changes, err, sizeof(err)), 0);
 	ck_assert_str_eq(changes.applied, "");
 	write_file("[queue \"a\"]\nmaxsize = x\n");
