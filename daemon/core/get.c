@@ -106,7 +106,6 @@ get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply)
 {
 	struct batch *batch;
 	uint64_t n = batch_size(e, q, get, &batch), bytes = queue_first(q)->body_len;
-	uint64_t max_said = get->args.max_said ? get->args.max_said : UINT64_MAX;
 	uint64_t said = n > 1 ? said_of(queue_first(q)) : 0;
 	struct qe_item *item = give_first(e, q, get);
 
@@ -119,7 +118,8 @@ get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply)
 
 		bytes += next->body_len;
 		said += said_of(next);
-		if (bytes > get->args.max_bytes || said > max_said)
+		if (bytes > get->args.max_bytes ||
+		    (get->args.max_said > 0 && said > get->args.max_said))
 			break;
 		if (get->lease_ns > 0 && !extra_need(e, queue_first(q)))
 			break;

@@ -137,12 +137,12 @@ refuse_next(struct qe *e, struct put *put, enum qe_result result)
 }
 
 /* The item of a put that has a key which is taken, or NULL. A put of many has none. */
-static struct qe_item *
+static inline struct qe_item *
 duplicate(const struct qe *e, const struct put *put)
 {
-	struct qe_item *item = put->many || put->next > 0 ? NULL : put->items[0];
+	struct qe_item *item = put->items[0];
 
-	if (!item || !item->extra || !item->extra->key)
+	if (put->many || put->next > 0 || !item->extra || !item->extra->key)
 		return NULL;
 	return unique_taken(e, item) > 0 ? item : NULL;
 }
