@@ -119,16 +119,16 @@ test_pause_after_a_failure_can_be_interrupted() {
 # Two workers with the same lease; the one that is stopped loses its item, later than the
 # other would have.
 test_running_command_keeps_its_item_over_the_end_of_the_lease() {
-	mkfifo "$folder/started" "$folder/go"
+	mkfifo "$folder/started" "$folder/child" "$folder/go"
 	ctl 0 put "$q" x
-	ctl 0 declare "$q.stopped" lease_ms=1200
+	ctl 0 declare "$q.stopped" lease_ms=2000
 	ctl 0 put "$q.stopped" x
-	qbrokerctl get "$q" --lease 1.2 --exec sh -c "echo >'$folder/started'; read x <'$folder/go'" &
+	qbrokerctl get "$q" --lease 2 --exec sh -c "echo >'$folder/started'; read x <'$folder/go'" &
 	working=$!
 	read -r _ <"$folder/started"
-	qbrokerctl get "$q.stopped" --exec sh -c "echo \$\$ >'$folder/started'; exec sleep 60" &
+	qbrokerctl get "$q.stopped" --exec sh -c "echo \$\$ >'$folder/child'; exec sleep 60" &
 	stopped=$!
-	read -r child <"$folder/started"
+	read -r child <"$folder/child"
 	kill -STOP "$stopped"
 	wait_number "$q.stopped" timed_out 1
 	number_is "$q" leased 1
@@ -140,7 +140,7 @@ test_running_command_keeps_its_item_over_the_end_of_the_lease() {
 	kill -CONT "$stopped"
 	wait "$stopped" && fail "the stopped worker did not see that it was too late"
 	number_is "$q.stopped" ready 1
-	rm "$folder/started" "$folder/go"
+	rm "$folder/started" "$folder/child" "$folder/go"
 	ctl 0 rm --force "$q.stopped"
 }
 
