@@ -457,6 +457,10 @@ qb_result qb_who(qb *q, uint64_t id, qb_table **ret);
  * from; of a queue that does not exist, what it would have. */
 qb_result qb_policy(qb *q, const char *queue, qb_table **ret);
 
+/* The same rows of the items of a queue that are held, at most 100, those that have been held for
+ * longest first. QB_NOT_FOUND: there is no such queue. */
+qb_result qb_holders(qb *q, const char *queue, qb_table **ret);
+
 unsigned qb_table_rows(const qb_table *table);
 
 /* A value by row and name: a number into *ret (1: there is one, 0: no such number), or

@@ -253,6 +253,20 @@ qb_waiters(qb *q, const char *queue, qb_table **ret)
 }
 
 qb_result
+qb_holders(qb *q, const char *queue, qb_table **ret)
+{
+	struct qp_request m = {.op = QP_OP_WHO};
+	qb_result r;
+
+	*ret = NULL;
+	if ((r = verify_queue(q, queue, &m.options.queue)) ||
+	    (r = verify_blocking(q, 0)))
+		return r;
+	QP_GIVE(&m.options, queue, m.options.queue);
+	return fetch(q, &m, ret);
+}
+
+qb_result
 qb_who(qb *q, uint64_t id, qb_table **ret)
 {
 	struct qp_request m = {.op = QP_OP_WHO, .id = id};

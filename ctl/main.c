@@ -22,6 +22,7 @@ static const struct command {
 	 "Show the counters of the broker or of a queue; check them"},
 	{"top", cmd_top, "Watch the queues at work"},
 	{"clients", cmd_clients, "List the clients, what they hold and wait for"},
+	{"why", cmd_why, "Say why a join, a get or a put waits"},
 	{"waiters", cmd_waiters, "List the requests that wait"},
 	{"who", cmd_who, "Say who holds an item"},
 	{"declare", cmd_declare, "Make a queue, or change its options"},

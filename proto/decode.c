@@ -24,6 +24,7 @@ static const struct {
 	{'n', "max_items", "an integer from 1 to 1000"},
 	{'l', "lengths", "an array of 1 to 1000 lengths"},
 	{'i', "id", "an integer from 1 to 2^63-1"},
+	{'J', "id", "an integer from 1 to 2^63-1, or nil"},
 	{'d', "delivery", "an integer from 0 to 2^53"},
 	{'g', "tags", "a flat array of 1 to 1000 pairs of id and delivery"},
 	{'r', "target", "an integer from 1 to 2^63-1"},
@@ -98,6 +99,9 @@ read_argument(struct qp_reader *in, char letter, struct qp_request *m)
 		m->ack = (enum qp_ack)ack;
 		return true;
 	case 'i': return read_within(in, 1, INT64_MAX, &m->id);
+	case 'J':
+		m->id = 0;
+		return qp_read_if_nil(in) || read_within(in, 1, INT64_MAX, &m->id);
 	case 'd': return read_within(in, 0, QP_MAX_COUNT, &m->delivery);
 	case 'e': return read_within(in, 0, QP_MAX_COUNT, &m->epoch);
 	case 'n': return read_within(in, 1, QP_MAX_BATCH_ITEMS, &m->max_items);

@@ -141,6 +141,12 @@ pack_argument(struct head *h, char letter, const struct qp_request *m)
 	case 'a': pack_uint64(h, m->ack); break;
 	case 'n': pack_uint64(h, m->max_items); break;
 	case 'i': pack_uint64(h, m->id); break;
+	case 'J':
+		if (m->id)
+			pack_uint64(h, m->id);
+		else
+			pack_nil(h);
+		break;
 	case 'd': pack_uint64(h, m->delivery); break;
 	case 'e': pack_uint64(h, m->epoch); break;
 	case 'r': pack_uint64(h, m->target); break;

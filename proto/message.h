@@ -101,7 +101,7 @@ struct qp_request {
 	uint64_t timeout_ms;	/* t: QP_FOREVER for nil */
 	enum qp_ack ack;	/* a */
 	uint64_t max_items;	/* n */
-	uint64_t id;		/* i */
+	uint64_t id;		/* i; J: 0 for nil */
 	uint64_t delivery;	/* d */
 	uint64_t epoch;		/* e */
 	uint64_t target;	/* r */

@@ -485,6 +485,8 @@ struct qe_queue_stats {
 	enum qe_shutdown shutdown;
 	bool paused_in, paused_out;
 	uint64_t oldest_ns; /* age of the item next in line, to 1 ms; 0 without */
+	uint64_t next_ns;   /* until a delayed item is ready; QE_NEVER: there is none, or
+			       something else is due before */
 	struct qe_counters counters;
 };
 
@@ -558,6 +560,12 @@ struct qe_lease_stats {
  * yet. */
 enum qe_result qe_who(struct qe *e, uint64_t now_ns, uint64_t id,
 		      struct qe_lease_stats *ret_stats) QE_MUST_USE;
+
+/* The leases of a queue that have lasted for longest, at most `max`, the longest first. Looks at the
+ * first thousand sessions that hold any. QE_NOT_FOUND, QE_INVALID. */
+enum qe_result qe_holders(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			  struct qe_lease_stats *ret_stats, unsigned max,
+			  unsigned *ret_n) QE_MUST_USE;
 
 /* --- administration -------------------------------------------------------------- */
 

@@ -12,7 +12,8 @@
 
 #include <string.h>
 
-#define QUEUES_SHARE 1000 /* queues that one call looks at */
+#define QUEUES_SHARE   1000 /* queues that one call looks at */
+#define HOLDINGS_SHARE 1000 /* sessions, likewise */
 
 /* How long it is until then. */
 static uint64_t
@@ -44,24 +45,71 @@ qe_next_session(const struct qe *e, uint64_t *cursor,
 	return true;
 }
 
-enum qe_result
-qe_who(struct qe *e, uint64_t now_ns, uint64_t id, struct qe_lease_stats *ret_stats)
+static struct qe_lease_stats
+lease_stats(const struct qe *e, const struct qe_item *item)
 {
-	const struct qe_item *item =
-		table_find(&e->leases, item_hash(e, id), item_match, &id);
-	const struct queue *q = item ? item->holding->queue : NULL;
+	const struct queue *q = item->holding->queue;
 
-	e->now_ns = now_ns;
-	if (!item || q->deleted)
-		return id > e->last_id ? QE_EMPTY : QE_NOT_FOUND;
-	*ret_stats = (struct qe_lease_stats){
-		.id = id,
+	return (struct qe_lease_stats){
+		.id = item->id,
 		.delivery = item->deliveries,
 		.queue = {q->name, q->name_len},
 		.owner = item->holding->session->owner,
 		.held_ns = item_held_ns(e, item),
 		.left_ns = left(e, item->extra ? item->extra->ends_ns : QE_NEVER),
 	};
+}
+
+enum qe_result
+qe_who(struct qe *e, uint64_t now_ns, uint64_t id, struct qe_lease_stats *ret_stats)
+{
+	const struct qe_item *item =
+		table_find(&e->leases, item_hash(e, id), item_match, &id);
+
+	e->now_ns = now_ns;
+	if (!item || item->holding->queue->deleted)
+		return id > e->last_id ? QE_EMPTY : QE_NOT_FOUND;
+	*ret_stats = lease_stats(e, item);
+	return QE_OK;
+}
+
+/* Adds the leases of a holding, which stand in it in their order, to those that have lasted
+ * for longest. */
+static void
+merge_leases(const struct qe *e, const struct holding *h, struct qe_lease_stats *list,
+	     unsigned max, unsigned *n)
+{
+	list_each (at, &h->leases) {
+		const struct qe_item *item = list_entry(at, const struct qe_item, node);
+		uint64_t held_ns = item_held_ns(e, item);
+		unsigned i = *n;
+
+		if (i == max && (i == 0 || list[i - 1].held_ns >= held_ns))
+			return;
+		i = i == max ? max - 1 : (*n)++;
+		for (; i > 0 && list[i - 1].held_ns < held_ns; i--)
+			list[i] = list[i - 1];
+		list[i] = lease_stats(e, item);
+	}
+}
+
+enum qe_result
+qe_holders(struct qe *e, uint64_t now_ns, struct qe_name queue,
+	   struct qe_lease_stats *ret_stats, unsigned max, unsigned *ret_n)
+{
+	const struct queue *q = queue_find(e, queue);
+	unsigned n = 0, holdings = 0;
+
+	e->now_ns = now_ns;
+	if (!q)
+		return queue_name_valid(queue) ? QE_NOT_FOUND : QE_INVALID;
+	list_each (at, &q->holdings) {
+		if (holdings++ == HOLDINGS_SHARE)
+			break;
+		merge_leases(e, list_entry(at, const struct holding, in_queue),
+			     ret_stats, max, &n);
+	}
+	*ret_n = n;
 	return QE_OK;
 }
 

@@ -257,6 +257,7 @@ queue_stats(const struct qe *e, const struct queue *q, struct qe_queue_stats *re
 		.shutdown = q->shutdown,
 		.paused_in = q->paused_in,
 		.paused_out = q->paused_out,
+		.next_ns = timing_next_ready(e, q),
 		.oldest_ns = first ? item_age_ns(e, first) : 0,
 		.counters = q->counters,
 	};

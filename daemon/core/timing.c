@@ -137,6 +137,18 @@ timing_next(const struct qe *e)
 			    : QE_NEVER;
 }
 
+uint64_t
+timing_next_ready(const struct qe *e, const struct queue *q)
+{
+	const struct extra *x = q->due.first
+					? list_entry(q->due.first, struct extra, node)
+					: NULL;
+
+	if (!x || x->item->state != ITEM_DELAYED || x->due_ns != x->ready_ns)
+		return QE_NEVER;
+	return x->due_ns > e->now_ns ? x->due_ns - e->now_ns : 0;
+}
+
 bool
 timing_run(struct qe *e)
 {

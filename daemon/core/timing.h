@@ -37,6 +37,10 @@ bool timing_over(const struct qe *e, const struct qe_item *item);
 /* When something is due next, QE_NEVER: never. O(1). */
 uint64_t timing_next(const struct qe *e);
 
+/* How long it is until the first delayed item of the queue is ready; QE_NEVER: there is
+ * none, or something else is due before it. O(1). */
+uint64_t timing_next_ready(const struct qe *e, const struct queue *q);
+
 /* Does one thing that is due. false: there is nothing. */
 bool timing_run(struct qe *e);
 

@@ -65,7 +65,7 @@ put_order(struct qp_out *rows, const char *name, int64_t value)
 static void
 put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 {
-	qp_row_begin(rows, 13 + QE_QUEUE_OPTIONS + COUNTERS);
+	qp_row_begin(rows, 14 + QE_QUEUE_OPTIONS + COUNTERS);
 	qp_row_string(rows, "queue", q->name.p, q->name.len);
 	put_states(rows, q->ready, q->delayed, q->leased, q->dead);
 	qp_row_number(rows, "unfinished", q->ready + q->delayed + q->leased);
@@ -82,6 +82,10 @@ put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 	qp_row_number(rows, "shutdown", q->shutdown);
 	qp_row_number(rows, "paused", q->paused_in + 2u * q->paused_out);
 	qp_row_number(rows, "oldest_ms", MS(q->oldest_ns));
+	if (q->next_ns == QE_NEVER)
+		qp_row_nil(rows, "next_ms");
+	else
+		qp_row_number(rows, "next_ms", MS(q->next_ns));
 	put_counters(rows, &q->counters);
 }
 

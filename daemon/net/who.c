@@ -242,31 +242,72 @@ handle_waiters(struct conn *c, struct qp_request *m, struct frame *f)
 	report_send(c, m, &rows, n, cursor);
 }
 
+static void
+put_lease(struct qp_out *rows, const struct qe_lease_stats *lease)
+{
+	qp_row_begin(rows, 5 + N_WHO);
+	put_name(rows, "queue", lease->queue);
+	qp_row_number(rows, "id", lease->id);
+	qp_row_number(rows, "delivery", lease->delivery);
+	qp_row_number(rows, "since_ms", MS(lease->held_ns));
+	put_left(rows, "left_ms", lease->left_ns);
+	put_who(rows, lease->owner);
+}
+
+static void
+send_leases(struct conn *c, const struct qp_request *m,
+	    const struct qe_lease_stats *leases, unsigned n)
+{
+	struct qp_out rows;
+
+	qp_out_init(&rows);
+	qp_row_array(&rows, n);
+	for (unsigned i = 0; i < n; i++)
+		put_lease(&rows, &leases[i]);
+	report_send(c, m, &rows, n, 0);
+}
+
+static void
+who_of_queue(struct conn *c, const struct qp_request *m)
+{
+	const struct qp_str *queue = &m->options.queue;
+	struct qe_lease_stats leases[REPORT_ROWS];
+	enum qe_result result;
+	unsigned n;
+
+	if (!QP_GIVEN(&m->options, queue) || !qp_valid_name(queue->p, queue->len)) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"WHO wants an id, or the option queue, of 1 to 255 "
+				"bytes of UTF-8 without control characters");
+		return;
+	}
+	result = qe_holders(c->server->engine, c->server->now_ns,
+			    (struct qe_name){queue->p, queue->len}, leases, REPORT_ROWS,
+			    &n);
+	if (result == QE_OK)
+		send_leases(c, m, leases, n);
+	else
+		deliver_result(c, m->rid, result);
+}
+
 void
 handle_who(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	struct qe_lease_stats lease;
-	struct qp_out rows;
-	enum qe_result result =
-		qe_who(c->server->engine, c->server->now_ns, m->id, &lease);
+	enum qe_result result;
 
-	if (result != QE_OK) {
+	if (m->id == 0) {
+		who_of_queue(c, m);
+		return;
+	}
+	result = qe_who(c->server->engine, c->server->now_ns, m->id, &lease);
+	if (result == QE_OK)
+		send_leases(c, m, &lease, 1);
+	else
 		deliver_refusal(c, m->rid, QP_NOT_FOUND,
 				result == QE_EMPTY
 					? "no item has had the id %" PRIu64 " yet"
 					: "nobody holds item %" PRIu64
 					  ": it waits, or is finished or gone",
 				m->id);
-		return;
-	}
-	qp_out_init(&rows);
-	qp_row_array(&rows, 1);
-	qp_row_begin(&rows, 5 + N_WHO);
-	put_name(&rows, "queue", lease.queue);
-	qp_row_number(&rows, "id", lease.id);
-	qp_row_number(&rows, "delivery", lease.delivery);
-	qp_row_number(&rows, "since_ms", MS(lease.held_ns));
-	put_left(&rows, "left_ms", lease.left_ns);
-	put_who(&rows, lease.owner);
-	report_send(c, m, &rows, 1, 0);
 }

@@ -168,6 +168,10 @@ START_TEST(who_is_there_is_asked_for)
 	ck_assert_uint_eq(fake_request(&fake, 3)->m.id, 42);
 	ck_assert_uint_eq(qb_table_rows(t), 1);
 	qb_table_free(t);
+	ok(qb_holders(q, "jobs", &t));
+	ck_assert_uint_eq(fake_request(&fake, 4)->m.id, 0);
+	ck_assert(QP_GIVEN(&fake_request(&fake, 4)->m.options, queue));
+	qb_table_free(t);
 	ck_assert_int_eq(qb_who(q, 0, &t), QB_INVALID);
 	ck_assert_ptr_null(t);
 }

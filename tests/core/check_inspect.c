@@ -200,6 +200,45 @@ START_TEST(who_holds_an_item_and_since_when)
 }
 END_TEST
 
+START_TEST(the_longest_leases_of_a_queue_come_first_whoever_has_them)
+{
+	struct qe_session *const holders[] = {s1, s2, s1, s3, s2, s1};
+	struct qe_lease_stats leases[6];
+	unsigned n;
+
+	for (int i = 0; i < 6; i++)
+		put_ok("q", "a");
+	for (int i = 0; i < 6; i++) {
+		take(holders[i], "q", "a");
+		now += 1000 * MS;
+	}
+	for (unsigned max = 0; max <= 6; max++) {
+		ck_assert_int_eq(qe_holders(e, now, name("q"), leases, max, &n), QE_OK);
+		ck_assert_uint_eq(n, max);
+		for (unsigned i = 0; i < n; i++)
+			ck_assert_uint_eq(leases[i].id, i + 1);
+	}
+	ck_assert_int_eq(qe_holders(e, now, name("r"), leases, 6, &n), QE_NOT_FOUND);
+	ck_assert_int_eq(qe_holders(e, now, name(""), leases, 6, &n), QE_INVALID);
+}
+END_TEST
+
+START_TEST(a_queue_says_when_a_delayed_item_is_ready)
+{
+	ck_assert_int_eq(qe_shutdown(e, now, name("q"), false), QE_OK);
+	ck_assert_int_eq(qe_reopen(e, now, name("q")), QE_OK);
+	ck_assert_uint_eq(stats_of("q").next_ns, QE_NEVER);
+	put_timed("q", "b", now + 50 * MS, QE_NEVER);
+	put_timed("q", "a", now + 20 * MS, QE_NEVER);
+	now += 5 * MS;
+	ck_assert_uint_eq(stats_of("q").next_ns, 15 * MS);
+	put_timed("q", "c", 0, now + 10 * MS);
+	ck_assert_uint_eq(stats_of("q").next_ns, QE_NEVER);
+	tick_at(now + 10 * MS);
+	ck_assert_uint_eq(stats_of("q").next_ns, 5 * MS);
+}
+END_TEST
+
 START_TEST(a_lease_whose_session_has_ended_has_no_owner)
 {
 	struct qe_session *session;
@@ -227,6 +266,8 @@ add(TCase *t)
 	tcase_add_test(t, nobody_behind_the_last_place_is_shown);
 	tcase_add_test(t, sessions_are_walked_over_with_what_they_hold);
 	tcase_add_test(t, who_holds_an_item_and_since_when);
+	tcase_add_test(t, the_longest_leases_of_a_queue_come_first_whoever_has_them);
+	tcase_add_test(t, a_queue_says_when_a_delayed_item_is_ready);
 	tcase_add_test(t, a_lease_whose_session_has_ended_has_no_owner);
 }
 

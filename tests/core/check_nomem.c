@@ -38,6 +38,8 @@ look(struct view *view)
 	for (int i = 0; i < QUEUES; i++) {
 		(void)!qe_queue_stats(e, now, queue_at(i), &view->queues[i]);
 		view->queues[i].name = (struct qe_name){0};
+		if (view->queues[i].next_ns == QE_NEVER) /* a queue may have been made */
+			view->queues[i].next_ns = 0;
 	}
 }
 

@@ -148,6 +148,7 @@ static const struct {
 	{HEAD("\x93\x2d\x10\x07"), 0, {.op = QP_OP_CLIENTS, .rid = 16, .cursor = 7}},
 	{HEAD("\x94\x2e\x11\xc0\x00"), 0, {.op = QP_OP_WAITERS, .rid = 17}},
 	{HEAD("\x93\x2f\x12\x2a"), 0, {.op = QP_OP_WHO, .rid = 18, .id = 42}},
+	{HEAD("\x93\x2f\x12\xc0"), 0, {.op = QP_OP_WHO, .rid = 18}},
 };
 
 START_TEST(requests_are_encoded_as_the_protocol_says)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Why nothing moves: clients, waiters, who.
+# Why nothing moves: clients, waiters, who, why.
 # shellcheck source=tests/system/ctl/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -78,6 +78,81 @@ test_waiters_of_a_queue_and_of_all() {
 	ctl 0 waiters "$q"
 	[ "$(wc -l <"$folder/out")" = 1 ] || fail "$(cat "$folder/out")"
 	ctl 3 waiters "$q.not-there"
+}
+
+# What why says, with W for whose it is and T for times.
+why_is() {
+	ctl 0 why "$q"
+	sed -E 's/qbrokerctl \(pid [0-9]+, uid [0-9]+\)/W/; s/[0-9.]+ (s|min)/T/g' "$folder/out" >"$folder/said"
+	same "$folder/said" -
+}
+
+test_why_a_join_waits() {
+	ctl 0 declare "$q"
+	why_is <<-END
+		join: no item is unfinished.
+		get: nothing is ready, and nothing is delayed; none waits.
+		put: there is room; none waits.
+	END
+	hold_it
+	ctl 0 put "$q" y
+	ctl 0 put "$q" z --delay 100
+	qbrokerctl join "$q" -t 60 &
+	wait_number "$q" joiners 1
+	why_is <<-END
+		join: 3 items are unfinished: 1 ready, 1 delayed, 1 held; 1 waits for T: W.
+		held: item $id is held by W for T.
+		get: 1 item is ready; none waits.
+		put: there is room; none waits.
+	END
+	kill $!
+	release_it
+	wait_number "$q" joiners 0
+	why_is <<-END
+		join: 2 items are unfinished: 1 ready, 1 delayed; none waits.
+		join: nobody asks for what is ready, and nobody holds an item.
+		get: 1 item is ready; none waits.
+		put: there is room; none waits.
+	END
+}
+
+test_why_a_put_and_a_get_wait() {
+	local first second
+	ctl 0 declare "$q" maxsize=1
+	ctl 0 put "$q" x --delay 100
+	qbrokerctl put "$q" y -t 60 2>/dev/null &
+	first=$!
+	wait_number "$q" putters 1
+	qbrokerctl put "$q" y -t 60 2>/dev/null &
+	second=$!
+	wait_number "$q" putters 2
+	why_is <<-END
+		join: 1 item is unfinished: 1 delayed; none waits.
+		get: nothing is ready, 1 item is delayed, the next is ready in T; none waits.
+		put: maxsize 1 is reached and no get waits; 2 wait, the first for T: W.
+	END
+	ctl 0 pause "$q"
+	ctl 0 why "$q"
+	grep -qx "queue: it is paused for puts and gets ('qbrokerctl resume')." "$folder/out" || fail "$(cat "$folder/out")"
+	grep -q "^get: the queue is paused, 0 items are ready; none waits" "$folder/out" || fail "$(cat "$folder/out")"
+	ctl 0 resume "$q"
+	ctl 0 shutdown "$q" --immediate
+	wait "$first" "$second"
+	ctl 0 why "$q" --json
+	grep -q '{"about": "put", "text": "puts are refused after the shutdown; none waits."}' "$folder/out" ||
+		fail "$(cat "$folder/out")"
+	ctl 3 why "$q.not-there"
+}
+
+test_why_fits_a_terminal_of_80_columns() {
+	hold_it
+	qbrokerctl join "$q" -t 60 &
+	wait_number "$q" joiners 1
+	script -qec "stty cols 80 rows 24; qbrokerctl why $q" /dev/null </dev/null | tr -d '\r' >"$folder/screen"
+	[ "$(wc -L <"$folder/screen")" -le 80 ] || fail "$(cat "$folder/screen")"
+	[ "$(wc -l <"$folder/screen")" = 5 ] || fail "$(cat "$folder/screen")"
+	kill $!
+	release_it
 }
 
 start_broker

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ * why: what a join, a get and a put at a queue wait for, in sentences. */
+#include <config.h>
+
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+#include "ctl/who.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define HOLDERS 5 /* that are named */
+
+struct why {
+	struct ctl *ctl;
+	qb_table *queue, *waiters, *holders, *broker;
+	json_t *said; /* with --json */
+};
+
+static const struct argp argp = {
+	.parser = args_queue_parser,
+	.args_doc = "QUEUE",
+	.doc = "Says in plain sentences what a join, a get and a put at QUEUE wait "
+	       "for: "
+	       "who holds what and since when, what is ready, delayed or dead, and who "
+	       "waits.",
+	.children = args_children,
+};
+
+/* --- saying ------------------------------------------------------------------------ */
+
+static void say(struct why *why, const char *about, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void
+say(struct why *why, const char *about, const char *format, ...)
+{
+	char sentence[2 * WHO_BYTES];
+	int len = snprintf(sentence, sizeof(sentence), "%s: ", about);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence + len, sizeof(sentence) - (size_t)len, format, args);
+	va_end(args);
+	if (why->said)
+		json_array_append_new(why->said, json_pack("{s:s, s:s}", "about", about,
+							   "text", sentence + len));
+	else
+		who_say(sentence);
+}
+
+static int64_t
+count(const struct why *why, const char *name)
+{
+	return who_number(why->queue, 0, name, 0);
+}
+
+/* "1 item is", "3 items are". */
+static const char *
+items_are(int64_t n, char buf[GRID_CELL])
+{
+	snprintf(buf, GRID_CELL, "%" PRId64 " item%s", n, n == 1 ? " is" : "s are");
+	return buf;
+}
+
+/* The first in the line of those who wait with this request, or -1. */
+static int
+first_waiter(const struct why *why, const char *request)
+{
+	for (unsigned i = 0; i < qb_table_rows(why->waiters); i++)
+		if (strcmp(who_text(why->waiters, i, "request", ""), request) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* "2 wait, the first for 3 s: worker (pid 1)" */
+static const char *
+who_waits(const struct why *why, const char *request, int64_t n, char buf[WHO_BYTES])
+{
+	int row = first_waiter(why, request);
+	char name[WHO_BYTES], time[GRID_CELL], first[2 * GRID_CELL] = "1 waits";
+
+	if (n == 0 || row < 0)
+		return "none waits";
+	if (n > 1)
+		snprintf(first, sizeof(first), "%" PRId64 " wait, the first", n);
+	snprintf(buf, WHO_BYTES, "%s for %s: %.300s", first,
+		 grid_time(who_number(why->waiters, (unsigned)row, "since_ms", 0),
+			   time),
+		 who_name(why->waiters, (unsigned)row, name));
+	return buf;
+}
+
+/* --- what is the matter -------------------------------------------------------------- */
+
+static void
+explain_state(struct why *why)
+{
+	int64_t paused = count(why, "paused"), dead = count(why, "dead");
+	char text[GRID_CELL];
+
+	switch (count(why, "shutdown")) {
+	case 0: break;
+	case 1:
+		say(why, "queue",
+		    "it is shut down: puts are refused, gets take what is left.");
+		break;
+	default:
+		say(why, "queue",
+		    "it is shut down: puts are refused, what comes back is dropped.");
+	}
+	if (paused)
+		say(why, "queue", "it is paused for %s ('qbrokerctl resume').",
+		    paused == 1	  ? "puts"
+		    : paused == 2 ? "gets"
+				  : "puts and gets");
+	if (dead > 0)
+		say(why, "queue", "%s dead; a join does not wait for that.",
+		    items_are(dead, text));
+}
+
+static void
+explain_holders(struct why *why)
+{
+	unsigned rows = qb_table_rows(why->holders);
+	int64_t more = count(why, "leased");
+	char sentence[WHO_BYTES], text[GRID_CELL];
+
+	for (unsigned i = 0; i < rows && i < HOLDERS; i++, more--) {
+		who_lease(why->holders, i, sentence);
+		say(why, "held", "%s", sentence);
+	}
+	if (rows > HOLDERS && more > 0)
+		say(why, "held", "%s held by others, or not for so long.",
+		    items_are(more, text));
+}
+
+static void
+explain_join(struct why *why)
+{
+	static const struct {
+		const char *column, *word;
+	} states[] = {{"ready", "ready"}, {"delayed", "delayed"}, {"leased", "held"}};
+	int64_t unfinished = count(why, "unfinished");
+	char line[WHO_BYTES], parts[128] = "", text[GRID_CELL];
+	size_t len = 0;
+
+	if (unfinished == 0) {
+		say(why, "join", "no item is unfinished.");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+		if (count(why, states[i].column) > 0)
+			len += (size_t)snprintf(parts + len, sizeof(parts) - len,
+						"%s%" PRId64 " %s", len ? ", " : "",
+						count(why, states[i].column),
+						states[i].word);
+	say(why, "join", "%s unfinished: %s; %s.", items_are(unfinished, text), parts,
+	    who_waits(why, "join", count(why, "joiners"), line));
+	if (count(why, "ready") > 0 && count(why, "leased") == 0 &&
+	    !(count(why, "paused") & 2))
+		say(why, "join",
+		    "nobody asks for what is ready, and nobody holds an item.");
+}
+
+/* What keeps a get from being given an item. */
+static void
+describe_lack(const struct why *why, char buf[WHO_BYTES])
+{
+	int64_t ready = count(why, "ready"), delayed = count(why, "delayed");
+	int64_t next_ms = who_number(why->queue, 0, "next_ms", -1);
+	int row = first_waiter(why, "get");
+	char text[GRID_CELL], next[GRID_CELL];
+
+	if (count(why, "paused") & 2)
+		snprintf(buf, WHO_BYTES, "the queue is paused, %s ready",
+			 items_are(ready, text));
+	else if (ready > 0 && row >= 0)
+		snprintf(buf, WHO_BYTES, "%s ready, %" PRId64 " are wanted at least",
+			 items_are(ready, text),
+			 who_number(why->waiters, (unsigned)row, "items", 1));
+	else if (ready > 0)
+		snprintf(buf, WHO_BYTES, "%s ready", items_are(ready, text));
+	else if (delayed == 0)
+		snprintf(buf, WHO_BYTES, "nothing is ready, and nothing is delayed");
+	else if (next_ms < 0)
+		snprintf(buf, WHO_BYTES, "nothing is ready, %s delayed",
+			 items_are(delayed, text));
+	else
+		snprintf(buf, WHO_BYTES,
+			 "nothing is ready, %s delayed, the next is ready in %s",
+			 items_are(delayed, text), grid_time(next_ms, next));
+}
+
+static void
+explain_get(struct why *why)
+{
+	char line[WHO_BYTES], lack[WHO_BYTES];
+
+	describe_lack(why, lack);
+	say(why, "get", "%s; %s.", lack,
+	    who_waits(why, "get", count(why, "getters"), line));
+}
+
+/* What keeps a put from being accepted; "" if nothing does. */
+static void
+describe_bound(const struct why *why, char buf[WHO_BYTES])
+{
+	int64_t maxsize = count(why, "maxsize"), max_bytes = count(why, "max_bytes");
+	int64_t size = count(why, "ready") + count(why, "delayed");
+	int64_t limit = who_number(why->broker, 0, "memory_limit", 0);
+	int row = first_waiter(why, "put");
+	int64_t items =
+		row >= 0 ? who_number(why->waiters, (unsigned)row, "items", 1) : 1;
+
+	buf[0] = '\0';
+	if (count(why, "paused") & 1)
+		snprintf(buf, WHO_BYTES, "the queue is paused for puts");
+	else if (count(why, "shutdown"))
+		snprintf(buf, WHO_BYTES, "puts are refused after the shutdown");
+	else if (maxsize > 0 && size >= maxsize)
+		snprintf(buf, WHO_BYTES, "maxsize %" PRId64 " is reached", maxsize);
+	else if (maxsize > 0 && size + items > maxsize)
+		snprintf(buf, WHO_BYTES,
+			 "the first wants to put %" PRId64 " items at once, and there "
+			 "is room for %" PRId64,
+			 items, maxsize - size);
+	else if (max_bytes > 0 && (row >= 0 || count(why, "bytes") >= max_bytes))
+		snprintf(buf, WHO_BYTES,
+			 "%" PRId64 " of max_bytes %" PRId64 " are used",
+			 count(why, "bytes"), max_bytes);
+	else if (row >= 0 && limit > 0)
+		snprintf(buf, WHO_BYTES,
+			 "the broker uses %" PRId64
+			 " bytes of its memory_limit %" PRId64,
+			 who_number(why->broker, 0, "memory", 0), limit);
+}
+
+static void
+explain_put(struct why *why)
+{
+	bool held_up = !count(why, "paused") && !count(why, "shutdown");
+	char line[WHO_BYTES], bound[WHO_BYTES];
+
+	describe_bound(why, bound);
+	if (bound[0] == '\0')
+		say(why, "put", "there is room; %s.",
+		    who_waits(why, "put", count(why, "putters"), line));
+	else
+		say(why, "put", "%s%s; %s.", bound,
+		    held_up && count(why, "getters") == 0 ? " and no get waits" : "",
+		    who_waits(why, "put", count(why, "putters"), line));
+}
+
+/* --- the command --------------------------------------------------------------------- */
+
+static qb_result
+ask(struct why *why)
+{
+	qb *q = why->ctl->q;
+	const char *queue = why->ctl->queue;
+	qb_result result;
+
+	if ((result = qb_queues(q, queue, &why->queue)) ||
+	    (result = qb_waiters(q, queue, &why->waiters)) ||
+	    (result = qb_holders(q, queue, &why->holders)))
+		return result;
+	return qb_stats(q, &why->broker);
+}
+
+static int
+explain(struct why *why)
+{
+	if (why->ctl->json)
+		why->said = json_array();
+	explain_state(why);
+	explain_join(why);
+	explain_holders(why);
+	explain_get(why);
+	explain_put(why);
+	return why->said ? out_json(why->said) : CTL_DONE;
+}
+
+int
+cmd_why(struct ctl *ctl, int argc, char **argv)
+{
+	struct why why = {.ctl = ctl};
+	qb_result result;
+	int status;
+
+	args_parse(&argp, argc, argv, ctl);
+	status = ctl_connect(ctl);
+	if (status)
+		return status;
+	result = ask(&why);
+	status = result == QB_OK ? explain(&why) : ctl_result(ctl, result);
+	qb_table_free(why.queue);
+	qb_table_free(why.waiters);
+	qb_table_free(why.holders);
+	qb_table_free(why.broker);
+	return status;
+}
