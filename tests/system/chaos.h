@@ -12,10 +12,6 @@
 
 #include "client/qbroker.h"
 
-/* Whether a client's session outlives its link: then a cut link of a client that goes
- * on is no reason for QB_LOST, nor for an item that is taken away from it. */
-#define CHAOS_RESUMES 0
-
 #define CHAOS_QUEUES 3
 #define CHAOS_GROUPS 3	  /* in each queue; their numbers are 1 to 3, 0 is none */
 #define CHAOS_LIVES  8192 /* processes in one run, at most */
@@ -31,9 +27,8 @@ struct chaos_life {
 	enum chaos_role role;
 	enum chaos_link link;
 	unsigned seed;
-	unsigned home;	      /* the queue where it may wait for ever */
-	bool forks;	      /* has a child that holds its socket and lives on */
-	bool stopped, killed; /* the driver did that to it */
+	unsigned home; /* the queue where it may wait for ever */
+	bool forks;    /* has a child that holds its socket and lives on */
 };
 
 /* What all processes know, set before the first of them is started. */
@@ -58,9 +53,7 @@ enum chaos_event_kind {
 	JOIN_END, /* with the result, and the beginning as the stamp */
 };
 
-/* Results beside those of the library. */
-#define CHAOS_UNKNOWN	 (-100) /* nobody waited for it */
-#define CHAOS_SOME_STALE (-101) /* of many; nobody says which */
+#define CHAOS_UNKNOWN (-100) /* a result: nobody waited for it */
 
 /* One thing that one process knows. Written with one write() at the end of the file, so
  * that it is there as a whole or not at all, whoever is killed. */
@@ -80,7 +73,7 @@ struct chaos_event {
 struct chaos_sums {
 	unsigned confirmed, refused, unknown; /* puts */
 	unsigned got, finished, again;	      /* items; got more than once */
-	unsigned stale, joins;		      /* joins that ended with QB_OK */
+	unsigned joins;			      /* that ended with QB_OK */
 };
 
 /* A process's whole life: until it is killed, or has no more to do. */

@@ -74,35 +74,6 @@ compare_events(const void *a, const void *b)
 	return x->order < y->order ? -1 : 1;
 }
 
-/* --- what may happen to whom ----------------------------------------------------- */
-
-static const struct chaos_life *
-life_of(const struct chaos_event *e)
-{
-	ck_assert_uint_lt(e->life, world.n_lives);
-	return &world.lives[e->life];
-}
-
-/* Whether the broker may have taken a living process for dead, or the process may not
- * know what came of a request: its link was cut, and, where sessions outlive their
- * links, it was also stopped, so that it could not come back in time. */
-static bool
-may_be_taken_for_dead(const struct chaos_life *life)
-{
-	return life->link >= CHAOS_CUT_UNIX && (!CHAOS_RESUMES || life->stopped);
-}
-
-static bool
-is_lost(const struct chaos_event *e)
-{
-	if (e->result != QB_LOST && e->result != QB_NO_BROKER)
-		return false;
-	ck_assert_msg(may_be_taken_for_dead(life_of(e)),
-		      "process %u has lost its session: kind %u, result %d", e->life,
-		      e->kind, e->result);
-	return true;
-}
-
 /* --- one item -------------------------------------------------------------------- */
 
 struct item {
@@ -111,7 +82,7 @@ struct item {
 	const struct chaos_event *finished; /* confirmed */
 	int64_t first_ack_ns;		    /* that may have finished it */
 	uint32_t deliveries;
-	unsigned got, began, stale;
+	unsigned got, began;
 };
 
 static void
@@ -130,12 +101,6 @@ add_ack_end(struct item *it, const struct chaos_event *e)
 	if (e->result == QB_OK) {
 		CHECK_ITEM(!it->finished, it->stamp, "was finished twice");
 		it->finished = e;
-	} else if (e->result == QB_STALE || e->result == CHAOS_SOME_STALE) {
-		CHECK_ITEM(may_be_taken_for_dead(life_of(e)), it->stamp,
-			   "was taken away from a living worker");
-		it->stale += e->result == QB_STALE;
-	} else if (e->result != CHAOS_UNKNOWN) {
-		CHECK_ITEM(is_lost(e), it->stamp, "had an answer that cannot be");
 	}
 }
 
@@ -198,7 +163,7 @@ static void
 check_item(const struct item *it)
 {
 	bool confirmed = it->put && it->put->result == QB_OK;
-	bool unknown = !it->put || is_lost(it->put);
+	bool unknown = !it->put;
 
 	sums.confirmed += confirmed;
 	sums.unknown += unknown;
@@ -206,14 +171,12 @@ check_item(const struct item *it)
 	sums.got += it->got > 0;
 	sums.again += it->got > 1;
 	sums.finished += it->finished != NULL;
-	sums.stale += it->stale;
 	if (confirmed)
 		CHECK_ITEM(it->got > 0, it->stamp, "is lost: nobody got it");
 	else if (!unknown)
 		CHECK_ITEM(it->got == 0, it->stamp, "was refused and is there");
 	if (it->got > 0)
-		CHECK_ITEM(it->finished || it->began > it->stale, it->stamp,
-			   "is lost: nobody finished it");
+		CHECK_ITEM(it->began > 0, it->stamp, "is lost: nobody finished it");
 	if (confirmed && it->put->at_ns < it->first_ack_ns)
 		add_spans(it);
 }
@@ -304,8 +267,7 @@ check_joins(unsigned first)
 {
 	merge_spans();
 	for (unsigned i = first; i < n_events; i++)
-		if (events[i].kind == JOIN_END && !is_lost(&events[i]) &&
-		    events[i].result == QB_OK)
+		if (events[i].kind == JOIN_END && events[i].result == QB_OK)
 			check_join(&events[i]);
 }
 

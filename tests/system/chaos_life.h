@@ -17,25 +17,22 @@ struct chaos_self {
 extern struct chaos_self me;
 
 /* Says what went wrong where the test's output is, and ends. */
-#define EXPECT(condition, result)                                                     \
-	do {                                                                          \
-		if (!(condition)) {                                                   \
-			fprintf(stderr,                                               \
-				"process %u, role %d, link %d, line %d: %s: %s\n",    \
-				me.life->number, (int)me.life->role,                  \
-				(int)me.life->link, __LINE__, qb_result_name(result), \
-				qb_error(me.q));                                      \
-			_exit(9);                                                     \
-		}                                                                     \
+#define EXPECT(condition, result)                                                \
+	do {                                                                     \
+		if (!(condition)) {                                              \
+			fprintf(stderr,                                          \
+				"process %u, role %d, link %d, %s:%d: %s: %s\n", \
+				me.life->number, (int)me.life->role,             \
+				(int)me.life->link, __FILE__, __LINE__,          \
+				qb_result_name(result), qb_error(me.q));         \
+			_exit(9);                                                \
+		}                                                                \
 	} while (0)
 
 unsigned below(unsigned n);
 
 /* Whether the driver wants processes of this role to end. */
 bool is_told_to_end(void);
-
-/* Whether the connection was lost, which only happens to those whose link is cut. */
-bool is_lost(qb_result result);
 
 /* An event that happens now. */
 struct chaos_event event(enum chaos_event_kind kind, unsigned queue, uint64_t stamp);

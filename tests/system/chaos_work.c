@@ -49,9 +49,7 @@ get_some(void)
 		result = qb_get_many(me.q, world.queues[queue], timeout, QB_MANUAL,
 				     HOLD - n_held, 1, 0, below(5), items, &n);
 	}
-	EXPECT(result == QB_OK || result == QB_EMPTY || result == QB_SHUT_DOWN ||
-		       is_lost(result),
-	       result);
+	EXPECT(result == QB_OK || result == QB_EMPTY || result == QB_SHUT_DOWN, result);
 	for (unsigned i = 0; result == QB_OK && i < n; i++)
 		take(items[i], queue);
 	return result;
@@ -77,15 +75,14 @@ tell_ack(enum chaos_event_kind kind, const struct held *h, int result)
 	write_events(&e, 1);
 }
 
-/* task_done finishes the oldest item of the queue. After a lost connection the oldest
- * may be another than this process believes. */
+/* task_done finishes the oldest item of the queue. */
 static bool
 may_say_task_done(unsigned i)
 {
 	for (unsigned k = 0; k < i; k++)
 		if (held[k].queue == held[i].queue)
 			return false;
-	return me.life->link < CHAOS_CUT_UNIX && below(3) == 0;
+	return below(3) == 0;
 }
 
 static void
@@ -100,12 +97,11 @@ finish_one(void)
 	result = task_done ? qb_task_done(me.q, world.queues[h.queue])
 		 : mute	   ? qb_ack_start(me.q, h.item)
 			   : qb_ack(me.q, h.item);
-	EXPECT(result == QB_OK || result == QB_STALE || is_lost(result), result);
+	EXPECT(result == QB_OK, result);
 	tell_ack(ACK_END, &h, mute ? CHAOS_UNKNOWN : (int)result);
 	qb_item_free(h.item);
 }
 
-/* Of a call for many that is not OK nobody says which items were stale. */
 static void
 finish_all(void)
 {
@@ -117,12 +113,11 @@ finish_all(void)
 		tell_ack(ACK_BEGIN, &held[i], 0);
 	}
 	result = qb_ack_many(me.q, items, n_held);
-	EXPECT(result == QB_OK || result == QB_STALE || is_lost(result), result);
+	EXPECT(result == QB_OK, result);
 	while (n_held > 0) {
 		struct held h = let_go(0);
 
-		tell_ack(ACK_END, &h,
-			 result == QB_STALE ? CHAOS_SOME_STALE : (int)result);
+		tell_ack(ACK_END, &h, (int)result);
 		qb_item_free(h.item);
 	}
 }
@@ -133,7 +128,7 @@ release_one(void)
 	struct held h = let_go(below(n_held));
 	qb_result result = qb_release(me.q, h.item);
 
-	EXPECT(result == QB_OK || result == QB_STALE || is_lost(result), result);
+	EXPECT(result == QB_OK, result);
 	qb_item_free(h.item);
 }
 
@@ -172,8 +167,7 @@ join_once(unsigned queue, unsigned group, int64_t timeout)
 	result = group > 0 ? qb_join_group(me.q, world.queues[queue],
 					   world.groups[group], timeout)
 			   : qb_join(me.q, world.queues[queue], timeout);
-	EXPECT(result == QB_OK || is_lost(result) ||
-		       (result == QB_TIMEOUT && timeout != QB_FOREVER),
+	EXPECT(result == QB_OK || (result == QB_TIMEOUT && timeout != QB_FOREVER),
 	       result);
 	e.at_ns = chaos_now_ns();
 	e.kind = JOIN_END;

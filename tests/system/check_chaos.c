@@ -34,7 +34,8 @@ struct slot {
 	int64_t go_on_ms; /* it is stopped until then; 0: it is not */
 };
 
-static struct daemon d = {.tcp = {"tcp://127.0.0.1:0"}};
+static struct daemon d = {.tcp = {"tcp://127.0.0.1:0"},
+			  .config = {"resume_grace = 5s"}};
 static struct proxy proxies[2];
 static int64_t stalled_until_ms[2];
 static struct chaos_life lives[CHAOS_LIVES];
@@ -64,7 +65,8 @@ start_in(struct slot *s)
 	unsigned i = (unsigned)(s - slots);
 	enum chaos_link link = (enum chaos_link)below(CHAOS_LINKS);
 	unsigned seed = (unsigned)random();
-	bool forks = below(4) == 0 && link == CHAOS_UNIX;
+	/* Of those behind a proxy on a Unix socket the broker sees the proxy. */
+	bool forks = below(4) == 0 && link != CHAOS_CUT_UNIX;
 
 	ck_assert_uint_lt(world.n_lives, CHAOS_LIVES);
 	s->go_on_ms = 0;
@@ -92,7 +94,6 @@ kill_in(struct slot *s)
 	child_kill(&s->child);
 	if (!s->life->forks) /* else its child would end */
 		close(s->child.line);
-	s->life->killed = true;
 	kills++;
 	start_in(s);
 }
@@ -103,7 +104,6 @@ stop_in(struct slot *s, int64_t until_ms)
 	if (s->go_on_ms)
 		return;
 	ck_assert_int_eq(kill(s->child.pid, SIGSTOP), 0);
-	s->life->stopped = true;
 	s->go_on_ms = until_ms;
 	stops++;
 }
@@ -290,9 +290,9 @@ check_books(struct wire *w, int seconds)
 	       (unsigned)proxy_counts(&proxies[0]).cuts,
 	       (unsigned)proxy_counts(&proxies[1]).cuts);
 	printf("puts: %u confirmed, %u refused, %u unknown; %u items, %u known to be "
-	       "finished, %u worked on more than once, %u stale acks; %u joins\n",
+	       "finished, %u worked on more than once; %u joins\n",
 	       sums.confirmed, sums.refused, sums.unknown, sums.got, sums.finished,
-	       sums.again, sums.stale, sums.joins);
+	       sums.again, sums.joins);
 	ck_assert_uint_gt(sums.again, 0);
 	ck_assert_uint_gt(sums.joins, 0);
 }

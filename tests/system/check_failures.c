@@ -17,6 +17,7 @@
 
 #include "client/qbroker.h"
 #include "tests/lib/daemon.h"
+#include "tests/lib/proxy.h"
 #include "tests/lib/run.h"
 #include "tests/lib/wire.h"
 
@@ -156,10 +157,10 @@ END_TEST
 static void
 hold_with_idle_child(int line, void *arg)
 {
-	qb *q = open_handle();
 	qb_item *item;
+	qb *q;
 
-	(void)arg;
+	ck_assert_int_eq(qb_open(arg, &q), QB_OK);
 	ck_assert_int_eq(qb_get(q, "q", QB_FOREVER, QB_MANUAL, &item), QB_OK);
 	if (fork() == 0) {
 		char end;
@@ -178,10 +179,11 @@ START_TEST(a_killed_consumer_is_seen_although_its_forked_child_lives_on)
 	struct child dead;
 	qb *q;
 
+	d.tcp[0] = "tcp://127.0.0.1:0";
 	daemon_start(&d, NULL);
 	q = open_handle();
 	put_text(q, "job");
-	child_start(&dead, hold_with_idle_child, NULL);
+	child_start(&dead, hold_with_idle_child, _i ? d.tcp_address[0] : d.address);
 	ck_assert_int_eq(line_hear(dead.line), 'c');
 	child_kill(&dead);
 	finish(q, get_text(q, "job", 1));
@@ -305,8 +307,104 @@ START_TEST(readers_go_on_when_one_of_them_is_killed_while_it_reads)
 }
 END_TEST
 
-RUN_TESTS("failures", a_consumer_killed_while_blocked_in_get_takes_no_item_with_it,
-	  a_consumer_killed_before_task_done_leaves_no_join_hanging,
-	  a_killed_consumer_is_seen_although_its_forked_child_lives_on,
-	  a_producer_killed_while_blocked_in_put_leaves_no_ghost,
-	  readers_go_on_when_one_of_them_is_killed_while_it_reads)
+/* --- the link is cut while an answer is on its way --------------------------------- */
+
+/* After so many bytes of the answer: none, half a frame's lengths, all of them, a part
+ * of the head; and in the middle of the request. */
+static const struct proxy_rule cuts[] = {
+	{PROXY_CUT, PROXY_DOWN, 0},	   {PROXY_CUT, PROXY_DOWN, 3},
+	{PROXY_CUT, PROXY_DOWN, 8},	   {PROXY_CUT, PROXY_DOWN, 10},
+	{PROXY_HALF_CLOSE, PROXY_DOWN, 9}, {PROXY_CUT, PROXY_UP, 5}};
+
+/* A manager: what get had taken is gone with the answer; of a put nobody knows whether
+ * it happened, and whoever puts again may have put twice. (multiprocessing.Queue has no
+ * links.) */
+START_TEST(a_link_cut_with_the_answer_in_flight_loses_and_repeats_nothing)
+{
+	struct proxy p;
+	struct wire w;
+	qb_item *item;
+	qb *q;
+
+	d.tcp[0] = "tcp://127.0.0.1:0";
+	daemon_start(&d, NULL);
+	proxy_start(&p, _i ? "tcp" : "unix", _i ? d.tcp_address[0] : d.address);
+	wire_open(&w, d.address);
+	ck_assert_int_eq(qb_open(p.address, &q), QB_OK);
+	for (int i = 0; i < (int)(sizeof(cuts) / sizeof(*cuts)); i++) {
+		proxy_apply(&p, cuts[i]);
+		put_text(q, "job");
+		proxy_apply(&p, cuts[i]);
+		item = get_text(q, "job", 0);
+		ck_assert_uint_eq(qb_item_deliveries(item), 1);
+		proxy_apply(&p, cuts[i]);
+		finish(q, item);
+		ck_assert_int_eq(qb_ping(q), QB_OK);
+		ck_assert_int_eq(queue_number(&w, "q", "accepted"), i + 1);
+		ck_assert_int_eq(queue_number(&w, "q", "finished"), i + 1);
+	}
+	ck_assert_uint_ge(proxy_counts(&p).connections, 10);
+	qb_close(q);
+	wire_close(&w);
+	proxy_stop(&p);
+	daemon_stop(&d);
+}
+END_TEST
+
+/* --- the broker is started again while clients wait -------------------------------- */
+
+/* A manager: whoever waits gets an EOFError, and its proxies are of no use for the
+ * manager that is started instead. (With multiprocessing.Queue there is nothing that
+ * could be started again.) */
+START_TEST(clients_that_wait_go_on_when_the_broker_is_started_again)
+{
+	struct child readers[2];
+	struct wire w;
+	qb *q;
+
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	q = open_handle();
+	for (int i = 0; i < 2; i++)
+		child_start(&readers[i], get_and_say, NULL);
+	wait_for_queue(&w, "q", "getters", 2);
+	daemon_kill(&d);
+	wire_close(&w);
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	wait_for_queue(&w, "q", "getters", 2);
+	put_text(q, "x");
+	put_text(q, "x");
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(line_hear(readers[i].line), 'x');
+		ck_assert_int_eq(line_hear(readers[i].line), '0');
+		child_join(&readers[i]);
+	}
+	ck_assert_int_eq(qb_join(q, "q", 0), QB_OK);
+	qb_close(q);
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
+int
+main(void)
+{
+	static const TTest *const *const tests[] = {
+		&a_consumer_killed_while_blocked_in_get_takes_no_item_with_it,
+		&a_consumer_killed_before_task_done_leaves_no_join_hanging,
+		&a_producer_killed_while_blocked_in_put_leaves_no_ghost,
+		&readers_go_on_when_one_of_them_is_killed_while_it_reads,
+		&clients_that_wait_go_on_when_the_broker_is_started_again};
+	TCase *t = tcase_create("failures");
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
+		tcase_add_test(t, *tests[i]);
+	/* Over a Unix socket and over TCP. */
+	tcase_add_loop_test(
+		t, a_killed_consumer_is_seen_although_its_forked_child_lives_on, 0, 2);
+	tcase_add_loop_test(
+		t, a_link_cut_with_the_answer_in_flight_loses_and_repeats_nothing, 0,
+		2);
+	return run_case("failures", t);
+}
