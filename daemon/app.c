@@ -35,7 +35,17 @@ text(const char *text)
 	return (struct qe_name){text, strlen(text)};
 }
 
+static struct qe_text
+queue_name(const struct config_name *name)
+{
+	struct qe_text copy = {.len = (uint8_t)strlen(name->text)};
+
+	memcpy(copy.p, name->text, copy.len);
+	return copy;
+}
+
 /* An option of a queue, as the engine has it. */
+#define TO_NAME(ctype, value)	queue_name(&(value))
 #define TO_NUMBER(ctype, value) (ctype)(value)
 #define TO_ORDER(ctype, value)	(ctype)(value)
 

@@ -6,7 +6,10 @@
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/sweep.h"
+#include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
+
+#include <string.h>
 
 /* Finds a queue that must exist: QE_OK, QE_NOT_FOUND, QE_INVALID. */
 static enum qe_result
@@ -32,12 +35,23 @@ qe_cancel(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t ri
 	return QE_OK;
 }
 
-/* The same option of two: all maxsizes that bound nothing are equal. */
+/* The same value of an option in two places: all maxsizes that bound nothing are equal. */
 static bool
-same(enum qe_queue_option option, int64_t a, int64_t b)
+same_number(enum qe_queue_option option, int64_t a, int64_t b)
 {
 	return a == b || (option == QE_OPTION_maxsize && a <= 0 && b <= 0);
 }
+
+static bool
+same_name(const struct qe_text *a, const struct qe_text *b)
+{
+	return a->len == b->len && memcmp(a->p, b->p, a->len) == 0;
+}
+
+#define SAME_NUMBER(name) \
+	same_number(option, (int64_t)declare->name, (int64_t)has->name)
+#define SAME_ORDER(name) (declare->name == has->name)
+#define SAME_NAME(name)	 same_name(&declare->name, &has->name)
 
 bool
 qe_declare_differs(const struct qe_declare *declare, enum qe_queue_option option,
@@ -46,8 +60,7 @@ qe_declare_differs(const struct qe_declare *declare, enum qe_queue_option option
 	switch (option) {
 #define QE_QUEUE_OPTION(name, ctype, kind, text) \
 	case QE_OPTION_##name:                   \
-		return declare->has_##name &&    \
-		       !same(option, (int64_t)declare->name, (int64_t)has->name);
+		return declare->has_##name && !SAME_##kind(name);
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 	case QE_QUEUE_OPTIONS: break;
@@ -101,7 +114,7 @@ qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		return QE_NOT_EMPTY;
 	own(q, declare);
 	if (created || declare->update) {
-		queue_configure(q, declare);
+		queue_configure(e, q, declare);
 		settle_queue(e, q);
 	}
 	*ret_created = created;
@@ -128,11 +141,12 @@ qe_delete(struct qe *e, uint64_t now_ns, struct qe_name queue, bool force)
 	e->now_ns = now_ns;
 	if (result != QE_OK)
 		return result;
-	if (!force && (queue_unfinished(q) > 0 || q->waiters > 0))
+	if (!force && (queue_unfinished(q) + q->count[ITEM_DEAD] > 0 || q->waiters > 0))
 		return QE_NOT_EMPTY;
 	answer_deleted(e, q);
 	item_discard_waiting(e, q, CAUSE_purged);
 	item_discard_leased(e, q, CAUSE_purged);
+	item_discard_dead(e, q, CAUSE_purged);
 	queue_unname(e, q);
 	list_append(&e->deleted, &q->ending);
 	settle(e);

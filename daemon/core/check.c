@@ -98,6 +98,23 @@ check_ready_set(struct census *c, const struct queue *q)
 }
 
 static const char *
+check_dead(struct census *c, const struct queue *q)
+{
+	struct sum dead = {0};
+
+	list_each (at, &q->dead) {
+		const struct qe_item *item = list_entry(at, const struct qe_item, node);
+
+		PASS(check_item(q, item, ITEM_DEAD, &dead));
+		HOLDS(item->death != QE_ALIVE, "a dead item knows why");
+	}
+	HOLDS(q->count[ITEM_DEAD] == dead.n, "dead items are counted");
+	HOLDS(q->dead_cost == dead.cost, "dead memory is counted");
+	c->cost += dead.cost;
+	return NULL;
+}
+
+static const char *
 check_due(struct census *c, const struct queue *q)
 {
 	const struct heap *heaps[] = {&q->due, &q->ends};
@@ -110,6 +127,8 @@ check_due(struct census *c, const struct queue *q)
 		if (due_ns < first_ns)
 			first_ns = due_ns;
 	}
+	if (timing_dead_due(q) < first_ns)
+		first_ns = timing_dead_due(q);
 	HOLDS(q->due_ns == first_ns, "a queue knows what is due first");
 	c->due += first_ns != QE_NEVER;
 	return NULL;
@@ -262,6 +281,7 @@ check_queue(struct census *c, const struct queue *q)
 	      "no item of a queue appears or disappears");
 	c->memory += mem_cost(sizeof(*q) + q->name_len);
 	PASS(check_ready_set(c, q));
+	PASS(check_dead(c, q));
 	PASS(check_due(c, q));
 	PASS(check_holdings(c, q));
 	PASS(check_lines(c, q));
@@ -302,6 +322,8 @@ check_session(struct census *c, const struct qe_session *session)
 	uint64_t waiting = 0, leased = 0;
 
 	c->memory += mem_cost(sizeof(*session));
+	if (session->name)
+		c->memory += mem_cost(sizeof(*session->name));
 	list_each (at, &session->waiters) {
 		const struct waiter *w = list_entry(at, struct waiter, in_session);
 

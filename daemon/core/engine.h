@@ -18,9 +18,13 @@
  * its place in the queue's order, from then on. An item may have an end: when it is
  * reached a ready or delayed item is gone (expired); a leased one stays with its holder
  * and is gone if it comes back. A lease may have an end: then the item goes back to its
- * place by itself, unless the holder touches it before. (DEAD is a state of the same kind;
- * nothing enters it yet.)
- * It may be one of a group, which can be joined by itself, and cancelled.
+ * place by itself, unless the holder touches it before. It may be one of a group, which can
+ * be joined by itself, and cancelled.
+ *
+ * An item that failed too often (the queue's max_attempts and max_crashes), or expired and
+ * was to be kept, is DEAD: it counts neither for join nor for maxsize, and waits until
+ * somebody looks at it, or it falls out (max_dead, dead_ttl_ms). If the queue has dead_to,
+ * that queue accepts it anew instead, beyond its bounds, with no times and no attempts.
  *
  * Answers. A call that returns anything but QE_WAIT is finished: its answer is the
  * return value and what it wrote to `ret`. QE_WAIT means that the request waits in the
@@ -95,6 +99,11 @@ enum qe_order {
 #include "daemon/core/orders.def"
 };
 #undef QE_ORDER
+
+struct qe_text { /* a short string by value */
+	uint8_t len;
+	char p[QE_MAX_NAME];
+};
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) QE_OPTION_##name,
 enum qe_queue_option {
@@ -216,11 +225,35 @@ uint8_t qe_item_ctype(const struct qe_item *item);
 uint64_t qe_item_id(const struct qe_item *item); /* 0 before it was accepted */
 uint32_t qe_item_deliveries(
 	const struct qe_item *item); /* how often it was given to somebody */
-uint32_t qe_item_crashes(
-	const struct qe_item *item); /* how many of its holders were lost */
 uint64_t qe_item_lease_ns(
 	const struct qe_item *item); /* how long a get leased it for; 0: without an end,
 					or it is not leased */
+
+/* How its deliveries failed: holders that were lost, that gave it back as failed, whose
+ * time ran out. They stop at 65535. */
+uint32_t qe_item_crashes(const struct qe_item *item);
+uint32_t qe_item_nacks(const struct qe_item *item);
+uint32_t qe_item_timeouts(const struct qe_item *item);
+
+/* Before the item is put: when it expires it is dead, not gone. After the same
+ * qe_item_set_times(). */
+void qe_item_keep_expired(struct qe_item *item);
+
+enum qe_death {
+	QE_ALIVE,
+	QE_DEATH_ATTEMPTS, /* max_attempts */
+	QE_DEATH_CRASHES,  /* max_crashes */
+	QE_DEATH_EXPIRED,
+	QE_DEATH_BURIED,
+};
+
+/* Why the item died last, also in the queue that took it (dead_to) or after it was kicked. */
+enum qe_death qe_item_death(const struct qe_item *item);
+
+/* What is kept of its last failure, "" if nothing: the last holder's name, and the error that
+ * a holder gave. They belong to the item and live until its next change. */
+struct qe_name qe_item_worker(const struct qe_item *item);
+struct qe_name qe_item_error(const struct qe_item *item);
 
 /* --- sessions -------------------------------------------------------------------- */
 
@@ -255,6 +288,11 @@ void qe_session_detach(struct qe *e, uint64_t now_ns, struct qe_session *session
 void qe_session_set_notices(struct qe_session *session, bool wanted);
 
 void *qe_session_owner(const struct qe_session *session);
+
+/* The name under which it is remembered as an item's last holder; copied, cut at 255 bytes.
+ * QE_NOMEM: it has the name that it had, none at first. */
+enum qe_result qe_session_set_name(struct qe *e, struct qe_session *session,
+				   struct qe_name name) QE_MUST_USE;
 
 /* --- answers --------------------------------------------------------------------- */
 
@@ -622,7 +660,7 @@ struct qe_policy {
 enum qe_result qe_policy(const struct qe *e, struct qe_name queue,
 			 struct qe_policy *ret_policy) QE_MUST_USE;
 
-/* Removes a queue. QE_NOT_EMPTY: it has unfinished items or waiting requests and
+/* Removes a queue. QE_NOT_EMPTY: it has unfinished or dead items or waiting requests and
  * `force` is false. With `force` the items go with it (counted as purged, the leased
  * ones too), and all that waits is answered QE_DELETED. QE_NOT_FOUND, QE_INVALID. */
 enum qe_result qe_delete(struct qe *e, uint64_t now_ns, struct qe_name queue,
@@ -693,5 +731,8 @@ uint64_t qe_next_deadline(const struct qe *e);
  * queue, heaps, tables, the memory count. Returns NULL, or a sentence (static storage)
  * that names the first that does not hold. O(everything). */
 const char *qe_check(const struct qe *e);
+
+/* What the memory count takes for the record that few items have. */
+uint64_t qe_record_cost(void);
 
 #endif

@@ -10,7 +10,10 @@
 #include "daemon/core/timing.h"
 #include "daemon/core/unique.h"
 
-/* Counts memory of the item where the item itself is counted. */
+#include <string.h>
+
+/* Counts memory of the item where the item itself is counted. Less of it is a wrapped
+ * number. */
 static void
 count_cost(struct qe *e, const struct qe_item *item, uint64_t cost)
 {
@@ -21,8 +24,16 @@ count_cost(struct qe *e, const struct qe_item *item, uint64_t cost)
 	e->accepted_cost += cost;
 	if (item->state == ITEM_LEASED)
 		item_queue(item)->leased_cost += cost;
+	else if (item->state == ITEM_DEAD)
+		item_queue(item)->dead_cost += cost;
 	else
 		item_queue(item)->cost += cost;
+}
+
+uint64_t
+qe_record_cost(void)
+{
+	return mem_cost(sizeof(struct extra));
 }
 
 struct extra *
@@ -60,6 +71,57 @@ extra_need(struct qe *e, struct qe_item *item)
 	if (x && !item->extra)
 		extra_attach(e, item, x);
 	return x;
+}
+
+static void
+report_free(struct qe *e, struct report *r)
+{
+	if (r)
+		mem_free(&e->mem, r, report_size(r));
+}
+
+bool
+extra_report(struct qe *e, struct qe_item *item, const struct qe_name *worker,
+	     const struct qe_name *error)
+{
+	struct qe_name w = worker ? *worker : qe_item_worker(item);
+	struct qe_name r = error ? *error : qe_item_error(item);
+	struct extra *x = extra_need(e, item);
+	struct report *report = mem_alloc(&e->mem, sizeof(*report) + w.len + r.len);
+	uint64_t before;
+
+	if (!x || !report) {
+		mem_free(&e->mem, report, sizeof(*report) + w.len + r.len);
+		return false;
+	}
+	report->worker_len = (uint16_t)w.len;
+	report->error_len = (uint16_t)r.len;
+	if (w.len > 0)
+		memcpy(report->text, w.p, w.len);
+	if (r.len > 0)
+		memcpy(report->text + w.len, r.p, r.len);
+	before = extra_cost(x);
+	report_free(e, x->report);
+	x->report = report;
+	count_cost(e, item, extra_cost(x) - before);
+	return true;
+}
+
+struct qe_name
+qe_item_worker(const struct qe_item *item)
+{
+	const struct report *r = item->extra ? item->extra->report : NULL;
+
+	return r ? (struct qe_name){r->text, r->worker_len} : (struct qe_name){"", 0};
+}
+
+struct qe_name
+qe_item_error(const struct qe_item *item)
+{
+	const struct report *r = item->extra ? item->extra->report : NULL;
+
+	return r ? (struct qe_name){r->text + r->worker_len, r->error_len}
+		 : (struct qe_name){"", 0};
 }
 
 void
@@ -100,12 +162,28 @@ extra_forget(struct qe *e, struct extra *x)
 		unique_unset(e, item);
 }
 
+static void
+leave_group(struct qe *e, struct extra *x)
+{
+	if (x->group)
+		group_unref(e, x->group);
+	x->group = NULL;
+}
+
+void
+extra_renew(struct qe *e, struct extra *x)
+{
+	leave_group(e, x);
+	x->ready_ns = 0;
+	x->expires_ns = QE_NEVER;
+}
+
 void
 extra_free(struct qe *e, struct qe_item *item)
 {
-	if (item->extra->group)
-		group_unref(e, item->extra->group);
+	leave_group(e, item->extra);
 	if (item->extra->key)
 		unique_unset(e, item);
+	report_free(e, item->extra->report);
 	mem_free(&e->mem, item->extra, sizeof(*item->extra));
 }

@@ -2,8 +2,9 @@
  *
  * What few items have, in an allocation beside the item, so that plain items stay small:
  * the times at which something is to be done for it (timing.h has what is done with
- * them), the end of its lease (lease.h), the group that it is one of (group.h). Whoever needs
- * a member takes extra_need() first; an item without the record has
+ * them), the end of its lease (lease.h), the group that it is one of (group.h), what is known
+ * of its last failure. Whoever needs a member takes extra_need() first; an item without the
+ * record has
  * what extra_need() would fill in.
  */
 #ifndef QBROKER_CORE_EXTRA_H
@@ -33,7 +34,21 @@ struct extra {
 	struct unique *key; /* a reference; NULL: none, or the item is gone */
 	uint64_t window_ns; /* these are of the key: struct qe_key */
 	uint8_t scope, on_duplicate;
+	uint64_t died_ns;    /* DEAD: since when */
+	struct report *report; /* NULL: nothing is known */
 };
+
+/* What is known of an item's last failure: two strings, one behind the other. */
+struct report {
+	uint16_t worker_len, error_len;
+	char text[];
+};
+
+static inline size_t
+report_size(const struct report *r)
+{
+	return sizeof(*r) + r->worker_len + r->error_len;
+}
 
 /* A record of no item, for one that will be given later. NULL: no memory. */
 struct extra *extra_new(struct qe *e);
@@ -52,6 +67,13 @@ void extra_enter(struct qe *e, struct queue *q, struct extra *x, uint64_t cost);
 /* When the item, which was discarded, is forgotten: it is still among what is due if it
  * was dropped with its group. */
 void extra_forget(struct qe *e, struct extra *x);
+/* Notes who failed and why; NULL leaves what is noted of that. false: no memory, and nothing
+ * was changed. */
+bool extra_report(struct qe *e, struct qe_item *item, const struct qe_name *worker,
+		  const struct qe_name *error) QE_MUST_USE;
+
+/* For an item that another queue accepts anew: what belonged to the queue before is gone. */
+void extra_renew(struct qe *e, struct extra *x);
 
 /* Frees the record of an item that is in no set. */
 void extra_free(struct qe *e, struct qe_item *item);
@@ -60,7 +82,10 @@ void extra_free(struct qe *e, struct qe_item *item);
 static inline uint64_t
 extra_cost(const struct extra *x)
 {
-	return x ? mem_cost(sizeof(*x)) : 0;
+	if (!x)
+		return 0;
+	return mem_cost(sizeof(*x)) +
+	       (x->report ? mem_cost(report_size(x->report)) : 0);
 }
 
 #endif

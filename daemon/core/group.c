@@ -193,15 +193,10 @@ wake_if_done(struct group *g)
 void
 group_enter(struct group *g, const struct qe_item *item, uint64_t cost)
 {
-	if (item->state == ITEM_GONE) {
+	if (item->state != ITEM_GONE)
+		g->count[item->state]++;
+	if (item->state == ITEM_GONE || item->state == ITEM_DEAD)
 		wake_if_done(g);
-		return;
-	}
-	g->count[item->state]++;
-	if (item->state == ITEM_DEAD) {
-		g->died++;
-		wake_if_done(g);
-	}
 	if (!waits(item->state))
 		return;
 	g->bytes += item->body_len;

@@ -13,9 +13,10 @@
 /* Which states may follow a state: bits. */
 static const uint8_t legal_moves[ITEM_STATES] = {
 	[ITEM_NEW] = 1 << ITEM_READY | 1 << ITEM_DELAYED,
-	[ITEM_READY] = 1 << ITEM_LEASED | 1 << ITEM_GONE,
-	[ITEM_DELAYED] = 1 << ITEM_READY | 1 << ITEM_GONE,
-	[ITEM_LEASED] = 1 << ITEM_READY | 1 << ITEM_GONE,
+	[ITEM_READY] = 1 << ITEM_LEASED | 1 << ITEM_DEAD | 1 << ITEM_GONE,
+	[ITEM_DELAYED] = 1 << ITEM_READY | 1 << ITEM_DEAD | 1 << ITEM_GONE,
+	[ITEM_LEASED] = 1 << ITEM_READY | 1 << ITEM_DEAD | 1 << ITEM_GONE,
+	[ITEM_DEAD] = 1 << ITEM_READY | 1 << ITEM_GONE,
 };
 
 static_assert(sizeof(struct qe_counters) == CAUSES * sizeof(uint64_t),
@@ -144,6 +145,18 @@ qe_item_group(const struct qe_item *item)
 	const struct group *g = item_group(item);
 
 	return g ? (struct qe_name){g->name, g->name_len} : (struct qe_name){NULL, 0};
+}
+
+uint32_t
+qe_item_nacks(const struct qe_item *item)
+{
+	return item->nacks;
+}
+
+uint32_t
+qe_item_timeouts(const struct qe_item *item)
+{
+	return item->timeouts;
 }
 
 uint64_t
@@ -312,6 +325,22 @@ enter_leased(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 	q->leased_cost += cost;
 }
 
+static void
+leave_dead(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
+{
+	list_remove(&item->node);
+	q->dead_cost -= cost;
+	timing_dead_changed(e, q);
+}
+
+static void
+enter_dead(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
+{
+	list_append(&q->dead, &item->node);
+	q->dead_cost += cost;
+	timing_dead_changed(e, q);
+}
+
 static inline void
 leave(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 {
@@ -328,6 +357,8 @@ leave(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 		leave_ready(q, item, cost);
 	} else if (from == ITEM_DELAYED) {
 		leave_delayed(q, item, cost);
+	} else if (from == ITEM_DEAD) {
+		leave_dead(e, q, item, cost);
 	} else {
 		q->leased_cost -= cost;
 		leave_leased(e, item);
@@ -348,7 +379,7 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 	if (item->extra)
 		extra_leave(e, q, item->extra, cost);
 	leave(e, q, item, cost);
-	item->state = (uint8_t)to;
+	item->state = to & 7;
 	if (to == ITEM_GONE) {
 		e->accepted_cost -= cost;
 		e->other_cost += cost;
@@ -365,6 +396,8 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 		enter_leased(e, q, item, cost);
 	} else if (to == ITEM_DELAYED) {
 		enter_delayed(q, item, cost);
+	} else if (to == ITEM_DEAD) {
+		enter_dead(e, q, item, cost);
 	}
 	if (item->extra)
 		extra_enter(e, q, item->extra, cost);
@@ -376,6 +409,21 @@ void
 item_move(struct qe *e, struct qe_item *item, enum item_state to, enum item_cause cause)
 {
 	move(e, item, to, NULL, cause);
+}
+
+void
+item_renew(struct qe *e, struct qe_item *item, struct queue *q)
+{
+	assert(item->state == ITEM_GONE);
+	item->state = ITEM_NEW;
+	item->id = ++e->last_id;
+	item->accepted = e->now_ns >> ITEM_ACCEPTED_SHIFT;
+	item->deliveries = 0;
+	item->crashes = item->nacks = item->timeouts = 0;
+	item->queue = q;
+	if (item->extra)
+		extra_renew(e, item->extra);
+	move(e, item, ITEM_READY, NULL, CAUSE_accepted);
 }
 
 void
@@ -440,6 +488,15 @@ item_discard_leased(struct qe *e, struct queue *q, enum item_cause cause)
 	discard(e, q, ITEM_LEASED, q->leased_cost, cause);
 	q->leased_cost = 0;
 	timing_discard_leased(e, q);
+}
+
+void
+item_discard_dead(struct qe *e, struct queue *q, enum item_cause cause)
+{
+	discard(e, q, ITEM_DEAD, q->dead_cost, cause);
+	q->dead_cost = 0;
+	list_append_all(&e->trash, &q->dead);
+	timing_dead_changed(e, q);
 }
 
 void

@@ -23,7 +23,7 @@ enum item_state {
 	ITEM_READY,   /* in its queue, `fresh` or `sorted` */
 	ITEM_DELAYED, /* in its queue, `delayed` */
 	ITEM_LEASED,  /* in a holding and in the table of leases */
-	ITEM_DEAD,    /* nothing enters it yet */
+	ITEM_DEAD,    /* in its queue, `dead` */
 	ITEM_GONE,    /* in no set; lives on while it is referenced */
 	ITEM_STATES
 };
@@ -39,7 +39,7 @@ enum item_cause {
 
 struct qe_item {
 	union {
-		struct list node;      /* fresh, delayed, leased */
+		struct list node;      /* fresh, delayed, leased, dead */
 		struct heap_node heap; /* sorted */
 	};
 	uint64_t id;	      /* the order of acceptance */
@@ -47,7 +47,7 @@ struct qe_item {
 	uint64_t accepted : 38; /* when that was, in 2^20 ns; 9 years */
 	uint64_t given : 26;	/* LEASED: since when, in 2^27 ns; 104 days */
 	union {
-		struct queue *queue;	 /* READY, DELAYED */
+		struct queue *queue;	 /* READY, DELAYED, DEAD */
 		struct holding *holding; /* LEASED: who has it, and of which queue */
 	};
 	struct extra *extra; /* NULL: it has nothing of that */
@@ -55,10 +55,12 @@ struct qe_item {
 	int32_t priority; /* lower comes first, in a queue with that order */
 	uint32_t refs;
 	uint32_t deliveries;
-	uint32_t crashes;
-	uint8_t state;
+	uint16_t crashes, nacks, timeouts; /* failed attempts, by cause */
+	uint8_t state : 3;		   /* enum item_state */
+	uint8_t death : 3;		   /* enum qe_death: why it died last */
+	bool sorted : 1;		   /* READY: which of the two sets */
+	bool keep_expired : 1;		   /* it dies instead of being gone */
 	uint8_t ctype;
-	bool sorted; /* READY: which of the two sets */
 	_Alignas(8) unsigned char body[];
 };
 
@@ -94,6 +96,10 @@ void item_replace(struct qe *e, struct qe_item *old, struct qe_item *item);
 /* Counts something that is no change of state. */
 void item_count(struct qe *e, struct queue *q, enum item_cause cause);
 
+/* A GONE item, which the engine still references, is accepted anew by the queue: with a new
+ * id, ready, as never given before. */
+void item_renew(struct qe *e, struct qe_item *item, struct queue *q);
+
 /* Counts all ready and delayed items of the queue as gone, and leaves them to sweep().
  * O(1). */
 void item_discard_waiting(struct qe *e, struct queue *q, enum item_cause cause);
@@ -103,6 +109,8 @@ void item_discard_leased(struct qe *e, struct queue *q, enum item_cause cause);
 
 /* The same for the ready and delayed ones of a group. */
 void item_discard_group(struct qe *e, struct group *g, enum item_cause cause);
+/* The same for the dead ones. */
+void item_discard_dead(struct qe *e, struct queue *q, enum item_cause cause);
 
 /* Ends an item that was discarded, and is in no list any more. */
 void item_forget(struct qe *e, struct qe_item *item);

@@ -154,7 +154,7 @@ apply(struct qe *e, struct queue *q)
 #undef QE_QUEUE_OPTION
 	if (queue_unfinished(q) > 0)
 		want.has_order = false;
-	queue_configure(q, &want);
+	queue_configure(e, q, &want);
 	settle_later(e, q);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "daemon/core/put.h"
 
+#include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
@@ -100,10 +101,8 @@ accept_timed(struct qe *e, struct qe_item *item)
 		  CAUSE_accepted);
 	if (item->extra->key)
 		unique_accepted(e, item);
-	if (timing_over(e, item)) { /* it has waited for too long */
-		item_move(e, item, ITEM_GONE, CAUSE_expired);
-		qe_item_unref(e, item);
-	}
+	if (timing_over(e, item)) /* it has waited for too long */
+		item_expire(e, item);
 }
 
 static void

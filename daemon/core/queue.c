@@ -90,7 +90,7 @@ queue_alloc_size(size_t name_len)
 }
 
 void
-queue_configure(struct queue *q, const struct qe_declare *options)
+queue_configure(struct qe *e, struct queue *q, const struct qe_declare *options)
 {
 	enum qe_order order = q->order;
 
@@ -101,6 +101,7 @@ queue_configure(struct queue *q, const struct qe_declare *options)
 #undef QE_QUEUE_OPTION
 	if (q->order != order)
 		heap_init(&q->sorted, item_order(q->order));
+	timing_dead_changed(e, q);
 }
 
 static struct queue *
@@ -115,6 +116,7 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	q->hash = hash;
 	list_init(&q->fresh);
 	list_init(&q->delayed);
+	list_init(&q->dead);
 	heap_init(&q->due, timing_before);
 	heap_init(&q->ends, timing_before);
 	q->due_ns = QE_NEVER;
@@ -131,7 +133,7 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	list_init(&q->ending);
 	heap_init(&q->sorted, item_order(q->order));
 	policy_for(e, name, &options);
-	queue_configure(q, &options);
+	queue_configure(e, q, &options);
 	q->name_len = name.len;
 	memcpy(q->name, name.p, name.len);
 	return q;

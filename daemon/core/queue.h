@@ -46,7 +46,7 @@ struct queue {
 	struct heap due;	 /* of struct extra: ready and delayed items */
 	struct heap ends;	 /* the same, of leased ones */
 	struct heap_node by_due; /* in qe.due */
-	uint64_t due_ns;	 /* of the first of both; QE_NEVER: there is none */
+	uint64_t due_ns;	 /* of the first of both, or of `dead`; QE_NEVER: there is none */
 	uint64_t delayed_bytes;	 /* of delayed items alone */
 
 	struct list
@@ -58,6 +58,8 @@ struct queue {
 	uint64_t idle_ns;   /* for them: since when; QE_NEVER: somebody does (join.h) */
 	uint64_t happenings; /* what had been counted then */
 	uint32_t purges;     /* how often all that waited was discarded */
+	struct list dead;   /* DEAD items, in the order of dying */
+	uint64_t dead_cost; /* memory of dead items */
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;
 #include "daemon/core/queue_options.def"
@@ -90,7 +92,7 @@ void queue_free(struct qe *e, struct queue *q);
 #define QUEUE_BIT(option) (UINT64_C(1) << (option))
 
 /* Sets the options that are given; the order only changes when it has no items. */
-void queue_configure(struct queue *q, const struct qe_declare *options);
+void queue_configure(struct qe *e, struct queue *q, const struct qe_declare *options);
 
 /* The item that the next get is given, or NULL. */
 struct qe_item *queue_first(const struct queue *q);

@@ -4,6 +4,7 @@
  */
 #include "daemon/core/session.h"
 
+#include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
@@ -67,6 +68,18 @@ qe_session_find(const struct qe *e, const uint8_t id[16])
 	return table_find(&e->ids, hash_id(e, id), match_id, id);
 }
 
+enum qe_result
+qe_session_set_name(struct qe *e, struct qe_session *session, struct qe_name name)
+{
+	if (!session->name)
+		session->name = mem_alloc(&e->mem, sizeof(*session->name));
+	if (!session->name)
+		return QE_NOMEM;
+	session->name->len = (uint8_t)(name.len < QE_MAX_NAME ? name.len : QE_MAX_NAME);
+	memcpy(session->name->p, name.p, session->name->len);
+	return QE_OK;
+}
+
 void *
 qe_session_owner(const struct qe_session *session)
 {
@@ -121,6 +134,7 @@ session_free(struct qe *e, struct qe_session *session)
 {
 	assert(list_empty(&session->waiters) && list_empty(&session->holdings));
 	list_remove(&session->in_engine);
+	mem_free(&e->mem, session->name, sizeof(*session->name));
 	mem_free(&e->mem, session, sizeof(*session));
 }
 
@@ -227,21 +241,26 @@ void
 lease_return(struct qe *e, struct qe_item *item, enum item_cause cause)
 {
 	struct queue *q = item->holding->queue;
+	enum qe_death why;
 
 	if (q->deleted) {
 		item_forget(e, item);
 		return;
 	}
-	if (cause == CAUSE_crashed)
+	if (cause == CAUSE_crashed && item->crashes < UINT16_MAX)
 		item->crashes++;
-	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || timing_over(e, item) ||
-	    group_cancelled(item)) {
-		item_count(e, q, cause);
-		item_move(e, item, ITEM_GONE,
-			  timing_over(e, item) ? CAUSE_expired : CAUSE_dropped);
+	if (cause == CAUSE_timed_out && item->timeouts < UINT16_MAX)
+		item->timeouts++;
+	item_count(e, q, cause);
+	if (timing_over(e, item)) {
+		item_expire(e, item);
+	} else if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || group_cancelled(item)) {
+		item_move(e, item, ITEM_GONE, CAUSE_dropped);
 		qe_item_unref(e, item);
+	} else if ((why = dead_reason(q, item)) != QE_ALIVE) {
+		item_die(e, item, why);
 	} else {
-		item_move(e, item, ITEM_READY, cause);
+		item_move(e, item, ITEM_READY, CAUSE_NONE);
 	}
 	settle_later(e, q);
 }

@@ -28,6 +28,7 @@ struct qe_session {
 	uint64_t serial;
 	uint8_t id[16];
 	void *owner; /* NULL: it has ended */
+	struct qe_text *name; /* NULL: none */
 	struct list waiters;  /* those that wait and those whose answer was not taken */
 	uint64_t waiting;     /* those that wait */
 	uint64_t leased;      /* items that it holds */

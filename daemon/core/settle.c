@@ -135,8 +135,8 @@ settle_later(struct qe *e, struct queue *q)
 		list_append(&e->touched, &q->touched);
 }
 
-void
-settle(struct qe *e)
+static void
+serve_touched(struct qe *e)
 {
 	struct list *at;
 
@@ -144,9 +144,18 @@ settle(struct qe *e)
 		list_remove(at);
 		serve(e, list_entry(at, struct queue, touched));
 	}
+}
+
+void
+settle(struct qe *e)
+{
+	struct list *at;
+
+	serve_touched(e);
 	while ((at = list_first(&e->starving))) {
 		bool progress = serve(e, list_entry(at, struct queue, starving));
 
+		serve_touched(e); /* what was accepted may have died, into another queue */
 		if (!progress && list_first(&e->starving) == at)
 			return;
 	}

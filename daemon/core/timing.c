@@ -4,6 +4,7 @@
  */
 #include "daemon/core/timing.h"
 
+#include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
 #include "daemon/core/lease.h"
@@ -45,13 +46,32 @@ heap_of(struct queue *q, const struct extra *x)
 	return x->item->state == ITEM_LEASED ? &q->ends : &q->due;
 }
 
+uint64_t
+timing_dead_due(const struct queue *q)
+{
+	const struct list *at = list_first(&q->dead);
+	const struct qe_item *item = at ? list_entry(at, struct qe_item, node) : NULL;
+	uint64_t ttl_ns, due_ns;
+
+	if (!item || q->dead_ttl_ms == 0)
+		return QE_NEVER;
+	due_ns = item->extra ? item->extra->died_ns
+			     : (uint64_t)item->accepted << ITEM_ACCEPTED_SHIFT;
+	if (__builtin_mul_overflow(q->dead_ttl_ms, UINT64_C(1000000), &ttl_ns) ||
+	    __builtin_add_overflow(due_ns, ttl_ns, &due_ns))
+		return QE_NEVER;
+	return due_ns;
+}
+
 /* Moves the queue to its place among the others. */
 static void
 first_changed(struct qe *e, struct queue *q)
 {
 	const struct extra *first = first_of(q);
-	uint64_t due_ns = first ? first->due_ns : QE_NEVER;
+	uint64_t due_ns = first ? first->due_ns : QE_NEVER, dead_ns = timing_dead_due(q);
 
+	if (dead_ns < due_ns)
+		due_ns = dead_ns;
 	if (due_ns == q->due_ns)
 		return;
 	if (q->due_ns != QE_NEVER)
@@ -118,6 +138,12 @@ timing_discard_leased(struct qe *e, struct queue *q)
 	first_changed(e, q);
 }
 
+void
+timing_dead_changed(struct qe *e, struct queue *q)
+{
+	first_changed(e, q);
+}
+
 bool
 timing_later(const struct qe *e, const struct qe_item *item)
 {
@@ -156,6 +182,12 @@ timing_run(struct qe *e)
 		return false;
 
 	struct queue *q = list_entry(e->due.first, struct queue, by_due);
+
+	if (timing_dead_due(q) <= e->now_ns) {
+		dead_drop_first(e, q);
+		return true;
+	}
+
 	struct qe_item *item = first_of(q)->item;
 
 	if (item->state == ITEM_LEASED) {
@@ -169,8 +201,7 @@ timing_run(struct qe *e)
 		return true;
 	}
 	if (timing_over(e, item)) {
-		item_move(e, item, ITEM_GONE, CAUSE_expired);
-		qe_item_unref(e, item);
+		item_expire(e, item);
 	} else {
 		item_move(e, item, ITEM_READY, CAUSE_NONE);
 	}

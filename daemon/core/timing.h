@@ -30,6 +30,13 @@ uint64_t timing_due(const struct extra *x);
 void timing_discard_waiting(struct qe *e, struct queue *q);
 void timing_discard_leased(struct qe *e, struct queue *q);
 
+/* When the first dead item falls out, QE_NEVER: never. All are kept equally long; one that got
+ * no record when it died is kept from its acceptance on. */
+uint64_t timing_dead_due(const struct queue *q);
+
+/* After a change of the first dead item, or of how long they are kept. */
+void timing_dead_changed(struct qe *e, struct queue *q);
+
 /* Whether the item must not be given yet, and not any more. */
 bool timing_later(const struct qe *e, const struct qe_item *item);
 bool timing_over(const struct qe *e, const struct qe_item *item);

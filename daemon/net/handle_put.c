@@ -27,11 +27,27 @@ put_items(struct conn *c, const struct qp_request *m, struct qe_item **items,
 struct description {
 	uint8_t ctype;
 	int32_t priority;
+	bool keep_expired;
 	bool timed; /* the members below count */
 	uint64_t ready_ns, expires_ns;
 	struct qe_name queue, group; /* no group: the length is 0 */
 	struct qe_key key;	     /* none: its length is 0 */
 };
+
+/* What becomes of an item that expires. */
+static bool
+read_on_expire(struct conn *c, const struct qp_request *m, bool *ret_keep)
+{
+	const struct qp_str *s = &m->options.on_expire;
+
+	if (!QP_GIVEN(&m->options, on_expire))
+		return true;
+	*ret_keep = s->len == 4 && memcmp(s->p, "dead", 4) == 0;
+	if (*ret_keep || (s->len == 4 && memcmp(s->p, "drop", 4) == 0))
+		return true;
+	deliver_refusal(c, m->rid, QP_INVALID, "option on_expire must be drop or dead");
+	return false;
+}
 
 static bool
 read_times(struct conn *c, const struct qp_request *m, struct description *ret)
@@ -42,11 +58,6 @@ read_times(struct conn *c, const struct qp_request *m, struct description *ret)
 	if (QP_GIVEN(o, delay_ms) && QP_GIVEN(o, at_ms)) {
 		deliver_refusal(c, m->rid, QP_INVALID,
 				"the options delay_ms and at_ms exclude each other");
-		return false;
-	}
-	if (QP_GIVEN(o, on_expire) &&
-	    (o->on_expire.len != 4 || memcmp(o->on_expire.p, "drop", 4) != 0)) {
-		deliver_refusal(c, m->rid, QP_INVALID, "option on_expire must be drop");
 		return false;
 	}
 	ret->ready_ns = QP_GIVEN(o, at_ms) ? server_wall_ns(o->at_ms) : 0;
@@ -126,7 +137,8 @@ read_description(struct conn *c, const struct qp_request *m, struct description 
 	ret->priority = (int32_t)QP_OPT(&m->options, priority);
 	ret->queue = request_queue(m);
 	ret->group = request_group(&m->options);
-	return read_times(c, m, ret) && valid_group(c, m) && read_key(c, m, &ret->key);
+	return read_times(c, m, ret) && read_on_expire(c, m, &ret->keep_expired) &&
+	       valid_group(c, m) && read_key(c, m, &ret->key);
 }
 
 static enum qe_result
@@ -137,6 +149,8 @@ describe(struct conn *c, struct qe_item *item, const struct description *d)
 
 	qe_item_set_ctype(item, d->ctype);
 	qe_item_set_priority(item, d->priority);
+	if (d->keep_expired)
+		qe_item_keep_expired(item);
 	if (d->timed)
 		result = qe_item_set_times(e, item, d->ready_ns, d->expires_ns);
 	if (result == QE_OK && d->group.len > 0)

@@ -8,6 +8,8 @@
 #include "daemon/net/handlers.h"
 #include "daemon/net/server.h"
 
+#define TEXT_BYTES (QE_MAX_NAME + 3)
+
 void
 handle_peek(struct conn *c, struct qp_request *m, struct frame *f)
 {
@@ -51,36 +53,53 @@ read_order(const struct qp_options *o, enum qe_order *ret)
 
 /* One option of a queue, as text. */
 static const char *
-text_number(char buf[24], int64_t value)
+text_number(char buf[], int64_t value)
 {
-	snprintf(buf, 24, "%" PRId64, value);
+	snprintf(buf, TEXT_BYTES, "%" PRId64, value);
 	return buf;
 }
 
 static const char *
-text_order(char buf[24], int64_t value)
+text_order(char buf[], enum qe_order value)
 {
 	return order_names[value];
+}
+
+static const char *
+text_name(char buf[], struct qe_text value)
+{
+	snprintf(buf, TEXT_BYTES, "\"%.*s\"", value.len, value.p);
+	return buf;
 }
 
 static void
 refuse_mismatch(struct conn *c, const struct qp_request *m,
 		const struct qe_declare *declare, const struct qe_queue_stats *has)
 {
-	char was[24], is[24];
+	char was[TEXT_BYTES], is[TEXT_BYTES];
 
 #define TEXT_NUMBER text_number
 #define TEXT_ORDER  text_order
+#define TEXT_NAME   text_name
 #define QE_QUEUE_OPTION(name, ctype, kind, text)                          \
 	if (qe_declare_differs(declare, QE_OPTION_##name, has)) {         \
 		deliver_refusal(c, m->rid, QP_MISMATCH,                   \
 				"the queue has " #name " %s, not %s",     \
-				TEXT_##kind(was, (int64_t)has->name),     \
-				TEXT_##kind(is, (int64_t)declare->name)); \
+				TEXT_##kind(was, has->name),     \
+				TEXT_##kind(is, declare->name)); \
 		return;                                                   \
 	}
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
+}
+
+static struct qe_text
+read_text(struct qp_str s)
+{
+	struct qe_text text = {.len = (uint8_t)s.len};
+
+	memcpy(text.p, s.p, text.len);
+	return text;
 }
 
 /* The options of a queue that a request gives. false: it was refused. */
@@ -95,9 +114,17 @@ read_declare(struct conn *c, const struct qp_request *m, struct qe_declare *ret)
 				"option order must be fifo, lifo or priority");
 		return false;
 	}
+	if (QP_GIVEN(o, dead_to) && o->dead_to.len > 0 &&
+	    !qp_valid_name(o->dead_to.p, o->dead_to.len)) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"option dead_to must be the name of a queue, or empty");
+		return false;
+	}
 	*ret = (struct qe_declare){.update = QP_OPT(o, update)};
 #define READ_NUMBER(name) QP_OPT(o, name)
 #define READ_ORDER(name)  order
+#define READ_NAME(name) \
+	QP_GIVEN(o, name) ? read_text(o->name) : (struct qe_text){.len = 0}
 #define QE_QUEUE_OPTION(name, ctype, kind, text) \
 	ret->has_##name = QP_GIVEN(o, name);     \
 	ret->name = READ_##kind(name);

@@ -57,9 +57,15 @@ put_number(struct qp_out *rows, const char *name, int64_t value)
 }
 
 static void
-put_order(struct qp_out *rows, const char *name, int64_t value)
+put_order(struct qp_out *rows, const char *name, enum qe_order value)
 {
 	qp_row_string(rows, name, order_names[value], strlen(order_names[value]));
+}
+
+static void
+put_name(struct qp_out *rows, const char *name, struct qe_text value)
+{
+	qp_row_string(rows, name, value.p, value.len);
 }
 
 static void
@@ -72,8 +78,9 @@ put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 	qp_row_number(rows, "bytes", q->bytes);
 #define PUT_NUMBER put_number
 #define PUT_ORDER  put_order
+#define PUT_NAME   put_name
 #define QE_QUEUE_OPTION(name, ctype, kind, text) \
-	PUT_##kind(rows, #name, (int64_t)q->name);
+	PUT_##kind(rows, #name, q->name);
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 	qp_row_number(rows, "getters", q->getters);

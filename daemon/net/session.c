@@ -2,6 +2,8 @@
  * See session.h. */
 #include "daemon/net/session.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -143,6 +145,19 @@ session_lose(struct session *session, bool resumable)
 		set_grace(server);
 }
 
+/* What an item's last holder is called: "name (pid 123)". Without memory for it, nothing. */
+static void
+set_name(struct session *session)
+{
+	char name[QE_MAX_NAME];
+	int len = snprintf(name, sizeof(name), "%.*s (pid %" PRIu64 ")",
+			   session->client_len < 200 ? session->client_len : 200,
+			   session->client, session->pid);
+
+	(void)!qe_session_set_name(session->server->engine, session->qe,
+				   (struct qe_name){name, (size_t)len});
+}
+
 /* --- begin and end --------------------------------------------------------------- */
 
 static enum qe_result
@@ -178,6 +193,7 @@ session_new(struct conn *c, const struct qp_request *hello,
 	}
 	peer_identify(c->fd, &session->peer);
 	take_witness(session, c, hello);
+	set_name(session);
 	TAILQ_INSERT_TAIL(&server->sessions, session, all);
 	session_want_notices(session, QP_OPT(&hello->options, notices));
 	*ret_session = session;

@@ -83,7 +83,7 @@ static const unsigned must_meet[VERBS] = {
 	[CANCEL_GROUP] = BIT(OK) | BIT(NOT_FOUND),
 	[ANSWER_PUT] = ENDED | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG) | BIT(DUPLICATE),
 	[ANSWER_GET] = ENDED | BIT(EMPTY) | BIT(EMPTY_PAUSED) | BIT(SHUT_DOWN),
-	[ANSWER_JOIN] = ENDED | BIT(TIMEOUT) | BIT(STALLED),
+	[ANSWER_JOIN] = ENDED | BIT(TIMEOUT) | BIT(STALLED) | BIT(DEAD),
 	[ONE_OF_MANY] = ENDED | BIT(UNDECIDED) | FULL | BIT(SHUT_DOWN) | BIT(TOO_BIG),
 };
 
@@ -140,6 +140,7 @@ begin(uint64_t seed)
 	run.grouped = chance(50) ? 0 : (unsigned)below(101);
 	run.leases = chance(40) ? 0 : (unsigned)below(101);
 	run.keyed = chance(50) ? 0 : (unsigned)below(101);
+	run.deaths = chance(50) ? 0 : (unsigned)below(101);
 	run.most_len = 60;
 	config.maxsize = chance(50) ? 0 : (int64_t)below(6);
 	config.max_bytes = chance(70) ? 0 : 50 + below(200);
@@ -150,6 +151,12 @@ begin(uint64_t seed)
 		run.puts = 40;
 	}
 	config.max_waiters = chance(70) ? 0 : 3;
+	if (run.deaths > 0) {
+		config.max_attempts = below(5);
+		config.max_crashes = below(4);
+		config.max_dead = below(8);
+		config.dead_ttl_ms = below(2);
+	}
 	run.m.config = config;
 	run.m.now = 1 + below(100);
 	run.e = qe_new(&config);

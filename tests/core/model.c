@@ -341,6 +341,7 @@ m_join(struct model *m, struct m_waiter *join)
 
 	join->request = QE_REQUEST_JOIN;
 	join->began = m->now;
+	join->died = m_died(m, join->queue, join->group);
 	if (find_waiter(m, join->session, join->rid))
 		return QE_INVALID;
 	if (m_unfinished_of(m, join->queue, join->group) == 0)
@@ -427,22 +428,26 @@ void
 m_give_back(struct model *m, struct m_item *item, enum m_back why)
 {
 	struct m_queue *q = &m->queues[item->queue];
+	int queue = item->queue;
 
 	if (why == M_CRASHED)
 		item->crashes++;
 	q->counters.crashed += why == M_CRASHED;
 	q->counters.released += why == M_RELEASED;
 	q->counters.timed_out += why == M_TIMED_OUT;
+	item->timeouts += why == M_TIMED_OUT;
 	if (m_over(m, item)) {
-		q->counters.expired++;
-		m_remove_item(m, item);
+		m_expire(m, item);
 	} else if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || item->cancelled) {
 		q->counters.dropped++;
 		m_remove_item(m, item);
+	} else if (m_reason(m, item) != QE_ALIVE) {
+		m_die(m, item);
 	} else {
 		item->holder = NOBODY;
 		m_moved(m, item);
 	}
+	m_mark(m, queue);
 }
 
 enum qe_result

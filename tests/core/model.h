@@ -39,6 +39,8 @@ struct m_item {
 	enum qe_on_duplicate on_duplicate;
 	uint64_t window;
 	bool timed, delayed;
+	bool keep_expired; /* it dies when it expires */
+	uint64_t timeouts, died_at;
 	uint64_t ready_at, expires; /* if `timed` */
 	bool recorded;		    /* it was timed, or leased with an end */
 	uint64_t lease, ends, warn; /* if it is held; `lease` 0: no end */
@@ -96,6 +98,7 @@ struct m_queue {
 #undef QE_QUEUE_OPTION
 	enum qe_shutdown shutdown;
 	bool paused_in, paused_out;
+	uint64_t died_of[M_GROUPS + 1]; /* by group */
 	struct qe_counters counters;
 	uint64_t idle_since, happenings; /* QE_NEVER: somebody works */
 };
@@ -107,6 +110,10 @@ struct model {
 	bool alive[M_SESSIONS], wants_notices[M_SESSIONS];
 	struct m_item items[M_ITEMS]; /* accepted and not gone, by id */
 	unsigned n_items;
+	struct m_item dead[M_ITEMS]; /* in the order of dying */
+	unsigned n_dead;
+	int marked[M_QUEUES]; /* to be served by the next m_settle() */
+	unsigned n_marked;
 	struct m_waiter waiters[M_WAITERS]; /* in the order of arrival */
 	unsigned n_waiters;
 	struct m_window windows[M_WINDOWS];
@@ -151,6 +158,26 @@ void m_give_back(struct model *m, struct m_item *item, enum m_back why);
 /* Whether the item's time is over: then it is gone, instead of what else would happen. */
 bool m_memory_for(const struct model *m, int queue, uint64_t cost);
 bool m_over(const struct model *m, const struct m_item *item);
+
+/* Makes the queue if it does not exist. QE_OK, QE_LIMIT. */
+enum qe_result m_need(struct model *m, int queue);
+
+/* The next m_settle() serves the queue, after those that were marked before. */
+void m_mark(struct model *m, int queue);
+
+/* What died (model_dead.c). */
+uint64_t m_died(const struct model *m, int queue, int group);
+uint64_t m_dead(const struct model *m, int queue);
+struct m_item *m_first_dead(struct model *m, int queue);
+void m_remove_dead(struct model *m, struct m_item *item);
+void m_drop_first_dead(struct model *m, int queue);
+uint64_t m_dead_due(const struct model *m, int queue);
+enum qe_death m_reason(const struct model *m, const struct m_item *item);
+void m_die(struct model *m, struct m_item *item);
+void m_expire(struct model *m, struct m_item *item);
+
+/* By the first letter of a queue's name; NOBODY: it is empty. */
+int m_queue_of(const struct qe_text *name);
 
 void m_remove_item(struct model *m, struct m_item *item);
 

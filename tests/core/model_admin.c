@@ -175,7 +175,8 @@ m_delete(struct model *m, int queue, bool force)
 
 	if (!q->exists)
 		return QE_NOT_FOUND;
-	if (!force && (m_unfinished(m, queue) > 0 || waited_for(m, queue)))
+	if (!force && (m_unfinished(m, queue) + m_dead(m, queue) > 0 ||
+		       waited_for(m, queue)))
 		return QE_NOT_EMPTY;
 	answer_deleted(m, queue);
 	for (unsigned i = 0; i < m->n_items; i++)
@@ -183,6 +184,8 @@ m_delete(struct model *m, int queue, bool force)
 			m->items[kept++] = m->items[i];
 	q->counters.purged += m->n_items - kept;
 	m->n_items = kept;
+	for (; m_dead(m, queue) > 0; q->counters.purged++)
+		m_remove_dead(m, m_first_dead(m, queue));
 	for (unsigned i = 0; i < m->n_starving; i++)
 		if (m->starving[i] != queue)
 			m->starving[n++] = m->starving[i];
@@ -347,6 +350,27 @@ next_due(const struct model *m)
 	return (struct m_item *)found;
 }
 
+/* The queue in which something happens next, and when; NOBODY: nowhere. */
+static int
+next_queue(const struct model *m, uint64_t *ret_at)
+{
+	const struct m_item *item = next_due(m);
+	int found = item ? item->queue : NOBODY;
+
+	*ret_at = item ? due(item) : QE_NEVER;
+	for (int i = 0; i < M_QUEUES; i++) {
+		uint64_t at = m_dead_due(m, i);
+
+		if (at == QE_NEVER || at > *ret_at)
+			continue;
+		if (at < *ret_at || m->queues[i].made < m->queues[found].made) {
+			found = i;
+			*ret_at = at;
+		}
+	}
+	return found;
+}
+
 static void
 happen(struct model *m, struct m_item *item)
 {
@@ -362,8 +386,7 @@ happen(struct model *m, struct m_item *item)
 						  item->deliveries,
 						  item->ends - m->now};
 	} else if (m_over(m, item)) {
-		m->queues[queue].counters.expired++;
-		m_remove_item(m, item);
+		m_expire(m, item);
 	} else {
 		item->delayed = false;
 	}
@@ -374,11 +397,18 @@ void
 m_tick(struct model *m)
 {
 	struct m_waiter *w;
-	struct m_item *item;
+	uint64_t at;
+	int queue;
 
 	m->n_notices = 0;
-	while ((item = next_due(m)) && due(item) <= m->now)
-		happen(m, item);
+	while ((queue = next_queue(m, &at)) != NOBODY && at <= m->now) {
+		if (m_dead_due(m, queue) > m->now) {
+			happen(m, next_due(m));
+			continue;
+		}
+		m_drop_first_dead(m, queue);
+		m_settle(m, queue);
+	}
 	while ((w = next_timer(m)) && w->timer <= m->now)
 		run_out(m, w);
 	m_close_windows(m, NOBODY);
@@ -389,13 +419,13 @@ uint64_t
 m_next_deadline(const struct model *m)
 {
 	const struct m_waiter *w = next_timer(m);
-	const struct m_item *item = next_due(m);
-	uint64_t next = w ? w->timer : QE_NEVER;
+	uint64_t next = w ? w->timer : QE_NEVER, at;
 
-	if (item && due(item) < next)
-		next = due(item);
 	for (unsigned i = 0; i < m->n_windows; i++)
 		if (m->windows[i].ends < next)
 			next = m->windows[i].ends;
+	(void)next_queue(m, &at);
+	if (at < next)
+		next = at;
 	return next < m->now ? m->now : next;
 }

@@ -64,6 +64,9 @@ m_join_answer(const struct model *m, const struct m_waiter *w, enum qe_result re
 	      struct m_reply *reply)
 {
 	reply->result = result;
+	reply->died = m_died(m, w->queue, w->group) - w->died;
+	if (result == QE_OK && w->strict && reply->died > 0)
+		reply->result = QE_DEAD;
 	if (result != QE_STALLED)
 		return;
 	reply->ready = m_ready(m, w->queue);

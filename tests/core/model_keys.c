@@ -94,6 +94,9 @@ in_use(const struct model *m, int queue, int key)
 	for (unsigned i = 0; i < m->n_items; i++)
 		if (m->items[i].queue == queue && m->items[i].key == key)
 			return true;
+	for (unsigned i = 0; i < m->n_dead; i++)
+		if (m->dead[i].queue == queue && m->dead[i].key == key)
+			return true;
 	for (unsigned i = 0; i < m->n_waiters; i++)
 		if (wants(&m->waiters[i], queue, key))
 			return true;

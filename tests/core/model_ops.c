@@ -57,6 +57,9 @@ set_times(struct qe_item *item, struct m_item *as)
 	as->ready_at = chance(70) ? run.m.now + below(12) : 0;
 	as->expires = chance(60) ? run.m.now + below(25) : QE_NEVER;
 	AGREE(qe_item_set_times(run.e, item, as->ready_at, as->expires) == QE_OK);
+	as->keep_expired = chance(run.deaths);
+	if (as->keep_expired)
+		qe_item_keep_expired(item);
 }
 
 /* Makes an item as the engine and as the model know it. NULL: refused. */
@@ -357,10 +360,30 @@ op_declare(void)
 				     .max_bytes =
 					     chance(50) ? 0 : below(4 * run.most_len),
 				     .update = chance(60)};
+	int heir = any_queue();
 	struct qe_queue_stats stats;
 	bool created, created_too;
-	enum qe_result result = qe_declare(run.e, run.m.now, queue_name(queue),
-					   &declare, &created, &stats);
+	enum qe_result result;
+
+	if (chance(run.deaths)) {
+		declare.has_max_attempts = chance(50);
+		declare.max_attempts = below(4);
+		declare.has_max_crashes = chance(50);
+		declare.max_crashes = below(3);
+		declare.has_max_dead = chance(50);
+		declare.max_dead = below(5);
+		declare.has_dead_ttl_ms = chance(50);
+		declare.dead_ttl_ms = below(2);
+		declare.has_dead_to = chance(50);
+		if (chance(70)) {
+			struct qe_name to = queue_name(heir);
+
+			declare.dead_to.len = (uint8_t)to.len;
+			memcpy(declare.dead_to.p, to.p, to.len);
+		}
+	}
+	result = qe_declare(run.e, run.m.now, queue_name(queue), &declare, &created,
+			    &stats);
 
 	agree(DECLARE, result, m_declare(&run.m, queue, &declare, &created_too));
 	if (result == QE_OK)
@@ -464,6 +487,8 @@ op_session_end(void)
 		alive += run.m.alive[k];
 	if (alive == 1)
 		return;
+	if (queues_held(i) > 1 && run.deaths > 0)
+		return; /* items that other queues take have ids too */
 	if (queues_held(i) > 1)
 		for (int k = 0; k < M_QUEUES; k++)
 			if (m_waiting(&run.m, k, QE_REQUEST_PUT) > 0)

@@ -57,6 +57,7 @@ struct run {
 	uint64_t most_len;   /* of a body */
 	unsigned puts;	     /* percent of the operations */
 	unsigned timed;	     /* percent of the items */
+	unsigned deaths;     /* percent of the items and queues that know of death */
 	unsigned grouped;    /* percent of the puts */
 	unsigned leases;     /* percent of the gets: with an end */
 	unsigned keyed;	     /* percent of the puts of one item */

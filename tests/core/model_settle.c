@@ -17,7 +17,7 @@ uint64_t
 m_item_cost(const struct m_item *item)
 {
 	return m_cost(item->len) +
-	       (item->recorded || item->group || item->key ? 128 : 0);
+	       (item->recorded || item->group || item->key ? qe_record_cost() : 0);
 }
 
 static struct m_reply *
@@ -179,6 +179,8 @@ accepted_cost(const struct model *m)
 
 	for (unsigned i = 0; i < m->n_items; i++)
 		cost += m_item_cost(&m->items[i]);
+	for (unsigned i = 0; i < m->n_dead; i++)
+		cost += m_item_cost(&m->dead[i]);
 	return cost;
 }
 
@@ -270,10 +272,8 @@ accept_one(struct model *m, struct m_waiter *put)
 	put->accepted++;
 	m_moved(m, item);
 	m_open_window(m, item);
-	if (m_over(m, item)) {
-		m->queues[put->queue].counters.expired++;
-		m_remove_item(m, item);
-	}
+	if (m_over(m, item))
+		m_expire(m, item);
 }
 
 /* Accepts what there is room for. QE_OK: nothing is left. */
@@ -394,12 +394,34 @@ m_serve(struct model *m, int queue)
 }
 
 void
+m_mark(struct model *m, int queue)
+{
+	for (unsigned i = 0; i < m->n_marked; i++)
+		if (m->marked[i] == queue)
+			return;
+	m->marked[m->n_marked++] = queue;
+}
+
+static void
+serve_marked(struct model *m)
+{
+	while (m->n_marked > 0) {
+		int queue = m->marked[0];
+
+		memmove(m->marked, m->marked + 1, --m->n_marked * sizeof(int));
+		m_serve(m, queue);
+	}
+}
+
+void
 m_settle_starving(struct model *m)
 {
+	serve_marked(m);
 	while (m->n_starving > 0) {
 		int queue = m->starving[0];
 		bool progress = m_serve(m, queue);
 
+		serve_marked(m);
 		if (!progress && m->n_starving > 0 && m->starving[0] == queue)
 			return;
 	}
@@ -408,6 +430,6 @@ m_settle_starving(struct model *m)
 void
 m_settle(struct model *m, int queue)
 {
-	m_serve(m, queue);
+	m_mark(m, queue);
 	m_settle_starving(m);
 }

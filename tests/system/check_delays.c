@@ -181,7 +181,7 @@ START_TEST(times_that_make_no_sense_are_refused)
 	QP_GIVE(&m.options, delay_ms, QP_MAX_COUNT + 1);
 	ck_assert_int_eq(wire_status(&w, m), QP_INVALID);
 	m = a_put("q");
-	QP_GIVE(&m.options, on_expire, str("dead"));
+	QP_GIVE(&m.options, on_expire, str("keep"));
 	ck_assert_int_eq(wire_status(&w, m), QP_INVALID);
 	ck_assert_int_eq(queue_number(&w, "q", "accepted"), -1);
 	wire_close(&w);

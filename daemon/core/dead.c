@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See dead.h and, for the functions of the interface, engine.h.
+ */
+#include "daemon/core/dead.h"
+
+#include "daemon/core/engine_int.h"
+#include "daemon/core/extra.h"
+#include "daemon/core/group.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/session.h"
+#include "daemon/core/settle.h"
+
+#include <string.h>
+
+#define DROP_SHARE 100 /* fall out at one death, after max_dead was lowered */
+
+void
+qe_item_keep_expired(struct qe_item *item)
+{
+	item->keep_expired = true;
+}
+
+enum qe_death
+qe_item_death(const struct qe_item *item)
+{
+	return (enum qe_death)item->death;
+}
+
+enum qe_death
+dead_reason(const struct queue *q, const struct qe_item *item)
+{
+	uint64_t attempts = (uint64_t)item->crashes + item->nacks + item->timeouts;
+
+	if (q->max_crashes > 0 && item->crashes >= q->max_crashes)
+		return QE_DEATH_CRASHES;
+	if (q->max_attempts > 0 && attempts >= q->max_attempts)
+		return QE_DEATH_ATTEMPTS;
+	return QE_ALIVE;
+}
+
+/* The queue that takes the dead of this one, made if need be. NULL: there is none, or it
+ * takes nothing. */
+static struct queue *
+heir(struct qe *e, const struct queue *q)
+{
+	struct qe_name name = {q->dead_to.p, q->dead_to.len};
+	struct queue *to;
+
+	if (name.len == 0 || queue_need(e, name, &to, NULL) != QE_OK || to == q ||
+	    to->shutdown == QE_SHUTDOWN_IMMEDIATE)
+		return NULL;
+	return to;
+}
+
+void
+dead_drop_first(struct qe *e, struct queue *q)
+{
+	struct qe_item *item = list_entry(list_first(&q->dead), struct qe_item, node);
+
+	item_move(e, item, ITEM_GONE, CAUSE_dropped);
+	qe_item_unref(e, item);
+	settle_later(e, q); /* there is memory for those who wait for it */
+	settle(e);
+}
+
+static void
+bury(struct qe *e, struct queue *q, struct qe_item *item)
+{
+	/* It dies also when there is no memory to say when and why. */
+	struct extra *x = extra_need(e, item);
+
+	if (x)
+		x->died_ns = e->now_ns;
+	item_move(e, item, ITEM_DEAD, CAUSE_NONE);
+	for (int i = 0;
+	     i < DROP_SHARE && q->max_dead > 0 && q->count[ITEM_DEAD] > q->max_dead;
+	     i++) {
+		struct list *first = list_first(&q->dead);
+		struct qe_item *oldest = list_entry(first, struct qe_item, node);
+
+		item_move(e, oldest, ITEM_GONE, CAUSE_dropped);
+		qe_item_unref(e, oldest);
+	}
+}
+
+void
+item_die(struct qe *e, struct qe_item *item, enum qe_death why)
+{
+	struct queue *q = item_queue(item), *to = heir(e, q);
+
+	if (item->state == ITEM_LEASED) {
+		const struct qe_session *session = item->holding->session;
+		struct qe_name worker = {session->name ? session->name->p : "",
+					 session->name ? session->name->len : 0};
+
+		if (worker.len > 0)
+			(void)!extra_report(e, item, &worker, NULL);
+	}
+	item->death = why & 7;
+	item_count(e, q, CAUSE_died);
+	if (item_group(item))
+		item_group(item)->died++;
+	if (to) {
+		item_move(e, item, ITEM_GONE, CAUSE_moved_out);
+		item_renew(e, item, to);
+		settle_later(e, to);
+	} else {
+		bury(e, q, item);
+	}
+	settle_later(e, q);
+}
+
+void
+item_expire(struct qe *e, struct qe_item *item)
+{
+	if (item->keep_expired) {
+		item_die(e, item, QE_DEATH_EXPIRED);
+		return;
+	}
+	item_move(e, item, ITEM_GONE, CAUSE_expired);
+	qe_item_unref(e, item);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The end of items that nobody should be given any more: when they fail too often or have
+ * expired. What becomes of them is up to their queue.
+ */
+#ifndef QBROKER_CORE_DEAD_H
+#define QBROKER_CORE_DEAD_H
+
+#include "daemon/core/engine.h"
+#include "daemon/core/item.h"
+
+struct queue;
+
+/* Why one more delivery of the item makes no sense; QE_ALIVE: it may be given again. */
+enum qe_death dead_reason(const struct queue *q, const struct qe_item *item);
+
+/* The item, which waits or is leased, is dead from now on, or another queue's: the caller goes
+ * on with settle(). */
+void item_die(struct qe *e, struct qe_item *item, enum qe_death why);
+
+/* The item's time is over: it is gone, or dies. As above. */
+void item_expire(struct qe *e, struct qe_item *item);
+
+/* The item that died first falls out. */
+void dead_drop_first(struct qe *e, struct queue *q);
+
+#endif

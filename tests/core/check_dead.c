@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Items that die, what is kept of them, and what they no longer hold up.
+ */
+#include "tests/core/engine_kit.h"
+
+#include <string.h>
+
+#define MS UINT64_C(1000000)
+
+static void
+declare_text(struct qe_text *ret, const char *text)
+{
+	ret->len = (uint8_t)strlen(text);
+	memcpy(ret->p, text, ret->len);
+}
+
+static void
+declare(const char *queue, struct qe_declare declare)
+{
+	struct qe_queue_stats stats;
+	bool created;
+
+	declare.update = true;
+	ck_assert_int_eq(qe_declare(e, now, name(queue), &declare, &created, &stats),
+			 QE_OK);
+}
+
+/* A session with this name takes the first item and is lost. */
+static void
+crash(const char *queue, const char *body, uint8_t id, const char *who)
+{
+	struct qe_session *s = new_session(id);
+
+	ck_assert_int_eq(qe_session_set_name(e, s, name(who)), QE_OK);
+	take(s, queue, body);
+	qe_session_end(e, now, s, QE_END_LOST);
+}
+
+START_TEST(an_item_that_killed_max_crashes_holders_is_dead)
+{
+	declare("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 2});
+	put_ok("q", "poison");
+	crash("q", "poison", 10, "one");
+	ck_assert_uint_eq(stats_of("q").ready, 1);
+	crash("q", "poison", 11, "two");
+	ck_assert_uint_eq(stats_of("q").ready, 0);
+	ck_assert_uint_eq(stats_of("q").dead, 1);
+	ck_assert_uint_eq(stats_of("q").counters.died, 1);
+	ck_assert_uint_eq(stats_of("q").counters.crashed, 2);
+}
+END_TEST
+
+START_TEST(without_limits_an_item_never_dies)
+{
+	put_ok("q", "a");
+	for (uint8_t i = 0; i < 100; i++)
+		crash("q", "a", (uint8_t)(10 + i), "worker");
+	ck_assert_uint_eq(stats_of("q").dead, 0);
+	take(s1, "q", "a");
+}
+END_TEST
+
+START_TEST(a_lease_that_ran_out_is_an_attempt_and_a_release_is_none)
+{
+	declare("q", (struct qe_declare){.has_max_attempts = true,
+					 .max_attempts = 2,
+					 .has_lease_ms = true,
+					 .lease_ms = 10});
+	put_ok("q", "a");
+	take(s1, "q", "a");
+	tick_at(now + 10 * MS);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(qe_release(e, now, s1, take(s1, "q", "a")), QE_OK);
+	take(s1, "q", "a");
+	ck_assert_uint_eq(stats_of("q").dead, 0);
+	tick_at(now + 10 * MS);
+	ck_assert_uint_eq(stats_of("q").dead, 1);
+}
+END_TEST
+
+START_TEST(the_last_death_wakes_join)
+{
+	declare("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
+	put_ok("q", "a");
+	ck_assert_int_eq(join_group(s1, 1, "q", "", QE_NEVER), QE_WAIT);
+	crash("q", "a", 10, "worker");
+	expect(s1, 1, QE_OK);
+	ck_assert_int_eq(join_group(s1, 2, "q", "", QE_NEVER), QE_OK);
+}
+END_TEST
+
+START_TEST(dead_items_take_no_room)
+{
+	declare("q", (struct qe_declare){.has_max_crashes = true,
+					 .max_crashes = 1,
+					 .has_maxsize = true,
+					 .maxsize = 1});
+	put_ok("q", "a");
+	crash("q", "a", 10, "worker");
+	put_ok("q", "b");
+	ck_assert_uint_eq(stats_of("q").bytes, 1);
+}
+END_TEST
+
+START_TEST(the_oldest_dead_fall_out_beyond_max_dead)
+{
+	declare("q", (struct qe_declare){.has_max_crashes = true,
+					 .max_crashes = 1,
+					 .has_max_dead = true,
+					 .max_dead = 2});
+	for (uint8_t i = 0; i < 5; i++) {
+		put_ok("q", "a");
+		crash("q", "a", (uint8_t)(10 + i), "worker");
+	}
+	ck_assert_uint_eq(stats_of("q").dead, 2);
+	ck_assert_uint_eq(stats_of("q").counters.dropped, 3);
+	ck_assert_uint_eq(stats_of("q").counters.died, 5);
+}
+END_TEST
+
+START_TEST(the_dead_fall_out_after_dead_ttl_and_not_before)
+{
+	declare("q", (struct qe_declare){.has_max_crashes = true,
+					 .max_crashes = 1,
+					 .has_dead_ttl_ms = true,
+					 .dead_ttl_ms = 5});
+	put_ok("q", "a");
+	crash("q", "a", 10, "worker");
+	ck_assert_uint_eq(qe_next_deadline(e), now + 5 * MS);
+	tick_at(now + 5 * MS - 1);
+	ck_assert_uint_eq(stats_of("q").dead, 1);
+	tick_at(now + 1);
+	ck_assert_uint_eq(stats_of("q").dead, 0);
+	ck_assert_uint_eq(qe_next_deadline(e), QE_NEVER);
+}
+END_TEST
+
+START_TEST(another_queue_takes_the_dead)
+{
+	struct qe_declare d = {
+		.has_max_crashes = true, .max_crashes = 1, .has_dead_to = true};
+	uint64_t id = put_ok("q", "a");
+
+	declare_text(&d.dead_to, "graves");
+	declare("q", d);
+	ck_assert_int_eq(get(s2, 7, "graves", QE_NEVER), QE_WAIT);
+	crash("q", "a", 10, "killer");
+	ck_assert_uint_eq(stats_of("q").counters.moved_out, 1);
+	ck_assert_uint_eq(stats_of("q").dead, 0);
+	expect(s2, 7, QE_OK);
+	ck_assert_uint_gt(qe_item_id(got.item), id);
+	ck_assert_uint_eq(qe_item_crashes(got.item), 0);
+	ck_assert_uint_eq(qe_item_deliveries(got.item), 1);
+	ck_assert_int_eq(qe_item_death(got.item), QE_DEATH_CRASHES);
+	ck_assert_uint_eq(qe_item_worker(got.item).len, strlen("killer"));
+	ck_assert_uint_eq(stats_of("graves").counters.accepted, 1);
+}
+END_TEST
+
+START_TEST(a_queue_that_is_its_own_heir_keeps_its_dead)
+{
+	struct qe_declare d = {
+		.has_max_crashes = true, .max_crashes = 1, .has_dead_to = true};
+
+	declare_text(&d.dead_to, "q");
+	declare("q", d);
+	put_ok("q", "a");
+	crash("q", "a", 10, "worker");
+	ck_assert_uint_eq(stats_of("q").dead, 1);
+}
+END_TEST
+
+START_TEST(an_expired_item_that_is_kept_is_dead)
+{
+	struct qe_item *item = new_item("a");
+	struct qe_reply reply;
+
+	ck_assert_int_eq(qe_item_set_times(e, item, 0, now + 10), QE_OK);
+	qe_item_keep_expired(item);
+	ck_assert_int_eq(qe_put(e, now, s1, 1, name("q"), QE_NEVER, &item, 1, false,
+				false, &reply),
+			 QE_OK);
+	qe_reply_done(e, &reply);
+	put_timed("q", "b", 0, now + 10);
+	tick_at(now + 10);
+	ck_assert_uint_eq(stats_of("q").dead, 1);
+	ck_assert_uint_eq(stats_of("q").counters.expired, 1);
+}
+END_TEST
+
+START_TEST(a_queue_with_dead_items_is_not_deleted_without_force)
+{
+	declare("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
+	put_ok("q", "a");
+	crash("q", "a", 10, "worker");
+	ck_assert_int_eq(qe_delete(e, now, name("q"), false), QE_NOT_EMPTY);
+	ck_assert_int_eq(qe_delete(e, now, name("q"), true), QE_OK);
+}
+END_TEST
+
+static void
+add(TCase *tcase)
+{
+	tcase_add_test(tcase, an_item_that_killed_max_crashes_holders_is_dead);
+	tcase_add_test(tcase, without_limits_an_item_never_dies);
+	tcase_add_test(tcase, a_lease_that_ran_out_is_an_attempt_and_a_release_is_none);
+	tcase_add_test(tcase, the_last_death_wakes_join);
+	tcase_add_test(tcase, dead_items_take_no_room);
+	tcase_add_test(tcase, the_oldest_dead_fall_out_beyond_max_dead);
+	tcase_add_test(tcase, the_dead_fall_out_after_dead_ttl_and_not_before);
+	tcase_add_test(tcase, another_queue_takes_the_dead);
+	tcase_add_test(tcase, a_queue_that_is_its_own_heir_keeps_its_dead);
+	tcase_add_test(tcase, an_expired_item_that_is_kept_is_dead);
+	tcase_add_test(tcase, a_queue_with_dead_items_is_not_deleted_without_force);
+}
+
+int
+main(void)
+{
+	return kit_main("dead", add);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The model's items that died. They are apart from the others, in the order of dying.
+ */
+#include "tests/core/model.h"
+
+#include <check.h>
+#include <string.h>
+
+uint64_t
+m_dead(const struct model *m, int queue)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < m->n_dead; i++)
+		n += m->dead[i].queue == queue;
+	return n;
+}
+
+/* Of a group, or of the whole queue (0). */
+uint64_t
+m_died(const struct model *m, int queue, int group)
+{
+	const struct m_queue *q = &m->queues[queue];
+
+	return group > 0 ? q->died_of[group] : q->counters.died;
+}
+
+/* It falls out, or goes with its queue. */
+void
+m_remove_dead(struct model *m, struct m_item *item)
+{
+	struct m_item *end = m->dead + m->n_dead--;
+
+	memmove(item, item + 1, (size_t)(end - (item + 1)) * sizeof(*item));
+}
+
+struct m_item *
+m_first_dead(struct model *m, int queue)
+{
+	for (unsigned i = 0; i < m->n_dead; i++)
+		if (m->dead[i].queue == queue)
+			return &m->dead[i];
+	return NULL;
+}
+
+void
+m_drop_first_dead(struct model *m, int queue)
+{
+	m->queues[queue].counters.dropped++;
+	m_remove_dead(m, m_first_dead(m, queue));
+}
+
+uint64_t
+m_dead_due(const struct model *m, int queue)
+{
+	const struct m_queue *q = &m->queues[queue];
+	const struct m_item *item = m_first_dead((struct model *)m, queue);
+
+	if (!q->exists || !item || q->dead_ttl_ms == 0)
+		return QE_NEVER;
+	return item->died_at + q->dead_ttl_ms * 1000000;
+}
+
+enum qe_death
+m_reason(const struct model *m, const struct m_item *item)
+{
+	const struct m_queue *q = &m->queues[item->queue];
+
+	if (q->max_crashes > 0 && item->crashes >= q->max_crashes)
+		return QE_DEATH_CRASHES;
+	if (q->max_attempts > 0 && item->crashes + item->timeouts >= q->max_attempts)
+		return QE_DEATH_ATTEMPTS;
+	return QE_ALIVE;
+}
+
+static void
+bury(struct model *m, struct m_item *item)
+{
+	struct m_queue *q = &m->queues[item->queue];
+	int queue = item->queue;
+
+	ck_assert_uint_lt(m->n_dead, M_ITEMS);
+	item->died_at = m->now;
+	item->recorded = true;
+	item->has_key = false;
+	item->holder = NOBODY;
+	m->dead[m->n_dead++] = *item;
+	m_remove_item(m, item);
+	while (q->max_dead > 0 && m_dead(m, queue) > q->max_dead)
+		m_drop_first_dead(m, queue);
+}
+
+/* Another queue accepts it, as if it were new. */
+static void
+move(struct model *m, struct m_item *item, int to)
+{
+	struct m_item anew = *item;
+
+	m->queues[item->queue].counters.moved_out++;
+	m->queues[to].counters.accepted++;
+	m_remove_item(m, item);
+	anew.id = ++m->last_id;
+	anew.queue = to;
+	anew.accepted_ns = m->now >> 20 << 20;
+	anew.deliveries = anew.crashes = anew.timeouts = 0;
+	anew.group = anew.key = 0;
+	anew.recorded |= item->group > 0 || item->key > 0; /* the record stays */
+	anew.timed = anew.delayed = anew.cancelled = false;
+	anew.holder = NOBODY;
+	m->items[m->n_items++] = anew;
+}
+
+int
+m_queue_of(const struct qe_text *name)
+{
+	static const char letters[] = "abjd"; /* queue_name() */
+
+	return name->len > 0 ? (int)(strchr(letters, name->p[0]) - letters) : NOBODY;
+}
+
+void
+m_die(struct model *m, struct m_item *item)
+{
+	struct m_queue *q = &m->queues[item->queue];
+	int queue = item->queue, to = m_queue_of(&q->dead_to);
+
+	if (to != NOBODY && (m_need(m, to) != QE_OK || to == queue ||
+			     m->queues[to].shutdown == QE_SHUTDOWN_IMMEDIATE))
+		to = NOBODY;
+	q->counters.died++;
+	q->died_of[item->group]++;
+	if (to != NOBODY) {
+		move(m, item, to);
+		m_mark(m, to);
+	} else {
+		bury(m, item);
+	}
+	m_mark(m, queue);
+}
+
+void
+m_expire(struct model *m, struct m_item *item)
+{
+	if (item->keep_expired) {
+		m_die(m, item);
+		return;
+	}
+	m->queues[item->queue].counters.expired++;
+	m_remove_item(m, item);
+}
