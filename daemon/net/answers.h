@@ -29,7 +29,7 @@ struct record {
 		struct lease *leases; /* GET_MANY */
 		int64_t *stale;	      /* ACK_MANY */
 	};
-	uint32_t delivery; /* GET; PUT: whether it was a duplicate */
+	uint32_t delivery; /* GET; PUT: whether it was a duplicate; CANCEL_GROUP: held */
 	uint16_t n;	   /* entries of the list; 0: there is none */
 	uint8_t op;	   /* 0: it has been taken */
 	uint8_t status;

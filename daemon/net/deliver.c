@@ -110,6 +110,8 @@ remember_fields(struct conn *c, enum qp_op op, const struct qp_reply *reply)
 	} else if (!qp_reply_value(op, reply, &answer.value)) {
 		return;
 	}
+	if (op == QP_OP_CANCEL_GROUP)
+		answer.delivery = (uint32_t)QP_OPT(&reply->options, held);
 	remember(c, &answer);
 }
 

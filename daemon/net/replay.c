@@ -83,6 +83,11 @@ say_again(struct conn *c, const struct qp_request *m, const struct record *answe
 			(struct qp_list){.n = answer->n, .numbers = answer->results};
 		QP_GIVE(&reply.options, dup, 1);
 		break;
+	case QP_OP_CANCEL_GROUP:
+		reply.count = answer->value;
+		if (answer->delivery > 0)
+			QP_GIVE(&reply.options, held, answer->delivery);
+		break;
 	case QP_OP_JOIN:
 		if (answer->value > 0)
 			QP_GIVE(&reply.options, died, answer->value);

@@ -252,6 +252,41 @@ START_TEST(refusals_and_counts_are_the_same_again)
 }
 END_TEST
 
+/* A put that was answered is a duplicate if it was one then. */
+START_TEST(keys_and_groups_say_the_same_again)
+{
+	struct client *c = begin();
+	struct qp_request m = {.op = QP_OP_PUT, .queue = q, .timeout_ms = QP_FOREVER};
+	struct qp_request cancel = {
+		.op = QP_OP_CANCEL_GROUP, .rid = 5, .queue = q, .group = {"g", 1}};
+	struct answer a;
+
+	QP_GIVE(&m.options, key, ((struct qp_str){"k", 1}));
+	QP_GIVE(&m.options, group, ((struct qp_str){"g", 1}));
+	for (int i = 0; i < 2; i++) {
+		for (m.rid = 2; m.rid < 4; m.rid++) {
+			ask(c, &m, "x", 1);
+			answer(c, QP_OP_PUT, &a);
+			ck_assert(QP_OPT(&a.reply.options, duplicate) == (m.rid == 3));
+			ck_assert(QP_OPT(&a.reply.options, dup) == (i == 1));
+		}
+		get(c, 4, QP_FOREVER);
+		answer(c, QP_OP_GET, &a);
+		ck_assert_mem_eq(a.reply.options.group.p, "g", 1);
+		ask(c, &cancel, "", 0);
+		answer(c, QP_OP_CANCEL_GROUP, &a);
+		ck_assert_uint_eq(a.reply.count, 0);
+		ck_assert_uint_eq(QP_OPT(&a.reply.options, held), 1);
+		if (i == 0) {
+			cut(c);
+			c = resume();
+		}
+	}
+	ck_assert_uint_eq(stats().counters.accepted, 1);
+	client_end(c);
+}
+END_TEST
+
 static void
 put_many(struct client *c, uint64_t rid)
 {
@@ -563,6 +598,7 @@ main(void)
 	tcase_add_test(t, an_answer_that_was_on_its_way_is_remembered);
 	tcase_add_test(t, the_new_connection_takes_over_from_one_that_is_half_dead);
 	tcase_add_test(t, refusals_and_counts_are_the_same_again);
+	tcase_add_test(t, keys_and_groups_say_the_same_again);
 	tcase_add_test(t, a_put_of_many_goes_on_with_the_rest);
 	tcase_add_test(t, a_get_of_many_gives_again_what_is_still_leased);
 	tcase_add_test(t, a_get_whose_item_is_gone_is_carried_out_again);
