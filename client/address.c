@@ -16,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define DEAD_HOST_MS 18000 /* TCP: give a silent host up after so long */
+#define DEAD_HOST_MS 15000 /* TCP: give a silent host up after so long */
 
 /* --- parsing --------------------------------------------------------------------- */
 
@@ -132,7 +132,7 @@ tune_tcp(int fd)
 		{SOL_SOCKET, SO_KEEPALIVE, 1},
 		{IPPROTO_TCP, TCP_KEEPIDLE, 6},
 		{IPPROTO_TCP, TCP_KEEPINTVL, 3},
-		{IPPROTO_TCP, TCP_KEEPCNT, 4},
+		{IPPROTO_TCP, TCP_KEEPCNT, 3},
 		{IPPROTO_TCP, TCP_USER_TIMEOUT, DEAD_HOST_MS},
 	};
 

@@ -61,7 +61,7 @@ set_int(int fd, int level, int option, int value)
 }
 
 /* Accepted sockets inherit these on Linux, at no system call each. A host that is silent, idle or
- * not, is given up after 18 s: together with resume_grace its items are free before 30 s. */
+ * not, is given up after 15 s: together with resume_grace its items are free before 30 s. */
 static int
 set_tcp_options(int fd)
 {
@@ -69,8 +69,8 @@ set_tcp_options(int fd)
 	       set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1) ||
 	       set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, 6) ||
 	       set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 3) ||
-	       set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 4) ||
-	       set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 18000);
+	       set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 3) ||
+	       set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 15000);
 }
 
 /* Takes over `opened`, also when it fails. */

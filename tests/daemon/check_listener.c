@@ -97,8 +97,8 @@ START_TEST(a_silent_host_is_given_up_in_time_for_the_grace_to_end_before_30_s)
 		ck_assert_int_eq(getsockopt(accepted[0], IPPROTO_TCP, names[i],
 					    &values[i], &len),
 				 0);
-	ck_assert_int_le(values[0] + values[1] * values[2], 18);
-	ck_assert_int_le(values[3], 18000);
+	ck_assert_int_le(values[0] + values[1] * values[2], 15);
+	ck_assert_int_le(values[3], 15000);
 	ck_assert_int_gt(values[3], 0);
 	close(fd);
 }

@@ -550,6 +550,44 @@ START_TEST(notices_are_written_and_read_as_the_protocol_says)
 }
 END_TEST
 
+/* A request is sent again as it was, but for its timeout. */
+START_TEST(a_request_is_repeated_with_another_timeout)
+{
+	static const uint64_t timeouts[] = {0, 127, 128, 70000, QP_FOREVER};
+	struct qp_request m = {.rid = 300, .queue = {"jobs", 4}, .max_items = 5};
+	struct qp_out out;
+
+	QP_GIVE(&m.options, ctype, 9);
+	for (unsigned op = 1; op < 64; op++) {
+		if (op != QP_OP_PUT && op != QP_OP_GET_MANY && op != QP_OP_JOIN &&
+		    op != QP_OP_PEEK)
+			continue;
+		for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
+			char *frame, *again;
+			size_t len;
+
+			m.op = (enum qp_op)op;
+			m.timeout_ms = 1000;
+			qp_out_init(&out);
+			qp_request_encode(&out, &m, 7);
+			(void)flatten(&out);
+			frame = encoded;
+			encoded = NULL;
+			qp_request_repeat(&out, (uint8_t *)frame, timeouts[i]);
+			len = flatten(&out);
+			again = encoded;
+			encoded = NULL;
+			m.timeout_ms = timeouts[i];
+			qp_request_encode(&out, &m, 7);
+			ck_assert_uint_eq(flatten(&out), len);
+			ck_assert_mem_eq(encoded, again, len);
+			free(frame);
+			free(again);
+		}
+	}
+}
+END_TEST
+
 START_TEST(broken_replies_are_refused)
 {
 	struct qp_reply m;
@@ -602,6 +640,7 @@ main(void)
 	tcase_add_test(
 		t, hello_carries_version_session_and_what_the_client_says_of_itself);
 	tcase_add_test(t, put_carries_its_times);
+	tcase_add_test(t, a_request_is_repeated_with_another_timeout);
 	tcase_add_test(t, get_and_touch_carry_how_long_a_lease_is);
 	tcase_add_test(t, options_that_are_negative_numbers_or_strings);
 	tcase_add_test(t, pause_carries_its_ways);

@@ -71,6 +71,73 @@ START_TEST(what_was_not_sent_is_released_once)
 }
 END_TEST
 
+/* What a mark pins, appended to another list. */
+static void
+expect_again(const struct qp_mark *mark, size_t offset, const char *want)
+{
+	struct qp_out again;
+
+	qp_out_init(&again);
+	qp_out_repeat(&again, mark, offset, strlen(want));
+	expect_bytes(&again, want);
+	qp_out_done(&again);
+}
+
+START_TEST(what_is_pinned_can_be_read_again_after_it_was_sent)
+{
+	struct qp_out out;
+	struct qp_mark first, second, third;
+	static char large[20000];
+
+	memset(large, 'x', sizeof(large) - 1);
+	large[sizeof(large) - 1] = 0;
+	qp_out_init(&out);
+	first = qp_out_mark(&out);
+	qp_out_append(&out, "ab", 2);
+	qp_out_pin(&out, &first);
+	second = qp_out_mark(&out);
+	qp_out_append(&out, "cd", 2);
+	qp_out_refer(&out, "EF", 2, NULL, NULL);
+	qp_out_append(&out, "gh", 2);
+	qp_out_pin(&out, &second);
+	third = qp_out_mark(&out);
+	qp_out_append(&out, large, sizeof(large) - 1); /* there is no room for it */
+	qp_out_pin(&out, &third);
+	ck_assert(qp_mark_unsent(&first));
+	qp_out_consume(&out, 3);
+	ck_assert(!qp_mark_unsent(&first));
+	ck_assert(!qp_mark_unsent(&second));
+	ck_assert(qp_mark_unsent(&third));
+	qp_out_consume(&out, out.len);
+	ck_assert_ptr_null(out.last);
+	expect_again(&first, 0, "ab");
+	expect_again(&second, 0, "cdEFgh");
+	expect_again(&second, 3, "Fg");
+	ck_assert_uint_eq(third.offset, 0);
+	ck_assert_mem_eq(qp_mark_bytes(&third), large, sizeof(large) - 1);
+	qp_unpin(&first);
+	expect_again(&second, 0, "cdEFgh");
+	qp_unpin(&second);
+	qp_unpin(&third);
+	qp_out_done(&out);
+}
+END_TEST
+
+START_TEST(what_was_not_sent_may_stay_pinned)
+{
+	struct qp_out out;
+	struct qp_mark mark;
+
+	qp_out_init(&out);
+	mark = qp_out_mark(&out);
+	qp_out_append(&out, "ab", 2);
+	qp_out_pin(&out, &mark);
+	qp_out_done(&out);
+	expect_again(&mark, 1, "b");
+	qp_unpin(&mark);
+}
+END_TEST
+
 START_TEST(an_empty_reference_is_released_when_it_is_reached)
 {
 	struct qp_out out;
@@ -155,6 +222,8 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, copies_and_references_keep_their_order);
 	tcase_add_test(t, what_was_not_sent_is_released_once);
+	tcase_add_test(t, what_is_pinned_can_be_read_again_after_it_was_sent);
+	tcase_add_test(t, what_was_not_sent_may_stay_pinned);
 	tcase_add_test(t, an_empty_reference_is_released_when_it_is_reached);
 	tcase_add_test(t, peeking_stops_at_its_bounds);
 	tcase_add_test(t, moving_empties_the_one_and_extends_the_other);
