@@ -282,25 +282,6 @@ START_TEST(a_session_may_hold_items_of_many_queues)
 }
 END_TEST
 
-/* Where clients must send heartbeats, or a job may take so long and no longer, the item
- * of a long one is given to a second worker while the first still works. */
-START_TEST(a_job_of_an_hour_keeps_its_lease_without_a_word)
-{
-	const uint64_t hour = 3600 * (uint64_t)1000000000;
-	struct qe_tag tag;
-
-	put_ok("q", "a");
-	tag = take(s1, "q", "a");
-	ck_assert_int_eq(get(s2, 1, "q", QE_NEVER), QE_WAIT);
-	ck_assert_uint_eq(qe_next_deadline(e), QE_NEVER);
-	tick_at(now + hour);
-	expect_nothing(); /* for the other one */
-	ck_assert_uint_eq(stats_of("q").leased, 1);
-	ck_assert_int_eq(qe_ack(e, now, s1, tag), QE_OK);
-	ck_assert_uint_eq(stats_of("q").counters.finished, 1);
-}
-END_TEST
-
 static void
 add(TCase *tcase)
 {
@@ -308,7 +289,6 @@ add(TCase *tcase)
 	tcase_add_test(tcase, tags_of_all_other_kinds_are_stale);
 	tcase_add_test(tcase, new_limits_do_not_change_the_epoch);
 	tcase_add_test(tcase, the_tag_of_an_earlier_delivery_is_stale);
-	tcase_add_test(tcase, a_job_of_an_hour_keeps_its_lease_without_a_word);
 	tcase_add_test(tcase, task_done_finishes_the_oldest_lease);
 	tcase_add_test(tcase, release_gives_back_to_the_original_place_unworked);
 	tcase_add_test(tcase, what_is_given_back_goes_to_a_get_that_waits);

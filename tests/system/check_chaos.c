@@ -226,10 +226,12 @@ start(unsigned seed)
 static qb *
 declare_queues(void)
 {
-	static const char *const options[CHAOS_QUEUES][4] = {
-		{"maxsize=40", NULL},
-		{"maxsize=40", "order=priority", NULL},
-		{"max_bytes=50000", "order=lifo", NULL}};
+	static const char *const options[CHAOS_QUEUES][6] = {
+		{"maxsize=40", "max_crashes=0", "max_attempts=0", NULL},
+		{"maxsize=40", "order=priority", "max_crashes=0", "max_attempts=0",
+		 NULL},
+		{"max_bytes=50000", "order=lifo", "max_crashes=0", "max_attempts=0",
+		 NULL}};
 	qb *q;
 
 	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);

@@ -5,8 +5,10 @@
  * and a thread in each producer that feeds it, and a queue.Queue that a manager's
  * process serves over sockets. Clients are processes that use libqbroker.
  *
- * One more is shown where the clock is a variable: core/check_lease,
- * a_job_of_an_hour_keeps_its_lease_without_a_word. */
+ * One more is shown where the clock is a variable (core/check_lease_end,
+ * a_job_of_a_day_without_a_heartbeat_keeps_its_item): where clients must send
+ * heartbeats, or a job may take so long and no longer, the item of a long one is given
+ * to a second worker while the first still works. */
 #include <config.h>
 
 #include <signal.h>

@@ -218,7 +218,7 @@ check_books(struct wire *w)
 
 START_TEST(no_item_is_lost_or_finished_twice_while_consumers_are_killed)
 {
-	static const char *const options[] = {"maxsize=300", NULL};
+	static const char *const options[] = {"maxsize=300", "max_crashes=0", NULL};
 	struct child producers[PRODUCERS], consumers[CONSUMERS];
 	struct wire w;
 	qb *q;
