@@ -105,6 +105,41 @@ START_TEST(a_join_that_can_stall_ends_as_any_other)
 }
 END_TEST
 
+/* Dead items do not hold a join back, but it says how many there are. */
+START_TEST(a_join_counts_what_died_and_a_strict_one_fails)
+{
+	struct qe_join args = {.deadline_ns = QE_NEVER, .strict = true};
+	struct qe_declare declare = {
+		.has_max_crashes = true, .max_crashes = 1, .update = true};
+	struct qe_queue_stats stats;
+	bool created;
+
+	put_grouped("q", "g", "a");
+	ck_assert_int_eq(qe_declare(e, now, name("q"), &declare, &created, &stats),
+			 QE_OK);
+	put_grouped("q", "h", "b");
+	take(s2, "q", "a");
+	ck_assert_int_eq(qe_join(e, now, s1, 1, name("q"), &args), QE_WAIT);
+	ck_assert_int_eq(join_group(s1, 2, "q", "g", QE_NEVER), QE_WAIT);
+	args.group = name("h");
+	ck_assert_int_eq(qe_join(e, now, s1, 3, name("q"), &args), QE_WAIT);
+	qe_session_end(e, now, s2, QE_END_LOST);
+	expect(s1, 2, QE_OK);
+	ck_assert_uint_eq(got.died, 1);
+	ck_assert_int_eq(qe_ack(e, now, s3, take(s3, "q", "b")), QE_OK);
+	expect(s1, 1, QE_DEAD);
+	ck_assert_uint_eq(got.died, 1);
+	expect(s1, 3, QE_OK);
+	ck_assert_uint_eq(got.died, 0);
+	/* What died before is no news. */
+	put_ok("q", "c");
+	args.group = name("");
+	ck_assert_int_eq(qe_join(e, now, s1, 4, name("q"), &args), QE_WAIT);
+	ck_assert_int_eq(qe_ack(e, now, s3, take(s3, "q", "c")), QE_OK);
+	expect(s1, 4, QE_OK);
+}
+END_TEST
+
 START_TEST(a_join_of_a_group_stalls_too)
 {
 	struct qe_join args = {
@@ -125,6 +160,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, a_get_that_waits_for_more_is_somebody);
 	tcase_add_test(tcase, what_is_only_delayed_does_not_stall);
 	tcase_add_test(tcase, a_join_that_can_stall_ends_as_any_other);
+	tcase_add_test(tcase, a_join_counts_what_died_and_a_strict_one_fails);
 	tcase_add_test(tcase, a_join_of_a_group_stalls_too);
 }
 
