@@ -83,14 +83,18 @@ START_TEST(of_a_cut_connection_exactly_so_many_bytes_have_come)
 
 	start(_i);
 	wire_open(&direct, d.address);
-	wire_put(&direct, "q", body, BODY);
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		wire_put(&direct, "q", body, BODY);
 		wire_open(&w, p.address);
 		proxy_apply(&p, (struct proxy_rule){PROXY_CUT, PROXY_DOWN, lengths[i]});
 		wire_start_get(&w, "q");
 		ck_assert_uint_eq(count_bytes(&w), lengths[i]);
 		wire_close(&w);
 		wait_for_queue(&direct, "q", "ready", 1);
+		ck_assert_int_eq(wire_status(&direct,
+					     (struct qp_request){.op = QP_OP_PURGE,
+								 .queue = str("q")}),
+				 QP_OK);
 	}
 	ck_assert_uint_eq(proxy_counts(&p).cuts, 4);
 	wire_close(&direct);
