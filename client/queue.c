@@ -149,7 +149,7 @@ qb_size(qb *q, const char *queue, uint64_t *ret_qsize, uint64_t *ret_unfinished,
 
 static const struct queue_option {
 	const char *name;
-	uint64_t bit;	  /* in qp_options.present */
+	qp_set bit;	  /* in qp_options.present */
 	size_t offset;	  /* in struct qp_options */
 	bool is_text;	  /* the broker knows which ones there are */
 	int64_t min, max; /* of a text: of its length */

@@ -83,12 +83,29 @@ pack_session(struct head *h, struct qp_str session)
 	pack_bin_body(h, session.p, session.len);
 }
 
+static unsigned
+count(qp_set set)
+{
+	return (unsigned)(__builtin_popcountll((uint64_t)set) +
+			  __builtin_popcountll((uint64_t)(set >> 64)));
+}
+
+/* Takes the first one out of a set that is not empty. */
+static const struct option_row *
+take_option(qp_set *set)
+{
+	uint64_t low = (uint64_t)*set, high = (uint64_t)(*set >> 64);
+
+	*set &= *set - 1;
+	return &option_rows[low ? __builtin_ctzll(low) : 64 + __builtin_ctzll(high)];
+}
+
 static void
 pack_map_of(struct head *h, const struct qp_options *options)
 {
-	pack_map(h, (size_t)__builtin_popcountll(options->present));
-	for (uint64_t left = options->present; left; left &= left - 1) {
-		const struct option_row *row = &option_rows[__builtin_ctzll(left)];
+	pack_map(h, count(options->present));
+	for (qp_set left = options->present; left;) {
+		const struct option_row *row = take_option(&left);
 		const void *field = (const char *)options + row->offset;
 		struct qp_str s;
 		int64_t number;
@@ -121,8 +138,8 @@ options_max(const struct qp_options *options)
 {
 	size_t max = 3;
 
-	for (uint64_t left = options->present; left; left &= left - 1) {
-		const struct option_row *row = &option_rows[__builtin_ctzll(left)];
+	for (qp_set left = options->present; left;) {
+		const struct option_row *row = take_option(&left);
 		struct qp_str s = {NULL, 0};
 
 		if (row->type == QP_STR)

@@ -59,14 +59,17 @@ enum qp_option {
 };
 #undef QP_OPTION
 
+/* A bit for each option. */
+__extension__ typedef unsigned __int128 qp_set;
+
 #define QP_OPTION(name, ctype, type, min, max) ctype name;
 struct qp_options {
-	uint64_t present;
+	qp_set present;
 #include "proto/options.def"
 };
 #undef QP_OPTION
 
-#define QP_BIT(name)		(UINT64_C(1) << QP_HAS_##name)
+#define QP_BIT(name)		((qp_set)1 << QP_HAS_##name)
 #define QP_GIVEN(options, name) (((options)->present & QP_BIT(name)) != 0)
 #define QP_OPT(options, name)	(QP_GIVEN(options, name) ? (options)->name : 0)
 #define QP_GIVE(options, name, value) \

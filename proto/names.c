@@ -20,7 +20,7 @@ const struct option_row option_rows[] = {
 #include "proto/options.def"
 };
 #undef QP_OPTION
-_Static_assert(N_OPTIONS <= 64, "qp_options.present has a bit for each");
+_Static_assert(N_OPTIONS <= 128, "qp_options.present has a bit for each");
 
 #define QP_STATUS(name, number, text) [number] = {#name, text},
 static const struct {

@@ -78,7 +78,7 @@ qp_read_options(struct qp_reader *in, struct qp_options *ret, struct qp_error *e
 		else if (!read_option(in, row, ret))
 			return refuse_option(e, row);
 		else
-			ret->present |= UINT64_C(1) << (row - option_rows);
+			ret->present |= (qp_set)1 << (row - option_rows);
 	}
 	return !in->failed || qp_refuse(e, QP_INVALID, "the map of options is broken");
 }
