@@ -101,15 +101,19 @@ static const char *
 check_dead(struct census *c, const struct queue *q)
 {
 	struct sum dead = {0};
+	uint64_t plain = 0;
 
 	list_each (at, &q->dead) {
 		const struct qe_item *item = list_entry(at, const struct qe_item, node);
 
 		PASS(check_item(q, item, ITEM_DEAD, &dead));
 		HOLDS(item->death != QE_ALIVE, "a dead item knows why");
+		plain += !item->extra;
 	}
 	HOLDS(q->count[ITEM_DEAD] == dead.n, "dead items are counted");
 	HOLDS(q->dead_cost == dead.cost, "dead memory is counted");
+	HOLDS(q->dead_plain == plain, "dead items without a record are counted");
+	HOLDS(heap_check(&q->dead_ids) + plain == dead.n, "dead items have an id");
 	c->cost += dead.cost;
 	return NULL;
 }

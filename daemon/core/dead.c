@@ -90,9 +90,7 @@ item_die(struct qe *e, struct qe_item *item, enum qe_death why)
 	struct queue *q = item_queue(item), *to = heir(e, q);
 
 	if (item->state == ITEM_LEASED) {
-		const struct qe_session *session = item->holding->session;
-		struct qe_name worker = {session->name ? session->name->p : "",
-					 session->name ? session->name->len : 0};
+		struct qe_name worker = session_name(item->holding->session);
 
 		if (worker.len > 0)
 			(void)!extra_report(e, item, &worker, NULL);

@@ -21,6 +21,9 @@ void item_die(struct qe *e, struct qe_item *item, enum qe_death why);
 /* The item's time is over: it is gone, or dies. As above. */
 void item_expire(struct qe *e, struct qe_item *item);
 
+/* The order of queue.dead_ids. */
+bool dead_id_before(const struct heap_node *a, const struct heap_node *b);
+
 /* The item that died first falls out. */
 void dead_drop_first(struct qe *e, struct queue *q);
 

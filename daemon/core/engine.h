@@ -457,6 +457,33 @@ enum qe_result qe_task_done(struct qe *e, uint64_t now_ns, struct qe_session *se
 enum qe_result qe_release(struct qe *e, uint64_t now_ns, struct qe_session *session,
 			  struct qe_tag tag) QE_MUST_USE;
 
+#define QE_MAX_ERROR 4096 /* bytes */
+
+struct qe_nack {
+	struct qe_name error; /* what went wrong, any bytes; copied; may be empty */
+	bool has_delay;	      /* else the queue's retry_delay_ms and so on */
+	uint64_t delay_ns;    /* not given before so long has passed; QE_NEVER: never */
+	bool tail;	      /* behind all that was accepted before, for good */
+};
+
+/* Gives a leased item back as failed: nacks + 1. It is dead if that was one attempt too many,
+ * else it waits in its original place (or at the end), first delayed if it is to be. QE_STALE,
+ * QE_INVALID: a longer error; QE_NOMEM: nothing was changed. */
+enum qe_result qe_nack(struct qe *e, uint64_t now_ns, struct qe_session *session,
+		       struct qe_tag tag, const struct qe_nack *nack) QE_MUST_USE;
+
+/* Gives a leased item up: it is dead, whatever was tried before. QE_STALE, QE_INVALID: a longer
+ * error; QE_NOMEM: nothing was changed. */
+enum qe_result qe_bury(struct qe *e, uint64_t now_ns, struct qe_session *session,
+		       struct qe_tag tag, struct qe_name error) QE_MUST_USE;
+
+/* Gives a leased item back to its original place, unworked, with the body and the ctype of
+ * `item`, which was never put; the engine takes the caller's reference over, whatever the result.
+ * A larger body needs room: QE_TOO_BIG, QE_FULL_BYTES, QE_FULL_MEMORY, at once; QE_STALE; nothing
+ * was changed. */
+enum qe_result qe_update(struct qe *e, uint64_t now_ns, struct qe_session *session,
+			 struct qe_tag tag, struct qe_item *item) QE_MUST_USE;
+
 /* Has the lease end `lease_ns` from now; 0: as long as it was given for (nothing changes
  * when that was without an end), QE_NEVER: not by itself. A lease whose end has come is
  * still one until qe_tick() has been there. QE_STALE, QE_NOMEM. */
@@ -483,6 +510,31 @@ struct qe_notice {
 
 /* Takes the next notice of the last qe_tick(). false: there is none. */
 bool qe_next_notice(struct qe *e, struct qe_notice *ret_notice) QE_MUST_USE;
+
+/* --- dead items ------------------------------------------------------------------ */
+
+struct qe_shown {
+	struct qe_item *item; /* with a reference for the caller */
+	bool dead;	      /* else it is leased */
+	uint64_t age_ns;      /* since it was accepted, to a millisecond */
+	uint64_t dead_ns;     /* since it died; 0 if that is not known */
+};
+
+/* The dead or leased item of the queue with this id. QE_NOT_FOUND, QE_INVALID. */
+enum qe_result qe_show(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
+		       struct qe_shown *ret_shown) QE_MUST_USE;
+
+/* Has the dead item with this id, or for id 0 up to `max` (1 to QE_MAX_BATCH) of those that died
+ * first, ready again: in its original place, as if no attempt had failed, and without a time at
+ * which it expires. One whose group was cancelled is dropped instead. QE_NOT_FOUND, also without
+ * such an item; QE_SHUT_DOWN: immediately; QE_INVALID. */
+enum qe_result qe_kick(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
+		       unsigned max, uint64_t *ret_count) QE_MUST_USE;
+
+/* Drops the dead item with this id, or for id 0 all of them, as by a purge. QE_NOT_FOUND, also
+ * without such an item; QE_INVALID. */
+enum qe_result qe_dead_purge(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			     uint64_t id, uint64_t *ret_count) QE_MUST_USE;
 
 /* --- looking --------------------------------------------------------------------- */
 

@@ -152,7 +152,7 @@ extra_forget(struct qe *e, struct extra *x)
 {
 	struct qe_item *item = x->item;
 
-	if (item->state == ITEM_LEASED) {
+	if (item->state == ITEM_LEASED || item->state == ITEM_DEAD) {
 		if (x->group)
 			group_leave(x->group, item, 0);
 	} else if (x->due_ns != QE_NEVER && x->purges == item->queue->purges) {
@@ -174,6 +174,7 @@ void
 extra_renew(struct qe *e, struct extra *x)
 {
 	leave_group(e, x);
+	x->place = 0;
 	x->ready_ns = 0;
 	x->expires_ns = QE_NEVER;
 }

@@ -19,12 +19,13 @@ struct queue;
 struct unique;
 
 struct extra {
-	struct heap_node node; /* queue.due, or queue.ends while it is leased */
+	struct heap_node node; /* queue.due; leased: queue.ends; dead: queue.dead_ids */
 	struct qe_item *item;
 	uint64_t due_ns;     /* when timing_run() looks at it; QE_NEVER: in no heap */
 	uint64_t ready_ns;   /* not given before; 0: at once */
 	uint64_t expires_ns; /* not given after; QE_NEVER: always */
 	struct group *group; /* a reference; NULL: none */
+	uint64_t place;	     /* in the order of arrival, instead of its id; 0: its id */
 	uint32_t cancels;    /* group.cancels when it was put: less: it was cancelled */
 	uint32_t purges;     /* queue.purges when it began to wait */
 	/* While it is leased: */

@@ -312,16 +312,3 @@ qe_task_done(struct qe *e, uint64_t now_ns, struct qe_session *session,
 	finish_lease(e, list_entry(first, struct qe_item, node));
 	return QE_OK;
 }
-
-enum qe_result
-qe_release(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_tag tag)
-{
-	struct qe_item *item = lease_find(e, session, tag);
-
-	e->now_ns = now_ns;
-	if (!item)
-		return QE_STALE;
-	lease_return(e, item, CAUSE_released);
-	settle(e);
-	return QE_OK;
-}

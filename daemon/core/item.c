@@ -4,6 +4,7 @@
  */
 #include "daemon/core/item.h"
 
+#include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
@@ -15,7 +16,8 @@ static const uint8_t legal_moves[ITEM_STATES] = {
 	[ITEM_NEW] = 1 << ITEM_READY | 1 << ITEM_DELAYED,
 	[ITEM_READY] = 1 << ITEM_LEASED | 1 << ITEM_DEAD | 1 << ITEM_GONE,
 	[ITEM_DELAYED] = 1 << ITEM_READY | 1 << ITEM_DEAD | 1 << ITEM_GONE,
-	[ITEM_LEASED] = 1 << ITEM_READY | 1 << ITEM_DEAD | 1 << ITEM_GONE,
+	[ITEM_LEASED] = 1 << ITEM_READY | 1 << ITEM_DELAYED | 1 << ITEM_DEAD |
+			1 << ITEM_GONE,
 	[ITEM_DEAD] = 1 << ITEM_READY | 1 << ITEM_GONE,
 };
 
@@ -160,6 +162,12 @@ qe_item_timeouts(const struct qe_item *item)
 }
 
 uint64_t
+item_place(const struct qe_item *item)
+{
+	return item->extra && item->extra->place ? item->extra->place : item->id;
+}
+
+uint64_t
 item_cost(const struct qe_item *item)
 {
 	return cost_of(item);
@@ -171,16 +179,22 @@ in_heap(const struct heap_node *node)
 	return list_entry(node, const struct qe_item, heap);
 }
 
+static uint64_t
+place_of(const struct heap_node *node)
+{
+	return item_place(in_heap(node));
+}
+
 static bool
 older(const struct heap_node *a, const struct heap_node *b)
 {
-	return in_heap(a)->id < in_heap(b)->id;
+	return place_of(a) < place_of(b);
 }
 
 static bool
 younger(const struct heap_node *a, const struct heap_node *b)
 {
-	return in_heap(a)->id > in_heap(b)->id;
+	return place_of(a) > place_of(b);
 }
 
 static bool
@@ -329,6 +343,9 @@ static void
 leave_dead(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 {
 	list_remove(&item->node);
+	if (item->extra)
+		heap_remove(&q->dead_ids, &item->extra->node);
+	q->dead_plain -= !item->extra;
 	q->dead_cost -= cost;
 	timing_dead_changed(e, q);
 }
@@ -337,6 +354,9 @@ static void
 enter_dead(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 {
 	list_append(&q->dead, &item->node);
+	if (item->extra)
+		heap_insert(&q->dead_ids, &item->extra->node);
+	q->dead_plain += !item->extra;
 	q->dead_cost += cost;
 	timing_dead_changed(e, q);
 }
@@ -496,6 +516,8 @@ item_discard_dead(struct qe *e, struct queue *q, enum item_cause cause)
 	discard(e, q, ITEM_DEAD, q->dead_cost, cause);
 	q->dead_cost = 0;
 	list_append_all(&e->trash, &q->dead);
+	heap_init(&q->dead_ids, dead_id_before);
+	q->dead_plain = 0;
 	timing_dead_changed(e, q);
 }
 

@@ -5,6 +5,7 @@
 #include "daemon/core/lease.h"
 
 #include "daemon/core/engine_int.h"
+#include "daemon/core/fail.h"
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"

@@ -4,6 +4,7 @@
  */
 #include "daemon/core/queue.h"
 
+#include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
 #include "daemon/core/policy.h"
@@ -117,6 +118,7 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	list_init(&q->fresh);
 	list_init(&q->delayed);
 	list_init(&q->dead);
+	heap_init(&q->dead_ids, dead_id_before);
 	heap_init(&q->due, timing_before);
 	heap_init(&q->ends, timing_before);
 	q->due_ns = QE_NEVER;

@@ -60,6 +60,8 @@ struct queue {
 	uint32_t purges;     /* how often all that waited was discarded */
 	struct list dead;   /* DEAD items, in the order of dying */
 	uint64_t dead_cost; /* memory of dead items */
+	struct heap dead_ids; /* of struct extra: DEAD items that have one, by id */
+	uint64_t dead_plain;  /* those that have none */
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;
 #include "daemon/core/queue_options.def"

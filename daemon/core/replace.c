@@ -18,7 +18,8 @@ become(struct qe_item *item, struct qe_item *old)
 	item->body_len = body_len;
 	item->refs = refs;
 	item->ctype = ctype;
-	item->extra->item = item;
+	if (item->extra)
+		item->extra->item = item;
 	old->extra = NULL;
 	old->state = ITEM_GONE;
 	old->queue = NULL;
@@ -71,9 +72,11 @@ item_replace(struct qe *e, struct qe_item *old, struct qe_item *item)
 	uint64_t cost = item_cost(old);
 
 	e->other_cost -= item_cost(item);
-	extra_free(e, item);
+	if (item->extra)
+		extra_free(e, item);
 	take_place(q, item, old);
-	unique_replace(old, item);
+	if (item->extra && item->extra->key && item->extra->key->holder == old)
+		unique_replace(old, item);
 	count_change(e, q, item, item->body_len - (uint64_t)old->body_len,
 		     item_cost(item) - cost);
 	e->other_cost += item_cost(old);

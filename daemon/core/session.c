@@ -4,7 +4,6 @@
  */
 #include "daemon/core/session.h"
 
-#include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
@@ -78,6 +77,14 @@ qe_session_set_name(struct qe *e, struct qe_session *session, struct qe_name nam
 	session->name->len = (uint8_t)(name.len < QE_MAX_NAME ? name.len : QE_MAX_NAME);
 	memcpy(session->name->p, name.p, session->name->len);
 	return QE_OK;
+}
+
+struct qe_name
+session_name(const struct qe_session *session)
+{
+	const struct qe_text *name = session->name;
+
+	return name ? (struct qe_name){name->p, name->len} : (struct qe_name){"", 0};
 }
 
 void *
@@ -235,32 +242,4 @@ holding_free(struct qe *e, struct holding *h)
 	list_remove(&h->in_session);
 	list_remove(&h->in_queue);
 	mem_free(&e->mem, h, sizeof(*h));
-}
-
-void
-lease_return(struct qe *e, struct qe_item *item, enum item_cause cause)
-{
-	struct queue *q = item->holding->queue;
-	enum qe_death why;
-
-	if (q->deleted) {
-		item_forget(e, item);
-		return;
-	}
-	if (cause == CAUSE_crashed && item->crashes < UINT16_MAX)
-		item->crashes++;
-	if (cause == CAUSE_timed_out && item->timeouts < UINT16_MAX)
-		item->timeouts++;
-	item_count(e, q, cause);
-	if (timing_over(e, item)) {
-		item_expire(e, item);
-	} else if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || group_cancelled(item)) {
-		item_move(e, item, ITEM_GONE, CAUSE_dropped);
-		qe_item_unref(e, item);
-	} else if ((why = dead_reason(q, item)) != QE_ALIVE) {
-		item_die(e, item, why);
-	} else {
-		item_move(e, item, ITEM_READY, CAUSE_NONE);
-	}
-	settle_later(e, q);
 }

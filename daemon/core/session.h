@@ -55,9 +55,8 @@ void holding_tidy(struct qe *e, struct holding *h);
 /* Frees a holding without leases and pins. */
 void holding_free(struct qe *e, struct holding *h);
 
-/* Gives a lease back: to its original place, or it is dropped with its queue. `cause`:
- * released, crashed or timed_out. */
-void lease_return(struct qe *e, struct qe_item *item, enum item_cause cause);
+/* The name that the session was given; the length is 0 without one. */
+struct qe_name session_name(const struct qe_session *session);
 
 bool session_before(const struct heap_node *a, const struct heap_node *b);
 

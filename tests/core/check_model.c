@@ -27,6 +27,12 @@ static const char *const verb_names[VERBS] = {"put",
 					      "task_done",
 					      "release",
 					      "touch",
+					      "nack",
+					      "bury",
+					      "update",
+					      "kick",
+					      "dead_purge",
+					      "show",
 					      "peek",
 					      "declare",
 					      "delete",
@@ -67,6 +73,13 @@ static const unsigned must_meet[VERBS] = {
 	[TASK_DONE] = BIT(OK) | BIT(NOT_LEASED),
 	[RELEASE] = BIT(OK) | BIT(STALE),
 	[TOUCH] = BIT(OK) | BIT(STALE),
+	[NACK] = BIT(OK) | BIT(STALE),
+	[BURY] = BIT(OK) | BIT(STALE),
+	[UPDATE] = BIT(OK) | BIT(STALE) | BIT(TOO_BIG) | BIT(FULL_BYTES) |
+		   BIT(FULL_MEMORY),
+	[KICK] = BIT(OK) | BIT(NOT_FOUND) | BIT(SHUT_DOWN),
+	[DEAD_PURGE] = BIT(OK) | BIT(NOT_FOUND),
+	[SHOW] = BIT(OK) | BIT(NOT_FOUND),
 	[PEEK] = BIT(OK) | BIT(EMPTY),
 	[DECLARE] = BIT(OK) | BIT(MISMATCH) | BIT(LIMIT) | BIT(NOT_EMPTY),
 	[DELETE] = BIT(OK) | BIT(NOT_FOUND) | BIT(NOT_EMPTY),
@@ -156,6 +169,7 @@ begin(uint64_t seed)
 		config.max_crashes = below(4);
 		config.max_dead = below(8);
 		config.dead_ttl_ms = below(2);
+		config.retry_factor = 100;
 	}
 	run.m.config = config;
 	run.m.now = 1 + below(100);

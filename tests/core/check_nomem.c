@@ -288,6 +288,89 @@ step_touch(int i)
 	return result;
 }
 
+/* Leases of a queue of their own. */
+static struct qe_tag failing[QUEUES];
+
+static enum qe_result
+step_take(int i)
+{
+	struct qe_item *item;
+	struct qe_reply reply;
+
+	ck_assert_int_eq(qe_item_new(e, 1, &item), QE_OK);
+	ck_assert_int_eq(qe_put(e, now, s1, 50, name("failing"), NO_WAIT, &item, 1,
+				false, false, &reply),
+			 QE_OK);
+	ck_assert_int_eq(qe_get(e, now, s1, 50, name("failing"), &(struct qe_get){0},
+				&reply),
+			 QE_OK);
+	failing[i] = tag_of(reply.item);
+	qe_reply_done(e, &reply);
+	return QE_OK;
+}
+
+static enum qe_result
+step_nack(int i)
+{
+	struct qe_nack nack = {.error = name(i % 2 ? "error" : ""),
+			       .has_delay = true,
+			       .delay_ns = 100,
+			       .tail = i % 3 == 0};
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_nack(e, now, s1, failing[i], &nack));
+	return result;
+}
+
+static enum qe_result
+step_bury(int i)
+{
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_bury(e, now, s1, failing[i], name("error")));
+	return result;
+}
+
+/* It is dead without memory, too. */
+static enum qe_result
+step_bury_silently(int i)
+{
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_bury(e, now, s1, failing[i], name("")));
+	return result;
+}
+
+static enum qe_result
+step_update(int i)
+{
+	struct qe_item *item;
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_item_new(e, 100, &item));
+	if (result == QE_OK)
+		ALLOC_WATCH(result, qe_update(e, now, s1, failing[i], item));
+	return result;
+}
+
+/* All dead items are found, those without a record too. */
+static enum qe_result
+step_kick(int i)
+{
+	struct qe_shown shown;
+	uint64_t count;
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_show(e, now, name("failing"), failing[i].id, &shown));
+	ck_assert_int_eq(result, QE_OK);
+	ck_assert(shown.dead);
+	qe_item_unref(e, shown.item);
+	ALLOC_WATCH(result,
+		    qe_kick(e, now, name("failing"), failing[i].id, 1, &count));
+	ck_assert_int_eq(result, QE_OK);
+	return result;
+}
+
 static enum qe_result
 step_get_many(int i)
 {
@@ -331,6 +414,12 @@ static const struct step {
 	{step_get_leased, QUEUES, false}, {step_get_many, QUEUES, true},
 	{step_cancel, 2, false},	  {step_cancel_group, 4, false},
 	{step_shutdown, 3, false},	  {step_configure, 3, false},
+	{step_take, QUEUES, false},
+	{step_nack, QUEUES, false},	  {step_take, QUEUES, false},
+	{step_update, QUEUES, false},	  {step_take, QUEUES, false},
+	{step_bury, QUEUES, false},	  {step_take, QUEUES, false},
+	{step_bury_silently, QUEUES, true},
+	{step_kick, QUEUES, false},
 };
 
 /* Runs a step, once more if there was no memory for it. */

@@ -96,12 +96,18 @@ m_waiting(const struct model *m, int queue, enum qe_request request)
 	return n;
 }
 
+static uint64_t
+place(const struct m_item *item)
+{
+	return item->place ? item->place : item->id;
+}
+
 static bool
 comes_before(enum qe_order order, const struct m_item *a, const struct m_item *b)
 {
 	if (order == QE_PRIORITY && a->priority != b->priority)
 		return a->priority < b->priority;
-	return order == QE_LIFO ? a->id > b->id : a->id < b->id;
+	return order == QE_LIFO ? place(a) > place(b) : place(a) < place(b);
 }
 
 struct m_item *
@@ -366,8 +372,8 @@ m_cancel(struct model *m, int session, uint64_t rid)
 	return QE_OK;
 }
 
-static struct m_item *
-find_lease(struct model *m, int session, struct qe_tag tag)
+struct m_item *
+m_find_lease(struct model *m, int session, struct qe_tag tag)
 {
 	for (unsigned i = 0; i < m->n_items; i++) {
 		struct m_item *item = &m->items[i];
@@ -392,7 +398,7 @@ finish_lease(struct model *m, struct m_item *item)
 enum qe_result
 m_ack(struct model *m, int session, struct qe_tag tag)
 {
-	struct m_item *item = find_lease(m, session, tag);
+	struct m_item *item = m_find_lease(m, session, tag);
 
 	if (!item)
 		return QE_STALE;
@@ -424,36 +430,10 @@ m_limit(struct model *m, struct m_item *item, uint64_t lease)
 		item->warn = item->ends - notice;
 }
 
-void
-m_give_back(struct model *m, struct m_item *item, enum m_back why)
-{
-	struct m_queue *q = &m->queues[item->queue];
-	int queue = item->queue;
-
-	if (why == M_CRASHED)
-		item->crashes++;
-	q->counters.crashed += why == M_CRASHED;
-	q->counters.released += why == M_RELEASED;
-	q->counters.timed_out += why == M_TIMED_OUT;
-	item->timeouts += why == M_TIMED_OUT;
-	if (m_over(m, item)) {
-		m_expire(m, item);
-	} else if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || item->cancelled) {
-		q->counters.dropped++;
-		m_remove_item(m, item);
-	} else if (m_reason(m, item) != QE_ALIVE) {
-		m_die(m, item);
-	} else {
-		item->holder = NOBODY;
-		m_moved(m, item);
-	}
-	m_mark(m, queue);
-}
-
 enum qe_result
 m_release(struct model *m, int session, struct qe_tag tag)
 {
-	struct m_item *item = find_lease(m, session, tag);
+	struct m_item *item = m_find_lease(m, session, tag);
 
 	if (!item)
 		return QE_STALE;
@@ -469,7 +449,7 @@ enum qe_result
 m_touch(struct model *m, int session, struct qe_tag tag, uint64_t lease,
 	struct qe_touched *ret_touched)
 {
-	struct m_item *item = find_lease(m, session, tag);
+	struct m_item *item = m_find_lease(m, session, tag);
 
 	if (!item)
 		return QE_STALE;

@@ -41,6 +41,9 @@ struct m_item {
 	bool timed, delayed;
 	bool keep_expired; /* it dies when it expires */
 	uint64_t timeouts, died_at;
+	uint64_t nacks, place; /* in the order of arrival; 0: its id */
+	uint64_t report;       /* memory of what was said of its failure */
+	enum qe_death death;
 	uint64_t ready_at, expires; /* if `timed` */
 	bool recorded;		    /* it was timed, or leased with an end */
 	uint64_t lease, ends, warn; /* if it is held; `lease` 0: no end */
@@ -152,7 +155,7 @@ struct m_item *m_lease(struct model *m, int session, int queue, unsigned i);
 void m_limit(struct model *m, struct m_item *item, uint64_t lease);
 
 /* Gives a lease back, because the holder says so, its session is lost or the lease has run out. */
-enum m_back { M_RELEASED, M_CRASHED, M_TIMED_OUT };
+enum m_back { M_RELEASED, M_CRASHED, M_TIMED_OUT, M_NACKED };
 void m_give_back(struct model *m, struct m_item *item, enum m_back why);
 
 /* Whether the item's time is over: then it is gone, instead of what else would happen. */
@@ -173,7 +176,27 @@ void m_remove_dead(struct model *m, struct m_item *item);
 void m_drop_first_dead(struct model *m, int queue);
 uint64_t m_dead_due(const struct model *m, int queue);
 enum qe_death m_reason(const struct model *m, const struct m_item *item);
-void m_die(struct model *m, struct m_item *item);
+void m_die(struct model *m, struct m_item *item, enum qe_death why);
+
+/* Items that fail, and what is done with dead ones (model_fail.c). The next three change nothing
+ * unless they are QE_OK; `error`: its bytes. */
+struct m_item *m_find_lease(struct model *m, int session, struct qe_tag tag);
+enum qe_result m_nack(struct model *m, int session, struct qe_tag tag,
+		      const struct qe_nack *nack);
+enum qe_result m_bury(struct model *m, int session, struct qe_tag tag, uint64_t error);
+enum qe_result m_update(struct model *m, int session, struct qe_tag tag,
+			const struct m_item *item);
+enum qe_result m_kick(struct model *m, int queue, uint64_t id, unsigned max,
+		      uint64_t *ret_count);
+enum qe_result m_dead_purge(struct model *m, int queue, uint64_t id,
+			    uint64_t *ret_count);
+struct m_item *m_find_dead(struct model *m, int queue, uint64_t id);
+
+/* How long an item waits after an attempt that was its n-th to fail. */
+uint64_t m_retry(const struct m_queue *q, uint64_t n);
+
+/* It waits again, after a delay. */
+void m_wait_again(struct model *m, struct m_item *item, uint64_t delay);
 void m_expire(struct model *m, struct m_item *item);
 
 /* By the first letter of a queue's name; NOBODY: it is empty. */

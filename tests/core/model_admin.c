@@ -230,6 +230,9 @@ m_cancel_group(struct model *m, int queue, int group,
 			i++;
 		}
 	}
+	for (unsigned i = 0; i < m->n_dead; i++)
+		if (m->dead[i].queue == queue && m->dead[i].group == group)
+			m->dead[i].cancelled = true;
 	for (unsigned i = 0; i < m->n_waiters;) {
 		struct m_waiter *w = &m->waiters[i];
 

@@ -53,7 +53,9 @@ compare_label(struct qe_item *item, const struct m_item *expected)
 	AGREE(qe_item_id(item) == expected->id);
 	AGREE(qe_item_deliveries(item) == expected->deliveries);
 	AGREE(qe_item_crashes(item) == expected->crashes);
+	AGREE(qe_item_nacks(item) == expected->nacks);
 	AGREE(qe_item_timeouts(item) == expected->timeouts);
+	AGREE(qe_item_death(item) == expected->death);
 	AGREE(group.len == name.len);
 	AGREE(group.len == 0 || memcmp(group.p, name.p, name.len) == 0);
 }

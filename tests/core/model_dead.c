@@ -69,7 +69,7 @@ m_reason(const struct model *m, const struct m_item *item)
 
 	if (q->max_crashes > 0 && item->crashes >= q->max_crashes)
 		return QE_DEATH_CRASHES;
-	if (q->max_attempts > 0 && item->crashes + item->timeouts >= q->max_attempts)
+	if (q->max_attempts > 0 && item->crashes + item->nacks + item->timeouts >= q->max_attempts)
 		return QE_DEATH_ATTEMPTS;
 	return QE_ALIVE;
 }
@@ -103,7 +103,8 @@ move(struct model *m, struct m_item *item, int to)
 	anew.id = ++m->last_id;
 	anew.queue = to;
 	anew.accepted_ns = m->now >> 20 << 20;
-	anew.deliveries = anew.crashes = anew.timeouts = 0;
+	anew.deliveries = anew.crashes = anew.nacks = anew.timeouts = 0;
+	anew.place = 0;
 	anew.group = anew.key = 0;
 	anew.recorded |= item->group > 0 || item->key > 0; /* the record stays */
 	anew.timed = anew.delayed = anew.cancelled = false;
@@ -120,7 +121,7 @@ m_queue_of(const struct qe_text *name)
 }
 
 void
-m_die(struct model *m, struct m_item *item)
+m_die(struct model *m, struct m_item *item, enum qe_death why)
 {
 	struct m_queue *q = &m->queues[item->queue];
 	int queue = item->queue, to = m_queue_of(&q->dead_to);
@@ -128,6 +129,7 @@ m_die(struct model *m, struct m_item *item)
 	if (to != NOBODY && (m_need(m, to) != QE_OK || to == queue ||
 			     m->queues[to].shutdown == QE_SHUTDOWN_IMMEDIATE))
 		to = NOBODY;
+	item->death = why;
 	q->counters.died++;
 	q->died_of[item->group]++;
 	if (to != NOBODY) {
@@ -143,7 +145,7 @@ void
 m_expire(struct model *m, struct m_item *item)
 {
 	if (item->keep_expired) {
-		m_die(m, item);
+		m_die(m, item, QE_DEATH_EXPIRED);
 		return;
 	}
 	m->queues[item->queue].counters.expired++;

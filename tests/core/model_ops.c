@@ -6,14 +6,14 @@
 
 #include <string.h>
 
-static int
+int
 any_queue(void)
 {
 	return (int)below((uint64_t)run.n_queues);
 }
 
 /* A session that is alive; one always is. */
-static int
+int
 any_session(void)
 {
 	int i = (int)below((uint64_t)run.n_sessions);
@@ -63,7 +63,7 @@ set_times(struct qe_item *item, struct m_item *as)
 }
 
 /* Makes an item as the engine and as the model know it. NULL: refused. */
-static struct qe_item *
+struct qe_item *
 make_item(struct m_item *as)
 {
 	struct qe_item *item = NULL;
@@ -253,7 +253,7 @@ op_cancel(void)
 }
 
 /* Mostly the tag of a lease of the session, else one that is stale in some way. */
-static struct qe_tag
+struct qe_tag
 any_tag(int session)
 {
 	struct model *m = &run.m;
@@ -366,6 +366,7 @@ op_declare(void)
 	enum qe_result result;
 
 	if (chance(run.deaths)) {
+		say_retries(&declare);
 		declare.has_max_attempts = chance(50);
 		declare.max_attempts = below(4);
 		declare.has_max_crashes = chance(50);
@@ -610,10 +611,12 @@ random_operation(void)
 		op_reopen,	 op_session_new, op_session_end, op_configure,
 		op_reopen,	 op_reopen,	 op_session_new, op_detach,
 		op_detach,	 op_put_rest,	 op_put_rest,	 op_cancel_group,
-		op_cancel_group, op_notices,	 op_pause,	 op_pause};
+		op_cancel_group, op_notices,	 op_pause,	 op_pause,
+		op_kick,	 op_kick,	 op_dead_purge};
 	static void (*const often[])(void) = {
 		op_get,	   op_get,     op_get,	op_ack,	 op_ack,  op_task_done, op_join,
-		op_cancel, op_release, op_peek, op_tick, op_tick, op_touch};
+		op_cancel, op_release, op_peek, op_tick, op_tick, op_touch,
+		op_nack,   op_bury,    op_update, op_show};
 
 	/* Seldom so much that leases of a queue run out. */
 	run.m.now += chance(1) && chance(10) ? below(1500000) : below(3);

@@ -24,6 +24,12 @@ enum verb {
 	TASK_DONE,
 	RELEASE,
 	TOUCH,
+	NACK,
+	BURY,
+	UPDATE,
+	KICK,
+	DEAD_PURGE,
+	SHOW,
 	PEEK,
 	DECLARE,
 	DELETE,
@@ -99,6 +105,23 @@ void drain_notices(void);
 
 /* Compares all that can be seen from outside, and asks the engine to check itself. */
 void compare_state(void);
+
+/* What random operations are made of. */
+int any_queue(void);
+int any_session(void);
+struct qe_tag any_tag(int session);
+struct qe_item *make_item(struct m_item *as);
+
+/* Those of items that fail, and of dead ones (model_ops_fail.c). */
+void op_nack(void);
+void op_bury(void);
+void op_update(void);
+void op_kick(void);
+void op_dead_purge(void);
+void op_show(void);
+
+/* Fills in some of what a queue says of items that fail. */
+void say_retries(struct qe_declare *declare);
 
 /* One random operation. */
 void random_operation(void);

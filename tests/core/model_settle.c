@@ -16,7 +16,7 @@ m_cost(uint64_t len)
 uint64_t
 m_item_cost(const struct m_item *item)
 {
-	return m_cost(item->len) +
+	return m_cost(item->len) + item->report +
 	       (item->recorded || item->group || item->key ? qe_record_cost() : 0);
 }
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Random operations on items that fail, and on dead ones.
+ */
+#include "tests/core/model_run.h"
+
+#include <string.h>
+
+/* Mostly nothing is said. */
+static struct qe_name
+any_error(void)
+{
+	static const char text[] = "something that is longer than the smallest allocation";
+
+	return (struct qe_name){text, chance(70) ? 0 : 1 + below(sizeof(text) - 1)};
+}
+
+void
+op_nack(void)
+{
+	int session = any_session();
+	struct qe_tag tag = any_tag(session);
+	struct qe_nack nack = {.error = any_error(),
+			       .has_delay = chance(40),
+			       .delay_ns = below(10),
+			       .tail = chance(30)};
+
+	agree(NACK, qe_nack(run.e, run.m.now, run.sessions[session], tag, &nack),
+	      m_nack(&run.m, session, tag, &nack));
+}
+
+/* Seldom where nobody is to die. */
+void
+op_bury(void)
+{
+	int session = any_session();
+	struct qe_tag tag = any_tag(session);
+	struct qe_name error = any_error();
+
+	if (!chance(run.deaths ? 30 : 2))
+		return;
+	agree(BURY, qe_bury(run.e, run.m.now, run.sessions[session], tag, error),
+	      m_bury(&run.m, session, tag, error.len));
+}
+
+void
+op_update(void)
+{
+	int session = any_session();
+	struct qe_tag tag = any_tag(session);
+	struct m_item as;
+	struct qe_item *item = make_item(&as);
+
+	if (!item)
+		return;
+	agree(UPDATE, qe_update(run.e, run.m.now, run.sessions[session], tag, item),
+	      m_update(&run.m, session, tag, &as));
+}
+
+static uint64_t
+any_dead(int queue)
+{
+	const struct model *m = &run.m;
+	uint64_t id = 1 + below(m->last_id + 2);
+
+	for (unsigned i = 0; chance(90) && i < m->n_dead; i++)
+		if (m->dead[i].queue == queue)
+			id = m->dead[i].id;
+	return id;
+}
+
+void
+op_kick(void)
+{
+	int queue = any_queue();
+	uint64_t id = chance(50) ? 0 : any_dead(queue), count, count_too;
+	unsigned max = 1 + (unsigned)below(4);
+	enum qe_result result =
+		qe_kick(run.e, run.m.now, queue_name(queue), id, max, &count);
+
+	if (agree(KICK, result, m_kick(&run.m, queue, id, max, &count_too)) == QE_OK)
+		AGREE(count == count_too);
+}
+
+void
+op_dead_purge(void)
+{
+	int queue = any_queue();
+	uint64_t id = chance(60) ? any_dead(queue) : 0, count, count_too;
+	enum qe_result result =
+		qe_dead_purge(run.e, run.m.now, queue_name(queue), id, &count);
+
+	if (agree(DEAD_PURGE, result, m_dead_purge(&run.m, queue, id, &count_too)) ==
+	    QE_OK)
+		AGREE(count == count_too);
+}
+
+void
+op_show(void)
+{
+	int queue = any_queue();
+	uint64_t id = any_dead(queue);
+	struct m_item *as = m_find_dead(&run.m, queue, id);
+	struct qe_shown shown;
+	bool dead = as != NULL;
+	enum qe_result result =
+		qe_show(run.e, run.m.now, queue_name(queue), id, &shown);
+
+	for (unsigned i = 0; !as && i < run.m.n_items; i++)
+		if (run.m.items[i].id == id && run.m.items[i].queue == queue &&
+		    run.m.items[i].holder != NOBODY)
+			as = &run.m.items[i];
+	if (agree(SHOW, result, as ? QE_OK : QE_NOT_FOUND) != QE_OK)
+		return;
+	AGREE(shown.dead == dead);
+	AGREE(shown.dead_ns == (dead ? run.m.now - as->died_at : 0));
+	AGREE(qe_item_nacks(shown.item) == as->nacks);
+	AGREE(qe_item_death(shown.item) == as->death);
+	AGREE(qe_item_body_len(shown.item) == as->len);
+	qe_item_unref(run.e, shown.item);
+}
+
+void
+say_retries(struct qe_declare *declare)
+{
+	static const uint64_t factors[] = {100, 200, 1000};
+
+	declare->has_retry_delay_ms = chance(50);
+	declare->retry_delay_ms = below(2);
+	declare->has_retry_factor = chance(50);
+	declare->retry_factor = factors[below(3)];
+	declare->has_retry_max_ms = chance(50);
+	declare->retry_max_ms = below(20);
+}
