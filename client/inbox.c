@@ -61,9 +61,9 @@ inbox_space(struct inbox *in, struct iovec places[2])
 /* --- a reply's body -------------------------------------------------------------- */
 
 static bool
-add_part(struct parts *parts, const struct qp_item *item)
+add_part(struct parts *parts, const struct qp_item *item, const struct qp_options *said)
 {
-	qb_item *it = item_new(item);
+	qb_item *it = item_new(item, said);
 
 	if (!it)
 		return false;
@@ -116,22 +116,33 @@ no_memory(qb *q, const struct qp_item *one, uint32_t body_len)
 	return r;
 }
 
+static bool
+is_item(unsigned op)
+{
+	return op == QP_OP_GET || op == QP_OP_PEEK || op == QP_OP_SHOW;
+}
+
 static qb_result
 expect_one(qb *q, uint32_t body_len)
 {
 	const struct qp_reply *reply = &q->in.reply;
+	const struct qp_options *said = NULL;
 	struct qp_item item = {.length = body_len};
 
-	if (q->in.call.op == QP_OP_GET || q->in.call.op == QP_OP_PEEK) {
+	if (is_item(q->in.call.op)) {
 		item.id = reply->id;
 		item.delivery = reply->delivery;
 		item.ctype = QP_OPT(&reply->options, ctype);
 		item.crashes = QP_OPT(&reply->options, crashes);
+		item.nacks = QP_OPT(&reply->options, nacks);
+		item.timeouts = QP_OPT(&reply->options, timeouts);
 		item.priority = QP_OPT(&reply->options, priority);
 		if (QP_GIVEN(&reply->options, group))
 			item.group = reply->options.group;
 	}
-	return add_part(&q->in.parts, &item) ? QB_OK : no_memory(q, &item, body_len);
+	if (q->in.call.op == QP_OP_SHOW)
+		said = &reply->options;
+	return add_part(&q->in.parts, &item, said) ? QB_OK : no_memory(q, &item, body_len);
 }
 
 static qb_result
@@ -155,7 +166,7 @@ expect_many(qb *q, uint32_t body_len)
 	for (uint32_t i = 0; i < items.n; i++) {
 		struct qp_item item = qp_item_next(&items);
 
-		if (!add_part(&in->parts, &item))
+		if (!add_part(&in->parts, &item, NULL))
 			return no_memory(q, NULL, body_len);
 	}
 	return QB_OK;
@@ -170,7 +181,8 @@ expect_body(qb *q, uint32_t body_len)
 
 	switch (op) {
 	case QP_OP_GET:
-	case QP_OP_PEEK: return expect_one(q, body_len);
+	case QP_OP_PEEK:
+	case QP_OP_SHOW: return expect_one(q, body_len);
 	case QP_OP_GET_MANY: return expect_many(q, body_len);
 	case QP_OP_QUEUES:
 	case QP_OP_STATS:

@@ -6,11 +6,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-qb_item *
-item_new(const struct qp_item *item)
+/* The bytes that a string takes. */
+static size_t
+space(struct qp_str s)
 {
-	size_t group = item->group.len;
-	qb_item *it = malloc(sizeof(*it) + item->length + 1 + (group ? group + 1 : 0));
+	return s.len ? s.len + 1 : 0;
+}
+
+/* Puts a string at *at, which moves on. NULL: it is empty. */
+static const char *
+place(char **at, struct qp_str s)
+{
+	char *string = *at;
+
+	if (s.len == 0)
+		return NULL;
+	memcpy(string, s.p, s.len);
+	string[s.len] = 0;
+	*at += s.len + 1;
+	return string;
+}
+
+qb_item *
+item_new(const struct qp_item *item, const struct qp_options *said)
+{
+	static const struct qp_options nothing = {.present = 0};
+	const struct qp_options *o = said ? said : &nothing;
+	struct qp_str none = {NULL, 0};
+	struct qp_str reason = QP_GIVEN(o, reason) ? o->reason : none;
+	struct qp_str error = QP_GIVEN(o, error) ? o->error : none;
+	struct qp_str worker = QP_GIVEN(o, worker) ? o->worker : none;
+	qb_item *it = malloc(sizeof(*it) + item->length + 1 + space(item->group) +
+			     space(reason) + space(error) + space(worker));
+	char *at;
 
 	if (!it)
 		return NULL;
@@ -18,19 +46,21 @@ item_new(const struct qp_item *item)
 		.id = item->id,
 		.delivery = item->delivery,
 		.crashes = (uint32_t)item->crashes,
+		.nacks = (uint32_t)item->nacks,
+		.timeouts = (uint32_t)item->timeouts,
 		.ctype = (uint8_t)item->ctype,
 		.priority = (int32_t)item->priority,
 		.size = item->length,
 		.lease_ms = QB_FOREVER,
+		.age_ms = QP_GIVEN(o, age_ms) ? (int64_t)o->age_ms : -1,
+		.dead_ms = QP_GIVEN(o, dead_ms) ? (int64_t)o->dead_ms : -1,
 	};
 	it->body[it->size] = 0;
-	if (group) {
-		char *name = (char *)it->body + it->size + 1;
-
-		memcpy(name, item->group.p, group);
-		name[group] = 0;
-		it->group = name;
-	}
+	at = (char *)it->body + it->size + 1;
+	it->group = place(&at, item->group);
+	it->reason = place(&at, reason);
+	it->error = place(&at, error);
+	it->worker = place(&at, worker);
 	return it;
 }
 
@@ -70,6 +100,18 @@ qb_item_crashes(const qb_item *item)
 	return item->crashes;
 }
 
+uint32_t
+qb_item_nacks(const qb_item *item)
+{
+	return item->nacks;
+}
+
+uint32_t
+qb_item_timeouts(const qb_item *item)
+{
+	return item->timeouts;
+}
+
 uint8_t
 qb_item_ctype(const qb_item *item)
 {
@@ -92,4 +134,34 @@ int64_t
 qb_item_lease(const qb_item *item)
 {
 	return item->lease_ms;
+}
+
+const char *
+qb_item_reason(const qb_item *item)
+{
+	return item->reason;
+}
+
+const char *
+qb_item_error(const qb_item *item)
+{
+	return item->error;
+}
+
+const char *
+qb_item_worker(const qb_item *item)
+{
+	return item->worker;
+}
+
+int64_t
+qb_item_age(const qb_item *item)
+{
+	return item->age_ms;
+}
+
+int64_t
+qb_item_dead(const qb_item *item)
+{
+	return item->dead_ms;
 }

@@ -13,19 +13,22 @@
 struct qb_item {
 	uint64_t id;
 	uint64_t delivery;
-	uint32_t crashes;
+	uint32_t crashes, nacks, timeouts;
 	int32_t priority;
 	uint8_t ctype;
 	int64_t lease_ms; /* as its get said; QB_FOREVER: without an end */
 	bool leased;	  /* to the session below */
 	uint8_t session[QP_SESSION_BYTES];
 	size_t size;
-	const char *group; /* behind the body; NULL: none */
+	int64_t age_ms, dead_ms; /* shown: as the broker says; else -1 */
+	/* Behind the body; NULL: none. */
+	const char *group, *reason, *error, *worker;
 	_Alignas(max_align_t) unsigned char body
-		[]; /* size bytes and a 0, the group and a 0 */
+		[]; /* size bytes and a 0, then these strings */
 };
 
-/* An item with room for the body that `item` describes. NULL: no memory. */
-qb_item *item_new(const struct qp_item *item);
+/* An item with room for the body that `item` describes. `said`: of an item that is shown, what
+ * the reply says of it; else NULL. NULL: no memory. */
+qb_item *item_new(const struct qp_item *item, const struct qp_options *said);
 
 #endif

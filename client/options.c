@@ -46,6 +46,17 @@ qb_put_options_set_ttl(qb_put_options *options, int64_t ttl_ms)
 }
 
 void
+qb_put_options_set_keep(qb_put_options *options, int keep)
+{
+	static const char word[] = "dead";
+
+	options->wire.present &= ~QP_BIT(on_expire);
+	if (keep)
+		QP_GIVE(&options->wire, on_expire,
+			((struct qp_str){word, sizeof(word) - 1}));
+}
+
+void
 qb_put_options_set_priority(qb_put_options *options, int32_t priority)
 {
 	QP_GIVE(&options->wire, priority, priority);

@@ -206,6 +206,7 @@ qb_result qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body
  *             nothing. Of delay and at the one that was set last counts
  *   ttl       when so many milliseconds have passed and nobody holds the item, it is dropped,
  *             delayed or not, and counted as expired
+ *   keep      what is dropped so is dead instead, and kept (qb_show()); 0 by default
  *   group     the item is of this group of the queue, to be joined and cancelled together; NULL:
  *             of none. The name is copied; it is as a queue's, else the put is QB_INVALID
  *   key       no other put may have this key of the queue while the item has it, at most one item
@@ -223,6 +224,7 @@ void qb_put_options_set_priority(qb_put_options *options, int32_t priority);
 void qb_put_options_set_delay(qb_put_options *options, int64_t delay_ms);
 void qb_put_options_set_at(qb_put_options *options, int64_t at_ms);
 void qb_put_options_set_ttl(qb_put_options *options, int64_t ttl_ms);
+void qb_put_options_set_keep(qb_put_options *options, int keep);
 void qb_put_options_set_group(qb_put_options *options, const char *group);
 void qb_put_options_set_key(qb_put_options *options, const char *key);
 void qb_put_options_set_unique(qb_put_options *options, qb_unique unique);
@@ -325,7 +327,12 @@ size_t qb_item_size(const qb_item *item);
 uint64_t qb_item_id(const qb_item *item);
 uint32_t qb_item_deliveries(
 	const qb_item *item); /* above 1: it may have been worked on before */
-uint32_t qb_item_crashes(const qb_item *item); /* how many of its holders died */
+
+/* How its attempts failed: holders that died, that gave it back as failed (qb_nack()), whose
+ * lease ran out. Each stops counting at 65535. */
+uint32_t qb_item_crashes(const qb_item *item);
+uint32_t qb_item_nacks(const qb_item *item);
+uint32_t qb_item_timeouts(const qb_item *item);
 uint8_t qb_item_ctype(const qb_item *item);
 int32_t qb_item_priority(const qb_item *item);
 int64_t qb_item_lease(const qb_item *item); /* how many milliseconds it was leased for;
@@ -357,6 +364,26 @@ qb_result qb_task_done(qb *q, const char *queue);
 
 /* Gives an item back, unworked, to its original place in the queue. QB_STALE. */
 qb_result qb_release(qb *q, const qb_item *item);
+
+/* Gives an item back as failed: it counts as an attempt. If that was one too many (the queue's
+ * max_attempts) it is dead, else it is in its original place again, or with `tail` at the end
+ * of the queue, as if it had been put now; first it is delayed for `delay_ms`, 0 to QB_FOREVER,
+ * or with QB_RETRY for as long as the queue says (retry_delay_ms and so on). `error` says what
+ * went wrong and is kept with the item (qb_item_error() of one that is shown); NULL: nothing. Of more than
+ * 4096 bytes the last are sent. QB_STALE. */
+#define QB_RETRY (-1)
+qb_result qb_nack(qb *q, const qb_item *item, int64_t delay_ms, const char *error,
+		  int tail);
+
+/* Gives an item up: it is dead at once, for this reason; `error` as above. QB_STALE. */
+qb_result qb_bury(qb *q, const qb_item *item, const char *error);
+
+/* Replaces the body of an item, with its content type, and gives it back to its original place,
+ * unworked: same id, no attempt counted. So one item in a queue of its own is a value that
+ * processes share, and whoever holds it has the lock; if the holder dies it is as it was. A
+ * larger body needs room: QB_FULL, at once, or QB_TOO_BIG; the item is held still. QB_STALE. */
+qb_result qb_update(qb *q, const qb_item *item, uint8_t ctype, const void *body,
+		    size_t len);
 
 /* Has the lease end `lease_ms` from now: later than before, or sooner. 0: as long from now as it
  * was given for (nothing changes if that was without an end); QB_FOREVER: not by itself.
@@ -390,6 +417,37 @@ qb_result qb_join_with(qb *q, const char *queue, const char *group, int64_t time
  * QB_NOT_FOUND: there is no such queue. */
 qb_result qb_cancel_group(qb *q, const char *queue, const char *group,
 			  uint64_t *ret_dropped, uint64_t *ret_held);
+
+/* --- dead items ------------------------------------------------------------------ */
+
+/* An item is dead when it failed too often, was buried, or has expired and was to be kept. It
+ * does not count for maxsize or join and is given to nobody, until it is kicked, purged, or falls
+ * out (the queue's max_dead and dead_ttl_ms). */
+
+/* The dead item with this id, or one that is held, left where it is. QB_NOT_FOUND. */
+qb_result qb_show(qb *q, const char *queue, uint64_t id, qb_item **ret);
+
+/* What is known of an item that is shown; of others these are NULL and -1.
+ *   reason  why it died: "attempts", "crashes", "expired" or "buried"; NULL: it is not dead
+ *   error   what the last nack or bury said; NULL: nothing
+ *   worker  who held it then, or when it died
+ *   age     milliseconds since it was accepted
+ *   dead    milliseconds since it died */
+const char *qb_item_reason(const qb_item *item);
+const char *qb_item_error(const qb_item *item);
+const char *qb_item_worker(const qb_item *item);
+int64_t qb_item_age(const qb_item *item);
+int64_t qb_item_dead(const qb_item *item);
+
+/* Has dead items ready again, in their original places, as if no attempt had failed, and without
+ * a time at which they expire: the one with this id (QB_NOT_FOUND), or for id 0 up to `max_items`
+ * (1 to QB_MAX_BATCH), those that died first before others. *ret_count, which may be NULL: how
+ * many. */
+qb_result qb_kick(qb *q, const char *queue, uint64_t id, unsigned max_items,
+		  uint64_t *ret_count);
+
+/* Drops the dead item with this id (QB_NOT_FOUND), or for id 0 all of the queue. */
+qb_result qb_dead_purge(qb *q, const char *queue, uint64_t id, uint64_t *ret_count);
 
 /* --- queues ---------------------------------------------------------------------- */
 

@@ -22,6 +22,10 @@ strings_len(const struct qp_options *o)
 		len += o->group.len;
 	if (QP_GIVEN(o, key))
 		len += o->key.len;
+	if (QP_GIVEN(o, dead_to))
+		len += o->dead_to.len;
+	if (QP_GIVEN(o, error))
+		len += o->error.len;
 	return len;
 }
 

@@ -103,6 +103,15 @@ verify_count(qb *q, const char *name, unsigned n, unsigned max)
 }
 
 qb_result
+verify_id(qb *q, uint64_t id)
+{
+	if (id >= 1 && id <= INT64_MAX)
+		return QB_OK;
+	return error_set(q, QB_INVALID, "id is %llu: it must be from 1 to 2^63-1",
+			 (unsigned long long)id);
+}
+
+qb_result
 verify_body(qb *q, const void *body, size_t len)
 {
 	if (!body && len > 0)

@@ -25,7 +25,7 @@ struct put {
 	size_t unconfirmed;    /* bytes, at most */
 };
 
-enum { AT = 256, TTL, UNIQUE, WINDOW_TIME, ON_DUPLICATE };
+enum { AT = 256, TTL, KEEP, UNIQUE, WINDOW_TIME, ON_DUPLICATE };
 
 static const struct argp_option options[] = {
 	{"lines", 'l', NULL, 0, "Every line of the input is an item", 0},
@@ -37,6 +37,7 @@ static const struct argp_option options[] = {
 	{"at", AT, "TIME", 0, "Nobody gets it before TIME, in seconds since 1970", 0},
 	{"ttl", TTL, "SECONDS", 0, "Drop the item when nobody holds it after this time",
 	 0},
+	{"keep", KEEP, NULL, 0, "Then it is dead, and kept, instead of being dropped", 0},
 	{"group", 'g', "NAME", 0, "The item is of this group of the queue", 0},
 	{"key", 'k', "NAME", 0, "No other put may have this key of the queue", 0},
 	{"unique", UNIQUE, "SCOPE", 0,
@@ -91,6 +92,7 @@ parse(int key, char *arg, struct argp_state *state)
 	case TTL:
 		qb_put_options_set_ttl(put->options, args_seconds(state, "--ttl", arg));
 		return 0;
+	case KEEP: qb_put_options_set_keep(put->options, 1); return 0;
 	case 'g': qb_put_options_set_group(put->options, arg); return 0;
 	case 'k': qb_put_options_set_key(put->options, arg); return 0;
 	case UNIQUE:

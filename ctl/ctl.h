@@ -36,6 +36,7 @@ typedef int ctl_command(struct ctl *ctl, int argc, char **argv);
 
 ctl_command cmd_cancel;
 ctl_command cmd_clients;
+ctl_command cmd_dead;
 ctl_command cmd_declare;
 ctl_command cmd_drain;
 ctl_command cmd_get;

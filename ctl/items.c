@@ -44,6 +44,32 @@ base64(const unsigned char *data, size_t len)
 	return string;
 }
 
+static void
+add_text(json_t *object, const char *name, const char *name_base64, const char *text)
+{
+	json_t *string = text ? json_string(text) : NULL; /* NULL if it is no UTF-8 */
+
+	if (string)
+		json_object_set_new(object, name, string);
+	else if (text)
+		json_object_set_new(object, name_base64,
+				    base64((const unsigned char *)text, strlen(text)));
+}
+
+/* What is known of an item that is shown. */
+static void
+add_shown(json_t *object, const qb_item *item)
+{
+	add_text(object, "reason", "reason_base64", qb_item_reason(item));
+	add_text(object, "error", "error_base64", qb_item_error(item));
+	add_text(object, "worker", "worker_base64", qb_item_worker(item));
+	if (qb_item_age(item) >= 0)
+		json_object_set_new(object, "age_ms", json_integer(qb_item_age(item)));
+	if (qb_item_dead(item) >= 0)
+		json_object_set_new(object, "dead_ms",
+				    json_integer(qb_item_dead(item)));
+}
+
 static char *
 item_json(const qb_item *item)
 {
@@ -57,15 +83,18 @@ item_json(const qb_item *item)
 		name = "body_base64";
 		value = base64((const unsigned char *)body, size);
 	}
-	object = json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:o}", "id",
+	object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:o}", "id",
 			   (json_int_t)qb_item_id(item), "deliveries",
 			   (json_int_t)qb_item_deliveries(item), "crashes",
-			   (json_int_t)qb_item_crashes(item), "ctype",
+			   (json_int_t)qb_item_crashes(item), "nacks",
+			   (json_int_t)qb_item_nacks(item), "timeouts",
+			   (json_int_t)qb_item_timeouts(item), "ctype",
 			   (int)qb_item_ctype(item), "priority",
 			   (int)qb_item_priority(item), "size", (json_int_t)size, name,
 			   value);
 	if (qb_item_group(item))
 		json_object_set_new(object, "group", json_string(qb_item_group(item)));
+	add_shown(object, item);
 	text = json_dumps(object, 0);
 	json_decref(object);
 	return text;

@@ -33,6 +33,7 @@ static const struct command {
 	{"size", cmd_size, "Print how many items wait"},
 	{"join", cmd_join, "Wait until every item is finished"},
 	{"cancel", cmd_cancel, "Drop the items of a group"},
+	{"dead", cmd_dead, "Look after the items that were given up"},
 	{"purge", cmd_purge, "Drop the items that wait"},
 	{"rm", cmd_rm, "Delete a queue"},
 	{"shutdown", cmd_shutdown, "End a queue: no more puts, gets until it is empty"},

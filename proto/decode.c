@@ -144,6 +144,8 @@ read_item(struct qp_reader *in, struct qp_item *ret)
 		return false;
 	ret->ctype = QP_OPT(&options, ctype);
 	ret->crashes = QP_OPT(&options, crashes);
+	ret->nacks = QP_OPT(&options, nacks);
+	ret->timeouts = QP_OPT(&options, timeouts);
 	ret->priority = QP_OPT(&options, priority);
 	ret->group =
 		QP_GIVEN(&options, group) ? options.group : (struct qp_str){NULL, 0};

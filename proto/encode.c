@@ -10,7 +10,7 @@
 
 #define NUMBER 9 /* bytes of the longest integer */
 #define ITEM \
-	96 /* bytes of the longest row of GET_MANY's reply, beside a group's name */
+	128 /* bytes of the longest row of GET_MANY's reply, beside a group's name */
 
 struct head {
 	struct qp_out *out;
@@ -283,6 +283,10 @@ pack_item(struct head *h, const struct qp_item *item)
 		QP_GIVE(&options, ctype, item->ctype);
 	if (item->crashes)
 		QP_GIVE(&options, crashes, item->crashes);
+	if (item->nacks)
+		QP_GIVE(&options, nacks, item->nacks);
+	if (item->timeouts)
+		QP_GIVE(&options, timeouts, item->timeouts);
 	if (item->priority)
 		QP_GIVE(&options, priority, item->priority);
 	if (item->group.len)

@@ -90,6 +90,8 @@ struct qp_item {
 	uint64_t length;
 	uint64_t ctype;
 	uint64_t crashes;
+	uint64_t nacks;
+	uint64_t timeouts;
 	int64_t priority;
 	struct qp_str group; /* absent: of none */
 };

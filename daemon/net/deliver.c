@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/net/server.h"
 
@@ -316,27 +317,82 @@ group_of(const struct qe_item *item)
 }
 
 static void
-append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
+describe_item(const struct qe_item *item, struct qp_reply *m)
 {
-	struct qp_reply m = {.rid = rid,
-			     .id = qe_item_id(item),
-			     .delivery = qe_item_deliveries(item)};
+	struct qp_options *o = &m->options;
 	struct qp_str group = group_of(item);
 	uint64_t lease_ns = qe_item_lease_ns(item);
 
+	m->id = qe_item_id(item);
+	m->delivery = qe_item_deliveries(item);
 	if (qe_item_ctype(item))
-		QP_GIVE(&m.options, ctype, qe_item_ctype(item));
+		QP_GIVE(o, ctype, qe_item_ctype(item));
 	if (qe_item_crashes(item))
-		QP_GIVE(&m.options, crashes, qe_item_crashes(item));
+		QP_GIVE(o, crashes, qe_item_crashes(item));
+	if (qe_item_nacks(item))
+		QP_GIVE(o, nacks, qe_item_nacks(item));
+	if (qe_item_timeouts(item))
+		QP_GIVE(o, timeouts, qe_item_timeouts(item));
 	if (qe_item_priority(item))
-		QP_GIVE(&m.options, priority, qe_item_priority(item));
+		QP_GIVE(o, priority, qe_item_priority(item));
 	if (group.len)
-		QP_GIVE(&m.options, group, group);
+		QP_GIVE(o, group, group);
 	if (lease_ns)
-		QP_GIVE(&m.options, lease_ms, lease_ns / MS);
-	qp_reply_encode(&c->out, op, &m, (uint32_t)qe_item_body_len(item));
+		QP_GIVE(o, lease_ms, lease_ns / MS);
+}
+
+static void
+append_described(struct conn *c, enum qp_op op, const struct qp_reply *m,
+		 struct qe_item *item)
+{
+	qp_reply_encode(&c->out, op, m, (uint32_t)qe_item_body_len(item));
 	append_body(c, item);
 	conn_dirty(c);
+}
+
+static void
+append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
+{
+	struct qp_reply m = {.rid = rid};
+
+	describe_item(item, &m);
+	append_described(c, op, &m, item);
+}
+
+static struct qp_str
+text_of(struct qe_name text)
+{
+	return (struct qp_str){text.p, (uint32_t)text.len};
+}
+
+const char *const death_names[DEATHS] = {
+	[QE_ALIVE] = "",
+	[QE_DEATH_ATTEMPTS] = "attempts",
+	[QE_DEATH_CRASHES] = "crashes",
+	[QE_DEATH_EXPIRED] = "expired",
+	[QE_DEATH_BURIED] = "buried",
+};
+
+void
+deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown)
+{
+	struct qe_item *item = shown->item;
+	struct qp_reply m = {.rid = rid};
+	const char *reason = death_names[qe_item_death(item)];
+
+	describe_item(item, &m);
+	if (shown->dead) {
+		QP_GIVE(&m.options, reason,
+			((struct qp_str){reason, (uint32_t)strlen(reason)}));
+		QP_GIVE(&m.options, dead_ms, shown->dead_ns / MS);
+	}
+	if (qe_item_error(item).len)
+		QP_GIVE(&m.options, error, text_of(qe_item_error(item)));
+	if (qe_item_worker(item).len)
+		QP_GIVE(&m.options, worker, text_of(qe_item_worker(item)));
+	QP_GIVE(&m.options, age_ms, shown->age_ns / MS);
+	append_described(c, QP_OP_SHOW, &m, item);
+	qe_item_unref(c->server->engine, item);
 }
 
 void
@@ -364,6 +420,8 @@ deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 			.length = qe_item_body_len(item),
 			.ctype = qe_item_ctype(item),
 			.crashes = qe_item_crashes(item),
+			.nacks = qe_item_nacks(item),
+			.timeouts = qe_item_timeouts(item),
 			.priority = qe_item_priority(item),
 			.group = group_of(item),
 		};

@@ -30,6 +30,13 @@ void deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply);
 /* Answers with one item, as GET and PEEK do, likewise. Takes over the reference. */
 void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item);
 
+/* Answers SHOW, likewise. */
+void deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown);
+
+/* By enum qe_death. */
+#define DEATHS 5
+extern const char *const death_names[DEATHS];
+
 /* Answers with a refusal: the engine's result, or a status and a sentence of its own.
  * `rid` 0: nothing is said. */
 void deliver_result(struct conn *c, uint64_t rid, enum qe_result result);

@@ -180,6 +180,12 @@ static handler *const handlers[] = {
 	[QP_OP_WHO] = handle_who,
 	[QP_OP_POLICY] = handle_policy,
 	[QP_OP_TOUCH] = handle_touch,
+	[QP_OP_NACK] = handle_nack,
+	[QP_OP_BURY] = handle_bury,
+	[QP_OP_UPDATE] = handle_update,
+	[QP_OP_KICK] = handle_kick,
+	[QP_OP_DEAD_PURGE] = handle_dead_purge,
+	[QP_OP_SHOW] = handle_show,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 };
 

@@ -16,6 +16,7 @@ same_items(struct qp_list a, struct qp_list b)
 		FUZZ_CHECK(x.length == y.length);
 		FUZZ_CHECK(x.ctype == y.ctype && x.crashes == y.crashes &&
 			   x.priority == y.priority);
+		FUZZ_CHECK(x.nacks == y.nacks && x.timeouts == y.timeouts);
 		FUZZ_CHECK(flat_same_str(x.group, y.group));
 	}
 }

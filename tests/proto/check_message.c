@@ -115,6 +115,24 @@ static const struct {
 	{HEAD("\x95\x18\x0a\x2a\x01\x05"),
 	 0,
 	 {.op = QP_OP_TOUCH, .rid = 10, .id = 42, .delivery = 1, .epoch = 5}},
+	{HEAD("\x95\x16\x0a\x2a\x01\x05"),
+	 0,
+	 {.op = QP_OP_NACK, .rid = 10, .id = 42, .delivery = 1, .epoch = 5}},
+	{HEAD("\x95\x17\x0a\x2a\x01\x05"),
+	 0,
+	 {.op = QP_OP_BURY, .rid = 10, .id = 42, .delivery = 1, .epoch = 5}},
+	{HEAD("\x95\x19\x0a\x2a\x01\x05"),
+	 7,
+	 {.op = QP_OP_UPDATE, .rid = 10, .id = 42, .delivery = 1, .epoch = 5}},
+	{HEAD("\x94\x29\x0a\xa4jobs\x02"),
+	 0,
+	 {.op = QP_OP_KICK, .rid = 10, .queue = {"jobs", 4}, .max_items = 2}},
+	{HEAD("\x93\x2a\x0a\xa4jobs"),
+	 0,
+	 {.op = QP_OP_DEAD_PURGE, .rid = 10, .queue = {"jobs", 4}}},
+	{HEAD("\x94\x2b\x0a\xa4jobs\x2a"),
+	 0,
+	 {.op = QP_OP_SHOW, .rid = 10, .queue = {"jobs", 4}, .id = 42}},
 	{HEAD("\x94\x12\x0b\xa4jobs\x00"),
 	 0,
 	 {.op = QP_OP_JOIN, .rid = 11, .queue = {"jobs", 4}}},
@@ -468,6 +486,54 @@ START_TEST(get_and_touch_carry_how_long_a_lease_is)
 }
 END_TEST
 
+START_TEST(nack_and_kick_carry_their_options)
+{
+	static const char nack[] = "\x96\x16\x08\x2a\x01\x05\x83\xa8"
+				   "delay_ms\x00\xa5"
+				   "error\xa2no\xa4"
+				   "tail\xc3";
+	static const char kick[] = "\x95\x29\x08\xa4jobs\x01\x81\xa2"
+				   "id\x2a";
+	struct qp_request m = decode(HEAD(nack));
+	struct qp_out out;
+
+	ck_assert(QP_GIVEN(&m.options, delay_ms));
+	ck_assert_uint_eq(m.options.delay_ms, 0);
+	ck_assert_uint_eq(m.options.error.len, 2);
+	ck_assert_uint_eq(QP_OPT(&m.options, tail), 1);
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 0);
+	expect_frame(&out, HEAD(nack), 0);
+	m = decode(HEAD(kick));
+	ck_assert_uint_eq(QP_OPT(&m.options, id), 42);
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 0);
+	expect_frame(&out, HEAD(kick), 0);
+}
+END_TEST
+
+START_TEST(what_is_shown_says_how_it_failed)
+{
+	static const char shown[] = "\x95\x00\x08\x2a\x03\x87\xa7"
+				    "crashes\x01\xa5"
+				    "nacks\x02\xa8"
+				    "timeouts\x03\xa6"
+				    "reason\xa6"
+				    "buried\xa6"
+				    "worker\xa1w\xa6"
+				    "age_ms\x09\xa7"
+				    "dead_ms\x05";
+	struct qp_reply m = decode_reply(QP_OP_SHOW, HEAD(shown));
+
+	ck_assert_uint_eq(QP_OPT(&m.options, crashes), 1);
+	ck_assert_uint_eq(QP_OPT(&m.options, nacks), 2);
+	ck_assert_uint_eq(QP_OPT(&m.options, timeouts), 3);
+	ck_assert_uint_eq(m.options.reason.len, 6);
+	ck_assert_uint_eq(QP_OPT(&m.options, dead_ms), 5);
+	ck_assert(!QP_GIVEN(&m.options, error));
+}
+END_TEST
+
 START_TEST(lists_in_replies_are_written_and_read)
 {
 	int64_t results[] = {41, -2, 42};
@@ -642,6 +708,8 @@ main(void)
 	tcase_add_test(t, put_carries_its_times);
 	tcase_add_test(t, a_request_is_repeated_with_another_timeout);
 	tcase_add_test(t, get_and_touch_carry_how_long_a_lease_is);
+	tcase_add_test(t, nack_and_kick_carry_their_options);
+	tcase_add_test(t, what_is_shown_says_how_it_failed);
 	tcase_add_test(t, options_that_are_negative_numbers_or_strings);
 	tcase_add_test(t, pause_carries_its_ways);
 	tcase_add_test(t, put_many_carries_its_lengths_and_options);

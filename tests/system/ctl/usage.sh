@@ -4,7 +4,7 @@
 # shellcheck source=tests/system/ctl/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-commands='ping ls stats top clients why waiters who policy declare put get peek size join cancel purge rm shutdown reopen pause resume drain help'
+commands='ping ls stats top clients why waiters who policy declare put get peek size join cancel dead purge rm shutdown reopen pause resume drain help'
 
 test_help_lists_every_command_within_80_columns() {
 	local command
@@ -31,7 +31,7 @@ test_unknown_command_suggests_those_that_begin_alike() {
 	ctl 2 pu
 	err_has "unknown command 'pu'; did you mean 'put' or 'purge'?"
 	ctl 2 delete
-	err_has "did you mean 'declare'?"
+	err_has "did you mean 'declare' or 'dead'?"
 	ctl 2 xyzzy
 	err_has "unknown command 'xyzzy' ("
 }
