@@ -424,6 +424,14 @@ qb_result qb_cancel_group(qb *q, const char *queue, const char *group,
  * does not count for maxsize or join and is given to nobody, until it is kicked, purged, or falls
  * out (the queue's max_dead and dead_ttl_ms). */
 
+/* Up to 100 items of the queue in this state, behind the first `skip` (0 to QB_MAX_SKIP) of them,
+ * without their bodies, as a table for qb_table_free(). The only state yet is "dead": those that
+ * died first before others. Columns: id, deliveries, crashes, nacks, timeouts, priority, ctype,
+ * size, age_ms, group, reason, dead_ms, worker, error (its first line). QB_NOT_FOUND. */
+#define QB_MAX_SKIP 10000
+qb_result qb_browse(qb *q, const char *queue, const char *state, unsigned skip,
+		    qb_table **ret);
+
 /* The dead item with this id, or one that is held, left where it is. QB_NOT_FOUND. */
 qb_result qb_show(qb *q, const char *queue, uint64_t id, qb_item **ret);
 

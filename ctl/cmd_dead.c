@@ -4,6 +4,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/out.h"
+#include "ctl/who.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -94,6 +95,95 @@ run_show(const struct dead *dead)
 		     : CTL_DONE;
 }
 
+/* --- ls ---------------------------------------------------------------------------- */
+
+enum { ID, REASON, DEAD, AGE, CRASHES, NACKS, TIMEOUTS, SIZE, WORKER, ERROR, COLUMNS };
+
+static const char *const titles[COLUMNS] = {
+	[ID] = "ID",
+	[REASON] = "REASON",
+	[DEAD] = "DEAD",
+	[AGE] = "AGE",
+	[CRASHES] = "CRASHES",
+	[NACKS] = "NACKS",
+	[TIMEOUTS] = "TIMEOUTS",
+	[SIZE] = "SIZE",
+	[WORKER] = "WORKER",
+	[ERROR] = "ERROR",
+};
+
+static const char *const values[COLUMNS] = {
+	[ID] = "id",
+	[REASON] = "reason",
+	[DEAD] = "dead_ms",
+	[AGE] = "age_ms",
+	[CRASHES] = "crashes",
+	[NACKS] = "nacks",
+	[TIMEOUTS] = "timeouts",
+	[SIZE] = "size",
+	[WORKER] = "worker",
+	[ERROR] = "error",
+};
+
+static const char *
+cell(const void *arg, unsigned row, unsigned column, char buf[GRID_CELL])
+{
+	const qb_table *table = arg;
+	int64_t number = who_number(table, row, values[column], -1);
+
+	switch (column) {
+	case REASON:
+	case WORKER:
+	case ERROR: return who_text(table, row, values[column], "-");
+	case DEAD:
+	case AGE: return number < 0 ? "-" : grid_time(number, buf);
+	default: return number < 0 ? "-" : grid_number(number, false, buf);
+	}
+}
+
+static int
+print_page(const struct ctl *ctl, const qb_table *table, json_t *all)
+{
+	struct grid grid = {
+		.titles = titles,
+		.left = 1 << REASON | 1 << WORKER | 1 << ERROR,
+		.columns = COLUMNS,
+		.rows = qb_table_rows(table),
+		.cell = cell,
+		.arg = table,
+	};
+
+	if (!ctl->json)
+		grid_print(stdout, &grid, "\n");
+	for (unsigned i = 0; ctl->json && i < grid.rows; i++)
+		json_array_append_new(all, out_row(table, i));
+	return CTL_DONE;
+}
+
+static int
+run_ls(const struct dead *dead)
+{
+	struct ctl *ctl = dead->ctl;
+	json_t *all = ctl->json ? json_array() : NULL;
+	qb_table *table;
+	unsigned rows = 1;
+	qb_result result = QB_OK;
+
+	for (unsigned skip = 0; rows > 0 && skip <= QB_MAX_SKIP; skip += rows) {
+		result = qb_browse(ctl->q, ctl->queue, "dead", skip, &table);
+		if (result != QB_OK)
+			break;
+		rows = qb_table_rows(table);
+		if (rows > 0 || skip == 0)
+			print_page(ctl, table, all);
+		qb_table_free(table);
+	}
+	if (result == QB_OK)
+		return ctl->json ? out_json(all) : CTL_DONE;
+	json_decref(all);
+	return ctl_result(ctl, result);
+}
+
 /* --- kick, purge ------------------------------------------------------------------- */
 
 static int
@@ -146,9 +236,8 @@ run_kick(const struct dead *dead)
 {
 	struct ctl *ctl = dead->ctl;
 	uint64_t count;
-	qb_result result = dead->id
-				   ? qb_kick(ctl->q, ctl->queue, dead->id, 1, &count)
-				   : kick_all(ctl, &count);
+	qb_result result = dead->id ? qb_kick(ctl->q, ctl->queue, dead->id, 1, &count)
+				    : kick_all(ctl, &count);
 
 	return result == QB_OK ? print_count(ctl, "kicked", count)
 			       : ctl_result(ctl, result);
@@ -168,6 +257,7 @@ run_purge(const struct dead *dead)
 /* --- the command ------------------------------------------------------------------- */
 
 static const struct verb verbs[] = {
+	{"ls", run_ls, false, false},
 	{"show", run_show, true, true},
 	{"kick", run_kick, false, true},
 	{"purge", run_purge, false, true},
@@ -180,7 +270,7 @@ take_verb(struct dead *dead, const char *name, struct argp_state *state)
 		if (strcmp(verbs[i].name, name) == 0)
 			dead->verb = &verbs[i];
 	if (!dead->verb)
-		argp_error(state, "'%s' is neither show, kick nor purge", name);
+		argp_error(state, "'%s' is neither ls, show, kick nor purge", name);
 }
 
 static error_t
@@ -203,7 +293,7 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	}
 	if (key == ARGP_KEY_END && !dead->verb)
-		argp_error(state, "show, kick or purge?");
+		argp_error(state, "ls, show, kick or purge?");
 	if (key == ARGP_KEY_END && !dead->ctl->queue)
 		argp_error(state, "which QUEUE?");
 	if (key == ARGP_KEY_END && dead->verb->needs_id && dead->id == 0)
@@ -213,10 +303,11 @@ parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
 	.parser = parse,
-	.args_doc = "show QUEUE ID\nkick QUEUE [ID]\npurge QUEUE [ID]",
+	.args_doc = "ls QUEUE\nshow QUEUE ID\nkick QUEUE [ID]\npurge QUEUE [ID]",
 	.doc = "Looks after the items of QUEUE that were given up: they failed too "
-	       "often, were buried, or expired and were to be kept. 'show' prints "
-	       "one, and what is known of its end; 'kick' has one or all of them "
+	       "often, were buried, or expired and were to be kept. 'ls' lists "
+	       "them, 'show' prints one, and what is known of its end; 'kick' has one "
+	       "or all of them "
 	       "ready again, as if nobody had tried; 'purge' drops one or all. These "
 	       "print how many they were.",
 	.children = args_children,

@@ -63,6 +63,20 @@ find_leased(const struct qe *e, const struct queue *q, uint64_t id)
 	return item && item->holding->queue == q ? item : NULL;
 }
 
+struct qe_shown
+item_shown(const struct qe *e, struct qe_item *item)
+{
+	struct qe_shown shown = {
+		.item = item,
+		.dead = item->state == ITEM_DEAD,
+		.age_ns = item_age_ns(e, item),
+	};
+
+	if (shown.dead && item->extra)
+		shown.dead_ns = e->now_ns - item->extra->died_ns;
+	return shown;
+}
+
 enum qe_result
 qe_show(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
 	struct qe_shown *ret_shown)
@@ -79,13 +93,7 @@ qe_show(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
 	if (!item)
 		return QE_NOT_FOUND;
 	qe_item_ref(item);
-	*ret_shown = (struct qe_shown){
-		.item = item,
-		.dead = item->state == ITEM_DEAD,
-		.age_ns = item_age_ns(e, item),
-	};
-	if (ret_shown->dead && item->extra)
-		ret_shown->dead_ns = now_ns - item->extra->died_ns;
+	*ret_shown = item_shown(e, item);
 	return QE_OK;
 }
 

@@ -514,15 +514,26 @@ bool qe_next_notice(struct qe *e, struct qe_notice *ret_notice) QE_MUST_USE;
 /* --- dead items ------------------------------------------------------------------ */
 
 struct qe_shown {
-	struct qe_item *item; /* with a reference for the caller */
+	struct qe_item *item;
 	bool dead;	      /* else it is leased */
 	uint64_t age_ns;      /* since it was accepted, to a millisecond */
 	uint64_t dead_ns;     /* since it died; 0 if that is not known */
 };
 
-/* The dead or leased item of the queue with this id. QE_NOT_FOUND, QE_INVALID. */
+/* The dead or leased item of the queue with this id, with a reference for the caller.
+ * QE_NOT_FOUND, QE_INVALID. */
 enum qe_result qe_show(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
 		       struct qe_shown *ret_shown) QE_MUST_USE;
+
+enum qe_state { QE_STATE_READY, QE_STATE_DELAYED, QE_STATE_LEASED, QE_STATE_DEAD };
+#define QE_MAX_SKIP 10000
+
+/* Up to `max` items of the queue in this state, behind the first `skip` (0 to QE_MAX_SKIP) of
+ * them; dead ones in the order of dying. No references are given: they are valid until the next
+ * call. Only dead ones can be browsed yet. O(skip + max). QE_NOT_FOUND, QE_INVALID. */
+enum qe_result qe_browse(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			 enum qe_state state, unsigned skip, struct qe_shown *rows,
+			 unsigned max, unsigned *ret_n) QE_MUST_USE;
 
 /* Has the dead item with this id, or for id 0 up to `max` (1 to QE_MAX_BATCH) of those that died
  * first, ready again: in its original place, as if no attempt had failed, and without a time at

@@ -73,8 +73,7 @@ static void
 give_back(struct qe *e, struct qe_item *item, enum item_cause cause, uint64_t delay_ns)
 {
 	struct queue *q = item->holding->queue;
-	enum qe_death why =
-		cause == CAUSE_released ? QE_ALIVE : dead_reason(q, item);
+	enum qe_death why = cause == CAUSE_released ? QE_ALIVE : dead_reason(q, item);
 
 	item_count(e, q, cause);
 	if (timing_over(e, item)) {

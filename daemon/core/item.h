@@ -93,6 +93,9 @@ void item_lease(struct qe *e, struct qe_item *item, struct holding *holding);
  * that was said of it but body and ctype. `old` is gone, and counted nowhere. (replace.c) */
 void item_replace(struct qe *e, struct qe_item *old, struct qe_item *item);
 
+/* What can be said of it, without a reference. (dead_admin.c) */
+struct qe_shown item_shown(const struct qe *e, struct qe_item *item);
+
 /* Where the item stands in the order of arrival. */
 uint64_t item_place(const struct qe_item *item);
 

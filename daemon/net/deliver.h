@@ -60,6 +60,10 @@ extern const char *const order_names[ORDERS];
 /* Rows in one reply. */
 #define REPORT_ROWS 100
 
+/* A string that others have said, which may be any bytes: UTF-8 on one line, at most 255 bytes; nil
+ * for nothing. */
+void report_foreign(struct qp_out *rows, const char *name, const char *text, size_t len);
+
 /* Sends a reply whose body are the rows, which it takes over. */
 void report_send(struct conn *c, const struct qp_request *request, struct qp_out *rows,
 		 uint64_t count, uint64_t cursor);

@@ -186,6 +186,7 @@ static handler *const handlers[] = {
 	[QP_OP_KICK] = handle_kick,
 	[QP_OP_DEAD_PURGE] = handle_dead_purge,
 	[QP_OP_SHOW] = handle_show,
+	[QP_OP_BROWSE] = handle_browse,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 };
 

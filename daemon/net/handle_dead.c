@@ -83,9 +83,9 @@ void
 handle_kick(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	uint64_t count = 0;
-	enum qe_result result = qe_kick(c->server->engine, c->server->now_ns,
-					request_queue(m), QP_OPT(&m->options, id),
-					(unsigned)m->max_items, &count);
+	enum qe_result result =
+		qe_kick(c->server->engine, c->server->now_ns, request_queue(m),
+			QP_OPT(&m->options, id), (unsigned)m->max_items, &count);
 
 	answer_count(c, m, result, count);
 }

@@ -34,9 +34,8 @@ put_left(struct qp_out *rows, const char *name, uint64_t left_ns)
 	put_known(rows, name, left_ns != QE_NEVER, MS(left_ns));
 }
 
-/* What others have said may be any bytes; what is shown is UTF-8 on one line. */
-static void
-put_foreign(struct qp_out *rows, const char *name, const char *text, size_t len)
+void
+report_foreign(struct qp_out *rows, const char *name, const char *text, size_t len)
 {
 	char shown[QP_MAX_NAME];
 	size_t n = len < sizeof(shown) ? len : sizeof(shown);
@@ -84,7 +83,7 @@ put_command(struct qp_out *rows, const struct session *session)
 	}
 	if (n > 0 && text[n - 1] == '\n')
 		n--;
-	put_foreign(rows, "command", text, n > 0 ? (size_t)n : 0);
+	report_foreign(rows, "command", text, n > 0 ? (size_t)n : 0);
 }
 
 /* tcp://10.0.0.1:4711, tcp://[::1]:4711 */
@@ -143,7 +142,7 @@ put_who(struct qp_out *rows, const struct session *session)
 		return;
 	}
 	pid = local_pid(session) ? local_pid(session) : session->pid;
-	put_foreign(rows, "client", session->client, session->client_len);
+	report_foreign(rows, "client", session->client, session->client_len);
 	put_known(rows, "pid", pid != 0, pid);
 	put_known(rows, "uid", session->peer.local, session->peer.uid);
 	put_command(rows, session);

@@ -182,7 +182,8 @@ START_TEST(one_item_is_a_shared_value)
 		char digit = (char)('0' + i);
 
 		item = take("value");
-		says(QB_EMPTY, qb_get(other, "value", 0, QB_MANUAL, &(qb_item *){NULL}));
+		says(QB_EMPTY,
+		     qb_get(other, "value", 0, QB_MANUAL, &(qb_item *){NULL}));
 		ok(qb_update(q, item, 7, &digit, 1));
 		says(QB_STALE, qb_update(q, item, 7, &digit, 1));
 		qb_item_free(item);

@@ -134,7 +134,8 @@ START_TEST(a_nack_may_say_what_went_wrong)
 	ck_assert_int_eq(qe_session_set_name(e, s1, name("worker 7")), QE_OK);
 	put_ok("q", "a");
 	tag = take(s1, "q", "a");
-	ck_assert_int_eq(nack(s1, tag, (struct qe_nack){.error = {error, sizeof(error)}}),
+	ck_assert_int_eq(nack(s1, tag,
+			      (struct qe_nack){.error = {error, sizeof(error)}}),
 			 QE_INVALID);
 	ck_assert_int_eq(nack(s1, tag, (struct qe_nack){.error = name("disk on fire")}),
 			 QE_OK);
@@ -259,8 +260,11 @@ START_TEST(retries_neither_overflow_nor_take_long)
 	static const struct {
 		uint64_t delay_ms, factor, max_ms;
 	} rows[] = {
-		{UINT64_C(1) << 53, 10000, 0}, {1, 10000, 0}, {1, 101, 0},
-		{UINT64_C(1) << 53, 100, 1},   {1, 101, UINT64_C(1) << 53},
+		{UINT64_C(1) << 53, 10000, 0},
+		{1, 10000, 0},
+		{1, 101, 0},
+		{UINT64_C(1) << 53, 100, 1},
+		{1, 101, UINT64_C(1) << 53},
 	};
 
 	for (int i = 0; i < 5; i++) {
@@ -283,13 +287,16 @@ END_TEST
 
 START_TEST(a_nack_too_many_is_the_end)
 {
-	set_limits("q", (struct qe_declare){.has_max_attempts = true, .max_attempts = 2});
+	set_limits("q",
+		   (struct qe_declare){.has_max_attempts = true, .max_attempts = 2});
 	put_ok("q", "a");
 	ck_assert_int_eq(join_group(s3, 5, "q", "", QE_NEVER), QE_WAIT);
 	nack_ok(s1, take(s1, "q", "a"));
 	ck_assert_int_eq(nack(s1, take(s1, "q", "a"),
-			      (struct qe_nack){.error = name("no"), .has_delay = true,
-					       .delay_ns = 5, .tail = true}),
+			      (struct qe_nack){.error = name("no"),
+					       .has_delay = true,
+					       .delay_ns = 5,
+					       .tail = true}),
 			 QE_OK);
 	expect(s3, 5, QE_OK); /* dead items do not hold join back */
 	ck_assert_uint_eq(stats_of("q").dead, 1);
@@ -302,7 +309,8 @@ START_TEST(a_release_is_no_attempt_and_kills_nothing)
 {
 	put_ok("q", "a");
 	nack_ok(s1, take(s1, "q", "a"));
-	set_limits("q", (struct qe_declare){.has_max_attempts = true, .max_attempts = 1});
+	set_limits("q",
+		   (struct qe_declare){.has_max_attempts = true, .max_attempts = 1});
 	ck_assert_int_eq(qe_release(e, now, s1, take(s1, "q", "a")), QE_OK);
 	ck_assert_uint_eq(stats_of("q").ready, 1);
 	nack_ok(s1, take(s1, "q", "a"));
@@ -481,7 +489,7 @@ START_TEST(a_larger_body_needs_room)
 	put_ok("q", "bbbbbbb");
 	ck_assert_int_eq(update(s1, tag, "12345678901"), QE_TOO_BIG);
 	ck_assert_int_eq(update(s1, tag, "12345"), QE_FULL_BYTES);
-	ck_assert_uint_eq(stats_of("q").leased, 1); /* nothing was changed */
+	ck_assert_uint_eq(stats_of("q").leased, 1);	  /* nothing was changed */
 	ck_assert_int_eq(update(s1, tag, "1234"), QE_OK); /* as a release would be */
 	ck_assert_uint_eq(stats_of("q").bytes, 11);
 }

@@ -13,6 +13,33 @@ put_dead() {
 	wait_number "$q" dead $((before + 1))
 }
 
+test_ls_lists_them_in_the_order_of_dying() {
+	local first
+	ctl 0 put "$q" alive
+	ctl 0 dead ls "$q"
+	[ "$(wc -l <"$folder/out")" = 1 ] || fail "$(cat "$folder/out")"
+	put_dead a
+	first=$id
+	put_dead bb
+	ctl 0 dead ls "$q"
+	[ "$(awk 'NR > 1 { print $1, $2, $10 }' "$folder/out")" = "$first expired 1"$'\n'"$id expired 2" ] ||
+		fail "$(cat "$folder/out")"
+	ctl 0 dead ls "$q" --json
+	grep -qE "^\[\{\"id\": $first, .*\"reason\": \"expired\", .*\"id\": $id, .*\]$" "$folder/out" ||
+		fail "$(cat "$folder/out")"
+	ctl 3 dead ls "$q.not-there"
+}
+
+test_ls_goes_on_behind_the_first_page() {
+	seq 250 >"$folder/lines"
+	ctl 0 put "$q" --lines --ttl 0.001 --keep <"$folder/lines"
+	wait_number "$q" dead 250
+	ctl 0 dead ls "$q" --json
+	[ "$(grep -o '"id"' "$folder/out" | wc -l)" = 250 ] || fail "not all"
+	ctl 0 dead kick "$q"
+	out_is 250
+}
+
 test_show_says_why_and_prints_the_body() {
 	put_dead 'the body'
 	ctl 0 dead show "$q" "$id"
