@@ -252,6 +252,67 @@ START_TEST(refusals_and_counts_are_the_same_again)
 }
 END_TEST
 
+static struct qp_request
+for_item(enum qp_op op, uint64_t rid, const struct answer *item)
+{
+	return (struct qp_request){.op = op,
+				   .rid = rid,
+				   .id = item->reply.id,
+				   .delivery = item->reply.delivery,
+				   .epoch = EPOCH};
+}
+
+START_TEST(a_nack_and_an_update_have_one_effect)
+{
+	struct client *c = begin();
+	struct qp_request m;
+	struct answer a;
+
+	put(c, 2, "x", 1);
+	expect(c, QP_OP_PUT, 2, QP_OK);
+	get(c, 3, 0);
+	answer(c, QP_OP_GET, &a);
+	m = for_item(QP_OP_NACK, 4, &a);
+	ask(c, &m, "", 0);
+	expect(c, QP_OP_NACK, 4, QP_OK);
+	cut(c);
+	c = resume();
+	ask(c, &m, "", 0);
+	expect(c, QP_OP_NACK, 4, QP_OK);
+	ck_assert_uint_eq(stats().counters.nacked, 1);
+
+	get(c, 5, 0);
+	answer(c, QP_OP_GET, &a);
+	ck_assert_uint_eq(QP_OPT(&a.reply.options, nacks), 1);
+	m = for_item(QP_OP_UPDATE, 6, &a);
+	ask(c, &m, "longer", 6);
+	expect(c, QP_OP_UPDATE, 6, QP_OK);
+	cut(c);
+	c = resume();
+	ask(c, &m, "longer", 6);
+	expect(c, QP_OP_UPDATE, 6, QP_OK);
+	ck_assert_uint_eq(stats().bytes, 6);
+	ck_assert_uint_eq(stats().counters.released, 1);
+	get(c, 7, 0);
+	answer(c, QP_OP_GET, &a);
+	ck_assert_uint_eq(a.reply.delivery, 3);
+	m = for_item(QP_OP_BURY, 8, &a);
+	ask(c, &m, "", 0);
+	expect(c, QP_OP_BURY, 8, QP_OK);
+	m = (struct qp_request){
+		.op = QP_OP_KICK, .rid = 9, .queue = q, .max_items = 10};
+	ask(c, &m, "", 0);
+	answer(c, QP_OP_KICK, &a);
+	ck_assert_uint_eq(a.reply.count, 1);
+	cut(c);
+	c = resume();
+	ask(c, &m, "", 0);
+	answer(c, QP_OP_KICK, &a);
+	ck_assert_uint_eq(a.reply.count, 1);
+	client_end(c);
+}
+END_TEST
+
 /* A put that was answered is a duplicate if it was one then. */
 START_TEST(keys_and_groups_say_the_same_again)
 {
@@ -598,6 +659,7 @@ main(void)
 	tcase_add_test(t, an_answer_that_was_on_its_way_is_remembered);
 	tcase_add_test(t, the_new_connection_takes_over_from_one_that_is_half_dead);
 	tcase_add_test(t, refusals_and_counts_are_the_same_again);
+	tcase_add_test(t, a_nack_and_an_update_have_one_effect);
 	tcase_add_test(t, keys_and_groups_say_the_same_again);
 	tcase_add_test(t, a_put_of_many_goes_on_with_the_rest);
 	tcase_add_test(t, a_get_of_many_gives_again_what_is_still_leased);
