@@ -78,10 +78,12 @@ static const struct argp argp = {
 	       "runs COMMAND for each.\v"
 	       "COMMAND has the item on its standard input, and QBROKER_QUEUE, "
 	       "QBROKER_ITEM_ID and QBROKER_DELIVERIES in its environment. When it "
-	       "exits with 0 the item is finished, else it goes back to its place; "
-	       "then "
-	       "-n 0 goes on, after a pause that grows from 0.1 to 10 seconds, and any "
-	       "other -n ends with 1.",
+	       "exits with 0 the item is finished, with 100 it is given up, else it has "
+	       "failed and goes back to its place, with the last lines of the standard "
+	       "error of COMMAND. "
+	       "Then "
+	       "-n 0 goes on, after a failure with a pause that grows from 0.1 to 10 "
+	       "seconds, and any other -n ends with 1.",
 	.children = args_children,
 };
 

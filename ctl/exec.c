@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * get --exec: a worker made of a command. One item at a time; it is finished when the
- * command says so, and goes back to its place otherwise. */
+ * get --exec: a worker made of a command. One item at a time, which the command's end decides
+ * on: it is finished, buried, or goes back as failed. */
 #include <config.h>
 
 #include "ctl/get.h"
@@ -19,12 +19,21 @@
 
 #define FIRST_PAUSE_MS 100
 #define LAST_PAUSE_MS  10000
+#define BURY_STATUS    100
 
 /* What became of the command. */
 enum outcome {
 	WORKED,
-	REFUSED,    /* it exited with something else than 0 */
-	NOT_STARTED /* and the next item would fare no better */
+	FAILED,	     /* another attempt may do better */
+	HOPELESS,    /* none would, it says */
+	INTERRUPTED, /* with us */
+	NOT_STARTED  /* and the next item would fare no better */
+};
+
+/* A run of the command. */
+struct run {
+	struct tail tail;
+	char how[256]; /* it ended: "'sh' exited with 7" */
 };
 
 /* Tells of a command that cannot be found before an item comes. */
@@ -86,10 +95,10 @@ set_environment(const struct ctl *ctl, const qb_item *item)
 	return 0;
 }
 
-/* Starts the command with the item as its standard input. Returns an errno. It stays in
+/* Starts the command with these as its standard input and error. Returns an errno. It stays in
  * our process group, so that ctrl-C reaches it too. */
 static int
-start(const struct get *get, int item_fd, pid_t *ret_pid)
+start(const struct get *get, int item_fd, int err_fd, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -103,6 +112,9 @@ start(const struct get *get, int item_fd, pid_t *ret_pid)
 	posix_spawnattr_setsigdefault(&attributes, &signals);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	error = posix_spawn_file_actions_adddup2(&actions, item_fd, STDIN_FILENO);
+	if (!error)
+		error = posix_spawn_file_actions_adddup2(&actions, err_fd,
+							 STDERR_FILENO);
 	if (!error)
 		error = posix_spawnp(ret_pid, get->command[0], &actions, &attributes,
 				     get->command, environ);
@@ -120,30 +132,70 @@ cannot_run(const struct get *get, int error)
 }
 
 static enum outcome
-run(const struct get *get, const qb_item *item)
+outcome_of(int status)
 {
-	struct ctl *ctl = get->receive.ctl;
-	int status, error = set_environment(ctl, item),
-		    fd = error ? -1 : item_file(item);
+	if (WIFSIGNALED(status))
+		return stop_signal() && WTERMSIG(status) == stop_signal() ? INTERRUPTED
+									  : FAILED;
+	switch (WEXITSTATUS(status)) {
+	case 0: return WORKED;
+	case BURY_STATUS: return HOPELESS;
+	default: return FAILED;
+	}
+}
+
+/* Starts the command, and waits for its end. Closes `item_fd`. */
+static enum outcome
+run_started(const struct get *get, const qb_item *item, int item_fd, struct run *run)
+{
+	int status, err_fd, error = tail_open(&run->tail, &err_fd);
 	pid_t pid;
 
-	if (fd < 0)
-		return cannot_run(get, error ? error : errno);
-	error = start(get, fd, &pid);
-	close(fd);
+	if (!error) {
+		error = start(get, item_fd, err_fd, &pid);
+		close(err_fd);
+		if (error)
+			tail_close(&run->tail);
+	}
+	close(item_fd);
 	if (error)
 		return cannot_run(get, error);
 	/* A signal to us alone lets it finish its work. */
-	error = keep_wait(ctl, item, pid, &status);
+	error = keep_wait(get->receive.ctl, item, pid, &run->tail, &status);
 	if (error)
 		return cannot_run(get, error);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return WORKED;
-	ctl_error(ctl, "item %" PRIu64 " goes back: '%s' %s %d", qb_item_id(item),
-		  get->command[0],
-		  WIFSIGNALED(status) ? "was killed by signal" : "exited with",
-		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	return REFUSED;
+	snprintf(run->how, sizeof(run->how), "'%.200s' %s %d", get->command[0],
+		 WIFSIGNALED(status) ? "was killed by signal" : "exited with",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return outcome_of(status);
+}
+
+static enum outcome
+run(const struct get *get, const qb_item *item, struct run *run)
+{
+	int error = set_environment(get->receive.ctl, item);
+	int fd = error ? -1 : item_file(item);
+
+	if (fd < 0)
+		return cannot_run(get, error ? error : errno);
+	return run_started(get, item, fd, run);
+}
+
+/* What the broker keeps with an item that failed. */
+static const char *
+error_text(struct run *run)
+{
+	const char *text = tail_text(&run->tail);
+
+	return text[0] ? text : run->how;
+}
+
+static void
+tell(const struct get *get, const qb_item *item, const char *what,
+     const struct run *run)
+{
+	ctl_error(get->receive.ctl, "item %" PRIu64 " %s: %s", qb_item_id(item), what,
+		  run->how);
 }
 
 /* Runs the command for one item and tells the broker. */
@@ -151,12 +203,39 @@ static qb_result
 work(struct get *get, const qb_item *item, enum outcome *ret_outcome)
 {
 	qb *q = get->receive.ctl->q;
+	struct run this;
 
-	*ret_outcome = run(get, item);
-	if (*ret_outcome != WORKED)
-		return qb_release(q, item);
-	get->done++;
-	return qb_ack(q, item);
+	*ret_outcome = run(get, item, &this);
+	switch (*ret_outcome) {
+	case WORKED: get->done++; return qb_ack(q, item);
+	case FAILED:
+		tell(get, item, "goes back", &this);
+		return qb_nack(q, item, QB_RETRY, error_text(&this), 0);
+	case HOPELESS:
+		tell(get, item, "is buried", &this);
+		return qb_bury(q, item, error_text(&this));
+	case INTERRUPTED:
+	case NOT_STARTED: break;
+	}
+	return qb_release(q, item);
+}
+
+/* Whether to go on after this outcome, and how long to wait before. */
+static bool
+goes_on(const struct get *get, enum outcome outcome, int64_t *pause_ms)
+{
+	if (outcome != WORKED &&
+	    (outcome == NOT_STARTED || get->n != 0 || stop_signal()))
+		return false;
+	if (outcome == FAILED) {
+		stop_poll(NULL, 0, *pause_ms);
+		*pause_ms *= 2;
+		if (*pause_ms > LAST_PAUSE_MS)
+			*pause_ms = LAST_PAUSE_MS;
+	} else {
+		*pause_ms = FIRST_PAUSE_MS;
+	}
+	return true;
 }
 
 int
@@ -182,16 +261,8 @@ get_exec(struct get *get)
 		qb_item_free(item);
 		if (result != QB_OK)
 			return ctl_result(ctl, result);
-		if (outcome == WORKED) {
-			pause_ms = FIRST_PAUSE_MS;
-			continue;
-		}
-		if (stop_signal())
-			return get_end(get, QB_CANCELLED);
-		if (outcome == NOT_STARTED || get->n != 0)
-			return CTL_ERROR;
-		stop_poll(NULL, 0, pause_ms);
-		pause_ms = pause_ms * 2 < LAST_PAUSE_MS ? pause_ms * 2 : LAST_PAUSE_MS;
+		if (!goes_on(get, outcome, &pause_ms))
+			return stop_signal() ? get_end(get, QB_CANCELLED) : CTL_ERROR;
 	}
 	return CTL_DONE;
 }

@@ -47,6 +47,7 @@ test_failure_gives_the_item_back_to_its_place() {
 	ctl 1 get "$q" --exec sh -c 'exit 7'
 	err_has "goes back: 'sh' exited with 7"
 	number_is "$q" ready 3
+	number_is "$q" nacked 1
 	number_is "$q" crashed 0
 	ctl 0 get "$q" -n 3 --json
 	grep -c '"deliveries": 2' "$folder/out" | grep -qx 1 || fail "not one attempt"
@@ -59,6 +60,83 @@ test_death_by_signal_is_a_failure() {
 	ctl 1 get "$q" --exec sh -c 'kill -KILL $$'
 	err_has "'sh' was killed by signal 9"
 	number_is "$q" ready 1
+	number_is "$q" nacked 1
+}
+
+# Puts an item whose first failure is its last; its id is in $id.
+put_once() {
+	ctl 0 declare "$q" max_attempts=1
+	ctl 0 put "$q" x --json
+	id=$(grep -o '"id": [0-9]*' "$folder/out" | grep -o '[0-9]*$')
+}
+
+# The broker keeps this with the dead item.
+error_is() {
+	ctl 0 dead show "$q" "$id"
+	sed -n '/^error /,/^size /p' "$folder/out" | sed '$d; s/^.\{12\}//' | cmp - <(printf '%s\n' "$1") ||
+		fail "$(cat "$folder/out")"
+}
+
+test_last_lines_of_the_standard_error_are_kept_with_the_item() {
+	put_once
+	ctl 1 get "$q" --exec sh -c 'echo trying >&2; echo output; echo "no such host" >&2; exit 7'
+	out_is output
+	err_has trying
+	error_is $'trying\nno such host'
+	ctl 0 dead purge "$q"
+	put_once
+	ctl 1 get "$q" --exec sh -c 'exit 7'
+	error_is "'sh' exited with 7"
+	ctl 0 dead purge "$q"
+	put_once
+	# shellcheck disable=SC2016
+	ctl 1 get "$q" --exec sh -c 'printf "ends \n\n" >&2; kill -KILL $$'
+	error_is 'ends '
+}
+
+test_much_on_the_standard_error_passes_and_its_end_is_kept() {
+	put_once
+	ctl 1 get "$q" --exec sh -c 'seq 300000 >&2; exit 1'
+	head -n -1 "$folder/err" | cmp - <(seq 300000) || fail "other lines on the standard error"
+	# The most whole lines, of 7 bytes each, that 4096 bytes hold.
+	error_is "$(seq 300000 | tail -n 585)"
+}
+
+test_exit_status_100_buries() {
+	ctl 0 put "$q" x --json
+	id=$(grep -o '"id": [0-9]*' "$folder/out" | grep -o '[0-9]*$')
+	ctl 1 get "$q" --exec sh -c 'echo "not in this format" >&2; exit 100'
+	err_has "is buried: 'sh' exited with 100"
+	number_is "$q" dead 1
+	number_is "$q" buried 1
+	error_is 'not in this format'
+	seq 3 | ctl 0 put "$q" --lines
+	ctl 0 get "$q" -n 0 --timeout 0 --exec sh -c 'read -r i; [ "$i" != 2 ] || exit 100'
+	number_is "$q" finished 2
+	number_is "$q" dead 2
+}
+
+test_what_is_left_in_the_background_holds_nothing_up() {
+	mkfifo "$folder/go"
+	put_once
+	ctl 1 get "$q" --exec sh -c "{ read -r x <'$folder/go'; } & echo done >&2; exit 1"
+	error_is done
+	echo >"$folder/go"
+	rm "$folder/go"
+}
+
+test_interrupted_command_is_no_attempt() {
+	mkfifo "$folder/started"
+	ctl 0 put "$q" x
+	# As from a keyboard: the signal is for the whole process group.
+	setsid qbrokerctl get "$q" --exec sh -c "echo \$\$ >'$folder/started'; exec sleep 60" &
+	read -r _ <"$folder/started"
+	kill -TERM -- "-$!"
+	wait $!
+	wait_number "$q" ready 1
+	number_is "$q" nacked 0
+	number_is "$q" released 1
+	rm "$folder/started"
 }
 
 test_count_is_of_finished_items_and_a_failure_ends_it() {
