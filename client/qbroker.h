@@ -467,10 +467,11 @@ qb_result qb_size(qb *q, const char *queue, uint64_t *ret_qsize,
 /* Makes a queue. `options` is an array of "name=value" that ends with NULL: "maxsize=N"
  * (<= 0: no bound), "max_bytes=N" (0: no bound), "lease_ms=N" (how long gets lease an
  * item; 0: without an end), "order=fifo", "order=lifo" or
- * "order=priority"; what is not in it, or all when it is NULL, has the broker's defaults
- * (and order=fifo). If the queue exists, the options must be those it has (QB_MISMATCH
+ * "order=priority"; what is not in it, or all when it is NULL, is as the broker's
+ * configuration says. If the queue exists, the options must be those it has (QB_MISMATCH
  * names the first that is not), unless `update` is not 0: then they are changed
- * (QB_NOT_EMPTY: the order, while there are unfinished items). *ret_created (may be
+ * (QB_NOT_EMPTY: the order, while there are unfinished items). What is given is the queue's
+ * own from then on, whatever the broker's configuration says. *ret_created (may be
  * NULL): whether it was made. */
 qb_result qb_declare(qb *q, const char *queue, const char *const *options, int update,
 		     int *ret_created);
