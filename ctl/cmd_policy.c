@@ -24,7 +24,7 @@ text_of(const qb_table *table, unsigned row, const char *name, char buf[GRID_CEL
 	int64_t number;
 
 	if (text)
-		return text;
+		return text[0] ? text : "-";
 	if (!qb_table_number(table, row, name, &number))
 		return "?";
 	return grid_number(number, false, buf);

@@ -101,6 +101,7 @@ test_policy_as_json_and_of_what_is_no_name() {
 		fail "$(cat "$folder/out")"
 	grep -q '{"option": "maxsize", "value": 0, "source": "default"}' "$folder/out" ||
 		fail "$(cat "$folder/out")"
+	policy_is "$q" dead_to - default
 	ctl 2 policy ''
 	ctl 0 policy "$q.not-there"
 	ctl 3 stats "$q.not-there"
