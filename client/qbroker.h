@@ -418,6 +418,13 @@ qb_result qb_join_with(qb *q, const char *queue, const char *group, int64_t time
 qb_result qb_cancel_group(qb *q, const char *queue, const char *group,
 			  uint64_t *ret_dropped, uint64_t *ret_held);
 
+/* Moves up to `max_items` (1 to QB_MAX_BATCH) items from the front of the queue into `target`, at one
+ * moment: ready ones (state "ready" or NULL), or dead ones ("dead"). There they are new, with new
+ * ids, no attempts, no group and no key. *ret_count, which may be NULL: how many; fewer, or QB_FULL, if
+ * the target has no room. QB_NOT_FOUND, QB_SHUT_DOWN (the target), QB_INVALID: it is the same. */
+qb_result qb_move(qb *q, const char *queue, const char *target, const char *state,
+		  unsigned max_items, uint64_t *ret_count);
+
 /* --- dead items ------------------------------------------------------------------ */
 
 /* An item is dead when it failed too often, was buried, or has expired and was to be kept. It

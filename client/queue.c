@@ -279,6 +279,21 @@ qb_purge(qb *q, const char *queue, uint64_t *ret_count)
 }
 
 qb_result
+qb_move(qb *q, const char *queue, const char *target, const char *state,
+	unsigned max_items, uint64_t *ret_count)
+{
+	struct qp_request m = {.op = QP_OP_MOVE, .max_items = max_items};
+	struct wait w = {.take = take_count, .ret = ret_count};
+	qb_result r;
+
+	if ((r = verify_queue(q, target, &m.to)) ||
+	    (r = verify_count(q, "max_items", max_items, QB_MAX_BATCH)) ||
+	    (r = verify_state(q, state ? state : "ready", &m.options)))
+		return r;
+	return run(q, &m, queue, &w);
+}
+
+qb_result
 qb_shutdown(qb *q, const char *queue, int immediate)
 {
 	struct qp_request m = {.op = QP_OP_SHUTDOWN};

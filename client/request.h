@@ -34,6 +34,7 @@ qb_result verify_queue(qb *q, const char *queue, struct qp_str *ret);
 qb_result verify_timeout(qb *q, const char *name, int64_t timeout_ms);
 qb_result verify_count(qb *q, const char *name, unsigned n, unsigned max);
 qb_result verify_id(qb *q, uint64_t id);
+qb_result verify_state(qb *q, const char *state, struct qp_options *ret);
 qb_result verify_ack(qb *q, qb_ack_mode ack);
 qb_result verify_body(qb *q, const void *body, size_t len);
 qb_result verify_item(qb *q, const qb_item *item);  /* it is none: QB_INVALID */

@@ -287,16 +287,13 @@ qb_browse(qb *q, const char *queue, const char *state, unsigned skip, qb_table *
 	qb_result r;
 
 	*ret = NULL;
-	if (!state || strlen(state) > 15)
-		return error_set(q, QB_INVALID, "\"%.30s\" is no state of items",
-				 state ? state : "");
+	if ((r = verify_state(q, state, &m.options)))
+		return r;
 	if (skip > QB_MAX_SKIP)
 		return error_set(q, QB_INVALID, "skip is %u: it must be from 0 to %u",
 				 skip, QB_MAX_SKIP);
 	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q, 0)))
 		return r;
-	QP_GIVE(&m.options, state,
-		((struct qp_str){state, (uint32_t)strlen(state)}));
 	QP_GIVE(&m.options, skip, skip);
 	return fetch(q, &m, ret);
 }

@@ -112,6 +112,18 @@ verify_id(qb *q, uint64_t id)
 }
 
 qb_result
+verify_state(qb *q, const char *state, struct qp_options *ret)
+{
+	size_t len = state ? strnlen(state, 16) : 0;
+
+	if (len < 1 || len > 15)
+		return error_set(q, QB_INVALID, "\"%.30s\" is no state of items",
+				 state ? state : "");
+	QP_GIVE(ret, state, ((struct qp_str){state, (uint32_t)len}));
+	return QB_OK;
+}
+
+qb_result
 verify_body(qb *q, const void *body, size_t len)
 {
 	if (!body && len > 0)

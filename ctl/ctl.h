@@ -43,6 +43,7 @@ ctl_command cmd_get;
 ctl_command cmd_help;
 ctl_command cmd_join;
 ctl_command cmd_ls;
+ctl_command cmd_mv;
 ctl_command cmd_pause;
 ctl_command cmd_peek;
 ctl_command cmd_ping;

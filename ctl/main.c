@@ -34,6 +34,7 @@ static const struct command {
 	{"join", cmd_join, "Wait until every item is finished"},
 	{"cancel", cmd_cancel, "Drop the items of a group"},
 	{"dead", cmd_dead, "Look after the items that were given up"},
+	{"mv", cmd_mv, "Move items into another queue"},
 	{"purge", cmd_purge, "Drop the items that wait"},
 	{"rm", cmd_rm, "Delete a queue"},
 	{"shutdown", cmd_shutdown, "End a queue: no more puts, gets until it is empty"},

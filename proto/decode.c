@@ -18,6 +18,7 @@ static const struct {
 	{'e', "epoch", "an integer from 0 to 2^53"},
 	{'q', "queue", "1 to 255 bytes of UTF-8 without control characters"},
 	{'Q', "queue", "1 to 255 bytes of UTF-8 without control characters, or nil"},
+	{'T', "target", "1 to 255 bytes of UTF-8 without control characters"},
 	{'G', "group", "1 to 255 bytes of UTF-8 without control characters"},
 	{'t', "timeout", "0 to 2^53 milliseconds, or nil"},
 	{'a', "ack", "0 (manual), 1 (auto) or 2 (none)"},
@@ -92,6 +93,7 @@ read_argument(struct qp_reader *in, char letter, struct qp_request *m)
 	switch (letter) {
 	case 'q': return read_queue(in, &m->queue);
 	case 'G': return read_queue(in, &m->group);
+	case 'T': return read_queue(in, &m->to);
 	case 't': return read_timeout(in, &m->timeout_ms);
 	case 'a':
 		if (!read_within(in, QP_ACK_MANUAL, QP_ACK_NONE, &ack))

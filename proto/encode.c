@@ -155,6 +155,7 @@ pack_argument(struct head *h, char letter, const struct qp_request *m)
 	switch (letter) {
 	case 'q': pack_string(h, m->queue.p, m->queue.len); break;
 	case 'G': pack_string(h, m->group.p, m->group.len); break;
+	case 'T': pack_string(h, m->to.p, m->to.len); break;
 	case 'a': pack_uint64(h, m->ack); break;
 	case 'n': pack_uint64(h, m->max_items); break;
 	case 'i': pack_uint64(h, m->id); break;
@@ -200,6 +201,8 @@ arguments_max(const char *args, const struct qp_request *m)
 			max += m->queue.len;
 		else if (*args == 'G')
 			max += m->group.len;
+		else if (*args == 'T')
+			max += m->to.len;
 		else if (*args == 's')
 			max += m->session.len;
 		else if (*args == 'l')

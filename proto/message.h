@@ -103,6 +103,7 @@ struct qp_request {
 	uint64_t rid;
 	struct qp_str queue;	/* q: always valid; Q: absent for nil */
 	struct qp_str group;	/* G: always valid */
+	struct qp_str to;	/* T: always valid */
 	uint64_t timeout_ms;	/* t: QP_FOREVER for nil */
 	enum qp_ack ack;	/* a */
 	uint64_t max_items;	/* n */

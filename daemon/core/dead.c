@@ -101,6 +101,8 @@ item_die(struct qe *e, struct qe_item *item, enum qe_death why)
 		item_group(item)->died++;
 	if (to) {
 		item_move(e, item, ITEM_GONE, CAUSE_moved_out);
+		if (item->extra)
+			item->extra->expires_ns = QE_NEVER;
 		item_renew(e, item, to);
 		settle_later(e, to);
 	} else {

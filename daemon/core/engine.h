@@ -774,6 +774,17 @@ enum qe_result qe_pause(struct qe *e, uint64_t now_ns, struct qe_name queue,
 enum qe_result qe_reopen(struct qe *e, uint64_t now_ns,
 			 struct qe_name queue) QE_MUST_USE;
 
+/* Moves up to `max` (1 to QE_MAX_BATCH) items of the queue from the front of its order, at one
+ * moment and in this order, into another queue, which is made if need be: ready ones, or the dead,
+ * those that died first before others. There they are new, ready items: with new ids and no
+ * attempts, of no group and without a key; ready ones keep their end. Moves fewer when the other
+ * queue has no room for more: at none QE_FULL_ITEMS, QE_FULL_BYTES, QE_TOO_BIG. Pauses mean nothing
+ * to it, and it does not stand in line. QE_INVALID: also into the same queue, or another state.
+ * QE_SHUT_DOWN: the other queue is. QE_NOT_FOUND, QE_LIMIT, QE_NOMEM. */
+enum qe_result qe_move(struct qe *e, uint64_t now_ns, struct qe_name queue,
+		       struct qe_name target, enum qe_state state, unsigned max,
+		       uint64_t *ret_count) QE_MUST_USE;
+
 /* --- time ------------------------------------------------------------------------ */
 
 /* Does what is due: delays, lives and leases of items that are over, then waits that ran out,

@@ -176,7 +176,6 @@ extra_renew(struct qe *e, struct extra *x)
 	leave_group(e, x);
 	x->place = 0;
 	x->ready_ns = 0;
-	x->expires_ns = QE_NEVER;
 }
 
 void

@@ -73,7 +73,8 @@ void extra_forget(struct qe *e, struct extra *x);
 bool extra_report(struct qe *e, struct qe_item *item, const struct qe_name *worker,
 		  const struct qe_name *error) QE_MUST_USE;
 
-/* For an item that another queue accepts anew: what belonged to the queue before is gone. */
+/* For an item that another queue accepts anew: what belonged to the queue before is gone. Its end
+ * stays. */
 void extra_renew(struct qe *e, struct extra *x);
 
 /* Frees the record of an item that is in no set. */

@@ -9,6 +9,29 @@
 #define MS(ns)	((ns) / 1000000)
 #define COLUMNS 14
 
+bool
+request_state(const struct qp_request *m, enum qe_state *ret)
+{
+	static const char *const names[] = {
+		[QE_STATE_READY] = "ready",
+		[QE_STATE_DELAYED] = "delayed",
+		[QE_STATE_LEASED] = "leased",
+		[QE_STATE_DEAD] = "dead",
+	};
+	struct qp_str state = m->options.state;
+
+	*ret = QE_STATE_READY;
+	if (!QP_GIVEN(&m->options, state))
+		return true;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		*ret = (enum qe_state)i;
+		if (state.len == strlen(names[i]) &&
+		    memcmp(state.p, names[i], state.len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static size_t
 line_len(struct qe_name text)
 {
@@ -53,11 +76,7 @@ put_item(struct qp_out *rows, const struct qe_shown *shown)
 static bool
 read_state(struct conn *c, const struct qp_request *m, enum qe_state *ret)
 {
-	const struct qp_options *o = &m->options;
-
-	*ret = QE_STATE_DEAD;
-	if (QP_GIVEN(o, state) && o->state.len == 4 &&
-	    memcmp(o->state.p, "dead", 4) == 0)
+	if (request_state(m, ret) && *ret == QE_STATE_DEAD)
 		return true;
 	deliver_refusal(c, m->rid, QP_INVALID, "option state must be dead");
 	return false;

@@ -187,6 +187,7 @@ static handler *const handlers[] = {
 	[QP_OP_DEAD_PURGE] = handle_dead_purge,
 	[QP_OP_SHOW] = handle_show,
 	[QP_OP_BROWSE] = handle_browse,
+	[QP_OP_MOVE] = handle_move,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 };
 

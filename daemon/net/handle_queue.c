@@ -177,6 +177,50 @@ handle_purge(struct conn *c, struct qp_request *m, struct frame *f)
 		deliver_result(c, m->rid, result);
 }
 
+/* What is said of the queue into which nothing could be moved, or NULL. */
+static const char *
+target_text(enum qe_result result)
+{
+	switch ((unsigned)result) {
+	case QE_FULL_ITEMS: return "the target has maxsize items";
+	case QE_FULL_BYTES: return "the target has max_bytes bytes";
+	case QE_TOO_BIG: return "the first item is larger than the target's max_bytes";
+	case QE_SHUT_DOWN: return "the target is shut down";
+	default: return NULL;
+	}
+}
+
+void
+handle_move(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct qe_name to = {m->to.p, m->to.len};
+	struct qp_reply reply = {0};
+	enum qe_state state;
+	enum qe_result result;
+
+	if (!request_state(m, &state) ||
+	    (state != QE_STATE_READY && state != QE_STATE_DEAD)) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"option state must be ready or dead");
+		return;
+	}
+	result = qe_move(c->server->engine, c->server->now_ns, request_queue(m), to,
+			 state, (unsigned)m->max_items, &reply.count);
+	if (result == QE_OK)
+		deliver_fields(c, m, &reply);
+	else if (result == QE_INVALID)
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"the target is the queue itself");
+	else if (target_text(result))
+		deliver_refusal(c, m->rid,
+				result == QE_TOO_BIG	 ? QP_TOO_BIG
+				: result == QE_SHUT_DOWN ? QP_SHUT_DOWN
+							 : QP_FULL,
+				"%s", target_text(result));
+	else
+		deliver_result(c, m->rid, result);
+}
+
 void
 handle_shutdown(struct conn *c, struct qp_request *m, struct frame *f)
 {

@@ -16,7 +16,7 @@ handler handle_hello, handle_ping, handle_close, handle_confirm, handle_put,
 	handle_reopen, handle_queues, handle_stats, handle_cancel_group, handle_touch,
 	handle_pause, handle_clients, handle_waiters, handle_who, handle_policy,
 	handle_nack, handle_bury, handle_update, handle_kick, handle_dead_purge,
-	handle_show, handle_browse;
+	handle_show, handle_browse, handle_move;
 
 /* Answers a request that is sent again, if there is something to answer from. false: it is to
  * be carried out. (replay.c) */
@@ -29,6 +29,9 @@ struct qe_tag request_tag(const struct qp_request *m);
 
 /* The option `group`; the length is 0 without it. */
 struct qe_name request_group(const struct qp_options *o);
+
+/* The option `state`: READY without it. false: there is no such state. (browse.c) */
+bool request_state(const struct qp_request *m, enum qe_state *ret);
 
 /* Whether the option `group` is a name, if it is given. false: it was refused. */
 bool valid_group(struct conn *c, const struct qp_request *m);

@@ -75,6 +75,30 @@ START_TEST(a_queue_is_paused_and_goes_on)
 }
 END_TEST
 
+START_TEST(items_are_moved_into_another_queue)
+{
+	qb_item *item;
+	uint64_t n;
+
+	says(QB_NOT_FOUND, qb_move(q, "jobs", "other", NULL, 1, &n));
+	put("jobs", "a");
+	put("jobs", "b");
+	ok(qb_move(q, "jobs", "other", NULL, 1000, &n));
+	ck_assert_uint_eq(n, 2);
+	ok(qb_move(q, "jobs", "other", "dead", 1, NULL));
+	ck_assert_int_eq(number("other", "ready"), 2);
+	ok(qb_get(q, "other", 0, QB_AUTO, &item));
+	ck_assert_mem_eq(qb_item_body(item), "a", 1);
+	qb_item_free(item);
+	says(QB_INVALID, qb_move(q, "jobs", "jobs", NULL, 1, &n));
+	says(QB_INVALID, qb_move(q, "jobs", "", NULL, 1, &n));
+	says(QB_INVALID, qb_move(q, "jobs", "other", "delayed", 1, &n));
+	says(QB_INVALID, qb_move(q, "jobs", "other", NULL, 1001, &n));
+	ok(qb_shutdown(q, "other", 0));
+	says(QB_SHUT_DOWN, qb_move(q, "jobs", "other", NULL, 1, &n));
+}
+END_TEST
+
 START_TEST(drain_waits_until_nothing_is_unfinished)
 {
 	qb_item *item;
@@ -99,6 +123,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_queue_is_paused_and_goes_on);
+	tcase_add_test(t, items_are_moved_into_another_queue);
 	tcase_add_test(t, drain_waits_until_nothing_is_unfinished);
 	return run_case("admin", t);
 }

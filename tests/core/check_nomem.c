@@ -371,6 +371,18 @@ step_kick(int i)
 	return result;
 }
 
+/* The first one makes the queue. */
+static enum qe_result
+step_move(int i)
+{
+	uint64_t count;
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_move(e, now, name("failing"), name("moved"),
+				    QE_STATE_READY, 1, &count));
+	return result;
+}
+
 static enum qe_result
 step_get_many(int i)
 {
@@ -420,6 +432,7 @@ static const struct step {
 	{step_bury, QUEUES, false},	  {step_take, QUEUES, false},
 	{step_bury_silently, QUEUES, true},
 	{step_kick, QUEUES, false},
+	{step_move, 2, false},
 };
 
 /* Runs a step, once more if there was no memory for it. */

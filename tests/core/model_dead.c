@@ -91,23 +91,20 @@ bury(struct model *m, struct m_item *item)
 		m_drop_first_dead(m, queue);
 }
 
-/* Another queue accepts it, as if it were new. */
+/* Another queue accepts it, as if it were new; it was removed. */
 static void
-move(struct model *m, struct m_item *item, int to)
+accept_anew(struct model *m, struct m_item anew, int to)
 {
-	struct m_item anew = *item;
-
-	m->queues[item->queue].counters.moved_out++;
+	m->queues[anew.queue].counters.moved_out++;
 	m->queues[to].counters.accepted++;
-	m_remove_item(m, item);
 	anew.id = ++m->last_id;
 	anew.queue = to;
 	anew.accepted_ns = m->now >> 20 << 20;
 	anew.deliveries = anew.crashes = anew.nacks = anew.timeouts = 0;
 	anew.place = 0;
+	anew.recorded |= anew.group > 0 || anew.key > 0; /* the record stays */
 	anew.group = anew.key = 0;
-	anew.recorded |= item->group > 0 || item->key > 0; /* the record stays */
-	anew.timed = anew.delayed = anew.cancelled = false;
+	anew.delayed = anew.cancelled = false;
 	anew.holder = NOBODY;
 	m->items[m->n_items++] = anew;
 }
@@ -133,7 +130,11 @@ m_die(struct model *m, struct m_item *item, enum qe_death why)
 	q->counters.died++;
 	q->died_of[item->group]++;
 	if (to != NOBODY) {
-		move(m, item, to);
+		struct m_item anew = *item;
+
+		m_remove_item(m, item);
+		anew.timed = false;
+		accept_anew(m, anew, to);
 		m_mark(m, to);
 	} else {
 		bury(m, item);
@@ -150,4 +151,66 @@ m_expire(struct model *m, struct m_item *item)
 	}
 	m->queues[item->queue].counters.expired++;
 	m_remove_item(m, item);
+}
+
+static enum qe_result
+room(const struct model *m, int to, const struct m_item *item)
+{
+	const struct m_queue *q = &m->queues[to];
+
+	if (q->max_bytes > 0 && item->len > q->max_bytes)
+		return QE_TOO_BIG;
+	if (q->maxsize > 0 && m_size(m, to) + 1 > (uint64_t)q->maxsize)
+		return QE_FULL_ITEMS;
+	if (q->max_bytes > 0 && m_bytes(m, to, true) + item->len > q->max_bytes)
+		return QE_FULL_BYTES;
+	return QE_OK;
+}
+
+static enum qe_result
+move_first(struct model *m, int queue, int to, bool dead)
+{
+	struct m_item *item = dead ? m_first_dead(m, queue) : m_first(m, queue);
+	struct m_item anew;
+	enum qe_result result;
+
+	if (!item)
+		return QE_EMPTY;
+	result = room(m, to, item);
+	if (result != QE_OK)
+		return result;
+	anew = *item;
+	anew.timed &= !dead;
+	if (dead)
+		m_remove_dead(m, item);
+	else
+		m_remove_item(m, item);
+	accept_anew(m, anew, to);
+	return QE_OK;
+}
+
+enum qe_result
+m_move(struct model *m, int queue, int to, bool dead, unsigned max, uint64_t *ret_count)
+{
+	enum qe_result result;
+
+	if (!m->queues[queue].exists)
+		return QE_NOT_FOUND;
+	result = m_need(m, to);
+	if (result != QE_OK)
+		return result;
+	if (to == queue)
+		return QE_INVALID;
+	if (m->queues[to].shutdown != QE_OPEN)
+		return QE_SHUT_DOWN;
+	for (*ret_count = 0; *ret_count < max; ++*ret_count) {
+		result = move_first(m, queue, to, dead);
+		if (result != QE_OK)
+			break;
+	}
+	if (*ret_count == 0 && result != QE_EMPTY)
+		return result;
+	m_mark(m, to);
+	m_settle(m, queue);
+	return QE_OK;
 }

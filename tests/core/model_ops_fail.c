@@ -96,6 +96,22 @@ op_dead_purge(void)
 }
 
 void
+op_move(void)
+{
+	int queue = any_queue(), to = any_queue();
+	bool dead = chance(run.deaths ? 40 : 5);
+	unsigned max = 1 + (unsigned)below(4);
+	uint64_t count, count_too;
+	enum qe_result result =
+		qe_move(run.e, run.m.now, queue_name(queue), queue_name(to),
+			dead ? QE_STATE_DEAD : QE_STATE_READY, max, &count);
+
+	if (agree(MOVE, result, m_move(&run.m, queue, to, dead, max, &count_too)) ==
+	    QE_OK)
+		AGREE(count == count_too);
+}
+
+void
 op_show(void)
 {
 	int queue = any_queue();

@@ -29,6 +29,7 @@ enum verb {
 	UPDATE,
 	KICK,
 	DEAD_PURGE,
+	MOVE,
 	SHOW,
 	PEEK,
 	DECLARE,
@@ -118,6 +119,7 @@ void op_bury(void);
 void op_update(void);
 void op_kick(void);
 void op_dead_purge(void);
+void op_move(void);
 void op_show(void);
 
 /* Fills in some of what a queue says of items that fail. */

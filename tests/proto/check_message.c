@@ -127,6 +127,13 @@ static const struct {
 	{HEAD("\x94\x29\x0a\xa4jobs\x02"),
 	 0,
 	 {.op = QP_OP_KICK, .rid = 10, .queue = {"jobs", 4}, .max_items = 2}},
+	{HEAD("\x95\x26\x0a\xa4jobs\xa3\x6f\x6c\x64\x02"),
+	 0,
+	 {.op = QP_OP_MOVE,
+	  .rid = 10,
+	  .queue = {"jobs", 4},
+	  .to = {"old", 3},
+	  .max_items = 2}},
 	{HEAD("\x93\x2a\x0a\xa4jobs"),
 	 0,
 	 {.op = QP_OP_DEAD_PURGE, .rid = 10, .queue = {"jobs", 4}}},
@@ -196,6 +203,9 @@ START_TEST(requests_are_decoded_as_the_protocol_says)
 	ck_assert_uint_eq(m.queue.len, want->queue.len);
 	ck_assert_mem_eq(m.queue.p ? m.queue.p : "", want->queue.p ? want->queue.p : "",
 			 want->queue.len);
+	ck_assert_uint_eq(m.to.len, want->to.len);
+	ck_assert_mem_eq(m.to.p ? m.to.p : "", want->to.p ? want->to.p : "",
+			 want->to.len);
 	ck_assert(want->group.len == 0 ||
 		  (m.group.len == want->group.len &&
 		   memcmp(m.group.p, want->group.p, m.group.len) == 0));

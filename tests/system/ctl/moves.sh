@@ -49,5 +49,40 @@ test_drain_waits_for_the_last_item() {
 	out_is "{\"queue\": \"$q\", \"drained\": true}"
 }
 
+test_mv_moves_from_the_front() {
+	seq 2500 | qbrokerctl put "$q" --lines >/dev/null
+	ctl 0 mv "$q" "$q.to" -n 2
+	out_is 2
+	ctl 0 mv "$q" "$q.to" --json
+	out_is "{\"queue\": \"$q\", \"to\": \"$q.to\", \"moved\": 2498}"
+	ctl 0 mv "$q" "$q.to"
+	out_is 0
+	ctl 0 get "$q.to" -n 2500
+	seq 2500 | cmp - "$folder/out" || fail "another order"
+}
+
+test_mv_takes_the_dead_with_state() {
+	ctl 0 put "$q" a --ttl 0.001 --keep
+	wait_number "$q" dead 1
+	ctl 0 put "$q" b
+	ctl 0 mv "$q" "$q.to" --state dead
+	out_is 1
+	ctl 0 get "$q.to"
+	out_is a
+	ctl 2 mv "$q" "$q.to" --state delayed
+}
+
+test_mv_says_how_far_it_came() {
+	ctl 0 declare "$q.to" maxsize=1200
+	seq 1500 | qbrokerctl put "$q" --lines >/dev/null
+	ctl 3 mv "$q" "$q.to"
+	err_has 'target has maxsize items (1200 were moved before)'
+	number_is "$q" ready 300
+	ctl 3 mv "$q.not-there" "$q.to"
+	ctl 2 mv "$q"
+	ctl 2 mv "$q" "$q"
+	err_has 'the queue itself'
+}
+
 start_broker
 run_tests "$@"
