@@ -110,15 +110,23 @@ make_room(struct answers *a, struct qe *e, uint32_t bytes)
 	return a->given - a->first < a->room || grow(a);
 }
 
-void
-answers_add(struct answers *a, struct qe *e, const struct record *answer)
+/* Nothing is remembered of what came before either. */
+static void
+give_up(struct answers *a, struct qe *e, const struct record *answer)
 {
 	struct record lost = *answer;
+
+	record_free_list(e, &lost);
+	answers_lose(a, e);
+}
+
+void
+answers_add_slowly(struct answers *a, struct qe *e, const struct record *answer)
+{
 	uint32_t bytes = answer->n ? list_bytes(answer) : 0;
 
-	if ((bytes > 0 || a->given - a->first == a->room) && !make_room(a, e, bytes)) {
-		record_free_list(e, &lost);
-		answers_lose(a, e);
+	if (!make_room(a, e, bytes)) {
+		give_up(a, e, answer);
 		return;
 	}
 	a->list_bytes += bytes;

@@ -46,9 +46,19 @@ struct answers {
 	bool missing;	     /* one of those before the first was not confirmed */
 };
 
+/* For answers_add() alone: with a list, or when there is no room. */
+void answers_add_slowly(struct answers *a, struct qe *e, const struct record *answer);
+
 /* Remembers an answer, whose list is its own from now on. When there is no room, older ones
  * or all are forgotten. */
-void answers_add(struct answers *a, struct qe *e, const struct record *answer);
+static inline void
+answers_add(struct answers *a, struct qe *e, const struct record *answer)
+{
+	if (answer->n > 0 || a->given - a->first == a->room)
+		answers_add_slowly(a, e, answer);
+	else
+		a->ring[a->given++ & (a->room - 1)] = *answer;
+}
 
 /* The same for an answer that there is no memory for. */
 void answers_lose(struct answers *a, struct qe *e);

@@ -180,6 +180,16 @@ remember_reply(struct session *session, uint64_t rid, struct qe_reply *reply)
 	answers_add(&session->answers, session->server->engine, &answer);
 }
 
+/* A success. What the operation's signature does not name has no value, and need not be
+ * cleared: it is a lot for one reply. */
+static void
+begin_reply(struct qp_reply *reply, uint64_t rid)
+{
+	reply->rid = rid;
+	reply->status = QP_OK;
+	reply->options.present = 0;
+}
+
 /* --- refusals and fields --------------------------------------------------------- */
 
 static void
@@ -250,8 +260,9 @@ deliver_again(struct conn *c, const struct qp_request *request, struct qp_reply 
 void
 deliver_ok(struct conn *c, const struct qp_request *request)
 {
-	struct qp_reply reply = {0};
+	struct qp_reply reply;
 
+	begin_reply(&reply, request->rid);
 	deliver_fields(c, request, &reply);
 }
 
@@ -353,8 +364,9 @@ append_described(struct conn *c, enum qp_op op, const struct qp_reply *m,
 static void
 append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
 {
-	struct qp_reply m = {.rid = rid};
+	struct qp_reply m;
 
+	begin_reply(&m, rid);
 	describe_item(item, &m);
 	append_described(c, op, &m, item);
 }
@@ -454,8 +466,10 @@ results_to_wire(struct qe_reply *reply)
 static void
 append_put(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 {
-	struct qp_reply m = {.rid = rid, .id = reply->id};
+	struct qp_reply m;
 
+	begin_reply(&m, rid);
+	m.id = reply->id;
 	if (!reply->many) {
 		if (reply->dup)
 			QP_GIVE(&m.options, duplicate, 1);
@@ -471,8 +485,9 @@ append_put(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 static void
 append_join(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 {
-	struct qp_reply m = {.rid = rid};
+	struct qp_reply m;
 
+	begin_reply(&m, rid);
 	if (reply->died > 0)
 		QP_GIVE(&m.options, died, reply->died);
 	append_fields(c, QP_OP_JOIN, &m);

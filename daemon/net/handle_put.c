@@ -25,6 +25,7 @@ put_items(struct conn *c, const struct qp_request *m, struct qe_item **items,
 
 /* What a put says of its items. */
 struct description {
+	bool plain; /* nothing: the members below have no value */
 	uint8_t ctype;
 	int32_t priority;
 	bool keep_expired;
@@ -126,13 +127,10 @@ read_key(struct conn *c, const struct qp_request *m, struct qe_key *ret)
 	return true;
 }
 
-/* false: it was refused. */
 static bool
-read_description(struct conn *c, const struct qp_request *m, struct description *ret)
+read_options(struct conn *c, const struct qp_request *m, struct description *ret)
 {
 	*ret = (struct description){0};
-	if (!m->options.present)
-		return true;
 	ret->ctype = (uint8_t)QP_OPT(&m->options, ctype);
 	ret->priority = (int32_t)QP_OPT(&m->options, priority);
 	ret->queue = request_queue(m);
@@ -141,12 +139,22 @@ read_description(struct conn *c, const struct qp_request *m, struct description 
 	       valid_group(c, m) && read_key(c, m, &ret->key);
 }
 
+/* Most puts say nothing. false: it was refused. */
+static inline bool
+read_description(struct conn *c, const struct qp_request *m, struct description *ret)
+{
+	ret->plain = !m->options.present;
+	return ret->plain || read_options(c, m, ret);
+}
+
 static enum qe_result
 describe(struct conn *c, struct qe_item *item, const struct description *d)
 {
 	struct qe *e = c->server->engine;
 	enum qe_result result = QE_OK;
 
+	if (d->plain)
+		return QE_OK;
 	qe_item_set_ctype(item, d->ctype);
 	qe_item_set_priority(item, d->priority);
 	if (d->keep_expired)
