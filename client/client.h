@@ -44,6 +44,9 @@ struct qb {
 	bool closing;			  /* no other connection is made any more */
 	qb_lease_ending *on_lease_ending; /* NULL: no notices are asked for */
 	void *on_lease_ending_arg;
+	qb_watching *on_event; /* NULL: it does not watch */
+	void *on_event_arg;
+	char watched[QP_MAX_NAME + 1]; /* the queue; "": all */
 
 	/* The session. It outlives its connection, and ends by conn_drop() and
 	 * conn_forget(). */

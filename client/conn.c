@@ -6,6 +6,7 @@
 #include "client/conn.h"
 #include "client/client.h"
 #include "client/clock.h"
+#include "client/notice.h"
 #include "client/request.h"
 
 #include <errno.h>
@@ -386,7 +387,9 @@ conn_open(qb *q, int64_t timeout_ms)
 	memcpy(&q->random, q->session, sizeof(q->random));
 	q->pause_ms = 0;
 	r = conn_link(q, deadline_after(limit));
-	if (r != QB_OK)
+	if (r == QB_OK)
+		notice_connected(q);
+	else
 		conn_forget(q);
 	return r;
 }

@@ -5,6 +5,10 @@
 
 #include "client/client.h"
 
+/* There is a connection. In another session than before, what was asked for is asked for
+ * again. */
+void notice_connected(qb *q);
+
 /* Calls the function for a notice, if it is known and there is one. */
 void notice_received(qb *q, const struct qp_reply *notice);
 

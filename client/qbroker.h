@@ -590,6 +590,35 @@ typedef void qb_lease_ending(qb *q, uint64_t id, uint32_t deliveries, int64_t le
  * afterwards. NULL: no more. */
 qb_result qb_on_lease_ending(qb *q, qb_lease_ending *ending, void *arg);
 
+/* Something that happened in the broker; valid during the call that tells it. Its name:
+ *   crashed, timed_out        an item is back in its queue: the session that held it was lost, or
+ *                             its lease ran out
+ *   dead                      an item is dead
+ *   full                      a put began to wait at a queue where none had waited
+ *   stalled                   a join ended with QB_STALLED
+ *   shutdown, reopened, paused, resumed   what was done to a queue
+ *   client_lost, client_resumed, client_died   the connection of a client, or its session
+ *   lost                      count events were not told; 0: nobody knows how many
+ * There may be others. Queue and client are NULL, id, deliveries, pid and count 0, where they do not
+ * apply. `at`: milliseconds since 1970 by the broker's clock, 0: unknown. */
+typedef struct qb_event qb_event;
+const char *qb_event_name(const qb_event *event);
+const char *qb_event_queue(const qb_event *event);
+const char *qb_event_client(const qb_event *event);
+int64_t qb_event_at(const qb_event *event);
+uint64_t qb_event_id(const qb_event *event); /* of the item */
+uint32_t qb_event_deliveries(const qb_event *event);
+uint64_t qb_event_pid(const qb_event *event); /* of the client */
+uint64_t qb_event_count(const qb_event *event);
+
+typedef void qb_watching(qb *q, const qb_event *event, void *arg);
+
+/* Has the function called for what happens from now on at a queue, or, with NULL, at all queues and
+ * to the clients: like a request's callback, from within calls that read from the connection. Call
+ * qb_process() when qb_fd() is readable. Who reads too slowly loses events, and is
+ * told. It goes on over a new connection. `watching` NULL: no more. */
+qb_result qb_watch(qb *q, const char *queue, qb_watching *watching, void *arg);
+
 /* Ends the wait of a started request: its callback is called with QB_CANCELLED, or with
  * its result if that was on the way. Does not wait for it. QB_NOT_FOUND: no such
  * request is outstanding. */

@@ -4,6 +4,7 @@
  * carried out. When it does not know the session any more, what may be done twice is done, and of the
  * rest nobody knows what became of it. */
 #include "client/conn.h"
+#include "client/notice.h"
 #include "client/request.h"
 
 #include <poll.h>
@@ -31,7 +32,11 @@ is_harmless(unsigned op)
 	case QP_OP_REOPEN:
 	case QP_OP_PAUSE:
 	case QP_OP_QUEUES:
-	case QP_OP_STATS: return true;
+	case QP_OP_STATS:
+	case QP_OP_CLIENTS:
+	case QP_OP_WAITERS:
+	case QP_OP_WHO:
+	case QP_OP_WATCH: return true;
 	default: return false;
 	}
 }
@@ -129,10 +134,12 @@ conn_resume_once(qb *q, int64_t ms)
 	if (r != QB_OK)
 		return r;
 	r = send_again(q, q->epoch != epoch);
-	if (r == QB_OK)
+	if (r == QB_OK) {
 		q->lost = false;
-	else
+		notice_connected(q);
+	} else {
 		conn_unlink(q);
+	}
 	return r;
 }
 

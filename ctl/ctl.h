@@ -58,6 +58,7 @@ ctl_command cmd_size;
 ctl_command cmd_stats;
 ctl_command cmd_top;
 ctl_command cmd_waiters;
+ctl_command cmd_watch;
 ctl_command cmd_who;
 ctl_command cmd_why;
 

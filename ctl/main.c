@@ -24,6 +24,7 @@ static const struct command {
 	{"clients", cmd_clients, "List the clients, what they hold and wait for"},
 	{"why", cmd_why, "Say why a join, a get or a put waits"},
 	{"waiters", cmd_waiters, "List the requests that wait"},
+	{"watch", cmd_watch, "Print what happens, as it happens"},
 	{"who", cmd_who, "Say who holds an item"},
 	{"declare", cmd_declare, "Make a queue, or change its options"},
 	{"policy", cmd_policy, "Show the options of a queue and where they come from"},

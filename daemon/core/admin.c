@@ -8,6 +8,7 @@
 #include "daemon/core/sweep.h"
 #include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
+#include "daemon/core/watch.h"
 
 #include <string.h>
 
@@ -181,6 +182,7 @@ qe_shutdown(struct qe *e, uint64_t now_ns, struct qe_name queue, bool immediate)
 		return result;
 	if (q->shutdown != QE_SHUTDOWN_IMMEDIATE)
 		q->shutdown = immediate ? QE_SHUTDOWN_IMMEDIATE : QE_SHUTDOWN;
+	watch_note(e, QE_EVENT_SHUTDOWN, q, NULL);
 	if (immediate)
 		item_discard_waiting(e, q, CAUSE_dropped);
 	settle_queue(e, q);
@@ -202,6 +204,9 @@ qe_pause(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		q->paused_in = pause->in;
 	if (pause->has_out)
 		q->paused_out = pause->out;
+	watch_note(e,
+		   q->paused_in || q->paused_out ? QE_EVENT_PAUSED : QE_EVENT_RESUMED,
+		   q, NULL);
 	settle_queue(e, q);
 	return QE_OK;
 }
@@ -213,7 +218,10 @@ qe_reopen(struct qe *e, uint64_t now_ns, struct qe_name queue)
 	enum qe_result result = find(e, queue, &q);
 
 	e->now_ns = now_ns;
-	if (result == QE_OK)
-		q->shutdown = QE_OPEN;
-	return result;
+	if (result != QE_OK)
+		return result;
+	if (q->shutdown != QE_OPEN)
+		watch_note(e, QE_EVENT_REOPENED, q, NULL);
+	q->shutdown = QE_OPEN;
+	return QE_OK;
 }

@@ -13,6 +13,7 @@
 #include "daemon/core/sweep.h"
 #include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
+#include "daemon/core/watch.h"
 
 static const char *
 check_timing(const struct qe_item *item, struct sum *sum)
@@ -453,6 +454,7 @@ qe_check(const struct qe *e)
 	PASS(check_deleted(&c));
 	PASS(check_sessions(&c));
 	PASS(check_left_groups(&c));
+	c.memory += e->events ? mem_cost(watch_size(e)) : 0;
 	PASS(check_tables(&c));
 	return check_totals(&c);
 }

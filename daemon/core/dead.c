@@ -10,6 +10,7 @@
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
+#include "daemon/core/watch.h"
 
 #include <string.h>
 
@@ -73,6 +74,7 @@ bury(struct qe *e, struct queue *q, struct qe_item *item)
 	if (x)
 		x->died_ns = e->now_ns;
 	item_move(e, item, ITEM_DEAD, CAUSE_NONE);
+	watch_note(e, QE_EVENT_DEAD, q, item);
 	for (int i = 0;
 	     i < DROP_SHARE && q->max_dead > 0 && q->count[ITEM_DEAD] > q->max_dead;
 	     i++) {

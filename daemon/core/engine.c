@@ -13,6 +13,7 @@
 #include "daemon/core/timing.h"
 #include "daemon/core/unique.h"
 #include "daemon/core/waiter.h"
+#include "daemon/core/watch.h"
 
 #define DUE_SHARE 1000 /* waits that one qe_tick() ends */
 
@@ -88,6 +89,7 @@ qe_free(struct qe *e)
 				 true);
 	while (sweep_left(e))
 		sweep(e);
+	watch_done(e);
 	table_done(&e->names);
 	table_done(&e->ids);
 	table_done(&e->leases);

@@ -668,6 +668,36 @@ enum qe_result qe_holders(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			  struct qe_lease_stats *ret_stats, unsigned max,
 			  unsigned *ret_n) QE_MUST_USE;
 
+/* Something that happened to a queue, for whoever watches. */
+enum qe_event_kind {
+	QE_EVENT_CRASHED,   /* the session that held the item was lost; the item is back */
+	QE_EVENT_TIMED_OUT, /* the lease of the item ran out; it is back */
+	QE_EVENT_DEAD,	    /* the item is dead */
+	QE_EVENT_FULL,	    /* a put waits, and none did before */
+	QE_EVENT_STALLED,   /* a join ended so */
+	QE_EVENT_SHUTDOWN,
+	QE_EVENT_REOPENED,
+	QE_EVENT_PAUSED, /* in, out or both */
+	QE_EVENT_RESUMED,
+	QE_EVENT_LOST, /* more happened than there was room for */
+	QE_EVENTS
+};
+
+struct qe_event {
+	enum qe_event_kind kind;
+	struct qe_name queue; /* valid until the next call; length 0: of none */
+	uint64_t id;	      /* of the item; 0: it is about none */
+	uint32_t deliveries;  /* of the item */
+	uint64_t lost;	      /* QE_EVENT_LOST: how many events */
+};
+
+/* From now on, or not any more, events are kept for qe_next_event(): so many as fit, the others
+ * are counted. QE_NOMEM: as before. */
+enum qe_result qe_watch(struct qe *e, bool wanted) QE_MUST_USE;
+
+/* Takes the next event. false: there is none. */
+bool qe_next_event(struct qe *e, struct qe_event *ret_event) QE_MUST_USE;
+
 /* --- administration -------------------------------------------------------------- */
 
 struct qe_declare {

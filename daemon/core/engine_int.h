@@ -15,6 +15,8 @@
 
 #define QE_TICK_ITEMS 200 /* whose time has come, in one qe_tick(): 3 us each */
 
+struct events;
+
 struct qe {
 	struct mem mem;
 	struct qe_config config;
@@ -60,6 +62,8 @@ struct qe {
 	/* Leases whose holders are to be told, by the last qe_tick(). */
 	struct qe_tag noticed[QE_TICK_ITEMS];
 	unsigned n_noticed, next_notice;
+
+	struct events *events; /* NULL: nobody watches */
 
 	uint64_t n_queues, n_sessions, n_waiters;
 	uint64_t count[ITEM_STATES]; /* over all queues */

@@ -13,6 +13,7 @@
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/timing.h"
+#include "daemon/core/watch.h"
 
 #define MS UINT64_C(1000000)
 
@@ -85,6 +86,10 @@ give_back(struct qe *e, struct qe_item *item, enum item_cause cause, uint64_t de
 		item_die(e, item, why);
 	} else {
 		retry(e, item, delay_ns);
+		if (cause == CAUSE_crashed)
+			watch_note(e, QE_EVENT_CRASHED, q, item);
+		else if (cause == CAUSE_timed_out)
+			watch_note(e, QE_EVENT_TIMED_OUT, q, item);
 	}
 	settle_later(e, q);
 }

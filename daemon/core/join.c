@@ -8,6 +8,7 @@
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/waiter.h"
+#include "daemon/core/watch.h"
 
 /* What a join has to wait for. Queue and group may be NULL. */
 static uint64_t
@@ -85,13 +86,20 @@ look_again(struct qe *e, struct waiter *w)
 	waiter_set_timer(e, w, then_ns < w->deadline_ns ? then_ns : w->deadline_ns);
 }
 
+static void
+stalled(struct qe *e, struct waiter *w)
+{
+	watch_note(e, QE_EVENT_STALLED, w->slot.queue, NULL);
+	waiter_finish(e, w, QE_STALLED);
+}
+
 void
 join_due(struct qe *e, struct waiter *w)
 {
 	if (w->deadline_ns <= e->now_ns)
 		waiter_finish(e, w, QE_TIMEOUT);
 	else if (stalled_ns(w) <= e->now_ns)
-		waiter_finish(e, w, QE_STALLED);
+		stalled(e, w);
 	else
 		look_again(e, w);
 }

@@ -12,6 +12,7 @@
 #include "daemon/core/timing.h"
 #include "daemon/core/unique.h"
 #include "daemon/core/waiter.h"
+#include "daemon/core/watch.h"
 
 #include <string.h>
 
@@ -289,6 +290,8 @@ wait_for_room(struct qe *e, struct qe_session *session, uint64_t rid, struct que
 	w->group = item_group(w->items[w->put.next]);
 	waiter_start(e, w, q, LINE_PUT, deadline_ns);
 	settle_queue(e, q);
+	if (waiter_first(q, LINE_PUT) == w)
+		watch_note(e, QE_EVENT_FULL, q, NULL);
 	return waiter_answer(e, w, ret_reply);
 }
 

@@ -14,7 +14,7 @@ handler handle_hello, handle_ping, handle_close, handle_confirm, handle_put,
 	handle_ack, handle_ack_many, handle_task_done, handle_release, handle_peek,
 	handle_size, handle_declare, handle_delete, handle_purge, handle_shutdown,
 	handle_reopen, handle_queues, handle_stats, handle_cancel_group, handle_touch,
-	handle_pause, handle_clients, handle_waiters, handle_who, handle_policy,
+	handle_pause, handle_clients, handle_waiters, handle_who, handle_watch, handle_policy,
 	handle_nack, handle_bury, handle_update, handle_kick, handle_dead_purge,
 	handle_show, handle_browse, handle_move;
 

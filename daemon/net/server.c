@@ -11,6 +11,7 @@
 
 #include "daemon/log.h"
 #include "daemon/net/deliver.h"
+#include "daemon/net/watch.h"
 
 #define SWEEP_SECONDS 1
 #define TRIM_BYTES    (UINT64_C(32) << 20)
@@ -224,6 +225,7 @@ server_turn(struct server *s)
 	s->now_ns = server_now_ns();
 	qe_tick(s->engine, s->now_ns);
 	deliver_notices(s);
+	watch_tell(s);
 	wake_resting(s);
 	answer(s);
 	free_closed(s);

@@ -53,6 +53,7 @@ struct server {
 	struct session_list sessions; /* in the order of their HELLO */
 	struct session_list lost;     /* those without a connection, the longest first */
 	size_t n_lost;
+	LIST_HEAD(, watch) watches;
 	struct event grace; /* when the first of these has waited long enough */
 	struct event timer; /* the engine's next deadline */
 	struct event sweep; /* looks for connections that do not go on */

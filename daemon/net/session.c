@@ -12,6 +12,7 @@
 #include "daemon/net/conn.h"
 #include "daemon/net/deliver.h"
 #include "daemon/net/server.h"
+#include "daemon/net/watch.h"
 
 #define GRACE_SHARE \
 	16 /* sessions that one turn ends, each with a share of its leases */
@@ -139,6 +140,7 @@ session_lose(struct session *session, bool resumable)
 		return;
 	}
 	detach(session);
+	watch_tell_client(session, WATCH_CLIENT_LOST);
 	if (server->n_lost > server->limits.max_connections)
 		session_end(TAILQ_FIRST(&server->lost), QE_END_LOST);
 	if (server->n_lost == 1)
@@ -224,6 +226,7 @@ session_resume(struct session *session, struct conn *c, const struct qp_request 
 	session_want_notices(session, QP_OPT(&hello->options, notices));
 	peer_identify(c->fd, &session->peer);
 	take_witness(session, c, hello);
+	watch_tell_client(session, WATCH_CLIENT_RESUMED);
 	return true;
 }
 
@@ -258,6 +261,9 @@ session_end(struct session *session, enum qe_end how)
 	struct server *server = session->server;
 
 	not_lost(session);
+	watch_end(session);
+	if (how == QE_END_LOST)
+		watch_tell_client(session, WATCH_CLIENT_DIED);
 	qe_session_end(server->engine, server->now_ns, session->qe, how);
 	forget_witness(session);
 	answers_done(&session->answers, server->engine);

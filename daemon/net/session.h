@@ -18,6 +18,7 @@
 
 struct conn;
 struct server;
+struct watch;
 
 struct session {
 	struct server *server;
@@ -35,6 +36,7 @@ struct session {
 	struct event died;
 	TAILQ_ENTRY(session) all;    /* in server->sessions */
 	TAILQ_ENTRY(session) losses; /* without a connection: in server->lost */
+	struct watch *watch; /* NULL: it does not watch */
 	bool notices;		     /* it asked for them; session_want_notices() */
 	uint8_t client_len;
 	char client[]; /* the client's name, as HELLO said */

@@ -11,6 +11,7 @@
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
 #include "daemon/net/server.h"
+#include "daemon/net/who.h"
 
 #define MS(ns)	    ((ns) / 1000000)
 #define N_WHO	    9 /* columns of put_who() */
@@ -34,22 +35,30 @@ put_left(struct qp_out *rows, const char *name, uint64_t left_ns)
 	put_known(rows, name, left_ns != QE_NEVER, MS(left_ns));
 }
 
-void
-report_foreign(struct qp_out *rows, const char *name, const char *text, size_t len)
+size_t
+printable(char shown[QP_MAX_NAME], const char *text, size_t len)
 {
-	char shown[QP_MAX_NAME];
-	size_t n = len < sizeof(shown) ? len : sizeof(shown);
+	size_t n = len < QP_MAX_NAME ? len : QP_MAX_NAME;
 
-	if (n == 0) {
-		qp_row_nil(rows, name);
-		return;
-	}
-	memcpy(shown, text, n);
+	if (n > 0)
+		memcpy(shown, text, n);
 	if (!qp_valid_name(shown, n))
 		for (size_t i = 0; i < n; i++)
 			if (shown[i] < ' ' || shown[i] > '~')
 				shown[i] = '?';
-	qp_row_string(rows, name, shown, n);
+	return n;
+}
+
+void
+report_foreign(struct qp_out *rows, const char *name, const char *text, size_t len)
+{
+	char shown[QP_MAX_NAME];
+	size_t n = printable(shown, text, len);
+
+	if (n > 0)
+		qp_row_string(rows, name, shown, n);
+	else
+		qp_row_nil(rows, name);
 }
 
 /* --- who has a session ----------------------------------------------------------- */
@@ -64,6 +73,14 @@ local_pid(const struct session *session)
 	if (session->peer.local)
 		return session->peer.pid > 0 ? (uint64_t)session->peer.pid : 0;
 	return session->pidfd >= 0 ? session->pid : 0;
+}
+
+uint64_t
+session_pid(const struct session *session)
+{
+	uint64_t pid = local_pid(session);
+
+	return pid ? pid : session->pid;
 }
 
 /* The command of the process, as far as it can be seen now. */
@@ -141,7 +158,7 @@ put_who(struct qp_out *rows, const struct session *session)
 		qp_row_string(rows, "link", "ended", 5);
 		return;
 	}
-	pid = local_pid(session) ? local_pid(session) : session->pid;
+	pid = session_pid(session);
 	report_foreign(rows, "client", session->client, session->client_len);
 	put_known(rows, "pid", pid != 0, pid);
 	put_known(rows, "uid", session->peer.local, session->peer.uid);

@@ -3,7 +3,9 @@
 #include "client/client.h"
 #include "tests/client/fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 struct seen {
@@ -120,6 +122,84 @@ START_TEST(a_fork_within_the_function_is_survived)
 }
 END_TEST
 
+/* --- events ------------------------------------------------------------------------ */
+
+static char told[512];
+
+static void
+hear(qb *handle, const qb_event *event, void *arg)
+{
+	size_t len = strlen(told);
+
+	ck_assert_ptr_eq(arg, told);
+	snprintf(told + len, sizeof(told) - len, "%s %s %s %d %u %d %d; ",
+		 qb_event_name(event),
+		 qb_event_queue(event) ? qb_event_queue(event) : "-",
+		 qb_event_client(event) ? qb_event_client(event) : "-",
+		 (int)qb_event_id(event), qb_event_deliveries(event),
+		 (int)qb_event_pid(event), (int)qb_event_count(event));
+	ck_assert_int_eq(qb_ping(handle), QB_BAD_STATE);
+}
+
+static void
+happen(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_options item = {0}, client = {0}, lost = {0};
+
+	QP_GIVE(&item, event, ((struct qp_str){"crashed", 7}));
+	QP_GIVE(&item, queue, ((struct qp_str){"jobs", 4}));
+	QP_GIVE(&item, id, 42);
+	QP_GIVE(&item, delivery, 3);
+	QP_GIVE(&client, event, ((struct qp_str){"client_died", 11}));
+	QP_GIVE(&client, client, ((struct qp_str){"worker", 6}));
+	QP_GIVE(&client, pid, 99);
+	QP_GIVE(&lost, event, ((struct qp_str){"lost", 4}));
+	QP_GIVE(&lost, count, 7);
+	fake_answer(f, c, r);
+	fake_notice(c, QP_NOTICE_EVENT, &item);
+	fake_notice(c, QP_NOTICE_EVENT, &client);
+	fake_notice(c, QP_NOTICE_EVENT, &lost);
+	fake_notice(c, QP_NOTICE_EVENT, &(struct qp_options){0});
+}
+
+START_TEST(events_are_told_to_who_watches)
+{
+	told[0] = 0;
+	fake.on[QP_OP_SIZE] = happen;
+	ok(qb_size(q, "jobs", NULL, NULL, NULL));
+	ok(qb_ping(q));
+	ok(qb_watch(q, "jobs", hear, told));
+	ck_assert_str_eq(fake_request(&fake, 3)->queue, "jobs");
+	ok(qb_size(q, "jobs", NULL, NULL, NULL));
+	ok(qb_ping(q));
+	ck_assert_str_eq(told,
+			 "crashed jobs - 42 3 0 0; client_died - worker 0 0 99 0; "
+			 "lost - - 0 0 0 7; ");
+	ok(qb_watch(q, NULL, NULL, NULL));
+	ck_assert(QP_GIVEN(&fake_request(&fake, 6)->m.options, stop));
+	told[0] = 0;
+	ok(qb_size(q, "jobs", NULL, NULL, NULL));
+	ok(qb_ping(q));
+	ck_assert_str_eq(told, "");
+	ck_assert_int_eq(qb_watch(q, "", hear, told), QB_INVALID);
+}
+END_TEST
+
+START_TEST(events_are_told_over_a_new_connection)
+{
+	told[0] = 0;
+	ok(qb_watch(q, "jobs", hear, told));
+	fake.on[QP_OP_DELETE] = fake_hang_up;
+	ck_assert_int_eq(qb_delete(q, "jobs", 0), QB_LOST);
+	fake.on[QP_OP_SIZE] = happen;
+	ok(qb_size(q, "jobs", NULL, NULL, NULL));
+	ok(qb_ping(q));
+	ck_assert_str_eq(told,
+			 "lost - - 0 0 0 0; crashed jobs - 42 3 0 0; client_died - "
+			 "worker 0 0 99 0; lost - - 0 0 0 7; ");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -130,5 +210,7 @@ main(void)
 	tcase_add_test(t, a_new_connection_asks_again);
 	tcase_add_test(t, a_notice_with_a_body_breaks_the_protocol);
 	tcase_add_test(t, a_fork_within_the_function_is_survived);
+	tcase_add_test(t, events_are_told_to_who_watches);
+	tcase_add_test(t, events_are_told_over_a_new_connection);
 	return run_case(t);
 }

@@ -232,6 +232,15 @@ step_declare(int i)
 }
 
 static enum qe_result
+step_watch(int i)
+{
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_watch(e, i == 0));
+	return result;
+}
+
+static enum qe_result
 step_configure(int i)
 {
 	struct qe_rule rule = {.pattern = queue_at(i),
@@ -433,6 +442,7 @@ static const struct step {
 	{step_bury_silently, QUEUES, true},
 	{step_kick, QUEUES, false},
 	{step_move, 2, false},
+	{step_watch, 1, false},
 };
 
 /* Runs a step, once more if there was no memory for it. */

@@ -603,21 +603,33 @@ op_tick(void)
 	AGREE(next == qe_next_deadline(run.e));
 }
 
+/* Watching changes nothing; what it tells is looked at in check_watch. */
+static void
+op_watch(void)
+{
+	struct qe_event event;
+	unsigned n = 0;
+
+	while (qe_next_event(run.e, &event))
+		AGREE(n++ < 1025 && event.kind < QE_EVENTS);
+	AGREE(qe_watch(run.e, chance(50)) == QE_OK);
+}
+
 void
 random_operation(void)
 {
 	static void (*const seldom[])(void) = {
-		op_declare,	 op_delete,	 op_purge,	 op_shutdown,
-		op_reopen,	 op_session_new, op_session_end, op_configure,
-		op_reopen,	 op_reopen,	 op_session_new, op_detach,
-		op_detach,	 op_put_rest,	 op_put_rest,	 op_cancel_group,
-		op_cancel_group, op_notices,	 op_pause,	 op_pause,
-		op_kick,	 op_kick,	 op_dead_purge,	 op_move,
-		op_move};
+		op_watch,	 op_declare,	  op_delete,	  op_purge,
+		op_shutdown,	 op_reopen,	  op_session_new, op_session_end,
+		op_configure,	 op_reopen,	  op_reopen,	  op_session_new,
+		op_detach,	 op_detach,	  op_put_rest,	  op_put_rest,
+		op_cancel_group, op_cancel_group, op_notices,	  op_pause,
+		op_pause,	 op_kick,	  op_kick,	  op_dead_purge,
+		op_move,	 op_move};
 	static void (*const often[])(void) = {
-		op_get,	   op_get,     op_get,	op_ack,	 op_ack,  op_task_done, op_join,
-		op_cancel, op_release, op_peek, op_tick, op_tick, op_touch,
-		op_nack,   op_bury,    op_update, op_show};
+		op_get,	  op_get,    op_get,	 op_ack,    op_ack,  op_task_done,
+		op_join,  op_cancel, op_release, op_peek,   op_tick, op_tick,
+		op_touch, op_nack,   op_bury,	 op_update, op_show};
 
 	/* Seldom so much that leases of a queue run out. */
 	run.m.now += chance(1) && chance(10) ? below(1500000) : below(3);

@@ -174,6 +174,9 @@ static const struct {
 	{HEAD("\x94\x2e\x11\xc0\x00"), 0, {.op = QP_OP_WAITERS, .rid = 17}},
 	{HEAD("\x93\x2f\x12\x2a"), 0, {.op = QP_OP_WHO, .rid = 18, .id = 42}},
 	{HEAD("\x93\x2f\x12\xc0"), 0, {.op = QP_OP_WHO, .rid = 18}},
+	{HEAD("\x93\x30\x13\xa4jobs"),
+	 0,
+	 {.op = QP_OP_WATCH, .rid = 19, .queue = {"jobs", 4}}},
 };
 
 START_TEST(requests_are_encoded_as_the_protocol_says)

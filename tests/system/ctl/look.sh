@@ -155,5 +155,57 @@ test_why_fits_a_terminal_of_80_columns() {
 	release_it
 }
 
+# Waits for a line that what was started with watch_it has printed.
+watched() {
+	local line
+	while IFS= read -r -t 30 line <&7; do
+		! grep -qE "$1" <<<"$line" || return 0
+	done
+	fail "no '$1'"
+}
+
+watch_it() {
+	exec 7< <(exec qbrokerctl watch "$@")
+	watcher=$!
+}
+
+test_watch_prints_a_line_for_each_event() {
+	local pid
+	watch_it
+	# It watches from some moment on.
+	for ((try = 0; try < 500; try++)); do
+		ctl 0 shutdown "$q"
+		! IFS= read -r -t 0.05 line <&7 || break
+	done
+	ctl 0 reopen "$q"
+	watched "^[0-9:.]{12}  reopened        $q was reopened\$"
+	ctl 0 pause "$q" --in
+	watched "  paused          $q was paused\$"
+	ctl 0 resume "$q"
+	watched "  resumed         $q goes on\$"
+	hold_it
+	pid=$holder
+	kill -KILL "$pid"
+	watched "  client_died     qbrokerctl \(pid $pid\) has died\$"
+	watched "  crashed         $q: item $id is back: its holder died\$"
+	: >"$folder/$q.fifo" & # for who is left of the killed one
+	kill -INT "$watcher"
+	exec 7<&-
+	wait "$!"
+	ctl 0 purge "$q"
+}
+
+test_watch_of_one_queue_as_json() {
+	watch_it "$q" --json
+	for ((try = 0; try < 500; try++)); do
+		ctl 0 shutdown "$q.other"
+		ctl 0 shutdown "$q"
+		! IFS= read -r -t 0.05 line <&7 || break
+	done
+	grep -qE "^\{\"event\": \"shutdown\", \"at_ms\": [0-9]+, \"queue\": \"$q\"\}\$" <<<"$line" || fail "$line"
+	kill -TERM "$watcher"
+	! grep -F "$q.other" <&7 || fail "another queue was told of"
+}
+
 start_broker
 run_tests "$@"
