@@ -392,6 +392,7 @@ happen(struct model *m, struct m_item *item)
 		m_expire(m, item);
 	} else {
 		item->delayed = false;
+		m_moved(m, item); /* it may have come back when another had its key */
 	}
 	m_settle(m, queue);
 }

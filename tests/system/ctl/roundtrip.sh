@@ -129,7 +129,7 @@ test_many_large_items_come_back_in_order() {
 test_json_has_what_is_known_of_an_item() {
 	ctl 0 put "$q" --ctype 7 'grün "1"'
 	ctl 0 get "$q" --json
-	grep -qE '^\{"id": [0-9]+, "deliveries": 1, "crashes": 0, "ctype": 7, "priority": 0, "size": 9, "body": "grün \\"1\\""\}$' \
+	grep -qE '^\{"id": [0-9]+, "deliveries": 1, "crashes": 0, "nacks": 0, "timeouts": 0, "ctype": 7, "priority": 0, "size": 9, "body": "grün \\"1\\""\}$' \
 		"$folder/out" || fail "$(cat "$folder/out")"
 }
 
