@@ -30,7 +30,7 @@ qe_cancel(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t ri
 	e->now_ns = now_ns;
 	if (!w)
 		return QE_NOT_FOUND;
-	settle_later(e, w->slot.queue);
+	waiter_settle_later(e, w);
 	waiter_finish(e, w, QE_CANCELLED);
 	settle(e);
 	return QE_OK;

@@ -199,49 +199,6 @@ check_holdings(struct census *c, const struct queue *q)
 	return NULL;
 }
 
-static const char *
-check_waiter(struct census *c, const struct queue *q, enum line line,
-	     const struct waiter *w)
-{
-	HOLDS(w->slot.queue == q && w->slot.waiter == w, "a waiter knows its queue");
-	HOLDS(!w->finished && w->line == line, "a waiter stands in its line");
-	HOLDS(waiter_find(c->e, w->session, w->rid) == w, "a waiter is found by rid");
-	c->waiters++;
-	c->timers += w->timer_ns != QE_NEVER;
-	c->promised += w->request == QE_REQUEST_GET && w->get.holding;
-	c->memory += mem_cost(waiter_size(w));
-	if (w->request == QE_REQUEST_GET) {
-		HOLDS((w->get.lease_ns > 0) == (w->get.spare != NULL),
-		      "a get has a record for a lease that ends");
-		c->memory += extra_cost(w->get.spare);
-	}
-	return NULL;
-}
-
-static const char *
-check_lines(struct census *c, const struct queue *q)
-{
-	uint64_t waiters = 0;
-
-	for (int line = 0; line < LINES; line++) {
-		uint64_t n = 0, last_seq = 0;
-
-		list_each (at, &q->line[line]) {
-			const struct waiter *w =
-				list_entry(at, struct waiter, slot.node);
-
-			PASS(check_waiter(c, q, line, w));
-			HOLDS(w->seq > last_seq, "a line is in order of arrival");
-			last_seq = w->seq;
-			n++;
-		}
-		HOLDS(q->waiting[line] == n, "a line is counted");
-		waiters += n;
-	}
-	HOLDS(q->waiters == waiters, "the waiters of a queue are counted");
-	return NULL;
-}
-
 /* Nobody waits who could be served. */
 static const char *
 check_settled(struct census *c, const struct queue *q)

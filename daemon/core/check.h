@@ -53,6 +53,9 @@ const char *check_item(const struct queue *q, const struct qe_item *item,
 const char *check_groups(struct census *c, const struct queue *q, struct sum *ready,
 			 struct sum *delayed);
 
+/* Those who wait on the queue, in their order. */
+const char *check_lines(struct census *c, const struct queue *q);
+
 /* The keys of the queue's items. */
 const char *check_keys(struct census *c, const struct queue *q);
 

@@ -3,6 +3,7 @@
  * The engine as a whole: making and freeing it, its limits, its sizes, its clock. The
  * verbs are in put.c, get.c, session.c and admin.c.
  */
+#include "daemon/core/any.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/join.h"
 #include "daemon/core/policy.h"
@@ -193,12 +194,14 @@ run_out(struct qe *e, struct waiter *w)
 {
 	struct queue *q = w->slot.queue;
 
-	settle_later(e, q);
+	waiter_settle_later(e, w);
 	switch (w->line) {
 	case LINE_GET:
 	case LINE_GET_MANY:
-		if (queue_given(q) > 0)
-			waiter_give(e, w);
+		if (!q)
+			waiter_finish(e, w, any_empty(w->get.any));
+		else if (queue_given(q) > 0)
+			waiter_give(e, w, q);
 		else
 			waiter_finish(e, w, q->paused_out ? QE_EMPTY_PAUSED : QE_EMPTY);
 		break;

@@ -255,6 +255,9 @@ enum qe_death qe_item_death(const struct qe_item *item);
 struct qe_name qe_item_worker(const struct qe_item *item);
 struct qe_name qe_item_error(const struct qe_item *item);
 
+/* The queue of an item that was accepted and is not gone; valid as in qe_queue_stats. */
+struct qe_name qe_item_queue(const struct qe_item *item);
+
 /* --- sessions -------------------------------------------------------------------- */
 
 /* Begins a session. `id`: 16 bytes, copied. `owner` is the caller's, returned by
@@ -313,6 +316,8 @@ struct qe_reply {
 			     qe_reply_item()) */
 	bool dup; /* put of one item, QE_OK: its key was taken, `id` is the other one's */
 	bool paused; /* join, QE_STALLED: gets are given nothing: qe_pause() */
+	bool any;	  /* get from many queues: it has `which` */
+	unsigned which;	  /* of them gave, by its place in the request */
 	unsigned n;	  /* get: items given; put of many: entries of `results` */
 	union {
 		struct {
@@ -411,6 +416,26 @@ struct qe_get {
 enum qe_result qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		      uint64_t rid, struct qe_name queue, const struct qe_get *get,
 		      struct qe_reply *ret_reply) QE_MUST_USE;
+
+#define QE_MAX_ANY 64 /* queues in one get */
+
+struct qe_any {
+	const struct qe_name *queues; /* all different */
+	unsigned n;		      /* 1 to QE_MAX_ANY */
+	bool round_robin; /* look first behind the queue that gave last to such a get of
+			     this session, instead of from the first on */
+};
+
+/* Gets one item from one of many queues: of those that have an item, the first, from
+ * where the mode begins. While none has it waits in all their lines, at the place of its
+ * arrival in each, and takes what comes first. A queue that is shut down and has nothing
+ * left is left out, for this wait for good; QE_SHUT_DOWN: all are. When one is deleted
+ * the answer is QE_DELETED. QE_INVALID: also when a queue is named twice. Else as
+ * qe_get(), whose arguments for many items mean nothing here. */
+enum qe_result qe_get_any(struct qe *e, uint64_t now_ns, struct qe_session *session,
+			  uint64_t rid, const struct qe_any *any,
+			  const struct qe_get *get,
+			  struct qe_reply *ret_reply) QE_MUST_USE;
 
 struct qe_join {
 	uint64_t deadline_ns;
@@ -624,7 +649,7 @@ struct qe_session_stats {
 bool qe_next_session(const struct qe *e, uint64_t *cursor,
 		     struct qe_session_stats *ret_stats) QE_MUST_USE;
 
-/* A request that waits. */
+/* A request that waits; a get from many queues is seen in the line of each. */
 struct qe_waiter_stats {
 	void *owner; /* of its session */
 	enum qe_request request;

@@ -168,9 +168,8 @@ gets_now(const struct qe *e, const struct queue *q, const struct qe_get *args)
 	return q->waiting[LINE_GET_MANY] == 0 && get_ripe(&get, q->count[ITEM_READY]);
 }
 
-/* How long a get leases the queue's items; 0: without an end. */
-static uint64_t
-lease_length(const struct queue *q, const struct qe_get *get)
+uint64_t
+get_lease_length(const struct queue *q, const struct qe_get *get)
 {
 	if ((get->lease_ns | q->lease_ms) == 0 || get->no_ack)
 		return 0;
@@ -201,7 +200,7 @@ wait_for_items(struct qe *e, struct qe_session *session, uint64_t rid, struct qu
 	return waiter_answer(e, w, ret_reply);
 }
 
-static enum qe_result
+enum qe_result
 get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q,
 	 const struct qe_get *args, struct qe_reply *ret_reply)
 {
@@ -217,7 +216,7 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 		if (!get.holding || !table_reserve(&e->leases, 1))
 			return QE_NOMEM;
 	}
-	get.lease_ns = lease_length(q, args);
+	get.lease_ns = get_lease_length(q, args);
 	if (!now)
 		return wait_for_items(e, session, rid, q, &get, ret_reply);
 	if (get.lease_ns > 0 && !extra_need(e, queue_first(q)))

@@ -147,10 +147,11 @@ from_cursor(uint64_t cursor)
 }
 
 static void
-describe(const struct qe *e, const struct waiter *w, unsigned index,
+describe(const struct qe *e, const struct wait_slot *slot, unsigned index,
 	 struct qe_waiter_stats *ret)
 {
-	const struct queue *q = w->slot.queue;
+	const struct waiter *w = slot->waiter;
+	const struct queue *q = slot->queue;
 
 	*ret = (struct qe_waiter_stats){
 		.owner = w->session->owner,
@@ -184,8 +185,8 @@ walk_line(const struct qe *e, const struct queue *q, struct place *at,
 		if (index >= at->index) {
 			if (*n == max)
 				return false;
-			describe(e, list_entry(node, struct wait_slot, node)->waiter,
-				 index, &ret[(*n)++]);
+			describe(e, list_entry(node, struct wait_slot, node), index,
+				 &ret[(*n)++]);
 			at->index++;
 		}
 		index++;

@@ -250,6 +250,14 @@ item_queue(const struct qe_item *item)
 	return item->state == ITEM_LEASED ? item->holding->queue : item->queue;
 }
 
+struct qe_name
+qe_item_queue(const struct qe_item *item)
+{
+	const struct queue *q = item_queue(item);
+
+	return (struct qe_name){q->name, q->name_len};
+}
+
 static void
 add(struct qe_counters *counters, enum item_cause cause, uint64_t n)
 {

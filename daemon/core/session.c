@@ -102,7 +102,7 @@ qe_session_end(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		struct waiter *w = list_entry(at, struct waiter, in_session);
 
 		if (!w->finished)
-			settle_later(e, w->slot.queue);
+			waiter_settle_later(e, w);
 		waiter_drop(e, w);
 	}
 	table_remove(&e->ids, hash_id(e, session->id), session);
@@ -127,7 +127,7 @@ qe_session_detach(struct qe *e, uint64_t now_ns, struct qe_session *session)
 
 		if (w->finished)
 			continue;
-		settle_later(e, w->slot.queue);
+		waiter_settle_later(e, w);
 		if (w->request == QE_REQUEST_PUT && put_begun(&w->put))
 			waiter_finish(e, w, QE_UNDECIDED);
 		else

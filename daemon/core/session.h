@@ -33,6 +33,7 @@ struct qe_session {
 	uint64_t waiting;     /* those that wait */
 	uint64_t leased;      /* items that it holds */
 	struct list holdings; /* of struct holding */
+	uint64_t gave; /* serial of the queue that gave to its last round_robin get */
 	struct holding *recent; /* the one used last, may be NULL */
 	bool notices;		/* told of what happens; never when it has ended */
 	enum item_cause cause;	/* ended: why its leases come back */

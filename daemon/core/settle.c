@@ -40,9 +40,10 @@ feed_getters(struct qe *e, struct queue *q)
 	struct waiter *w;
 
 	while (queue_given(q) > 0 && (w = next_getter(q)))
-		waiter_give(e, w);
+		waiter_give(e, w, q);
 	if (queue_drained(q)) {
-		finish_line(e, q, LINE_GET, QE_SHUT_DOWN);
+		while ((w = waiter_first(q, LINE_GET)))
+			waiter_shut_out(e, w, q);
 		finish_line(e, q, LINE_GET_MANY, QE_SHUT_DOWN);
 	}
 }
@@ -135,15 +136,18 @@ settle_later(struct qe *e, struct queue *q)
 		list_append(&e->touched, &q->touched);
 }
 
-static void
+/* Returns whether there were any. */
+static bool
 serve_touched(struct qe *e)
 {
-	struct list *at;
+	struct list *at = list_first(&e->touched);
+	bool any = at != NULL;
 
-	while ((at = list_first(&e->touched))) {
+	for (; at; at = list_first(&e->touched)) {
 		list_remove(at);
 		serve(e, list_entry(at, struct queue, touched));
 	}
+	return any;
 }
 
 void
@@ -155,7 +159,9 @@ settle(struct qe *e)
 	while ((at = list_first(&e->starving))) {
 		bool progress = serve(e, list_entry(at, struct queue, starving));
 
-		serve_touched(e); /* what was accepted may have died, into another queue */
+		/* What was accepted may have died, into another queue, or gone to a get
+		 * that waited for others too. */
+		progress |= serve_touched(e);
 		if (!progress && list_first(&e->starving) == at)
 			return;
 	}

@@ -4,10 +4,12 @@
  */
 #include "daemon/core/waiter.h"
 
+#include "daemon/core/any.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/extra.h"
 #include "daemon/core/group.h"
 #include "daemon/core/session.h"
+#include "daemon/core/settle.h"
 
 struct rid_key {
 	const struct qe_session *session;
@@ -43,7 +45,7 @@ waiter_first(const struct queue *q, enum line line)
 {
 	struct list *first = list_first(&q->line[line]);
 
-	return first ? list_entry(first, struct waiter, slot.node) : NULL;
+	return first ? list_entry(first, struct wait_slot, node)->waiter : NULL;
 }
 
 struct waiter *
@@ -93,26 +95,56 @@ waiter_new(struct qe *e, struct qe_session *session, uint64_t rid, unsigned n_it
 }
 
 void
+waiter_line_up(struct waiter *w, struct wait_slot *slot, struct queue *q)
+{
+	slot->queue = q;
+	slot->waiter = w;
+	list_append(&q->line[w->line], &slot->node);
+	q->waiting[w->line]++;
+	q->waiters++;
+}
+
+void
+waiter_leave_line(struct wait_slot *slot, enum line line)
+{
+	list_remove(&slot->node);
+	slot->queue->waiting[line]--;
+	slot->queue->waiters--;
+}
+
+/* A get whose items are leased. */
+static bool
+leases(const struct waiter *w)
+{
+	return w->request == QE_REQUEST_GET && !w->get.args.no_ack;
+}
+
+static bool
+is_any(const struct waiter *w)
+{
+	return w->request == QE_REQUEST_GET && w->get.any;
+}
+
+void
 waiter_start(struct qe *e, struct waiter *w, struct queue *q, enum line line,
 	     uint64_t deadline_ns)
 {
 	w->seq = ++e->last_seq;
 	w->since_ns = e->now_ns;
-	w->slot.queue = q;
-	w->slot.waiter = w;
 	w->line = line;
 	w->deadline_ns = deadline_ns;
-	list_append(&q->line[line], &w->slot.node);
-	q->waiting[line]++;
-	q->waiters++;
+	if (q)
+		waiter_line_up(w, &w->slot, q);
+	else
+		any_line_up(w);
 	list_append(&w->session->waiters, &w->in_session);
 	w->session->waiting++;
 	e->n_waiters++;
 	table_insert(&e->rids, hash_rid(e, w->session, w->rid), w);
-	if (w->request == QE_REQUEST_GET && w->get.holding) {
-		holding_pin(w->get.holding);
+	if (leases(w))
 		table_promise(&e->leases);
-	}
+	if (w->request == QE_REQUEST_GET && w->get.holding)
+		holding_pin(w->get.holding);
 	if (w->group)
 		group_await(w->group, w);
 	w->timer_ns = QE_NEVER;
@@ -133,16 +165,15 @@ waiter_set_timer(struct qe *e, struct waiter *w, uint64_t timer_ns)
 static void
 waiter_stop(struct qe *e, struct waiter *w)
 {
-	struct queue *q = w->slot.queue;
-
 	waiter_set_timer(e, w, QE_NEVER);
-	list_remove(&w->slot.node);
-	q->waiting[w->line]--;
-	q->waiters--;
+	if (is_any(w))
+		any_leave(e, w->get.any);
+	else
+		waiter_leave_line(&w->slot, w->line);
 	w->session->waiting--;
 	e->n_waiters--;
 	table_remove(&e->rids, hash_rid(e, w->session, w->rid), w);
-	if (w->request == QE_REQUEST_GET && w->get.holding)
+	if (leases(w))
 		table_unpromise(&e->leases);
 	if (w->request == QE_REQUEST_JOIN)
 		join_stop(w);
@@ -150,13 +181,16 @@ waiter_stop(struct qe *e, struct waiter *w)
 		group_unawait(e, w->group, w);
 }
 
-/* A get with leases lets go of what it kept for them. */
+/* A get lets go of what it kept for its leases. */
 static void
 let_go(struct qe *e, struct waiter *w)
 {
-	if (w->request != QE_REQUEST_GET || !w->get.holding)
+	if (w->request != QE_REQUEST_GET)
 		return;
-	holding_unpin(e, w->get.holding);
+	if (w->get.any)
+		any_free(e, w->get.any);
+	else if (w->get.holding)
+		holding_unpin(e, w->get.holding);
 	extra_drop(e, w->get.spare);
 }
 
@@ -184,11 +218,29 @@ waiter_finish(struct qe *e, struct waiter *w, enum qe_result result)
 }
 
 void
-waiter_give(struct qe *e, struct waiter *w)
+waiter_give(struct qe *e, struct waiter *w, struct queue *q)
 {
+	unsigned which = w->get.any ? any_choose(w, q) : 0;
+
 	waiter_stop(e, w);
-	get_give(e, w->slot.queue, &w->get, &w->reply);
+	get_give(e, q, &w->get, &w->reply);
+	w->reply.any = w->get.any != NULL;
+	w->reply.which = which;
 	finished(e, w);
+}
+
+void
+waiter_shut_out(struct qe *e, struct waiter *w, struct queue *q)
+{
+	if (!is_any(w) || !any_leave_out(w->get.any, q))
+		waiter_finish(e, w, QE_SHUT_DOWN);
+}
+
+void
+waiter_settle_later(struct qe *e, struct waiter *w)
+{
+	if (w->slot.queue) /* else any_leave() does so */
+		settle_later(e, w->slot.queue);
 }
 
 static void

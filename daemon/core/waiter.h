@@ -49,6 +49,10 @@ struct waiter {
 	struct qe_item *items[];
 };
 
+/* Puts the waiter to the end of a line of the queue, and takes it out. */
+void waiter_line_up(struct waiter *w, struct wait_slot *slot, struct queue *q);
+void waiter_leave_line(struct wait_slot *slot, enum line line);
+
 /* The first waiter of a line, or NULL. */
 struct waiter *waiter_first(const struct queue *q, enum line line);
 
@@ -65,8 +69,9 @@ struct waiter *waiter_find(const struct qe *e, const struct qe_session *session,
 enum qe_result waiter_new(struct qe *e, struct qe_session *session, uint64_t rid,
 			  unsigned n_items, struct waiter **ret_waiter) QE_MUST_USE;
 
-/* Puts a new waiter to the end of the line. Its `put` or `get`, and `group`, have been
- * filled in; with a holding, a lease was reserved for it. */
+/* Puts a new waiter to the end of the line; `q` NULL: a get from many queues, to the
+ * ends of theirs. Its `put` or `get`, and `group`, have been filled in; for a get with
+ * acknowledgement a lease was reserved. */
 void waiter_start(struct qe *e, struct waiter *w, struct queue *q, enum line line,
 		  uint64_t deadline_ns);
 
@@ -76,8 +81,15 @@ void waiter_set_timer(struct qe *e, struct waiter *w, uint64_t timer_ns);
 /* Ends the wait. A get or a join gets `result`, a put's rest is refused with it. */
 void waiter_finish(struct qe *e, struct waiter *w, enum qe_result result);
 
-/* Ends the wait of a get, whose queue has ready items, with what it can take. */
-void waiter_give(struct qe *e, struct waiter *w);
+/* Ends the wait of a get with what it can take of a queue of its, which has ready items. */
+void waiter_give(struct qe *e, struct waiter *w, struct queue *q);
+
+/* The queue has no items and gets none: ends the wait of a get, or, if it waits for others
+ * too, takes it out of this line. */
+void waiter_shut_out(struct qe *e, struct waiter *w, struct queue *q);
+
+/* The wait is about to end: the next settle() looks at what it waited for. */
+void waiter_settle_later(struct qe *e, struct waiter *w);
 
 /* Frees the waiter and everything that it owns, waiting or finished. */
 void waiter_drop(struct qe *e, struct waiter *w);

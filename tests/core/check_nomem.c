@@ -119,6 +119,23 @@ step_wait_many(int i)
 	return do_get(s2, (uint64_t)i, i, 3, 5, QE_NEVER, i % 2);
 }
 
+/* From this queue and the next, which is made for it. */
+static enum qe_result
+step_wait_any(int i)
+{
+	char text[] = {'q', (char)('a' + (i + 1) % QUEUES)};
+	struct qe_name queues[] = {queue_at(i), {text, 2}};
+	struct qe_any any = {.queues = queues, .n = 2, .round_robin = true};
+	struct qe_get args = {.deadline_ns = now + 1000,
+			      .lease_ns = (uint64_t)(i % 2)};
+	struct qe_reply reply;
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_get_any(e, now, s2, 400 + (uint64_t)i, &any, &args,
+				       &reply));
+	return finish(result, &reply);
+}
+
 static enum qe_result
 step_put(int i)
 {
@@ -426,7 +443,8 @@ static const struct step {
 	bool bends; /* without memory a get of many gives fewer, here or when woken */
 } steps[] = {
 	{step_session, QUEUES, false},	  {step_wait_one, QUEUES, false},
-	{step_wait_many, QUEUES, false},  {step_put, QUEUES, false},
+	{step_wait_many, QUEUES, false},  {step_wait_any, QUEUES, false},
+	{step_put, QUEUES, false},
 	{step_put_atomic, QUEUES, true},  {step_put_timed, QUEUES, false},
 	{step_put_grouped, QUEUES, true}, {step_join_group, QUEUES, false},
 	{step_put_keyed, QUEUES, true},	  {step_declare, QUEUES, false},

@@ -212,6 +212,14 @@ get_as(struct qe_session *s, uint64_t rid, const char *queue, struct qe_get args
 }
 
 enum qe_result
+get_any_as(struct qe_session *s, uint64_t rid, const struct qe_any *any,
+	   struct qe_get args)
+{
+	forget();
+	return remember(qe_get_any(e, now, s, rid, any, &args, &got));
+}
+
+enum qe_result
 get(struct qe_session *s, uint64_t rid, const char *queue, uint64_t deadline)
 {
 	return get_as(s, rid, queue, (struct qe_get){.deadline_ns = deadline});

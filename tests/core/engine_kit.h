@@ -59,6 +59,10 @@ enum qe_result get(struct qe_session *s, uint64_t rid, const char *queue,
 enum qe_result get_as(struct qe_session *s, uint64_t rid, const char *queue,
 		      struct qe_get args);
 
+/* Any get from many queues. */
+enum qe_result get_any_as(struct qe_session *s, uint64_t rid, const struct qe_any *any,
+			  struct qe_get args);
+
 /* A get of at least `min` and at most `max` items. */
 enum qe_result get_many(struct qe_session *s, uint64_t rid, const char *queue,
 			unsigned min, unsigned max, uint64_t linger, uint64_t deadline);

@@ -92,7 +92,8 @@ m_waiting(const struct model *m, int queue, enum qe_request request)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < m->n_waiters; i++)
-		n += m->waiters[i].queue == queue && m->waiters[i].request == request;
+		n += m_stands(&m->waiters[i], queue) &&
+		     m->waiters[i].request == request;
 	return n;
 }
 
@@ -165,8 +166,8 @@ m_remove_waiter(struct model *m, struct m_waiter *w)
 	memmove(w, w + 1, (size_t)(end - (w + 1)) * sizeof(*w));
 }
 
-static struct m_waiter *
-find_waiter(struct model *m, int session, uint64_t rid)
+struct m_waiter *
+m_find_waiter(struct model *m, int session, uint64_t rid)
 {
 	for (unsigned i = 0; i < m->n_waiters; i++)
 		if (m->waiters[i].session == session && m->waiters[i].rid == rid)
@@ -194,8 +195,8 @@ m_need(struct model *m, int queue)
 
 /* Stands in line; whether the request is still there after settling shows if it was
  * served at once. */
-static enum qe_result
-wait(struct model *m, const struct m_waiter *w, struct m_reply *ret)
+enum qe_result
+m_wait(struct model *m, const struct m_waiter *w, struct m_reply *ret)
 {
 	unsigned n = 0;
 
@@ -209,8 +210,9 @@ wait(struct model *m, const struct m_waiter *w, struct m_reply *ret)
 	if (w->stall > 0)
 		m_look_again(m, &m->waiters[m->n_waiters]);
 	m->n_waiters++;
-	m_settle(m, w->queue);
-	if (find_waiter(m, w->session, w->rid))
+	m_mark_waiter(m, w);
+	m_settle_starving(m);
+	if (m_find_waiter(m, w->session, w->rid))
 		return QE_WAIT;
 	for (unsigned i = 0; i < m->n_replies; i++) {
 		if (m->replies[i].session != w->session || m->replies[i].rid != w->rid)
@@ -230,7 +232,7 @@ m_put(struct model *m, struct m_waiter *put, struct m_reply *ret)
 	bool together = !put->many || put->atomic, fits;
 	enum qe_result result;
 
-	if (find_waiter(m, put->session, put->rid))
+	if (m_find_waiter(m, put->session, put->rid))
 		return QE_INVALID;
 	if (m_need(m, put->queue) != QE_OK)
 		return QE_LIMIT;
@@ -256,7 +258,7 @@ m_put(struct model *m, struct m_waiter *put, struct m_reply *ret)
 		return QE_TOO_BIG;
 	fits = !before && result == QE_OK;
 	if (!fits && put->deadline > m->now)
-		return wait(m, put, ret);
+		return m_wait(m, put, ret);
 	if (!fits && together)
 		return before ? m_put_blocked(m, before) : result;
 
@@ -292,6 +294,16 @@ m_put_rest(struct model *m, struct m_waiter *put, struct m_reply *ret)
 	return ret->result;
 }
 
+/* 0: without an end. */
+uint64_t
+m_lease_length(const struct model *m, int queue, const struct qe_get *get)
+{
+	uint64_t lease =
+		get->lease_ns ? get->lease_ns : m->queues[queue].lease_ms * 1000000;
+
+	return get->no_ack || lease == QE_NEVER ? 0 : lease;
+}
+
 enum qe_result
 m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get *args,
       struct m_reply *ret)
@@ -301,7 +313,7 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 	bool line = false, now;
 	uint64_t ready;
 
-	if (find_waiter(m, session, rid))
+	if (m_find_waiter(m, session, rid))
 		return QE_INVALID;
 	if (get->many && (get->max_items < 1 || get->max_items > QE_MAX_BATCH ||
 			  get->min_items < 1 || get->min_items > get->max_items))
@@ -313,10 +325,7 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 		    m->waiters[i].request == QE_REQUEST_GET && m->waiters[i].get.many)
 			line = true;
 	/* What the queue says now is what counts. */
-	if (get->lease_ns == 0)
-		get->lease_ns = q->lease_ms * 1000000;
-	if (get->no_ack || get->lease_ns == QE_NEVER)
-		get->lease_ns = 0;
+	get->lease_ns = m_lease_length(m, queue, get);
 	ready = m_given(m, queue);
 	now = ready > 0 && (!get->many || get->deadline_ns <= m->now ||
 			    q->shutdown != QE_OPEN || (!line && m_ripe(get, ready)));
@@ -337,7 +346,7 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 			     .request = QE_REQUEST_GET,
 			     .get = *get};
 
-	return wait(m, &w, ret);
+	return m_wait(m, &w, ret);
 }
 
 enum qe_result
@@ -348,27 +357,26 @@ m_join(struct model *m, struct m_waiter *join)
 	join->request = QE_REQUEST_JOIN;
 	join->began = m->now;
 	join->died = m_died(m, join->queue, join->group);
-	if (find_waiter(m, join->session, join->rid))
+	if (m_find_waiter(m, join->session, join->rid))
 		return QE_INVALID;
 	if (m_unfinished_of(m, join->queue, join->group) == 0)
 		return QE_OK;
 	if (join->deadline <= m->now)
 		return QE_TIMEOUT;
-	return wait(m, join, &reply);
+	return m_wait(m, join, &reply);
 }
 
 enum qe_result
 m_cancel(struct model *m, int session, uint64_t rid)
 {
-	struct m_waiter *w = find_waiter(m, session, rid);
+	struct m_waiter *w = m_find_waiter(m, session, rid);
 
 	if (!w)
 		return QE_NOT_FOUND;
 
-	int queue = w->queue;
-
+	m_mark_waiter(m, w);
 	m_finish(m, w, QE_CANCELLED);
-	m_settle(m, queue);
+	m_settle_starving(m);
 	return QE_OK;
 }
 
@@ -468,8 +476,6 @@ m_touch(struct model *m, int session, struct qe_tag tag, uint64_t lease,
 void
 m_session_detach(struct model *m, int session)
 {
-	bool touched[M_QUEUES] = {false};
-	int order[M_QUEUES], n = 0;
 
 	for (unsigned i = 0; i < m->n_waiters;) {
 		struct m_waiter *w = &m->waiters[i];
@@ -478,25 +484,19 @@ m_session_detach(struct model *m, int session)
 			i++;
 			continue;
 		}
-		if (!touched[w->queue])
-			order[n++] = w->queue;
-		touched[w->queue] = true;
+		m_mark_waiter(m, w);
 		if (w->request == QE_REQUEST_PUT && w->many && !w->atomic &&
 		    w->accepted > 0)
 			m_finish(m, w, QE_UNDECIDED);
 		else
 			m_remove_waiter(m, w);
 	}
-	for (int i = 0; i < n; i++)
-		m_serve(m, order[i]);
 	m_settle_starving(m);
 }
 
 void
 m_session_end(struct model *m, int session, enum qe_end how)
 {
-	bool touched[M_QUEUES] = {false};
-	int order[M_QUEUES], n = 0;
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < m->n_waiters;) {
@@ -506,17 +506,13 @@ m_session_end(struct model *m, int session, enum qe_end how)
 			i++;
 			continue;
 		}
-		if (!touched[w->queue])
-			order[n++] = w->queue;
-		touched[w->queue] = true;
+		m_mark_waiter(m, w);
 		m_remove_waiter(m, w);
 	}
 	for (unsigned i = 0; i < m->n_replies; i++)
 		if (m->replies[i].session != session)
 			m->replies[kept++] = m->replies[i];
 	m->n_replies = kept;
-	for (int i = 0; i < n; i++) /* as m_settle(), all queues before the starving */
-		m_serve(m, order[i]);
 	m_settle_starving(m);
 
 	for (int queue = 0; queue < M_QUEUES; queue++) {
@@ -529,4 +525,5 @@ m_session_end(struct model *m, int session, enum qe_end how)
 			m_settle(m, queue);
 	}
 	m->alive[session] = m->wants_notices[session] = false;
+	m->gave[session] = 0;
 }

@@ -14,6 +14,7 @@
 #define M_QUEUES   4
 #define M_SESSIONS 5
 #define M_BATCH	   8
+#define M_ANY	   5 /* queues in one get; may be the same twice */
 #define M_GROUPS   3
 #define M_KEYS	   3
 #define M_WINDOWS  64
@@ -56,7 +57,8 @@ struct m_reply {
 	uint64_t rid;
 	enum qe_request request;
 	enum qe_result result;
-	bool many, dup;
+	bool many, dup, any;
+	unsigned which;
 	uint64_t died, ready, delayed, stall; /* join */
 	unsigned n;
 	uint64_t id;
@@ -79,6 +81,11 @@ struct m_waiter {
 	/* get */
 	struct qe_get get; /* with the lease_ns of its leases, 0: without an end */
 	bool lingers;
+	unsigned n_any; /* from many queues: `queue` is NOBODY */
+	int any[M_ANY];
+	bool left_out[M_QUEUES]; /* by queue */
+	uint64_t leases[M_QUEUES];
+	bool round_robin;
 	/* put */
 	bool many, atomic, dup;
 	unsigned n, next, accepted;
@@ -128,7 +135,8 @@ struct model {
 	unsigned n_notices;
 	int starving[M_QUEUES]; /* queues whose first put waits for memory */
 	unsigned n_starving;
-	struct qe_counters gone; /* of deleted queues */
+	struct qe_counters gone;   /* of deleted queues */
+	uint64_t gave[M_SESSIONS]; /* to a get in turns: when that queue was made */
 };
 
 /* What an item takes of the memory limit. */
@@ -224,8 +232,10 @@ void m_remove_waiter(struct model *m, struct m_waiter *w);
 
 /* Who can go on now? (model_settle.c) */
 void m_settle(struct model *m, int queue);
-bool m_serve(struct model *m, int queue);
+void m_mark_waiter(struct model *m, const struct m_waiter *w);
 void m_settle_starving(struct model *m);
+bool m_stands(const struct m_waiter *w, int queue);
+bool m_serve(struct model *m, int queue);
 void m_give(struct model *m, int session, const struct qe_get *get, int queue,
 	    struct m_reply *reply);
 bool m_ripe(const struct qe_get *get, uint64_t ready);
@@ -240,6 +250,12 @@ void m_refuse_rest(struct m_waiter *put, enum qe_result result, struct m_reply *
 enum qe_result m_put(struct model *m, struct m_waiter *put, struct m_reply *ret);
 enum qe_result m_get(struct model *m, int session, uint64_t rid, int queue,
 		     const struct qe_get *get, struct m_reply *ret);
+struct m_waiter *m_find_waiter(struct model *m, int session, uint64_t rid);
+enum qe_result m_wait(struct model *m, const struct m_waiter *w, struct m_reply *ret);
+uint64_t m_lease_length(const struct model *m, int queue, const struct qe_get *get);
+enum qe_result m_get_any(struct model *m, const struct m_waiter *get,
+			 struct m_reply *ret);
+enum qe_result m_any_empty(const struct model *m, const struct m_waiter *w);
 /* A join is a waiter with session, queue, rid, deadline, group, stall and strict filled in. */
 enum qe_result m_join(struct model *m, struct m_waiter *join);
 void m_watch(struct model *m, int queue);

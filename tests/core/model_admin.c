@@ -142,7 +142,7 @@ static bool
 waited_for(const struct model *m, int queue)
 {
 	for (unsigned i = 0; i < m->n_waiters; i++)
-		if (m->waiters[i].queue == queue)
+		if (m_stands(&m->waiters[i], queue))
 			return true;
 	return false;
 }
@@ -158,7 +158,7 @@ answer_deleted(struct model *m, int queue)
 		for (unsigned i = 0; i < m->n_waiters;) {
 			struct m_waiter *w = &m->waiters[i];
 
-			if (w->queue == queue && w->request == order[line] &&
+			if (m_stands(w, queue) && w->request == order[line] &&
 			    (w->request != QE_REQUEST_GET ||
 			     w->get.many == (line == 1)))
 				m_finish(m, w, QE_DELETED);
@@ -193,6 +193,11 @@ m_delete(struct model *m, int queue, bool force)
 	add(&m->gone, &q->counters);
 	q->exists = false;
 	m_close_windows(m, queue);
+	kept = 0;
+	for (unsigned i = 0; i < m->n_marked; i++)
+		if (m->marked[i] != queue)
+			m->marked[kept++] = m->marked[i];
+	m->n_marked = kept;
 	m_settle_starving(m);
 	return QE_OK;
 }
@@ -306,7 +311,10 @@ run_out(struct model *m, struct m_waiter *w)
 	struct m_reply reply;
 	int queue = w->queue;
 
-	if (w->request == QE_REQUEST_PUT) {
+	m_mark_waiter(m, w);
+	if (w->n_any > 0) {
+		m_finish(m, w, m_any_empty(m, w));
+	} else if (w->request == QE_REQUEST_PUT) {
 		m_finish(m, w, m_put_blocked(m, m_first_put(m, queue)));
 	} else if (w->request == QE_REQUEST_JOIN) {
 		m_join_due(m, w);
@@ -320,7 +328,7 @@ run_out(struct model *m, struct m_waiter *w)
 		m->replies[m->n_replies++] = reply;
 		m_remove_waiter(m, w);
 	}
-	m_settle(m, queue);
+	m_settle_starving(m);
 }
 
 /* When something happens to the item by itself. */

@@ -121,6 +121,7 @@ compare_reply(struct qe_reply *reply, const struct m_reply *expected)
 	AGREE(reply->request == expected->request);
 	AGREE(reply->result == expected->result);
 	AGREE(reply->many == expected->many);
+	AGREE(reply->any == expected->any && reply->which == expected->which);
 	if (reply->request == QE_REQUEST_PUT)
 		compare_put(reply, expected);
 	else if (reply->request == QE_REQUEST_JOIN)
@@ -314,12 +315,15 @@ compare_who(void)
 	struct qe_waiter_stats waiters[3];
 	struct qe_session_stats session;
 	struct qe_lease_stats lease;
-	uint64_t cursor = 0, n = 0, leased = 0, waiting = 0;
+	uint64_t cursor = 0, n = 0, places = 0, leased = 0, waiting = 0;
 
 	do
 		n += qe_waiters(run.e, m->now, &cursor, waiters, 3);
 	while (cursor != 0);
-	AGREE(n == m->n_waiters);
+	for (unsigned i = 0; i < m->n_waiters; i++)
+		for (int queue = 0; queue < M_QUEUES; queue++)
+			places += m_stands(&m->waiters[i], queue);
+	AGREE(n == places);
 	while (qe_next_session(run.e, &cursor, &session)) {
 		leased += session.leased;
 		waiting += session.waiting;

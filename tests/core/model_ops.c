@@ -204,6 +204,41 @@ op_get(void)
 		compare_reply(&reply, &expected);
 }
 
+/* Seldom names a queue twice, or none. */
+static void
+op_get_any(void)
+{
+	struct m_waiter get = {.session = any_session(),
+			       .queue = NOBODY,
+			       .request = QE_REQUEST_GET,
+			       .deadline = any_deadline(),
+			       .round_robin = chance(50)};
+	struct qe_name names[M_ANY];
+	struct qe_any any = {.queues = names, .round_robin = get.round_robin};
+	struct qe_reply reply;
+	struct m_reply expected;
+	enum qe_result result;
+
+	get.rid = any_rid(get.session);
+	get.get = (struct qe_get){.deadline_ns = get.deadline,
+				  .no_ack = chance(20),
+				  .lease_ns = any_lease()};
+	for (int i = 0, queue = any_queue(); i < run.n_queues; i++) {
+		if (chance(70))
+			get.any[get.n_any++] = (queue + i) % run.n_queues;
+	}
+	if (chance(3) && get.n_any > 0)
+		get.any[get.n_any++] = get.any[0];
+	for (unsigned i = 0; i < get.n_any; i++)
+		names[i] = queue_name(get.any[i]);
+	any.n = get.n_any;
+	result = qe_get_any(run.e, run.m.now, run.sessions[get.session], get.rid, &any,
+			    &get.get, &reply);
+	agree(GET_ANY, result, m_get_any(&run.m, &get, &expected));
+	if (result == QE_OK)
+		compare_reply(&reply, &expected);
+}
+
 static void
 op_join(void)
 {
@@ -627,9 +662,9 @@ random_operation(void)
 		op_pause,	 op_kick,	  op_kick,	  op_dead_purge,
 		op_move,	 op_move};
 	static void (*const often[])(void) = {
-		op_get,	  op_get,    op_get,	 op_ack,    op_ack,  op_task_done,
-		op_join,  op_cancel, op_release, op_peek,   op_tick, op_tick,
-		op_touch, op_nack,   op_bury,	 op_update, op_show};
+		op_get,	      op_get_any, op_get,    op_get,	 op_ack,    op_ack,
+		op_task_done, op_join,	  op_cancel, op_release, op_peek,   op_tick,
+		op_tick,      op_touch,	  op_nack,   op_bury,	 op_update, op_show};
 
 	/* Seldom so much that leases of a queue run out. */
 	run.m.now += chance(1) && chance(10) ? below(1500000) : below(3);

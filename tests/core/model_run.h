@@ -18,6 +18,7 @@ enum verb {
 	PUT_ATOMIC,
 	GET,
 	GET_MANY,
+	GET_ANY,
 	JOIN,
 	CANCEL,
 	ACK,

@@ -109,6 +109,8 @@ m_finish(struct model *m, struct m_waiter *w, enum qe_result result)
 {
 	struct m_reply *reply = new_reply(m);
 
+	if (w->n_any > 0)
+		m_mark_waiter(m, w);
 	if (w->request == QE_REQUEST_PUT)
 		m_refuse_rest(w, result, reply);
 	reply->request = w->request;
@@ -127,7 +129,7 @@ first(struct model *m, int queue, enum qe_request request, bool many)
 	for (unsigned i = 0; i < m->n_waiters; i++) {
 		struct m_waiter *w = &m->waiters[i];
 
-		if (w->queue == queue && w->request == request &&
+		if (m_stands(w, queue) && w->request == request &&
 		    (request != QE_REQUEST_GET || w->get.many == many))
 			return w;
 	}
@@ -138,6 +140,32 @@ struct m_waiter *
 m_first_put(struct model *m, int queue)
 {
 	return first(m, queue, QE_REQUEST_PUT, false);
+}
+
+/* One of the queues that the get waits for has given. */
+static void
+gave_to_any(struct model *m, int queue, struct m_waiter *w, struct m_reply *reply)
+{
+	reply->any = true;
+	while (w->any[reply->which] != queue)
+		reply->which++;
+	if (w->round_robin)
+		m->gave[w->session] = m->queues[queue].made;
+	m_mark_waiter(m, w);
+}
+
+/* The last of the queues that it waits for answers; the others are left out. */
+static void
+shut_out(struct model *m, int queue, struct m_waiter *w)
+{
+	unsigned lines = 0;
+
+	for (unsigned i = 0; i < w->n_any; i++)
+		lines += !w->left_out[w->any[i]];
+	if (lines > 1)
+		w->left_out[queue] = true;
+	else
+		m_finish(m, w, QE_SHUT_DOWN);
 }
 
 static void
@@ -159,7 +187,11 @@ feed(struct model *m, int queue)
 		if (!next)
 			break;
 		reply = new_reply(m);
+		if (next->n_any > 0)
+			next->get.lease_ns = next->leases[queue];
 		m_give(m, next->session, &next->get, queue, reply);
+		if (next->n_any > 0)
+			gave_to_any(m, queue, next, reply);
 		reply->session = next->session;
 		reply->rid = next->rid;
 		m_remove_waiter(m, next);
@@ -167,7 +199,7 @@ feed(struct model *m, int queue)
 	if (q->shutdown == QE_OPEN || m_size(m, queue) > 0)
 		return;
 	for (struct m_waiter *w; (w = first(m, queue, QE_REQUEST_GET, false));)
-		m_finish(m, w, QE_SHUT_DOWN);
+		shut_out(m, queue, w);
 	for (struct m_waiter *w; (w = first(m, queue, QE_REQUEST_GET, true));)
 		m_finish(m, w, QE_SHUT_DOWN);
 }
@@ -205,7 +237,7 @@ taken_at_once(const struct model *m, int queue, unsigned n, uint64_t bytes)
 		first((struct model *)m, queue, QE_REQUEST_GET, true);
 
 	for (unsigned i = 0; i < m->n_waiters; i++)
-		getters += m->waiters[i].queue == queue &&
+		getters += m_stands(&m->waiters[i], queue) &&
 			   m->waiters[i].request == QE_REQUEST_GET &&
 			   !m->waiters[i].get.many;
 	if (m->queues[queue].paused_out)
@@ -402,15 +434,19 @@ m_mark(struct model *m, int queue)
 	m->marked[m->n_marked++] = queue;
 }
 
-static void
+/* Returns whether there were any. */
+static bool
 serve_marked(struct model *m)
 {
+	bool any = m->n_marked > 0;
+
 	while (m->n_marked > 0) {
 		int queue = m->marked[0];
 
 		memmove(m->marked, m->marked + 1, --m->n_marked * sizeof(int));
 		m_serve(m, queue);
 	}
+	return any;
 }
 
 void
@@ -421,7 +457,7 @@ m_settle_starving(struct model *m)
 		int queue = m->starving[0];
 		bool progress = m_serve(m, queue);
 
-		serve_marked(m);
+		progress |= serve_marked(m);
 		if (!progress && m->n_starving > 0 && m->starving[0] == queue)
 			return;
 	}
