@@ -19,6 +19,9 @@ static const struct {
 	{'q', "queue", "1 to 255 bytes of UTF-8 without control characters"},
 	{'Q', "queue", "1 to 255 bytes of UTF-8 without control characters, or nil"},
 	{'T', "target", "1 to 255 bytes of UTF-8 without control characters"},
+	{'m', "queues",
+	 "an array of 1 to 64 names of 1 to 255 bytes of UTF-8 without control "
+	 "characters"},
 	{'G', "group", "1 to 255 bytes of UTF-8 without control characters"},
 	{'t', "timeout", "0 to 2^53 milliseconds, or nil"},
 	{'a', "ack", "0 (manual), 1 (auto) or 2 (none)"},
@@ -85,6 +88,22 @@ read_numbers(struct qp_reader *in, unsigned unit, uint64_t max, struct qp_list *
 	return true;
 }
 
+/* An array of 1 to 64 names. */
+static bool
+read_names(struct qp_reader *in, struct qp_names *ret)
+{
+	struct qp_str name;
+
+	ret->n = qp_read_array(in);
+	ret->in = *in;
+	if (in->failed || ret->n == 0 || ret->n > QP_MAX_ANY)
+		return false;
+	for (uint32_t i = 0; i < ret->n; i++)
+		if (!read_queue(in, &name))
+			return false;
+	return true;
+}
+
 static bool
 read_argument(struct qp_reader *in, char letter, struct qp_request *m)
 {
@@ -108,6 +127,7 @@ read_argument(struct qp_reader *in, char letter, struct qp_request *m)
 	case 'e': return read_within(in, 0, QP_MAX_COUNT, &m->epoch);
 	case 'n': return read_within(in, 1, QP_MAX_BATCH_ITEMS, &m->max_items);
 	case 'l': return read_numbers(in, 1, QP_MAX_BODY, &m->lengths);
+	case 'm': return read_names(in, &m->queues);
 	case 'g': return read_numbers(in, 2, INT64_MAX, &m->tags);
 	case 'r': return read_within(in, 1, INT64_MAX, &m->target);
 	case 'c': return read_within(in, 0, INT64_MAX, &m->cursor);
@@ -367,6 +387,12 @@ int64_t
 qp_list_next_signed(struct qp_list *list)
 {
 	return qp_read_int(&list->in);
+}
+
+struct qp_str
+qp_names_next(struct qp_names *names)
+{
+	return qp_read_str(&names->in);
 }
 
 struct qp_item

@@ -77,6 +77,14 @@ pack_list(struct head *h, const struct qp_list *list)
 }
 
 static void
+pack_names(struct head *h, const struct qp_names *names)
+{
+	pack_array(h, names->n);
+	for (uint32_t i = 0; i < names->n; i++)
+		pack_string(h, names->names[i].p, names->names[i].len);
+}
+
+static void
 pack_session(struct head *h, struct qp_str session)
 {
 	pack_bin(h, session.len);
@@ -173,6 +181,7 @@ pack_argument(struct head *h, char letter, const struct qp_request *m)
 	case 'N': pack_uint64(h, m->last); break;
 	case 's': pack_session(h, m->session); break;
 	case 'l': pack_list(h, &m->lengths); break;
+	case 'm': pack_names(h, &m->queues); break;
 	case 'g': pack_list(h, &m->tags); break;
 	case 't':
 		if (m->timeout_ms == QP_FOREVER)
@@ -188,6 +197,16 @@ pack_argument(struct head *h, char letter, const struct qp_request *m)
 		break;
 	default: break;
 	}
+}
+
+static size_t
+names_max(const struct qp_names *names)
+{
+	size_t max = 0;
+
+	for (uint32_t i = 0; i < names->n; i++)
+		max += NUMBER + names->names[i].len;
+	return max;
 }
 
 static size_t
@@ -207,6 +226,8 @@ arguments_max(const char *args, const struct qp_request *m)
 			max += m->session.len;
 		else if (*args == 'l')
 			max += m->lengths.n * NUMBER;
+		else if (*args == 'm')
+			max += names_max(&m->queues);
 		else if (*args == 'g')
 			max += m->tags.n * NUMBER;
 	}

@@ -17,6 +17,7 @@
 #define QP_MAX_BATCH_ITEMS 1000
 #define QP_MAX_BATCH_BYTES (UINT32_C(16) << 20)
 #define QP_MAX_NAME	   255
+#define QP_MAX_ANY	   64 /* queues in one get */
 #define QP_SESSION_BYTES   16
 #define QP_MAX_TEXT	   1024 /* bytes of a refusal's sentence */
 
@@ -83,6 +84,13 @@ struct qp_list {
 	const int64_t *numbers;
 };
 
+/* The same of names: to encode, `names` are its elements. */
+struct qp_names {
+	uint32_t n;
+	struct qp_reader in;
+	const struct qp_str *names;
+};
+
 /* One item of GET_MANY's reply. */
 struct qp_item {
 	uint64_t id;
@@ -117,6 +125,7 @@ struct qp_request {
 	struct qp_str session;	/* s: 16 bytes */
 	struct qp_list lengths; /* l */
 	struct qp_list tags;	/* g: flat; n counts numbers, two for a tag */
+	struct qp_names queues; /* m */
 	struct qp_options options;
 };
 
@@ -187,6 +196,7 @@ void qp_notice_encode(struct qp_out *out, enum qp_notice kind,
 /* The next number, or item, of a decoded list. Call it at most `n` times. */
 uint64_t qp_list_next(struct qp_list *list);
 int64_t qp_list_next_signed(struct qp_list *list);
+struct qp_str qp_names_next(struct qp_names *names);
 struct qp_item qp_item_next(struct qp_list *items);
 
 /* An answer in one number. Of an operation that has one field at most, an integer or a bool, the

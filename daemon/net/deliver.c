@@ -170,7 +170,7 @@ remember_reply(struct session *session, uint64_t rid, struct qe_reply *reply)
 	}
 	answer.status = (uint8_t)results[reply->result].status;
 	if (reply->result == QE_OK && reply->request == QE_REQUEST_GET) {
-		answer.op = QP_OP_GET;
+		answer.op = reply->any ? QP_OP_GET_ANY : QP_OP_GET;
 		answer.value = qe_item_id(reply->item);
 		answer.delivery = qe_item_deliveries(reply->item);
 	} else if (reply->result == QE_OK) {
@@ -362,12 +362,15 @@ append_described(struct conn *c, enum qp_op op, const struct qp_reply *m,
 }
 
 static void
-append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
+append_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item,
+	    unsigned which)
 {
 	struct qp_reply m;
 
 	begin_reply(&m, rid);
 	describe_item(item, &m);
+	if (which)
+		QP_GIVE(&m.options, which, which);
 	append_described(c, op, &m, item);
 }
 
@@ -408,9 +411,10 @@ deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown)
 }
 
 void
-deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item)
+deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item,
+	     unsigned which)
 {
-	append_item(c, op, rid, item);
+	append_item(c, op, rid, item, which);
 	qe_item_unref(c->server->engine, item);
 }
 
@@ -531,7 +535,8 @@ deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply)
 	else if (reply->many)
 		deliver_items(c, rid, reply);
 	else
-		append_item(c, QP_OP_GET, rid, qe_reply_item(reply, 0));
+		append_item(c, reply->any ? QP_OP_GET_ANY : QP_OP_GET, rid,
+			    qe_reply_item(reply, 0), reply->which);
 	if (c->session->resumes)
 		remember_reply(c->session, rid, reply);
 	qe_reply_done(c->server->engine, reply);

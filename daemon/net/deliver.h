@@ -28,7 +28,8 @@ void deliver_again(struct conn *c, const struct qp_request *request,
 void deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply);
 
 /* Answers with one item, as GET and PEEK do, likewise. Takes over the reference. */
-void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item);
+void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item,
+		  unsigned which);
 
 /* Answers SHOW, likewise. */
 void deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown);

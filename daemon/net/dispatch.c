@@ -174,6 +174,7 @@ static handler *const handlers[] = {
 	[QP_OP_REOPEN] = handle_reopen,
 	[QP_OP_QUEUES] = handle_queues,
 	[QP_OP_STATS] = handle_stats,
+	[QP_OP_GET_ANY] = handle_get_any,
 	[QP_OP_PAUSE] = handle_pause,
 	[QP_OP_CLIENTS] = handle_clients,
 	[QP_OP_WAITERS] = handle_waiters,

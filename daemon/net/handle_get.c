@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Getting, waiting and finishing: GET to CANCEL. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
@@ -54,6 +55,65 @@ handle_get_many(struct conn *c, struct qp_request *m, struct frame *f)
 		    .linger_ns = request_deadline(0, QP_OPT(o, linger_ms)),
 		    .max_said = QP_MAX_HEAD - QE_SAID,
 	    });
+}
+
+static bool
+read_mode(const struct qp_options *o, bool *ret_round_robin)
+{
+	struct qp_str mode = {"strict", 6};
+
+	if (QP_GIVEN(o, mode))
+		mode = o->mode;
+	*ret_round_robin = mode.len == 11 && memcmp(mode.p, "round_robin", 11) == 0;
+	return *ret_round_robin || (mode.len == 6 && memcmp(mode.p, "strict", 6) == 0);
+}
+
+/* Whether the names are different; the refusal names one that comes twice. */
+static bool
+all_different(struct conn *c, const struct qp_request *m, const struct qe_name *names)
+{
+	for (unsigned i = 0; i < m->queues.n; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (names[i].len == names[k].len &&
+			    memcmp(names[i].p, names[k].p, names[i].len) == 0) {
+				deliver_refusal(
+					c, m->rid, QP_INVALID,
+					"GET_ANY: the queue %.*s is named twice",
+					(int)names[i].len, names[i].p);
+				return false;
+			}
+	return true;
+}
+
+void
+handle_get_any(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	uint64_t now_ns = c->server->now_ns;
+	struct qe_name names[QP_MAX_ANY];
+	struct qe_any any = {.queues = names, .n = m->queues.n};
+	struct qe_get args = {
+		.deadline_ns = request_deadline(now_ns, m->timeout_ms),
+		.no_ack = m->ack == QP_ACK_NONE,
+		.lease_ns = request_lease(m),
+	};
+	struct qp_names queues = m->queues;
+	struct qe_reply reply;
+	enum qe_result result;
+
+	if (!read_mode(&m->options, &any.round_robin)) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"option mode must be strict or round_robin");
+		return;
+	}
+	for (unsigned i = 0; i < any.n; i++) {
+		struct qp_str name = qp_names_next(&queues);
+
+		names[i] = (struct qe_name){name.p, name.len};
+	}
+	result = qe_get_any(c->server->engine, now_ns, c->session->qe, m->rid, &any,
+			    &args, &reply);
+	if (result != QE_INVALID || all_different(c, m, names))
+		answer_reply(c, m, result, &reply);
 }
 
 void

@@ -17,7 +17,7 @@ handle_peek(struct conn *c, struct qp_request *m, struct frame *f)
 	enum qe_result result = qe_peek(c->server->engine, request_queue(m), &item);
 
 	if (result == QE_OK)
-		deliver_item(c, QP_OP_PEEK, m->rid, item);
+		deliver_item(c, QP_OP_PEEK, m->rid, item, 0);
 	else
 		deliver_result(c, m->rid, result);
 }

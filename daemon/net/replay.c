@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Requests that come again, because the connection was lost on which their answers were: those
  * answers, out of the session's memory, instead of a second effect. */
+#include <string.h>
+
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
 #include "daemon/net/server.h"
@@ -25,6 +27,22 @@ find_lease(struct conn *c, uint64_t id, uint64_t delivery)
 	return item;
 }
 
+/* The queue that gave, by its place in the request. */
+static unsigned
+which_of(const struct qp_request *m, const struct qe_item *item)
+{
+	struct qe_name queue = qe_item_queue(item);
+	struct qp_names names = m->queues;
+
+	for (unsigned i = 0; m->op == QP_OP_GET_ANY && i < m->queues.n; i++) {
+		struct qp_str name = qp_names_next(&names);
+
+		if (name.len == queue.len && memcmp(name.p, queue.p, queue.len) == 0)
+			return i;
+	}
+	return 0;
+}
+
 /* Whether the item is still leased to the session. */
 static bool
 give_again(struct conn *c, const struct qp_request *m, const struct record *answer)
@@ -32,7 +50,7 @@ give_again(struct conn *c, const struct qp_request *m, const struct record *answ
 	struct qe_item *item = find_lease(c, answer->value, answer->delivery);
 
 	if (item)
-		deliver_item(c, m->op, m->rid, item);
+		deliver_item(c, m->op, m->rid, item, which_of(m, item));
 	return item != NULL;
 }
 
@@ -72,6 +90,7 @@ say_again(struct conn *c, const struct qp_request *m, const struct record *answe
 		return true;
 	}
 	switch ((unsigned)m->op) {
+	case QP_OP_GET_ANY:
 	case QP_OP_GET: return give_again(c, m, answer);
 	case QP_OP_GET_MANY: return give_many_again(c, m, answer);
 	case QP_OP_ACK_MANY:

@@ -299,6 +299,40 @@ START_TEST(pause_carries_its_ways)
 }
 END_TEST
 
+START_TEST(get_any_carries_its_queues)
+{
+	static const char head[] =
+		"\x96\x1a\x0a\x92\xa4jobs\xa1x\xcd\x03\xe8\x00\x81\xa4"
+		"mode\xabround_robin";
+	static const struct qp_str names[] = {{"jobs", 4}, {"x", 1}};
+	struct qp_request m = decode(HEAD(head));
+	struct qp_out out;
+	char many[6 + QP_MAX_ANY + 1 + 2];
+
+	ck_assert_uint_eq(m.queues.n, 2);
+	for (int i = 0; i < 2; i++) {
+		struct qp_str name = qp_names_next(&m.queues);
+
+		ck_assert_uint_eq(name.len, names[i].len);
+		ck_assert_mem_eq(name.p, names[i].p, name.len);
+	}
+	ck_assert_mem_eq(m.options.mode.p, "round_robin", 11);
+	m.queues.names = names;
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 0);
+	expect_frame(&out, HEAD(head), 0);
+	expect_refused(HEAD("\x95\x1a\x0a\x90\x00\x00"), QP_INVALID, 10,
+		       "queues must be an array of 1 to 64 names");
+	expect_refused(HEAD("\x95\x1a\x0a\x92\xa1x\xa0\x00\x00"), QP_INVALID, 10,
+		       "queues must be an array of 1 to 64 names");
+	memset(many, 0xc0, sizeof(many)); /* 65 elements */
+	memcpy(many, "\x95\x1a\x0a\xdc\x00\x41", 6);
+	memcpy(many + sizeof(many) - 2, "\x00\x00", 2);
+	expect_refused(many, sizeof(many), QP_INVALID, 10,
+		       "queues must be an array of 1 to 64 names");
+}
+END_TEST
+
 START_TEST(put_many_carries_its_lengths_and_options)
 {
 	static const char head[] =
@@ -725,6 +759,7 @@ main(void)
 	tcase_add_test(t, what_is_shown_says_how_it_failed);
 	tcase_add_test(t, options_that_are_negative_numbers_or_strings);
 	tcase_add_test(t, pause_carries_its_ways);
+	tcase_add_test(t, get_any_carries_its_queues);
 	tcase_add_test(t, put_many_carries_its_lengths_and_options);
 	tcase_add_test(t, get_many_and_declare_carry_their_options);
 	tcase_add_test(t, ack_many_carries_pairs);
