@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Gets, peek, and finishing what was got. */
+#include "client/get.h"
 #include "client/conn.h"
 #include "client/item.h"
 #include "client/lease.h"
@@ -18,11 +19,8 @@ take_item(qb *q, void *ret, struct answer *answer)
 	return QB_OK;
 }
 
-/* With QB_AUTO the acknowledgement leaves now. The items are the caller's whatever
- * becomes of it: it is kept until it is known to have been done, and at worst they are
- * delivered again. */
-static void
-send_ack(qb *q)
+void
+get_send_ack(qb *q)
 {
 	if (q->fd >= 0 && q->out.len > 0)
 		(void)conn_flush(q, q->grace.wait_ms, 0);
@@ -48,7 +46,7 @@ qb_get_with(qb *q, const char *queue, const qb_get_options *options, int64_t tim
 	m.ack = (enum qp_ack)ack;
 	r = request_wait(q, &m, NULL, &w, timeout_ms);
 	if (r == QB_OK && ack == QB_AUTO)
-		send_ack(q);
+		get_send_ack(q);
 	return r;
 }
 
@@ -127,7 +125,7 @@ qb_get_many_with(qb *q, const char *queue, const qb_get_options *options,
 	r = request_wait(q, &m, NULL, &w, longest);
 	*ret_n = many.n;
 	if (r == QB_OK && ack == QB_AUTO)
-		send_ack(q);
+		get_send_ack(q);
 	return r;
 }
 

@@ -74,7 +74,8 @@ add_part(struct parts *parts, const struct qp_item *item, const struct qp_option
 static bool
 gives_leases(const struct awaited *call)
 {
-	return call->op == QP_OP_GET || call->op == QP_OP_GET_MANY;
+	return call->op == QP_OP_GET || call->op == QP_OP_GET_MANY ||
+	       call->op == QP_OP_GET_ANY;
 }
 
 /* One item that there is no memory for goes back to its queue. */
@@ -119,7 +120,8 @@ no_memory(qb *q, const struct qp_item *one, uint32_t body_len)
 static bool
 is_item(unsigned op)
 {
-	return op == QP_OP_GET || op == QP_OP_PEEK || op == QP_OP_SHOW;
+	return op == QP_OP_GET || op == QP_OP_GET_ANY || op == QP_OP_PEEK ||
+	       op == QP_OP_SHOW;
 }
 
 static qb_result
@@ -143,6 +145,17 @@ expect_one(qb *q, uint32_t body_len)
 	if (q->in.call.op == QP_OP_SHOW)
 		said = &reply->options;
 	return add_part(&q->in.parts, &item, said) ? QB_OK : no_memory(q, &item, body_len);
+}
+
+static qb_result
+expect_any(qb *q, uint32_t body_len)
+{
+	uint64_t which = QP_OPT(&q->in.reply.options, which);
+
+	if (which < q->in.call.max_items)
+		return expect_one(q, body_len);
+	return error_set(q, QB_MALFORMED, "the broker gave from queue %llu of %u",
+			 (unsigned long long)which, q->in.call.max_items);
 }
 
 static qb_result
@@ -180,6 +193,7 @@ expect_body(qb *q, uint32_t body_len)
 	uint32_t most = 0;
 
 	switch (op) {
+	case QP_OP_GET_ANY: return expect_any(q, body_len);
 	case QP_OP_GET:
 	case QP_OP_PEEK:
 	case QP_OP_SHOW: return expect_one(q, body_len);

@@ -317,6 +317,20 @@ qb_result qb_get_many_with(qb *q, const char *queue, const qb_get_options *optio
 			   unsigned min_items, uint64_t max_bytes, int64_t linger_ms,
 			   qb_item **ret_items, unsigned *ret_n);
 
+/* Gets an item from one of 1 to 64 queues, all different; *ret_which (may be NULL) is the place
+ * in the array of the queue that gave, from 0. `options` may be NULL.
+ *   QB_STRICT       the first queue that has an item
+ *   QB_ROUND_ROBIN  the first behind the queue that gave to this session's last such get, so
+ *                   that none starves
+ * While none has an item it waits for all of them at once, for each at the place of its arrival.
+ * QB_SHUT_DOWN: all of them are, and have nothing left; one of them is left out. QB_DELETED: one
+ * was deleted meanwhile. Else as qb_get(). */
+typedef enum qb_any_mode { QB_STRICT = 0, QB_ROUND_ROBIN = 1 } qb_any_mode;
+
+qb_result qb_get_any(qb *q, const char *const *queues, unsigned n, qb_any_mode mode,
+		     const qb_get_options *options, int64_t timeout_ms, qb_ack_mode ack,
+		     qb_item **ret, unsigned *ret_which);
+
 /* The item that the next get would be given, left where it is. It is not leased, so
  * finishing it is QB_STALE. QB_EMPTY. */
 qb_result qb_peek(qb *q, const char *queue, qb_item **ret);
@@ -553,7 +567,7 @@ void qb_table_free(qb_table *table);
 /* A request that was started is finished by a call of its callback, exactly once, from
  * within qb_process(), qb_wait(), qb_send() or any call on the handle that may wait.
  * `item` is the callback's to free (get only, and only with QB_OK). `id` is that of the
- * item that was put. qb_error() has the sentence when the result is not QB_OK. Requests stay
+ * item that was put; of qb_start_get_any() the place of the queue that gave. qb_error() has the sentence when the result is not QB_OK. Requests stay
  * outstanding while the connection is lost. When the handle is closed they are finished with QB_LOST
  * (with QB_MALFORMED when the broker broke the protocol). The callback may start and
  * cancel requests (QB_LOST when there is no session any more: it cannot wait for a
@@ -574,6 +588,10 @@ qb_result qb_start_ack(qb *q, const qb_item *item, qb_done *done, void *arg,
 qb_result qb_start_get_with(qb *q, const char *queue, const qb_get_options *options,
 			    int64_t timeout_ms, qb_ack_mode ack, qb_done *done,
 			    void *arg, uint64_t *ret_request);
+qb_result qb_start_get_any(qb *q, const char *const *queues, unsigned n,
+			   qb_any_mode mode, const qb_get_options *options,
+			   int64_t timeout_ms, qb_ack_mode ack, qb_done *done,
+			   void *arg, uint64_t *ret_request);
 qb_result qb_start_touch(qb *q, const qb_item *item, int64_t lease_ms, qb_done *done,
 			 void *arg, uint64_t *ret_request);
 qb_result qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *done,

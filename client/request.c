@@ -29,6 +29,16 @@ strings_len(const struct qp_options *o)
 	return len;
 }
 
+static size_t
+names_len(const struct qp_names *names)
+{
+	size_t len = 0;
+
+	for (uint32_t i = 0; i < names->n; i++)
+		len += NUMBER + names->names[i].len;
+	return len;
+}
+
 /* Room for the whole request in one piece, so that it is added or nothing is. What is
  * not copied, or one of many bodies, may still fail later: then the connection is given
  * up. */
@@ -36,8 +46,8 @@ static bool
 reserve(qb *q, const struct qp_request *m, size_t body_len)
 {
 	size_t len = HEAD_BYTES + m->queue.len + m->group.len +
-		     strings_len(&m->options) + (m->lengths.n + m->tags.n) * NUMBER +
-		     body_len;
+		     strings_len(&m->options) + names_len(&m->queues) +
+		     (m->lengths.n + m->tags.n) * NUMBER + body_len;
 
 	if (q->out.failed)
 		return false;
@@ -185,7 +195,8 @@ give_up(qb *q, uint64_t rid)
 	call = call_find(&q->calls, rid);
 	if (!call)
 		return;
-	given = call->op == QP_OP_GET || call->op == QP_OP_GET_MANY;
+	given = call->op == QP_OP_GET || call->op == QP_OP_GET_MANY ||
+		call->op == QP_OP_GET_ANY;
 	if (!given || call->ack == QB_NONE || !call->sent) {
 		call_remove(&q->calls, call);
 		return;

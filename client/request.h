@@ -85,8 +85,8 @@ struct wait {
 	 * the session be dropped. May be NULL. */
 	qb_result (*take)(qb *q, void *ret, struct answer *answer);
 	void *ret;
-	uint8_t ack;	    /* GET, GET_MANY */
-	uint16_t max_items; /* GET_MANY */
+	uint8_t ack;	    /* GET, GET_MANY, GET_ANY */
+	uint16_t max_items; /* GET_MANY; GET_ANY: queues */
 
 	unsigned pending;
 	qb_result result;

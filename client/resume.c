@@ -22,6 +22,7 @@ is_harmless(unsigned op)
 	case QP_OP_PING:
 	case QP_OP_GET:
 	case QP_OP_GET_MANY:
+	case QP_OP_GET_ANY:
 	case QP_OP_JOIN:
 	case QP_OP_CANCEL:
 	case QP_OP_TOUCH:

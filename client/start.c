@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Requests that finish in a callback, and what an event loop needs. */
 #include "client/conn.h"
+#include "client/get.h"
 #include "client/item.h"
 #include "client/lease.h"
 #include "client/request.h"
@@ -22,7 +23,10 @@ finish_started(qb *q, const struct call *call, struct answer *answer)
 	q->started--;
 	if (answer->result == QB_OK && call->op == QP_OP_PUT)
 		id = answer->reply->id;
-	if (answer->result == QB_OK && call->op == QP_OP_GET) {
+	if (answer->result == QB_OK && call->op == QP_OP_GET_ANY)
+		id = QP_OPT(&answer->reply->options, which);
+	if (answer->result == QB_OK &&
+	    (call->op == QP_OP_GET || call->op == QP_OP_GET_ANY)) {
 		item = answer->items[0];
 		answer->items[0] = NULL;
 	}
@@ -76,25 +80,34 @@ qb_start_put(qb *q, const char *queue, const void *body, size_t len, int64_t tim
 }
 
 qb_result
-qb_start_get_with(qb *q, const char *queue, const qb_get_options *options,
-		  int64_t timeout_ms, qb_ack_mode ack, qb_done *done, void *arg,
-		  uint64_t *ret_request)
+get_start(qb *q, struct qp_request *m, qb_done *done, void *arg, uint64_t *ret_request)
 {
 	struct call call = {.finish = finish_started,
 			    .done = done,
 			    .arg = arg,
-			    .ack = (uint8_t)ack};
+			    .ack = (uint8_t)m->ack,
+			    .max_items = (uint16_t)m->max_items};
+	qb_result r;
+
+	if ((r = verify_done(q, done)) || (r = verify_connected(q, 0)))
+		return r;
+	return start(q, m, NULL, &call, ret_request);
+}
+
+qb_result
+qb_start_get_with(qb *q, const char *queue, const qb_get_options *options,
+		  int64_t timeout_ms, qb_ack_mode ack, qb_done *done, void *arg,
+		  uint64_t *ret_request)
+{
 	struct qp_request m = {.op = QP_OP_GET, .ack = (enum qp_ack)ack};
 	qb_result r;
 
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = verify_ack(q, ack)) || (r = verify_done(q, done)) ||
-	    (r = get_options_take(q, options, &m.options)) ||
-	    (r = verify_connected(q, 0)))
+	    (r = verify_ack(q, ack)) || (r = get_options_take(q, options, &m.options)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
-	return start(q, &m, NULL, &call, ret_request);
+	return get_start(q, &m, done, arg, ret_request);
 }
 
 qb_result

@@ -24,11 +24,24 @@ static const struct argp_option options[] = {
 	 "does "
 	 "not, whatever the queue says",
 	 0},
+	{"also", 'A', "QUEUE", 0,
+	 "Get from QUEUE as well, when those before it have nothing; may be repeated",
+	 0},
+	{"round-robin", 'R', NULL, 0, "Let the queues take turns instead", 0},
 	{"raw", 'r', NULL, 0, "Print no newline behind the items", 0},
 	{"exec", 'e', "COMMAND...", 0,
 	 "Run COMMAND, with all arguments that follow, for each item", 0},
 	{0},
 };
+
+/* Adds a queue behind the first one, which is set at last. */
+static void
+also(struct receive *receive, const char *queue, const struct argp_state *state)
+{
+	if (receive->n_queues == RECEIVE_QUEUES)
+		argp_error(state, "--also: more than %d queues", RECEIVE_QUEUES);
+	receive->queues[receive->n_queues++] = queue;
+}
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -39,6 +52,8 @@ parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'n': get->n = args_number(state, "-n", arg, INT64_MAX); return 0;
 	case 'r': get->raw = true; return 0;
+	case 'A': also(&get->receive, arg, state); return 0;
+	case 'R': get->receive.mode = QB_ROUND_ROBIN; return 0;
 	case 't':
 		get->receive.timeout_ms = args_seconds(state, "--timeout", arg);
 		return 0;
@@ -72,7 +87,7 @@ parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "QUEUE\nQUEUE --exec COMMAND [ARGUMENT...]",
+	.args_doc = "QUEUE\nQUEUE --also QUEUE...\nQUEUE --exec COMMAND [ARGUMENT...]",
 	.doc = "Gets items from QUEUE and prints them, each with a newline behind it, "
 	       "or "
 	       "runs COMMAND for each.\v"
@@ -154,7 +169,7 @@ cmd_get(struct ctl *ctl, int argc, char **argv)
 {
 	struct get get = {
 		.receive = {ctl, QB_FOREVER, QB_MANUAL, qb_get_options_new(),
-			    STDOUT_FILENO},
+			    STDOUT_FILENO, .n_queues = 1},
 		.n = 1,
 	};
 	int status;
@@ -162,6 +177,7 @@ cmd_get(struct ctl *ctl, int argc, char **argv)
 	if (!get.receive.options)
 		return ctl_error(ctl, "no memory");
 	args_parse(&argp, argc, argv, &get);
+	get.receive.queues[0] = ctl->queue;
 	status = ctl_connect(ctl);
 	if (status == CTL_DONE) {
 		stop_catch();

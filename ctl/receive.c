@@ -12,6 +12,7 @@
 struct wait {
 	bool finished;
 	qb_result result;
+	uint64_t which;
 	qb_item *item;
 };
 
@@ -22,6 +23,7 @@ finish(qb *q, uint64_t request, qb_result result, uint64_t id, qb_item *item, vo
 
 	wait->finished = true;
 	wait->result = result;
+	wait->which = id;
 	wait->item = item;
 }
 
@@ -49,6 +51,17 @@ wait_once(const struct receive *r, bool cancelled)
 }
 
 static qb_result
+start(const struct receive *r, struct wait *wait, uint64_t *ret_request)
+{
+	if (r->n_queues > 1)
+		return qb_start_get_any(r->ctl->q, r->queues, r->n_queues, r->mode,
+					r->options, r->timeout_ms, r->ack, finish, wait,
+					ret_request);
+	return qb_start_get_with(r->ctl->q, r->ctl->queue, r->options, r->timeout_ms,
+				 r->ack, finish, wait, ret_request);
+}
+
+static qb_result
 receive_waiting(const struct receive *r, qb_item **ret_item)
 {
 	static struct wait wait; /* qb_close() may still finish what an error left */
@@ -58,8 +71,7 @@ receive_waiting(const struct receive *r, qb_item **ret_item)
 	qb_result result;
 
 	wait = (struct wait){0};
-	result = qb_start_get_with(q, r->ctl->queue, r->options, r->timeout_ms, r->ack,
-				   finish, &wait, &request);
+	result = start(r, &wait, &request);
 	while (result == QB_OK) {
 		result = qb_process(q);
 		if (wait.finished)
@@ -74,6 +86,8 @@ receive_waiting(const struct receive *r, qb_item **ret_item)
 		result = qb_cancel(q, request);
 	}
 	*ret_item = wait.item;
+	if (wait.item && r->n_queues > 1)
+		r->ctl->queue = r->queues[wait.which];
 	return wait.finished ? wait.result : result;
 }
 
@@ -81,14 +95,15 @@ qb_result
 receive_items(const struct receive *r, unsigned max, qb_item **ret_items,
 	      unsigned *ret_n)
 {
-	qb_result result;
+	qb_result result = QB_EMPTY;
 
 	*ret_n = 0;
 	if (stop_signal())
 		return QB_CANCELLED;
-	result = qb_get_many_with(r->ctl->q, r->ctl->queue, r->options, 0, r->ack, max,
-				  1, 0, 0, ret_items, ret_n);
-	if (result != QB_EMPTY || r->timeout_ms == 0)
+	if (r->n_queues == 1)
+		result = qb_get_many_with(r->ctl->q, r->ctl->queue, r->options, 0,
+					  r->ack, max, 1, 0, 0, ret_items, ret_n);
+	if (result != QB_EMPTY || (r->timeout_ms == 0 && r->n_queues == 1))
 		return result;
 	result = receive_waiting(r, ret_items);
 	*ret_n = result == QB_OK ? 1 : 0;

@@ -45,6 +45,56 @@ connect_over(int tcp)
 	ck_assert_msg((call) == (result), "%s: not %s: %s", #call, #result, qb_error(q))
 #define ok(call) says(QB_OK, call)
 
+static uint64_t from_which;
+static qb_item *any_item;
+
+static void
+note_any(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+	 void *arg)
+{
+	from_which = id;
+	any_item = item;
+}
+
+START_TEST(one_get_waits_for_many_queues)
+{
+	static const char *const queues[] = {"a", "b", "c"}, *same[] = {"a", "a"};
+	qb_item *item;
+	unsigned which;
+
+	connect_over(_i);
+	for (int i = 0; i < 2; i++)
+		for (int k = 1; k < 3; k++)
+			ok(qb_put(q, queues[k], queues[k], 1, 0, NULL));
+	for (unsigned i = 0; i < 4; i++) {
+		ok(qb_get_any(q, queues, 3, i < 2 ? QB_ROUND_ROBIN : QB_STRICT, NULL, 0,
+			      i % 2 ? QB_AUTO : QB_MANUAL, &item, &which));
+		ck_assert_uint_eq(which, 1 + i % 2);
+		ck_assert_str_eq(qb_item_body(item), queues[which]);
+		qb_item_free(item);
+	}
+	says(QB_EMPTY,
+	     qb_get_any(q, queues, 3, QB_STRICT, NULL, 10, QB_AUTO, &item, &which));
+	ck_assert_ptr_null(item);
+	ok(qb_start_get_any(q, queues, 3, QB_STRICT, NULL, QB_FOREVER, QB_MANUAL,
+			    note_any, NULL, NULL));
+	ok(qb_send(q));
+	ok(qb_put(other, "c", "x", 1, 0, NULL));
+	while (!any_item)
+		ok(qb_wait(q, 20000));
+	ck_assert_uint_eq(from_which, 2);
+	ok(qb_ack(q, any_item));
+	qb_item_free(any_item);
+	any_item = NULL;
+	says(QB_INVALID,
+	     qb_get_any(q, same, 2, QB_STRICT, NULL, 0, QB_AUTO, &item, NULL));
+	says(QB_INVALID,
+	     qb_get_any(q, queues, 0, QB_STRICT, NULL, 0, QB_AUTO, &item, NULL));
+	says(QB_INVALID,
+	     qb_get_any(q, queues, 3, (qb_any_mode)7, NULL, 0, QB_AUTO, &item, NULL));
+}
+END_TEST
+
 START_TEST(an_item_is_delayed_and_expires)
 {
 	qb_put_options *options = qb_put_options_new();
@@ -523,6 +573,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, an_item_is_put_got_given_back_and_finished, 0, 2);
+	tcase_add_loop_test(t, one_get_waits_for_many_queues, 0, 2);
 	tcase_add_loop_test(t, an_item_is_delayed_and_expires, 0, 2);
 	tcase_add_loop_test(t, groups_are_joined_and_cancelled, 0, 2);
 	tcase_add_loop_test(t, a_join_says_that_nobody_works, 0, 2);

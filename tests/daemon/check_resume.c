@@ -155,6 +155,48 @@ START_TEST(a_get_that_was_answered_gives_the_same_item_with_its_tag)
 }
 END_TEST
 
+START_TEST(a_get_from_many_that_was_answered_gives_the_same_of_the_same_queue)
+{
+	const struct qp_str queues[] = {{"empty", 5}, q, {"other", 5}};
+	struct qp_request m = {.op = QP_OP_GET_ANY,
+			       .rid = 3,
+			       .queues = {.n = 3, .names = queues},
+			       .timeout_ms = QP_FOREVER};
+	struct client *c = begin(), *other = client_new();
+	struct answer a, again;
+
+	ask(c, &m, "", 0);
+	turn();
+	ck_assert_uint_eq(stats().getters, 1);
+	cut(c);
+	ck_assert_uint_eq(stats().getters, 0);
+	c = resume();
+	ask(c, &m, "", 0);
+	turn();
+	put(other, 2, "x", 1);
+	put(other, 3, "y", 1);
+	answer(c, QP_OP_GET_ANY, &a);
+	ck_assert_uint_eq(QP_OPT(&a.reply.options, which), 1);
+	cut(c);
+	for (int i = 0; i < 2; i++) {
+		c = resume();
+		ask(c, &m, "", 0);
+		answer(c, QP_OP_GET_ANY, &again);
+		ck_assert_uint_eq(again.reply.id, a.reply.id);
+		ck_assert_uint_eq(again.reply.delivery, a.reply.delivery);
+		ck_assert_uint_eq(QP_OPT(&again.reply.options, which), 1);
+		ck_assert_int_eq(again.body[0], 'x');
+		if (i == 0)
+			cut(c);
+	}
+	ck_assert_uint_eq(stats().leased, 1);
+	ack(c, 5, &again);
+	expect(c, QP_OP_ACK, 5, QP_OK);
+	client_end(c);
+	client_end(other);
+}
+END_TEST
+
 START_TEST(what_waited_leaves_the_lines_and_waits_again)
 {
 	struct client *c = begin(), *other = client_new();
@@ -655,6 +697,8 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_put_that_was_answered_has_its_first_id_and_says_dup);
 	tcase_add_test(t, a_get_that_was_answered_gives_the_same_item_with_its_tag);
+	tcase_add_test(
+		t, a_get_from_many_that_was_answered_gives_the_same_of_the_same_queue);
 	tcase_add_test(t, what_waited_leaves_the_lines_and_waits_again);
 	tcase_add_test(t, an_answer_that_was_on_its_way_is_remembered);
 	tcase_add_test(t, the_new_connection_takes_over_from_one_that_is_half_dead);

@@ -25,6 +25,24 @@ test_endless_get_ends_with_0_when_nothing_more_comes() {
 	out_is $'1\n2\n3'
 }
 
+test_get_from_many_queues() {
+	seq 1 3 | ctl 0 put "$q.b" --lines
+	seq 4 6 | ctl 0 put "$q" --lines
+	ctl 0 get "$q" --also "$q.b" -n 4
+	out_is $'4\n5\n6\n1'
+	seq 7 9 | ctl 0 put "$q" --lines
+	ctl 0 get "$q" --also "$q.b" --also "$q.c" --round-robin -n 5
+	out_is $'7\n2\n8\n3\n9'
+	ctl 3 get "$q" --also "$q.b" --timeout 0
+	ctl 2 get "$q" --also "$q"
+	qbrokerctl get "$q" --also "$q.b" --exec sh -c 'echo "$QBROKER_QUEUE $(cat)"' >"$folder/got" &
+	wait_number "$q.b" getters 1
+	ctl 0 put "$q.b" late
+	wait $! || fail "get failed"
+	[ "$(cat "$folder/got")" = "$q.b late" ] || fail "it got $(cat "$folder/got")"
+	number_is "$q.b" finished 4
+}
+
 test_waiting_get_is_given_the_next_item() {
 	qbrokerctl get "$q" >"$folder/got" &
 	wait_number "$q" getters 1

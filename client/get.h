@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * What gets from one queue and from many share. */
+#ifndef QBROKER_CLIENT_GET_H
+#define QBROKER_CLIENT_GET_H
+
+#include <stdint.h>
+
+#include "client/public.h"
+#include "proto/message.h"
+
+/* With QB_AUTO the acknowledgement leaves now. The items are the caller's whatever
+ * becomes of it: it is kept until it is known to have been done, and at worst they are
+ * delivered again. (get.c) */
+void get_send_ack(qb *q);
+
+/* Starts a get of one item, whose request is complete. (start.c) */
+qb_result get_start(qb *q, struct qp_request *m, qb_done *done, void *arg,
+		    uint64_t *ret_request);
+
+#endif
