@@ -60,8 +60,9 @@ done
 
 block sh 2 | session
 block sh 3 | session
+block sh 4 | session
 block c 1 >"$dir/first.c"
 [ "$(wc -l <"$dir/first.c")" -ge 15 ] || fail "no C program in README.md"
-block sh 4 >"$dir/compile"
+block sh 5 >"$dir/compile"
 echo './first  # hello from C' >>"$dir/compile"
 session <"$dir/compile"
