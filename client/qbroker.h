@@ -439,6 +439,11 @@ qb_result qb_cancel_group(qb *q, const char *queue, const char *group,
 qb_result qb_move(qb *q, const char *queue, const char *target, const char *state,
 		  unsigned max_items, uint64_t *ret_count);
 
+/* Drops one item of the queue: one that waits, or is dead. QB_NOT_EMPTY: somebody holds it, qb_error()
+ * says who; with `force` not 0 it is gone all the same. QB_NOT_FOUND. The broker searches for an item
+ * that waits, which takes a while in a queue of millions. */
+qb_result qb_delete_item(qb *q, const char *queue, uint64_t id, int force);
+
 /* --- dead items ------------------------------------------------------------------ */
 
 /* An item is dead when it failed too often, was buried, or has expired and was to be kept. It

@@ -294,6 +294,20 @@ qb_move(qb *q, const char *queue, const char *target, const char *state,
 }
 
 qb_result
+qb_delete_item(qb *q, const char *queue, uint64_t id, int force)
+{
+	struct qp_request m = {.op = QP_OP_DELETE_ITEM, .id = id};
+	struct wait w = {0};
+	qb_result r = verify_id(q, id);
+
+	if (r)
+		return r;
+	if (force)
+		QP_GIVE(&m.options, force, 1);
+	return run(q, &m, queue, &w);
+}
+
+qb_result
 qb_shutdown(qb *q, const char *queue, int immediate)
 {
 	struct qp_request m = {.op = QP_OP_SHUTDOWN};

@@ -37,7 +37,7 @@ static const struct command {
 	{"dead", cmd_dead, "Look after the items that were given up"},
 	{"mv", cmd_mv, "Move items into another queue"},
 	{"purge", cmd_purge, "Drop the items that wait"},
-	{"rm", cmd_rm, "Delete a queue"},
+	{"rm", cmd_rm, "Delete a queue, or an item"},
 	{"shutdown", cmd_shutdown, "End a queue: no more puts, gets until it is empty"},
 	{"reopen", cmd_reopen, "Undo a shutdown"},
 	{"pause", cmd_pause, "Let puts and gets wait"},

@@ -24,6 +24,9 @@ void item_expire(struct qe *e, struct qe_item *item);
 /* The order of queue.dead_ids. */
 bool dead_id_before(const struct heap_node *a, const struct heap_node *b);
 
+/* The dead item of the queue with this id, or NULL. (dead_admin.c) */
+struct qe_item *dead_find(const struct queue *q, uint64_t id);
+
 /* The item that died first falls out. */
 void dead_drop_first(struct qe *e, struct queue *q);
 

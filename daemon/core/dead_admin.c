@@ -20,9 +20,9 @@ dead_id_before(const struct heap_node *a, const struct heap_node *b)
 	       list_entry(b, const struct extra, node)->item->id;
 }
 
-/* The dead item with this id, or NULL. One without a record is not in the tree. */
-static struct qe_item *
-find_dead(const struct queue *q, uint64_t id)
+/* One without a record is not in the tree. */
+struct qe_item *
+dead_find(const struct queue *q, uint64_t id)
 {
 	struct qe_item key = {.id = id};
 	struct extra probe = {.item = &key};
@@ -50,7 +50,7 @@ find(const struct qe *e, struct qe_name name, uint64_t id, struct queue **ret_qu
 	*ret_queue = queue_find(e, name);
 	if (!*ret_queue)
 		return queue_name_valid(name) ? QE_NOT_FOUND : QE_INVALID;
-	*ret_item = id > 0 ? find_dead(*ret_queue, id) : NULL;
+	*ret_item = id > 0 ? dead_find(*ret_queue, id) : NULL;
 	return id > 0 && !*ret_item ? QE_NOT_FOUND : QE_OK;
 }
 

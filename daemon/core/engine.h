@@ -840,6 +840,13 @@ enum qe_result qe_move(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		       struct qe_name target, enum qe_state state, unsigned max,
 		       uint64_t *ret_count) QE_MUST_USE;
 
+/* Drops one item of the queue, as by a purge: ready, delayed or dead. One that is leased only with
+ * `force`, and then its tag is stale; without, QE_NOT_EMPTY. Leased and dead ones are found by their
+ * ids; others are searched for: O(n) of the queue's ready and delayed items, of plain ones in an
+ * order other than by priority from the nearer end of the queue. QE_NOT_FOUND, QE_INVALID. */
+enum qe_result qe_delete_item(struct qe *e, uint64_t now_ns, struct qe_name queue,
+			      uint64_t id, bool force) QE_MUST_USE;
+
 /* --- time ------------------------------------------------------------------------ */
 
 /* Does what is due: delays, lives and leases of items that are over, then waits that ran out,

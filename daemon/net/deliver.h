@@ -65,6 +65,12 @@ extern const char *const order_names[ORDERS];
  * for nothing. */
 void report_foreign(struct qp_out *rows, const char *name, const char *text, size_t len);
 
+/* What is said of who has a session, which may be NULL: "worker (pid 12)", "somebody". Returns `buf`.
+ */
+struct session;
+#define REPORT_HOLDER 320
+const char *report_holder(const struct session *session, char buf[REPORT_HOLDER]);
+
 /* Sends a reply whose body are the rows, which it takes over. */
 void report_send(struct conn *c, const struct qp_request *request, struct qp_out *rows,
 		 uint64_t count, uint64_t cursor);

@@ -190,6 +190,7 @@ static handler *const handlers[] = {
 	[QP_OP_SHOW] = handle_show,
 	[QP_OP_BROWSE] = handle_browse,
 	[QP_OP_MOVE] = handle_move,
+	[QP_OP_DELETE_ITEM] = handle_delete_item,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 };
 

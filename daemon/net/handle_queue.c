@@ -221,6 +221,39 @@ handle_move(struct conn *c, struct qp_request *m, struct frame *f)
 		deliver_result(c, m->rid, result);
 }
 
+/* Who has it, and what can be done. */
+static void
+refuse_held(struct conn *c, const struct qp_request *m)
+{
+	struct qe_lease_stats lease;
+	char holder[REPORT_HOLDER];
+	bool held = qe_who(c->server->engine, c->server->now_ns, m->id, &lease) ==
+		    QE_OK;
+
+	deliver_refusal(c, m->rid, QP_NOT_EMPTY,
+			"%s holds item %" PRIu64 ": it is not deleted without force",
+			report_holder(held ? lease.owner : NULL, holder), m->id);
+}
+
+void
+handle_delete_item(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct qe *e = c->server->engine;
+	enum qe_result result = qe_delete_item(e, c->server->now_ns, request_queue(m),
+					       m->id, QP_OPT(&m->options, force));
+	struct qe_queue_stats stats;
+
+	if (result == QE_NOT_EMPTY)
+		refuse_held(c, m);
+	else if (result == QE_NOT_FOUND &&
+		 qe_queue_stats(e, c->server->now_ns, request_queue(m), &stats) ==
+			 QE_OK)
+		deliver_refusal(c, m->rid, QP_NOT_FOUND,
+				"the queue has no item %" PRIu64, m->id);
+	else
+		answer_result(c, m, result);
+}
+
 void
 handle_shutdown(struct conn *c, struct qp_request *m, struct frame *f)
 {

@@ -167,6 +167,28 @@ put_who(struct qp_out *rows, const struct session *session)
 	put_link(rows, session);
 }
 
+const char *
+report_holder(const struct session *session, char buf[REPORT_HOLDER])
+{
+	uint64_t pid = 0;
+	int len = 0;
+
+	if (session) {
+		pid = local_pid(session) ? local_pid(session) : session->pid;
+		len = session->client_len;
+	}
+	if (!qp_valid_name(session ? session->client : "", (size_t)len))
+		len = 0;
+	snprintf(buf, REPORT_HOLDER, "%.*s", len > 0 ? len : 8,
+		 len > 0 ? session->client : "somebody");
+	if (pid > 0) {
+		size_t at = strlen(buf);
+
+		snprintf(buf + at, REPORT_HOLDER - at, " (pid %" PRIu64 ")", pid);
+	}
+	return buf;
+}
+
 /* --- the operations -------------------------------------------------------------- */
 
 static void

@@ -99,6 +99,30 @@ START_TEST(items_are_moved_into_another_queue)
 }
 END_TEST
 
+START_TEST(one_item_is_deleted)
+{
+	qb_item *item;
+	uint64_t id;
+
+	says(QB_NOT_FOUND, qb_delete_item(q, "jobs", 1, 0));
+	put("jobs", "a");
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	id = qb_item_id(item);
+	says(QB_NOT_EMPTY, qb_delete_item(q, "jobs", id, 0));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "holds item"));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "(pid "));
+	ok(qb_delete_item(q, "jobs", id, 1));
+	says(QB_STALE, qb_ack(q, item));
+	qb_item_free(item);
+	says(QB_NOT_FOUND, qb_delete_item(q, "jobs", id, 1));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "no item"));
+	says(QB_INVALID, qb_delete_item(q, "jobs", 0, 1));
+	ok(qb_put(q, "jobs", "b", 1, 0, &id));
+	ok(qb_delete_item(q, "jobs", id, 0));
+	ck_assert_int_eq(number("jobs", "purged"), 2);
+}
+END_TEST
+
 START_TEST(drain_waits_until_nothing_is_unfinished)
 {
 	qb_item *item;
@@ -124,6 +148,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_queue_is_paused_and_goes_on);
 	tcase_add_test(t, items_are_moved_into_another_queue);
+	tcase_add_test(t, one_item_is_deleted);
 	tcase_add_test(t, drain_waits_until_nothing_is_unfinished);
 	return run_case("admin", t);
 }

@@ -409,6 +409,22 @@ step_move(int i)
 	return result;
 }
 
+/* What was moved last is ready, and has another id. */
+static enum qe_result
+step_delete_item(int i)
+{
+	struct qe_item *item;
+	uint64_t id;
+	enum qe_result result;
+
+	ck_assert_int_eq(qe_peek(e, name("moved"), &item), QE_OK);
+	id = qe_item_id(item);
+	qe_item_unref(e, item);
+	ALLOC_WATCH(result, qe_delete_item(e, now, name("moved"), id, false));
+	ck_assert_int_eq(result, QE_OK);
+	return result;
+}
+
 static enum qe_result
 step_get_many(int i)
 {
@@ -461,6 +477,7 @@ static const struct step {
 	{step_kick, QUEUES, false},
 	{step_move, 2, false},
 	{step_watch, 1, false},
+	{step_delete_item, 2, false},
 };
 
 /* Runs a step, once more if there was no memory for it. */

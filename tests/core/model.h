@@ -200,6 +200,7 @@ enum qe_result m_dead_purge(struct model *m, int queue, uint64_t id,
 			    uint64_t *ret_count);
 enum qe_result m_move(struct model *m, int queue, int to, bool dead, unsigned max,
 		      uint64_t *ret_count);
+enum qe_result m_delete_item(struct model *m, int queue, uint64_t id, bool force);
 struct m_item *m_find_dead(struct model *m, int queue, uint64_t id);
 
 /* How long an item waits after an attempt that was its n-th to fail. */

@@ -153,6 +153,28 @@ m_expire(struct model *m, struct m_item *item)
 	m_remove_item(m, item);
 }
 
+enum qe_result
+m_delete_item(struct model *m, int queue, uint64_t id, bool force)
+{
+	struct m_item *item = m_find_dead(m, queue, id);
+
+	if (item)
+		m_remove_dead(m, item);
+	for (unsigned i = 0; !item && i < m->n_items; i++) {
+		if (m->items[i].id != id || m->items[i].queue != queue)
+			continue;
+		item = &m->items[i];
+		if (item->holder != NOBODY && !force)
+			return QE_NOT_EMPTY;
+		m_remove_item(m, item);
+	}
+	if (!item)
+		return QE_NOT_FOUND;
+	m->queues[queue].counters.purged++;
+	m_settle(m, queue);
+	return QE_OK;
+}
+
 static enum qe_result
 room(const struct model *m, int to, const struct m_item *item)
 {

@@ -112,6 +112,25 @@ op_move(void)
 }
 
 void
+op_delete_item(void)
+{
+	const struct model *m = &run.m;
+	int queue = any_queue();
+	uint64_t id = any_dead(queue);
+	bool force = chance(50);
+
+	if (m->n_items > 0 && chance(70)) {
+		const struct m_item *item = &m->items[below(m->n_items)];
+
+		id = item->id;
+		queue = chance(90) ? item->queue : queue;
+	}
+	agree(DELETE_ITEM,
+	      qe_delete_item(run.e, run.m.now, queue_name(queue), id, force),
+	      m_delete_item(&run.m, queue, id, force));
+}
+
+void
 op_show(void)
 {
 	int queue = any_queue();

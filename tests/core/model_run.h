@@ -31,6 +31,7 @@ enum verb {
 	KICK,
 	DEAD_PURGE,
 	MOVE,
+	DELETE_ITEM,
 	SHOW,
 	PEEK,
 	DECLARE,
@@ -121,6 +122,7 @@ void op_update(void);
 void op_kick(void);
 void op_dead_purge(void);
 void op_move(void);
+void op_delete_item(void);
 void op_show(void);
 
 /* Fills in some of what a queue says of items that fail. */

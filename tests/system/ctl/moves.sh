@@ -84,5 +84,18 @@ test_mv_says_how_far_it_came() {
 	err_has 'the queue itself'
 }
 
+test_rm_deletes_an_item() {
+	local id
+	ctl 0 put "$q" a --json
+	id=$(grep -oE '[0-9]+' "$folder/out" | tail -1)
+	ctl 0 put "$q" b
+	ctl 0 rm "$q" --item "$id"
+	ctl 3 rm "$q" --item "$id"
+	err_has "no item $id"
+	ctl 0 get "$q"
+	out_is b
+	ctl 2 rm "$q" --item 0
+}
+
 start_broker
 run_tests "$@"
