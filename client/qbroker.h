@@ -451,9 +451,11 @@ qb_result qb_delete_item(qb *q, const char *queue, uint64_t id, int force);
  * out (the queue's max_dead and dead_ttl_ms). */
 
 /* Up to 100 items of the queue in this state, behind the first `skip` (0 to QB_MAX_SKIP) of them,
- * without their bodies, as a table for qb_table_free(). The only state yet is "dead": those that
- * died first before others. Columns: id, deliveries, crashes, nacks, timeouts, priority, ctype,
- * size, age_ms, group, reason, dead_ms, worker, error (its first line). QB_NOT_FOUND. */
+ * without their bodies, as a table for qb_table_free(). "ready": in the order in which they would be
+ * given; "dead": those that died first before others; "leased": by holder; "delayed": in no order.
+ * Columns: id, deliveries, crashes, nacks, timeouts, priority, ctype, size, age_ms, group, worker,
+ * error (its first line); due_ms (delayed), held_ms, client, pid (leased), reason, dead_ms (dead).
+ * QB_NOT_FOUND. */
 #define QB_MAX_SKIP 10000
 qb_result qb_browse(qb *q, const char *queue, const char *state, unsigned skip,
 		    qb_table **ret);

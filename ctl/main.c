@@ -31,6 +31,7 @@ static const struct command {
 	{"put", cmd_put, "Put an item, or every line of the input"},
 	{"get", cmd_get, "Get items and print them, or run a command for each"},
 	{"peek", cmd_peek, "Print the next item and leave it where it is"},
+	{"browse", cmd_browse, "List the items of a queue, without their bodies"},
 	{"size", cmd_size, "Print how many items wait"},
 	{"join", cmd_join, "Wait until every item is finished"},
 	{"cancel", cmd_cancel, "Drop the items of a group"},

@@ -74,6 +74,14 @@ item_shown(const struct qe *e, struct qe_item *item)
 
 	if (shown.dead && item->extra)
 		shown.dead_ns = e->now_ns - item->extra->died_ns;
+	shown.delayed = item->state == ITEM_DELAYED;
+	if (shown.delayed && item->extra->ready_ns > e->now_ns)
+		shown.due_ns = item->extra->ready_ns - e->now_ns;
+	shown.leased = item->state == ITEM_LEASED;
+	if (shown.leased) {
+		shown.held_ns = item_held_ns(e, item);
+		shown.owner = item->holding->session->owner;
+	}
 	return shown;
 }
 

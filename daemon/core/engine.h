@@ -543,6 +543,10 @@ struct qe_shown {
 	bool dead;	      /* else it is leased */
 	uint64_t age_ns;      /* since it was accepted, to a millisecond */
 	uint64_t dead_ns;     /* since it died; 0 if that is not known */
+	bool delayed, leased;
+	uint64_t due_ns;  /* delayed: until it is ready */
+	uint64_t held_ns; /* leased: for how long, to an eighth of a second */
+	void *owner;	  /* of the session that holds it; NULL: that has ended */
 };
 
 /* The dead or leased item of the queue with this id, with a reference for the caller.
@@ -554,8 +558,10 @@ enum qe_state { QE_STATE_READY, QE_STATE_DELAYED, QE_STATE_LEASED, QE_STATE_DEAD
 #define QE_MAX_SKIP 10000
 
 /* Up to `max` items of the queue in this state, behind the first `skip` (0 to QE_MAX_SKIP) of
- * them; dead ones in the order of dying. No references are given: they are valid until the next
- * call. Only dead ones can be browsed yet. O(skip + max). QE_NOT_FOUND, QE_INVALID. */
+ * them: ready ones in the queue's order, dead ones in the order of dying, leased ones by holder, those
+ * that he has had for longest first; delayed ones in no order. No references are given: they are
+ * valid until the next call. O(skip + max), for ready ones times log n; of delayed ones also
+ * O(groups), of leased ones O(sessions). QE_NOT_FOUND, QE_INVALID, QE_NOMEM. */
 enum qe_result qe_browse(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			 enum qe_state state, unsigned skip, struct qe_shown *rows,
 			 unsigned max, unsigned *ret_n) QE_MUST_USE;

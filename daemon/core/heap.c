@@ -101,6 +101,24 @@ heap_from(const struct heap *h, const struct heap_node *probe)
 	return found;
 }
 
+struct heap_node *
+heap_after(const struct heap *h, const struct heap_node *node)
+{
+	struct heap_node *found = NULL, *t = h->root;
+
+	if (node->right)
+		return leftmost(node->right);
+	while (t) {
+		if (h->before(node, t)) {
+			found = t;
+			t = t->left;
+		} else {
+			t = t->right;
+		}
+	}
+	return found;
+}
+
 /* As deep as the tree: a few dozen. */
 static struct heap_node *
 search_below(struct heap_node *t, heap_match_fn *match, const void *arg)

@@ -7,7 +7,7 @@
 #include "daemon/net/server.h"
 
 #define MS(ns)	((ns) / 1000000)
-#define COLUMNS 14
+#define COLUMNS 18
 
 bool
 request_state(const struct qp_request *m, enum qe_state *ret)
@@ -68,18 +68,17 @@ put_item(struct qp_out *rows, const struct qe_shown *shown)
 		qp_row_number(rows, "dead_ms", MS(shown->dead_ns));
 	else
 		qp_row_nil(rows, "dead_ms");
+	if (shown->delayed)
+		qp_row_number(rows, "due_ms", MS(shown->due_ns));
+	else
+		qp_row_nil(rows, "due_ms");
+	if (shown->leased)
+		qp_row_number(rows, "held_ms", MS(shown->held_ns));
+	else
+		qp_row_nil(rows, "held_ms");
+	report_client(rows, shown->leased ? shown->owner : NULL);
 	put_name(rows, "worker", qe_item_worker(item));
 	put_name(rows, "error", qe_item_error(item));
-}
-
-/* false: it was refused. */
-static bool
-read_state(struct conn *c, const struct qp_request *m, enum qe_state *ret)
-{
-	if (request_state(m, ret) && *ret == QE_STATE_DEAD)
-		return true;
-	deliver_refusal(c, m->rid, QP_INVALID, "option state must be dead");
-	return false;
 }
 
 void
@@ -91,8 +90,11 @@ handle_browse(struct conn *c, struct qp_request *m, struct frame *f)
 	enum qe_result result;
 	unsigned n;
 
-	if (!read_state(c, m, &state))
+	if (!request_state(m, &state)) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"option state must be ready, delayed, leased or dead");
 		return;
+	}
 	result =
 		qe_browse(c->server->engine, c->server->now_ns, request_queue(m), state,
 			  (unsigned)QP_OPT(&m->options, skip), shown, REPORT_ROWS, &n);

@@ -71,6 +71,9 @@ struct session;
 #define REPORT_HOLDER 320
 const char *report_holder(const struct session *session, char buf[REPORT_HOLDER]);
 
+/* Two columns, `client` and `pid`; nil for NULL. */
+void report_client(struct qp_out *rows, const struct session *session);
+
 /* Sends a reply whose body are the rows, which it takes over. */
 void report_send(struct conn *c, const struct qp_request *request, struct qp_out *rows,
 		 uint64_t count, uint64_t cursor);

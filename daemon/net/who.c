@@ -144,13 +144,22 @@ put_link(struct qp_out *rows, const struct session *session)
 	put_known(rows, "grace_ms", lost, grace_ms > lost_ms ? grace_ms - lost_ms : 0);
 }
 
+void
+report_client(struct qp_out *rows, const struct session *session)
+{
+	uint64_t pid = session ? session_pid(session) : 0;
+
+	report_foreign(rows, "client", session ? session->client : "",
+		       session ? session->client_len : 0);
+	put_known(rows, "pid", pid != 0, pid);
+}
+
 /* Of a session that has ended nothing is known any more: NULL. */
 static void
 put_who(struct qp_out *rows, const struct session *session)
 {
 	static const char *const names[] = {"client", "pid",  "uid",	 "command",
 					    "host",   "port", "lost_ms", "grace_ms"};
-	uint64_t pid;
 
 	if (!session) {
 		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -158,9 +167,7 @@ put_who(struct qp_out *rows, const struct session *session)
 		qp_row_string(rows, "link", "ended", 5);
 		return;
 	}
-	pid = session_pid(session);
-	report_foreign(rows, "client", session->client, session->client_len);
-	put_known(rows, "pid", pid != 0, pid);
+	report_client(rows, session);
 	put_known(rows, "uid", session->peer.local, session->peer.uid);
 	put_command(rows, session);
 	put_address(rows, &session->peer);
@@ -174,7 +181,7 @@ report_holder(const struct session *session, char buf[REPORT_HOLDER])
 	int len = 0;
 
 	if (session) {
-		pid = local_pid(session) ? local_pid(session) : session->pid;
+		pid = session_pid(session);
 		len = session->client_len;
 	}
 	if (!qp_valid_name(session ? session->client : "", (size_t)len))

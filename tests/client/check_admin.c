@@ -5,6 +5,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/lib/daemon.h"
 #include "tests/lib/run.h"
@@ -123,6 +124,32 @@ START_TEST(one_item_is_deleted)
 }
 END_TEST
 
+START_TEST(items_are_browsed)
+{
+	qb_table *table;
+	qb_item *item;
+	int64_t value;
+
+	says(QB_NOT_FOUND, qb_browse(q, "jobs", "ready", 0, &table));
+	put("jobs", "a");
+	put("jobs", "bb");
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ok(qb_browse(q, "jobs", "ready", 0, &table));
+	ck_assert_uint_eq(qb_table_rows(table), 1);
+	ck_assert(qb_table_number(table, 0, "size", &value) && value == 2);
+	ck_assert(!qb_table_number(table, 0, "pid", &value));
+	qb_table_free(table);
+	ok(qb_browse(q, "jobs", "leased", 0, &table));
+	ck_assert_uint_eq(qb_table_rows(table), 1);
+	ck_assert(qb_table_number(table, 0, "pid", &value) && value == getpid());
+	ck_assert(qb_table_number(table, 0, "held_ms", &value));
+	qb_table_free(table);
+	says(QB_INVALID, qb_browse(q, "jobs", "lost", 0, &table));
+	says(QB_INVALID, qb_browse(q, "jobs", "ready", QB_MAX_SKIP + 1, &table));
+	qb_item_free(item);
+}
+END_TEST
+
 START_TEST(drain_waits_until_nothing_is_unfinished)
 {
 	qb_item *item;
@@ -149,6 +176,7 @@ main(void)
 	tcase_add_test(t, a_queue_is_paused_and_goes_on);
 	tcase_add_test(t, items_are_moved_into_another_queue);
 	tcase_add_test(t, one_item_is_deleted);
+	tcase_add_test(t, items_are_browsed);
 	tcase_add_test(t, drain_waits_until_nothing_is_unfinished);
 	return run_case("admin", t);
 }

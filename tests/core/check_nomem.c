@@ -426,6 +426,18 @@ step_delete_item(int i)
 }
 
 static enum qe_result
+step_browse(int i)
+{
+	struct qe_shown rows[10];
+	unsigned n;
+	enum qe_result result;
+
+	ALLOC_WATCH(result, qe_browse(e, now, name("failing"), QE_STATE_READY, 0, rows,
+				      10, &n));
+	return result;
+}
+
+static enum qe_result
 step_get_many(int i)
 {
 	return do_get(s3, 50, i, 1, 3, NO_WAIT, i % 2 * 1000);
@@ -475,6 +487,7 @@ static const struct step {
 	{step_bury, QUEUES, false},	  {step_take, QUEUES, false},
 	{step_bury_silently, QUEUES, true},
 	{step_kick, QUEUES, false},
+	{step_browse, 1, false},
 	{step_move, 2, false},
 	{step_watch, 1, false},
 	{step_delete_item, 2, false},

@@ -660,7 +660,8 @@ random_operation(void)
 		op_detach,	 op_detach,	  op_put_rest,	  op_put_rest,
 		op_cancel_group, op_cancel_group, op_notices,	  op_pause,
 		op_pause,	 op_kick,	  op_kick,	  op_dead_purge,
-		op_move,	 op_move,	  op_delete_item, op_delete_item};
+		op_move,	 op_move,	  op_delete_item, op_delete_item,
+		op_browse,	 op_browse};
 	static void (*const often[])(void) = {
 		op_get,	      op_get_any, op_get,    op_get,	 op_ack,    op_ack,
 		op_task_done, op_join,	  op_cancel, op_release, op_peek,   op_tick,

@@ -130,6 +130,46 @@ op_delete_item(void)
 	      m_delete_item(&run.m, queue, id, force));
 }
 
+/* Ready items are taken from the model in its order, from a copy. */
+static void
+expect_ready(int queue, const struct qe_shown *rows, unsigned n, unsigned skip,
+	     unsigned max)
+{
+	static struct model copy;
+	struct m_item *as;
+	unsigned at = 0;
+
+	copy = run.m;
+	for (; (as = m_first(&copy, queue)) && at < skip + max; at++) {
+		if (at >= skip)
+			AGREE(at - skip < n &&
+			      qe_item_id(rows[at - skip].item) == as->id);
+		m_remove_item(&copy, as);
+	}
+	AGREE(n == (at > skip ? at - skip : 0));
+}
+
+void
+op_browse(void)
+{
+	int queue = any_queue();
+	unsigned skip = (unsigned)below(5), max = (unsigned)below(6), n, skipped;
+	enum qe_state state = (enum qe_state)below(4);
+	struct qe_shown rows[5];
+	enum qe_result result = qe_browse(run.e, run.m.now, queue_name(queue), state,
+					  skip, rows, max, &n);
+	const uint64_t counts[] = {m_ready(&run.m, queue), m_delayed(&run.m, queue),
+				   m_leased(&run.m, queue), m_dead(&run.m, queue)};
+
+	if (agree(BROWSE, result,
+		  run.m.queues[queue].exists ? QE_OK : QE_NOT_FOUND) != QE_OK)
+		return;
+	skipped = counts[state] < skip ? (unsigned)counts[state] : skip;
+	AGREE(n == (counts[state] - skipped < max ? counts[state] - skipped : max));
+	if (state == QE_STATE_READY)
+		expect_ready(queue, rows, n, skip, max);
+}
+
 void
 op_show(void)
 {

@@ -32,6 +32,7 @@ enum verb {
 	DEAD_PURGE,
 	MOVE,
 	DELETE_ITEM,
+	BROWSE,
 	SHOW,
 	PEEK,
 	DECLARE,
@@ -123,6 +124,7 @@ void op_kick(void);
 void op_dead_purge(void);
 void op_move(void);
 void op_delete_item(void);
+void op_browse(void);
 void op_show(void);
 
 /* Fills in some of what a queue says of items that fail. */

@@ -87,7 +87,7 @@ test_mv_says_how_far_it_came() {
 test_rm_deletes_an_item() {
 	local id
 	ctl 0 put "$q" a --json
-	id=$(grep -oE '[0-9]+' "$folder/out" | tail -1)
+	id=$(sed -n 's/.*"id": \([0-9]*\).*/\1/p' "$folder/out")
 	ctl 0 put "$q" b
 	ctl 0 rm "$q" --item "$id"
 	ctl 3 rm "$q" --item "$id"
@@ -95,6 +95,19 @@ test_rm_deletes_an_item() {
 	ctl 0 get "$q"
 	out_is b
 	ctl 2 rm "$q" --item 0
+}
+
+test_browse_lists_items_in_their_order() {
+	seq 250 | qbrokerctl put "$q" --lines >/dev/null
+	ctl 0 put "$q" later --delay 100
+	ctl 0 browse "$q" --skip 10 --count 120 --json
+	[ "$(grep -o '"id"' "$folder/out" | wc -l)" = 120 ] || fail "not 120"
+	ctl 0 browse "$q" --state delayed
+	[ "$(wc -l <"$folder/out")" = 2 ] || fail "$(cat "$folder/out")"
+	ctl 0 browse "$q" -S leased
+	[ "$(wc -l <"$folder/out")" = 1 ] || fail "$(cat "$folder/out")"
+	ctl 2 browse "$q" --state lost
+	ctl 3 browse "$q.not-there"
 }
 
 start_broker
