@@ -170,7 +170,8 @@ unique_moved(struct qe *e, struct qe_item *item)
 		u->holder = item;
 	else if (!holds && u->holder == item)
 		u->holder = NULL;
-	if (item->state == ITEM_GONE)
+	/* If another one has it, this one came back too late, and has no key any more. */
+	if (item->state == ITEM_GONE || (holds && u->holder != item))
 		unique_unset(e, item);
 }
 

@@ -310,6 +310,22 @@ START_TEST(a_put_whose_item_is_gone_meanwhile_is_put_as_any_other)
 }
 END_TEST
 
+START_TEST(who_came_back_too_late_never_has_the_key_again)
+{
+	struct qe_tag first, second;
+
+	accepted("a", queued);
+	first = take(s1, "q", "a");
+	accepted("b", queued);
+	ck_assert_int_eq(qe_release(e, now, s1, first), QE_OK);
+	first = take(s1, "q", "a");
+	second = take(s2, "q", "b");
+	ck_assert_int_eq(qe_ack(e, now, s2, second), QE_OK);
+	ck_assert_int_eq(qe_release(e, now, s1, first), QE_OK);
+	accepted("c", queued);
+}
+END_TEST
+
 START_TEST(keys_are_those_of_their_queue)
 {
 	struct qe_item *item = new_item("a");
@@ -372,6 +388,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, replace_keeps_times_and_group);
 	tcase_add_test(tcase, a_longer_body_waits_for_room);
 	tcase_add_test(tcase, a_put_whose_item_is_gone_meanwhile_is_put_as_any_other);
+	tcase_add_test(tcase, who_came_back_too_late_never_has_the_key_again);
 	tcase_add_test(tcase, keys_are_those_of_their_queue);
 	tcase_add_test(tcase, windows_count_against_the_memory_limit);
 }

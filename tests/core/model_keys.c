@@ -55,6 +55,7 @@ void
 m_moved(struct model *m, struct m_item *item)
 {
 	bool waits = item->holder == NOBODY;
+	const struct m_item *has = m_has_key(m, item->queue, item->key);
 	bool keeps =
 		item->scope == QE_UNFINISHED || (item->scope == QE_QUEUED && waits);
 
@@ -62,8 +63,12 @@ m_moved(struct model *m, struct m_item *item)
 		return;
 	if (!keeps)
 		item->has_key = false;
-	else if (!m_has_key(m, item->queue, item->key))
+	else if (!has)
 		item->has_key = true;
+	else if (has != item) {
+		item->recorded = true; /* the record stays */
+		item->key = 0;
+	}
 }
 
 void
