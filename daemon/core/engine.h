@@ -485,7 +485,8 @@ enum qe_result qe_release(struct qe *e, uint64_t now_ns, struct qe_session *sess
 #define QE_MAX_ERROR 4096 /* bytes */
 
 struct qe_nack {
-	struct qe_name error; /* what went wrong, any bytes; copied; may be empty */
+	struct qe_name error; /* what went wrong, any bytes; copied; may be empty; not kept
+				 if that would be above 9/8 of the memory limit */
 	bool has_delay;	      /* else the queue's retry_delay_ms and so on */
 	uint64_t delay_ns;    /* not given before so long has passed; QE_NEVER: never */
 	bool tail;	      /* behind all that was accepted before, for good */

@@ -80,6 +80,34 @@ report_free(struct qe *e, struct report *r)
 		mem_free(&e->mem, r, report_size(r));
 }
 
+static struct report *
+report_new(struct qe *e, struct qe_name worker, struct qe_name error)
+{
+	struct report *r = mem_alloc(&e->mem, sizeof(*r) + worker.len + error.len);
+
+	if (!r)
+		return NULL;
+	r->worker_len = (uint16_t)worker.len;
+	r->error_len = (uint16_t)error.len;
+	if (worker.len > 0)
+		memcpy(r->text, worker.p, worker.len);
+	if (error.len > 0)
+		memcpy(r->text + worker.len, error.p, error.len);
+	return r;
+}
+
+/* Whether the memory limit has room for a report of `size` bytes instead of `old`: the
+ * reports of many small items could take many times what these take. */
+static bool
+report_fits(const struct qe *e, const struct report *old, size_t size)
+{
+	uint64_t limit = e->config.memory_limit;
+	uint64_t freed = old ? mem_cost(report_size(old)) : 0;
+
+	return limit == 0 || mem_cost(size) <= freed ||
+	       e->mem.used - freed + mem_cost(size) <= limit + limit / 8;
+}
+
 bool
 extra_report(struct qe *e, struct qe_item *item, const struct qe_name *worker,
 	     const struct qe_name *error)
@@ -87,19 +115,18 @@ extra_report(struct qe *e, struct qe_item *item, const struct qe_name *worker,
 	struct qe_name w = worker ? *worker : qe_item_worker(item);
 	struct qe_name r = error ? *error : qe_item_error(item);
 	struct extra *x = extra_need(e, item);
-	struct report *report = mem_alloc(&e->mem, sizeof(*report) + w.len + r.len);
+	struct report *report = NULL;
 	uint64_t before;
 
-	if (!x || !report) {
-		mem_free(&e->mem, report, sizeof(*report) + w.len + r.len);
+	if (!x)
 		return false;
+	if (report_fits(e, x->report, sizeof(*report) + w.len + r.len)) {
+		report = report_new(e, w, r);
+		if (!report)
+			return false;
 	}
-	report->worker_len = (uint16_t)w.len;
-	report->error_len = (uint16_t)r.len;
-	if (w.len > 0)
-		memcpy(report->text, w.p, w.len);
-	if (r.len > 0)
-		memcpy(report->text + w.len, r.p, r.len);
+	if (!report && !error)
+		return true; /* what it said is worth more than who was the last */
 	before = extra_cost(x);
 	report_free(e, x->report);
 	x->report = report;

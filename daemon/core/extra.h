@@ -68,8 +68,9 @@ void extra_enter(struct qe *e, struct queue *q, struct extra *x, uint64_t cost);
 /* When the item, which was discarded, is forgotten: it is still among what is due if it
  * was dropped with its group. */
 void extra_forget(struct qe *e, struct extra *x);
-/* Notes who failed and why; NULL leaves what is noted of that. false: no memory, and nothing
- * was changed. */
+/* Notes who failed and why; NULL leaves what is noted of that. Nothing is noted, and an
+ * older error forgotten, if that would be above 9/8 of the memory limit. false: no memory, and
+ * nothing was changed. */
 bool extra_report(struct qe *e, struct qe_item *item, const struct qe_name *worker,
 		  const struct qe_name *error) QE_MUST_USE;
 

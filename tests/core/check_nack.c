@@ -512,6 +512,29 @@ START_TEST(a_larger_body_needs_memory)
 }
 END_TEST
 
+START_TEST(what_went_wrong_is_not_kept_above_the_memory_limit)
+{
+	static char text[QE_MAX_ERROR];
+	struct qe_nack nack = {.error = {text, sizeof(text)}, .tail = true};
+	uint64_t limit = 1000000;
+
+	memset(text, 'x', sizeof(text));
+	kit_limits((struct qe_config){.memory_limit = limit});
+	for (int i = 0; i < 1000; i++)
+		put_ok("q", "a");
+	for (int i = 0; i < 1000; i++) {
+		struct qe_tag tag = take(s1, "q", "a");
+
+		ck_assert_int_eq(qe_nack(e, now, s1, tag, &nack), QE_OK);
+		if (i == 0)
+			ck_assert_uint_gt(qe_memory(e), sizeof(text));
+	}
+	ck_assert_uint_le(qe_memory(e), limit + limit / 8 + 1000 * qe_record_cost());
+	ck_assert_int_eq(get(s1, 1, "q", NO_WAIT), QE_OK);
+	ck_assert_uint_eq(qe_item_error(got.item).len, sizeof(text));
+}
+END_TEST
+
 static void
 add(TCase *tcase)
 {
@@ -536,6 +559,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, an_update_of_what_was_cancelled_drops_it);
 	tcase_add_test(tcase, a_larger_body_needs_room);
 	tcase_add_test(tcase, a_larger_body_needs_memory);
+	tcase_add_test(tcase, what_went_wrong_is_not_kept_above_the_memory_limit);
 }
 
 int

@@ -133,6 +133,7 @@ struct model {
 	unsigned n_replies;
 	struct m_notice notices[M_ITEMS]; /* of the last tick */
 	unsigned n_notices;
+	uint64_t memory; /* that the engine took before m_nack() or m_bury() */
 	int starving[M_QUEUES]; /* queues whose first put waits for memory */
 	unsigned n_starving;
 	struct qe_counters gone;   /* of deleted queues */

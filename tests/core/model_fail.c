@@ -74,12 +74,20 @@ report_cost(uint64_t error)
 }
 
 static void
-report(struct m_item *item, uint64_t error)
+report(const struct model *m, struct m_item *item, uint64_t error)
 {
+	uint64_t limit = m->config.memory_limit, cost = report_cost(error), memory = m->memory;
+
 	if (error == 0)
 		return;
+	if (!item->recorded && !item->group && !item->key)
+		memory += qe_record_cost();
 	item->recorded = true;
-	item->report = report_cost(error);
+	if (limit == 0 || cost <= item->report ||
+	    memory - item->report + cost <= limit + limit / 8)
+		item->report = cost;
+	else
+		item->report = 0; /* not kept */
 }
 
 enum qe_result
@@ -97,7 +105,7 @@ m_nack(struct model *m, int session, struct qe_tag tag, const struct qe_nack *na
 			? nack->delay_ns
 			: m_retry(&m->queues[queue],
 				  item->crashes + item->nacks + item->timeouts);
-	report(item, nack->error.len);
+	report(m, item, nack->error.len);
 	item->recorded |= delay > 0 || nack->tail;
 	if (nack->tail)
 		item->place = ++m->last_id;
@@ -115,7 +123,7 @@ m_bury(struct model *m, int session, struct qe_tag tag, uint64_t error)
 	if (!item)
 		return QE_STALE;
 	queue = item->queue;
-	report(item, error);
+	report(m, item, error);
 	m->queues[queue].counters.buried++;
 	m_die(m, item, QE_DEATH_BURIED);
 	m_settle(m, queue);

@@ -15,6 +15,13 @@ any_error(void)
 	return (struct qe_name){text, chance(70) ? 0 : 1 + below(sizeof(text) - 1)};
 }
 
+/* So that the model knows whether there is room for what is said. */
+static void
+note_memory(void)
+{
+	run.m.memory = qe_memory(run.e);
+}
+
 void
 op_nack(void)
 {
@@ -25,6 +32,7 @@ op_nack(void)
 			       .delay_ns = below(10),
 			       .tail = chance(30)};
 
+	note_memory();
 	agree(NACK, qe_nack(run.e, run.m.now, run.sessions[session], tag, &nack),
 	      m_nack(&run.m, session, tag, &nack));
 }
@@ -39,6 +47,7 @@ op_bury(void)
 
 	if (!chance(run.deaths ? 30 : 2))
 		return;
+	note_memory();
 	agree(BURY, qe_bury(run.e, run.m.now, run.sessions[session], tag, error),
 	      m_bury(&run.m, session, tag, error.len));
 }
