@@ -77,11 +77,11 @@ give_back(struct qe *e, struct qe_item *item, enum item_cause cause, uint64_t de
 	enum qe_death why = cause == CAUSE_released ? QE_ALIVE : dead_reason(q, item);
 
 	item_count(e, q, cause);
-	if (timing_over(e, item)) {
-		item_expire(e, item);
-	} else if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || group_cancelled(item)) {
+	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || group_cancelled(item)) {
 		item_move(e, item, ITEM_GONE, CAUSE_dropped);
 		qe_item_unref(e, item);
+	} else if (timing_over(e, item)) {
+		item_expire(e, item);
 	} else if (why != QE_ALIVE) {
 		item_die(e, item, why);
 	} else {

@@ -189,6 +189,43 @@ START_TEST(an_expired_item_that_is_kept_is_dead)
 }
 END_TEST
 
+static void
+put_kept(const char *queue, const char *group)
+{
+	struct qe_item *item = new_item("a");
+	struct qe_reply reply;
+
+	ck_assert_int_eq(qe_item_set_times(e, item, 0, now + 10), QE_OK);
+	ck_assert_int_eq(qe_item_set_group(e, now, item, name(queue), name(group)),
+			 QE_OK);
+	qe_item_keep_expired(item);
+	ck_assert_int_eq(qe_put(e, now, s1, 1, name(queue), QE_NEVER, &item, 1, false,
+				false, &reply),
+			 QE_OK);
+	qe_reply_done(e, &reply);
+}
+
+START_TEST(what_nobody_needs_is_dropped_also_if_it_was_to_be_kept)
+{
+	struct qe_cancelled cancelled;
+	struct qe_tag tags[2];
+
+	put_kept("q", "g");
+	put_kept("p", "g");
+	tags[0] = take(s1, "q", "a");
+	tags[1] = take(s1, "p", "a");
+	ck_assert_int_eq(qe_cancel_group(e, now, name("q"), name("g"), &cancelled),
+			 QE_OK);
+	ck_assert_int_eq(qe_shutdown(e, now, name("p"), true), QE_OK);
+	tick_at(now + 10);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(qe_release(e, now, s1, tags[i]), QE_OK);
+	ck_assert_uint_eq(stats_of("q").dead + stats_of("p").dead, 0);
+	ck_assert_uint_eq(stats_of("q").counters.dropped, 1);
+	ck_assert_uint_eq(stats_of("p").counters.dropped, 1);
+}
+END_TEST
+
 START_TEST(a_queue_with_dead_items_is_not_deleted_without_force)
 {
 	declare("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
@@ -212,6 +249,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, another_queue_takes_the_dead);
 	tcase_add_test(tcase, a_queue_that_is_its_own_heir_keeps_its_dead);
 	tcase_add_test(tcase, an_expired_item_that_is_kept_is_dead);
+	tcase_add_test(tcase, what_nobody_needs_is_dropped_also_if_it_was_to_be_kept);
 	tcase_add_test(tcase, a_queue_with_dead_items_is_not_deleted_without_force);
 }
 

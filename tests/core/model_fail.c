@@ -40,11 +40,11 @@ give_back(struct model *m, struct m_item *item, enum m_back why, uint64_t delay)
 	q->counters.released += why == M_RELEASED;
 	q->counters.timed_out += why == M_TIMED_OUT;
 	q->counters.nacked += why == M_NACKED;
-	if (m_over(m, item)) {
-		m_expire(m, item);
-	} else if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || item->cancelled) {
+	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || item->cancelled) {
 		q->counters.dropped++;
 		m_remove_item(m, item);
+	} else if (m_over(m, item)) {
+		m_expire(m, item);
 	} else if (reason != QE_ALIVE) {
 		m_die(m, item, reason);
 	} else {
