@@ -14,8 +14,6 @@
 
 #include <string.h>
 
-#define DROP_SHARE 100 /* fall out at one death, after max_dead was lowered */
-
 void
 qe_item_keep_expired(struct qe_item *item)
 {
@@ -54,13 +52,25 @@ heir(struct qe *e, const struct queue *q)
 	return to;
 }
 
-void
-dead_drop_first(struct qe *e, struct queue *q)
+bool
+dead_too_many(const struct queue *q)
+{
+	return q->max_dead > 0 && q->count[ITEM_DEAD] > q->max_dead;
+}
+
+static void
+drop_first(struct qe *e, struct queue *q)
 {
 	struct qe_item *item = list_entry(list_first(&q->dead), struct qe_item, node);
 
 	item_move(e, item, ITEM_GONE, CAUSE_dropped);
 	qe_item_unref(e, item);
+}
+
+void
+dead_drop_first(struct qe *e, struct queue *q)
+{
+	drop_first(e, q);
 	settle_later(e, q); /* there is memory for those who wait for it */
 	settle(e);
 }
@@ -75,15 +85,9 @@ bury(struct qe *e, struct queue *q, struct qe_item *item)
 		x->died_ns = e->now_ns;
 	item_move(e, item, ITEM_DEAD, CAUSE_NONE);
 	watch_note(e, QE_EVENT_DEAD, q, item);
-	for (int i = 0;
-	     i < DROP_SHARE && q->max_dead > 0 && q->count[ITEM_DEAD] > q->max_dead;
-	     i++) {
-		struct list *first = list_first(&q->dead);
-		struct qe_item *oldest = list_entry(first, struct qe_item, node);
-
-		item_move(e, oldest, ITEM_GONE, CAUSE_dropped);
-		qe_item_unref(e, oldest);
-	}
+	/* If there are still more, max_dead was lowered: timing_run() drops those. */
+	if (dead_too_many(q))
+		drop_first(e, q);
 }
 
 void

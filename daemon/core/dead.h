@@ -27,6 +27,9 @@ bool dead_id_before(const struct heap_node *a, const struct heap_node *b);
 /* The dead item of the queue with this id, or NULL. (dead_admin.c) */
 struct qe_item *dead_find(const struct queue *q, uint64_t id);
 
+/* Whether there are more than max_dead. */
+bool dead_too_many(const struct queue *q);
+
 /* The item that died first falls out. */
 void dead_drop_first(struct qe *e, struct queue *q);
 

@@ -137,7 +137,8 @@ struct qe *qe_new(const struct qe_config *config) QE_MUST_USE;
  */
 void qe_free(struct qe *e);
 
-/* Takes over new limits; they hold for what comes, nothing that exists is dropped. The
+/* Takes over new limits; they hold for what comes, nothing that exists is dropped but dead
+ * items (max_dead, dead_ttl_ms). The
  * epoch is not changed. Queues that exist have what defaults and rules say now, but for
  * what was declared, and for the order of a queue that has unfinished items; if there are
  * many, over several qe_tick() calls. Puts that fit now are accepted: drain

@@ -53,6 +53,8 @@ timing_dead_due(const struct queue *q)
 	const struct qe_item *item = at ? list_entry(at, struct qe_item, node) : NULL;
 	uint64_t ttl_ns, due_ns;
 
+	if (dead_too_many(q))
+		return 0;
 	if (!item || q->dead_ttl_ms == 0)
 		return QE_NEVER;
 	due_ns = item->extra ? item->extra->died_ns

@@ -30,7 +30,7 @@ uint64_t timing_due(const struct extra *x);
 void timing_discard_waiting(struct qe *e, struct queue *q);
 void timing_discard_leased(struct qe *e, struct queue *q);
 
-/* When the first dead item falls out, QE_NEVER: never. All are kept equally long; one that got
+/* When the first dead item falls out, QE_NEVER: never; 0: now, there are too many. All are kept equally long; one that got
  * no record when it died is kept from its acceptance on. */
 uint64_t timing_dead_due(const struct queue *q);
 

@@ -119,6 +119,32 @@ START_TEST(the_oldest_dead_fall_out_beyond_max_dead)
 }
 END_TEST
 
+START_TEST(many_dead_too_many_fall_out_in_shares)
+{
+	struct qe_session *s = new_session(10);
+
+	declare("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
+	for (int i = 0; i < 1000; i++)
+		put_ok("q", "a");
+	for (int i = 0; i < 1000; i++)
+		take(s, "q", "a");
+	qe_session_end(e, now, s, QE_END_LOST);
+	while (qe_tick(e, now) == now)
+		;
+	declare("q", (struct qe_declare){.has_max_dead = true, .max_dead = 1});
+	put_ok("q", "b");
+	crash("q", "b", 11, "worker");
+	ck_assert_uint_eq(stats_of("q").dead, 1000);
+	ck_assert_uint_eq(qe_next_deadline(e), now);
+	(void)qe_tick(e, now);
+	ck_assert_uint_gt(stats_of("q").dead, 500);
+	for (int i = 0; i < 10; i++)
+		(void)qe_tick(e, now);
+	ck_assert_uint_eq(stats_of("q").dead, 1);
+	ck_assert_uint_eq(qe_next_deadline(e), QE_NEVER);
+}
+END_TEST
+
 START_TEST(the_dead_fall_out_after_dead_ttl_and_not_before)
 {
 	declare("q", (struct qe_declare){.has_max_crashes = true,
@@ -245,6 +271,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, the_last_death_wakes_join);
 	tcase_add_test(tcase, dead_items_take_no_room);
 	tcase_add_test(tcase, the_oldest_dead_fall_out_beyond_max_dead);
+	tcase_add_test(tcase, many_dead_too_many_fall_out_in_shares);
 	tcase_add_test(tcase, the_dead_fall_out_after_dead_ttl_and_not_before);
 	tcase_add_test(tcase, another_queue_takes_the_dead);
 	tcase_add_test(tcase, a_queue_that_is_its_own_heir_keeps_its_dead);

@@ -57,6 +57,8 @@ m_dead_due(const struct model *m, int queue)
 	const struct m_queue *q = &m->queues[queue];
 	const struct m_item *item = m_first_dead((struct model *)m, queue);
 
+	if (q->exists && q->max_dead > 0 && m_dead(m, queue) > q->max_dead)
+		return 0; /* it was lowered */
 	if (!q->exists || !item || q->dead_ttl_ms == 0)
 		return QE_NEVER;
 	return item->died_at + q->dead_ttl_ms * 1000000;
@@ -69,7 +71,8 @@ m_reason(const struct model *m, const struct m_item *item)
 
 	if (q->max_crashes > 0 && item->crashes >= q->max_crashes)
 		return QE_DEATH_CRASHES;
-	if (q->max_attempts > 0 && item->crashes + item->nacks + item->timeouts >= q->max_attempts)
+	if (q->max_attempts > 0 &&
+	    item->crashes + item->nacks + item->timeouts >= q->max_attempts)
 		return QE_DEATH_ATTEMPTS;
 	return QE_ALIVE;
 }
@@ -87,7 +90,7 @@ bury(struct model *m, struct m_item *item)
 	item->holder = NOBODY;
 	m->dead[m->n_dead++] = *item;
 	m_remove_item(m, item);
-	while (q->max_dead > 0 && m_dead(m, queue) > q->max_dead)
+	if (q->max_dead > 0 && m_dead(m, queue) > q->max_dead)
 		m_drop_first_dead(m, queue);
 }
 
