@@ -301,8 +301,9 @@ qp_request_repeat(struct qp_out *out, const uint8_t *frame, uint64_t timeout_ms)
 static void
 pack_item(struct head *h, const struct qp_item *item)
 {
-	struct qp_options options = {0};
+	struct qp_options options;
 
+	options.present = 0; /* the members are many, and not looked at */
 	if (item->ctype)
 		QP_GIVE(&options, ctype, item->ctype);
 	if (item->crashes)
