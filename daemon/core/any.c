@@ -71,11 +71,16 @@ find_slot(struct any *any, const struct queue *q)
 }
 
 bool
-any_leave_out(struct any *any, const struct queue *q)
+any_leave_out(struct qe *e, struct any *any, const struct queue *q)
 {
+	struct any_slot *at = find_slot(any, q);
+
 	if (any->lines == 1)
 		return false;
-	leave(any, find_slot(any, q));
+	leave(any, at);
+	if (at->holding) /* a queue that is deleted frees it, and does not ask */
+		holding_unpin(e, at->holding);
+	at->holding = NULL;
 	return true;
 }
 

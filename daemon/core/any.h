@@ -34,7 +34,7 @@ void any_line_up(struct waiter *w);
 void any_leave(struct qe *e, struct any *any);
 
 /* Takes it out of the line of a queue that was shut down. false: that is its last one. */
-bool any_leave_out(struct any *any, const struct queue *q) QE_MUST_USE;
+bool any_leave_out(struct qe *e, struct any *any, const struct queue *q) QE_MUST_USE;
 
 /* The queue gives: fills in what the get needs for it, and returns its place in the
  * request. The get is still in its lines. */

@@ -232,7 +232,7 @@ waiter_give(struct qe *e, struct waiter *w, struct queue *q)
 void
 waiter_shut_out(struct qe *e, struct waiter *w, struct queue *q)
 {
-	if (!is_any(w) || !any_leave_out(w->get.any, q))
+	if (!is_any(w) || !any_leave_out(e, w->get.any, q))
 		waiter_finish(e, w, QE_SHUT_DOWN);
 }
 

@@ -206,6 +206,18 @@ START_TEST(a_queue_that_is_shut_down_is_left_out)
 }
 END_TEST
 
+START_TEST(a_queue_that_is_left_out_may_be_deleted)
+{
+	ck_assert_int_eq(any(s1, 1, "abc", QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(qe_shutdown(e, now, name("a"), false), QE_OK);
+	ck_assert_int_eq(qe_delete(e, now, name("a"), false), QE_OK);
+	tick_at(now);
+	expect_nothing();
+	put_ok("c", "x");
+	expect_from(s1, 1, 2, "x");
+}
+END_TEST
+
 START_TEST(it_ends_when_the_last_queue_is_shut_down)
 {
 	ck_assert_int_eq(any(s1, 1, "abc", QE_NEVER), QE_WAIT);
@@ -335,6 +347,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, there_is_one_wait_for_all);
 	tcase_add_test(tcase, a_paused_queue_gives_nothing_and_is_told_of);
 	tcase_add_test(tcase, a_queue_that_is_shut_down_is_left_out);
+	tcase_add_test(tcase, a_queue_that_is_left_out_may_be_deleted);
 	tcase_add_test(tcase, it_ends_when_the_last_queue_is_shut_down);
 	tcase_add_test(tcase, it_ends_when_one_queue_is_deleted);
 	tcase_add_test(tcase,

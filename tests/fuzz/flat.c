@@ -42,10 +42,29 @@ flat_numbers(struct qp_list list, int64_t *room)
 	return room;
 }
 
+const struct qp_str *
+flat_names(struct qp_names names, struct qp_str *room)
+{
+	for (uint32_t i = 0; i < names.n; i++)
+		room[i] = qp_names_next(&names);
+	return room;
+}
+
 bool
 flat_same_str(struct qp_str a, struct qp_str b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+bool
+flat_same_names(struct qp_names a, struct qp_names b)
+{
+	if (a.n != b.n)
+		return false;
+	for (uint32_t i = 0; i < a.n; i++)
+		if (!flat_same_str(qp_names_next(&a), qp_names_next(&b)))
+			return false;
+	return true;
 }
 
 bool

@@ -21,6 +21,9 @@ void flat_done(struct flat *flat);
  * `room`. */
 const int64_t *flat_numbers(struct qp_list list, int64_t *room);
 
+const struct qp_str *flat_names(struct qp_names names, struct qp_str *room);
+
+bool flat_same_names(struct qp_names a, struct qp_names b);
 bool flat_same_str(struct qp_str a, struct qp_str b);
 bool flat_same_list(struct qp_list a, struct qp_list b);
 bool flat_same_options(const struct qp_options *a, const struct qp_options *b);

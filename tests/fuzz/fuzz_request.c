@@ -21,6 +21,7 @@ same_request(const struct qp_request *a, const struct qp_request *b)
 	FUZZ_CHECK(flat_same_str(a->session, b->session));
 	FUZZ_CHECK(flat_same_list(a->lengths, b->lengths));
 	FUZZ_CHECK(flat_same_list(a->tags, b->tags));
+	FUZZ_CHECK(flat_same_names(a->queues, b->queues));
 	FUZZ_CHECK(flat_same_options(&a->options, &b->options));
 }
 
@@ -28,6 +29,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	int64_t lengths[QP_MAX_BATCH_ITEMS], tags[2 * QP_MAX_BATCH_ITEMS];
+	struct qp_str queues[QP_MAX_ANY];
 	struct qp_request m = {0}, again = {0}; /* decoding fills only what there is */
 	struct qp_error e = {0};
 	struct qp_out out;
@@ -40,6 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	}
 	m.lengths.numbers = flat_numbers(m.lengths, lengths);
 	m.tags.numbers = flat_numbers(m.tags, tags);
+	m.queues.names = flat_names(m.queues, queues);
 	qp_out_init(&out);
 	qp_request_encode(&out, &m, 7);
 
