@@ -268,8 +268,7 @@ qe_get_any(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t r
 	if (q)
 		result = get_from(e, session, rid, q, get, ret_reply);
 	if (q && result == QE_OK) {
-		ret_reply->any = true;
-		ret_reply->which = which;
+		ret_reply->giver = (uint8_t)(which + 1);
 		if (args->round_robin)
 			session->gave = q->serial;
 	}

@@ -317,8 +317,8 @@ struct qe_reply {
 			     qe_reply_item()) */
 	bool dup; /* put of one item, QE_OK: its key was taken, `id` is the other one's */
 	bool paused; /* join, QE_STALLED: gets are given nothing: qe_pause() */
-	bool any;	  /* get from many queues: it has `which` */
-	unsigned which;	  /* of them gave, by its place in the request */
+	uint8_t giver; /* get from many queues, QE_OK: the place in the request of the one that
+			  gave, from 1; else 0 */
 	unsigned n;	  /* get: items given; put of many: entries of `results` */
 	union {
 		struct {

@@ -150,8 +150,9 @@ serve_touched(struct qe *e)
 	return any;
 }
 
-void
-settle(struct qe *e)
+/* Not inlined: mostly there is nothing to settle. */
+static void __attribute__((noinline))
+settle_some(struct qe *e)
 {
 	struct list *at;
 
@@ -165,6 +166,13 @@ settle(struct qe *e)
 		if (!progress && list_first(&e->starving) == at)
 			return;
 	}
+}
+
+void
+settle(struct qe *e)
+{
+	if (!list_empty(&e->touched) || !list_empty(&e->starving))
+		settle_some(e);
 }
 
 void

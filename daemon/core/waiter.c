@@ -220,12 +220,11 @@ waiter_finish(struct qe *e, struct waiter *w, enum qe_result result)
 void
 waiter_give(struct qe *e, struct waiter *w, struct queue *q)
 {
-	unsigned which = w->get.any ? any_choose(w, q) : 0;
+	uint8_t giver = w->get.any ? (uint8_t)(any_choose(w, q) + 1) : 0;
 
 	waiter_stop(e, w);
 	get_give(e, q, &w->get, &w->reply);
-	w->reply.any = w->get.any != NULL;
-	w->reply.which = which;
+	w->reply.giver = giver;
 	finished(e, w);
 }
 

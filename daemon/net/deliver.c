@@ -170,7 +170,7 @@ remember_reply(struct session *session, uint64_t rid, struct qe_reply *reply)
 	}
 	answer.status = (uint8_t)results[reply->result].status;
 	if (reply->result == QE_OK && reply->request == QE_REQUEST_GET) {
-		answer.op = reply->any ? QP_OP_GET_ANY : QP_OP_GET;
+		answer.op = reply->giver ? QP_OP_GET_ANY : QP_OP_GET;
 		answer.value = qe_item_id(reply->item);
 		answer.delivery = qe_item_deliveries(reply->item);
 	} else if (reply->result == QE_OK) {
@@ -535,8 +535,9 @@ deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply)
 	else if (reply->many)
 		deliver_items(c, rid, reply);
 	else
-		append_item(c, reply->any ? QP_OP_GET_ANY : QP_OP_GET, rid,
-			    qe_reply_item(reply, 0), reply->which);
+		append_item(c, reply->giver ? QP_OP_GET_ANY : QP_OP_GET, rid,
+			    qe_reply_item(reply, 0),
+			    reply->giver ? reply->giver - 1U : 0);
 	if (c->session->resumes)
 		remember_reply(c->session, rid, reply);
 	qe_reply_done(c->server->engine, reply);
