@@ -134,6 +134,16 @@ answers_add_slowly(struct answers *a, struct qe *e, const struct record *answer)
 }
 
 void
+answers_pass(struct answers *a, uint64_t rid)
+{
+	bool full = a->given - a->first == a->room;
+
+	if (a->first == a->given || (full && (a->room == ANSWERS_MAX || !grow(a))))
+		return;
+	*at(a, a->given++) = (struct record){.rid = rid};
+}
+
+void
 answers_confirm(struct answers *a, struct qe *e, uint64_t rid)
 {
 	uint64_t end =
@@ -172,7 +182,8 @@ gather_old(struct answers *a)
 		if (a->old[i].op != 0)
 			old[kept++] = a->old[i];
 	for (uint64_t i = a->first; i < a->given; i++)
-		old[kept++] = *at(a, i);
+		if (at(a, i)->op != 0)
+			old[kept++] = *at(a, i);
 	if (n > 0)
 		qsort(old, kept, sizeof(*old), by_rid);
 	free(a->old);
@@ -194,14 +205,31 @@ answers_resume(struct answers *a, struct qe *e)
 	return true;
 }
 
-bool
-answers_take(struct answers *a, uint64_t rid, struct record *ret)
+static struct record *
+find_old(const struct answers *a, uint64_t rid)
 {
 	struct record key = {.rid = rid};
 	struct record *found =
 		a->n_old ? bsearch(&key, a->old, a->n_old, sizeof(key), by_rid) : NULL;
 
-	if (!found || found->op == 0)
+	return found && found->op != 0 ? found : NULL;
+}
+
+bool
+answers_have(const struct answers *a, uint64_t rid, bool *ret_begun)
+{
+	const struct record *found = find_old(a, rid);
+
+	*ret_begun = found && found->status == ANSWER_BEGUN;
+	return found != NULL;
+}
+
+bool
+answers_take(struct answers *a, uint64_t rid, struct record *ret)
+{
+	struct record *found = find_old(a, rid);
+
+	if (!found)
 		return false;
 	*ret = *found;
 	if (found->n > 0)

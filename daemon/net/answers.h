@@ -31,7 +31,7 @@ struct record {
 	};
 	uint32_t delivery; /* GET; PUT: whether it was a duplicate; CANCEL_GROUP: held */
 	uint16_t n;	   /* entries of the list; 0: there is none */
-	uint8_t op;	   /* 0: it has been taken */
+	uint8_t op;	   /* 0: it has been taken, or is not remembered */
 	uint8_t status;
 };
 
@@ -63,12 +63,18 @@ answers_add(struct answers *a, struct qe *e, const struct record *answer)
 /* The same for an answer that there is no memory for. */
 void answers_lose(struct answers *a, struct qe *e);
 
+/* An answer that need not be remembered; the client may confirm it all the same. */
+void answers_pass(struct answers *a, uint64_t rid);
+
 /* The client has the answer with this rid (0: none) and all before it. */
 void answers_confirm(struct answers *a, struct qe *e, uint64_t rid);
 
 /* A new connection goes on with the session. false: an answer is missing, or there was no memory; the
  * session cannot go on. */
 bool answers_resume(struct answers *a, struct qe *e) QE_MUST_USE;
+
+/* Whether there is an old answer to this rid, and `ret_begun`: one that is to be gone on with. */
+bool answers_have(const struct answers *a, uint64_t rid, bool *ret_begun) QE_MUST_USE;
 
 /* Takes an old answer out, with its list. false: there is none to this rid. */
 bool answers_take(struct answers *a, uint64_t rid, struct record *ret) QE_MUST_USE;

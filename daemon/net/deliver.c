@@ -73,6 +73,15 @@ remember(struct conn *c, const struct record *answer)
 		answers_add(&session->answers, c->server->engine, answer);
 }
 
+void
+deliver_passed(struct conn *c, uint64_t rid)
+{
+	struct session *session = c->session;
+
+	if (session && session->resumes)
+		answers_pass(&session->answers, rid);
+}
+
 static void
 remember_refusal(struct conn *c, uint64_t rid, enum qp_status status)
 {
@@ -98,9 +107,14 @@ remember_fields(struct conn *c, enum qp_op op, const struct qp_reply *reply)
 	struct record answer = {.rid = reply->rid, .op = (uint8_t)op};
 	struct session *session = c->session;
 
-	/* A touch is done again: what is left is something else by then. */
-	if (!session || !session->resumes || op == QP_OP_HELLO || op == QP_OP_TOUCH)
+	if (!session || !session->resumes || op == QP_OP_HELLO)
 		return;
+	/* Done again: what is left of a lease is something else by then, and a new
+	 * connection wants the notices that its own HELLO said. */
+	if (op == QP_OP_TOUCH || op == QP_OP_PING) {
+		deliver_passed(c, reply->rid);
+		return;
+	}
 	if (op == QP_OP_ACK_MANY) {
 		answer.n = (uint16_t)reply->stale.n;
 		if (answer.n > 0 &&
@@ -109,6 +123,7 @@ remember_fields(struct conn *c, enum qp_op op, const struct qp_reply *reply)
 		for (unsigned i = 0; i < answer.n; i++)
 			answer.stale[i] = reply->stale.numbers[i];
 	} else if (!qp_reply_value(op, reply, &answer.value)) {
+		deliver_passed(c, reply->rid);
 		return;
 	}
 	if (op == QP_OP_CANCEL_GROUP)
@@ -407,6 +422,7 @@ deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown)
 		QP_GIVE(&m.options, worker, text_of(qe_item_worker(item)));
 	QP_GIVE(&m.options, age_ms, shown->age_ns / MS);
 	append_described(c, QP_OP_SHOW, &m, item);
+	deliver_passed(c, rid);
 	qe_item_unref(c->server->engine, item);
 }
 

@@ -24,14 +24,17 @@ void deliver_ok(struct conn *c, const struct qp_request *request);
 void deliver_again(struct conn *c, const struct qp_request *request,
 		   struct qp_reply *reply);
 
-/* Answers a get of many, likewise. What the reply holds stays the caller's. */
+/* The request was answered with what need not be remembered. */
+void deliver_passed(struct conn *c, uint64_t rid);
+
+/* Answers a get of many, as deliver_again(). What the reply holds stays the caller's. */
 void deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply);
 
 /* Answers with one item, as GET and PEEK do, likewise. Takes over the reference. */
 void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item,
 		  unsigned which);
 
-/* Answers SHOW, likewise. */
+/* Answers SHOW. */
 void deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown);
 
 /* By enum qe_death. */

@@ -244,13 +244,19 @@ admit(struct conn *c, const uint8_t *head, struct qp_frame lengths,
 	return false;
 }
 
+static bool
+has_old_answers(const struct conn *c)
+{
+	return c->session && c->session->answers.n_old > 0;
+}
+
 void
 dispatch_frame(struct conn *c, struct frame *f)
 {
 	struct qp_request m;
 
 	if (admit(c, f->head, (struct qp_frame){f->head_len, f->body_len}, &m) &&
-	    !(c->session && c->session->answers.n_old && replay(c, &m)))
+	    !(has_old_answers(c) && replay(c, &m)))
 		handlers[m.op](c, &m, f);
 	if (f->item)
 		qe_item_unref(c->server->engine, f->item);
@@ -263,11 +269,12 @@ dispatch_expect(struct conn *c, const uint8_t *head, struct qp_frame lengths)
 	struct qe_item *item;
 	enum qe_result result;
 
-	if (!admit(c, head, lengths, &m))
+	if (!admit(c, head, lengths, &m) || (has_old_answers(c) && replay_early(c, &m)))
 		return NULL;
 	result = qe_item_new(c->server->engine, lengths.body_len, &item);
 	if (result == QE_OK)
 		return item;
-	deliver_result(c, m.rid, result);
+	if (!has_old_answers(c) || !replay_refused(c, &m, result))
+		deliver_result(c, m.rid, result);
 	return NULL;
 }

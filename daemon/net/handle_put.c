@@ -243,6 +243,21 @@ make_items(struct conn *c, struct qp_list lengths, const uint8_t *body, unsigned
 	return QE_OK;
 }
 
+void
+refuse_rest(struct conn *c, const struct qp_request *m, struct record *begun,
+	    enum qe_result why)
+{
+	struct qe_reply reply = {.request = QE_REQUEST_PUT,
+				 .many = true,
+				 .n = begun->n,
+				 .results = begun->results};
+
+	for (unsigned i = 0; i < reply.n; i++)
+		if (reply.results[i] == -QE_UNDECIDED)
+			reply.results[i] = -(int64_t)why;
+	deliver_reply(c, m->rid, &reply);
+}
+
 /* Goes on with a put of many that had been accepted in part when the connection was lost. */
 static void
 put_rest(struct conn *c, const struct qp_request *m, const uint8_t *body,
@@ -270,9 +285,7 @@ put_rest(struct conn *c, const struct qp_request *m, const uint8_t *body,
 			     &all);
 		return;
 	}
-	for (; first < reply.n; first++)
-		reply.results[first] = -(int64_t)result;
-	deliver_reply(c, m->rid, &reply);
+	refuse_rest(c, m, begun, result);
 }
 
 void

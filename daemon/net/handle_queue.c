@@ -16,10 +16,12 @@ handle_peek(struct conn *c, struct qp_request *m, struct frame *f)
 	struct qe_item *item;
 	enum qe_result result = qe_peek(c->server->engine, request_queue(m), &item);
 
-	if (result == QE_OK)
-		deliver_item(c, QP_OP_PEEK, m->rid, item, 0);
-	else
+	if (result != QE_OK) {
 		deliver_result(c, m->rid, result);
+		return;
+	}
+	deliver_item(c, QP_OP_PEEK, m->rid, item, 0);
+	deliver_passed(c, m->rid);
 }
 
 void

@@ -23,6 +23,18 @@ handler handle_hello, handle_ping, handle_close, handle_confirm, handle_put,
  * be carried out. (replay.c) */
 bool replay(struct conn *c, const struct qp_request *m);
 
+/* The same before its body is here, which is not needed then. */
+bool replay_early(struct conn *c, const struct qp_request *m);
+
+/* There is no room for the body of a request: what of it had been done before is said all the
+ * same. false: nothing of it. */
+bool replay_refused(struct conn *c, const struct qp_request *m, enum qe_result why);
+
+/* Answers a put of many, some of whose items had been accepted, without the others.
+ * Takes the results over. (handle_put.c) */
+void refuse_rest(struct conn *c, const struct qp_request *m, struct record *begun,
+		 enum qe_result why);
+
 /* Arguments as the engine wants them. A timeout becomes a point in time: QE_NEVER for
  * ever, and for what is too far away. */
 struct qe_name request_queue(const struct qp_request *m);

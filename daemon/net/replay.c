@@ -145,3 +145,29 @@ replay(struct conn *c, const struct qp_request *m)
 	answers_add(&session->answers, e, &answer);
 	return true;
 }
+
+bool
+replay_early(struct conn *c, const struct qp_request *m)
+{
+	bool begun;
+
+	return answers_have(&c->session->answers, m->rid, &begun) && !begun &&
+	       replay(c, m);
+}
+
+bool
+replay_refused(struct conn *c, const struct qp_request *m, enum qe_result why)
+{
+	struct record answer;
+	bool begun;
+
+	if (!answers_have(&c->session->answers, m->rid, &begun) || !begun ||
+	    !answers_take(&c->session->answers, m->rid, &answer))
+		return false;
+	if (answer.op != m->op || answer.n != m->lengths.n) {
+		record_free_list(c->server->engine, &answer);
+		return false;
+	}
+	refuse_rest(c, m, &answer, why);
+	return true;
+}

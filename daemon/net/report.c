@@ -105,6 +105,7 @@ report_send(struct conn *c, const struct qp_request *request, struct qp_out *row
 	qp_reply_encode(&c->out, request->op, &reply, (uint32_t)rows->len);
 	qp_out_move(&c->out, rows);
 	conn_dirty(c);
+	deliver_passed(c, request->rid);
 }
 
 static void

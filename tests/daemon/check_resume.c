@@ -470,6 +470,45 @@ get_many(struct client *c, uint64_t rid, struct answer *a)
 	ck_assert_uint_eq(a->reply.status, QP_OK);
 }
 
+/* The broker has no memory for the body of what is sent again: it still says what it has. */
+START_TEST(a_put_of_many_that_cannot_go_on_says_what_was_accepted)
+{
+	static const char body[12 << 20];
+	static const int64_t lengths[] = {1, sizeof(body) - 1};
+	struct client *c = begin(), *other = client_new();
+	struct qp_request m = {.op = QP_OP_PUT_MANY,
+			       .rid = 2,
+			       .queue = q,
+			       .timeout_ms = QP_FOREVER,
+			       .lengths = {.n = 2, .numbers = lengths}};
+	struct answer a;
+
+	server->limits.max_item = sizeof(body);
+	bound(c, 1);
+	ask(c, &m, body, sizeof(body));
+	turn();
+	cut(c);
+	ck_assert_uint_eq(stats().ready, 1);
+	for (uint64_t rid = 2; rid < 7; rid++) {
+		struct qp_request full = {
+			.op = QP_OP_PUT, .rid = rid, .queue = {"full", 4}};
+
+		ask(other, &full, body, sizeof(body));
+		expect(other, QP_OP_PUT, rid, QP_OK);
+	}
+	for (int i = 0; i < 2; i++) {
+		c = resume();
+		ask(c, &m, body, sizeof(body));
+		answer(c, QP_OP_PUT_MANY, &a);
+		ck_assert_uint_eq(a.reply.status, QP_OK);
+		ck_assert_int_eq(qp_list_next_signed(&a.reply.results), 1);
+		ck_assert_int_eq(qp_list_next_signed(&a.reply.results), -QP_FULL);
+		cut(c);
+	}
+	client_end(other);
+}
+END_TEST
+
 START_TEST(a_get_of_many_gives_again_what_is_still_leased)
 {
 	struct client *c = begin();
@@ -548,6 +587,79 @@ START_TEST(what_is_confirmed_takes_no_memory)
 	put(c, 999, "", 0); /* it breaks its word: that is another put */
 	expect(c, QP_OP_PUT, 999, QP_OK);
 	ck_assert_uint_eq(stats().counters.accepted, 999);
+	client_end(c);
+}
+END_TEST
+
+/* Whatever the last reply was, the client may say so. */
+START_TEST(a_reply_that_is_not_remembered_confirms_those_before_it)
+{
+	struct client *c = begin();
+	struct session *session = TAILQ_FIRST(&server->sessions);
+	struct answer a;
+
+	for (uint64_t rid = 2; rid < 2 + 20 * ANSWERS_LOOK; rid += 2) {
+		put(c, rid, "", 0);
+		expect(c, QP_OP_PUT, rid, QP_OK);
+		ask_op(c, _i == 0 ? QP_OP_SIZE : QP_OP_PEEK, rid + 1);
+		answer(c, _i == 0 ? QP_OP_SIZE : QP_OP_PEEK, &a);
+		if (rid % 32 == 0)
+			confirm(c, rid + 1);
+	}
+	ck_assert_uint_le(session->answers.room, 64);
+	client_end(c);
+}
+END_TEST
+
+/* It needs no room, and none may be asked for. */
+START_TEST(a_large_put_that_was_answered_is_answered_without_memory)
+{
+	static const char body[12 << 20];
+	struct client *c = begin();
+	struct answer a;
+	uint64_t first;
+
+	server->limits.max_item = sizeof(body);
+	put(c, 2, body, sizeof(body));
+	answer(c, QP_OP_PUT, &a);
+	first = a.reply.id;
+	for (uint64_t rid = 3; rid < 7; rid++) {
+		put(c, rid, body, sizeof(body));
+		expect(c, QP_OP_PUT, rid, QP_OK);
+	}
+	put(c, 7, body, sizeof(body));
+	expect(c, QP_OP_PUT, 7, QP_FULL);
+	cut(c);
+	for (int i = 0; i < 2; i++) {
+		c = resume();
+		put(c, 2, body, sizeof(body));
+		answer(c, QP_OP_PUT, &a);
+		ck_assert_uint_eq(a.reply.status, QP_OK);
+		ck_assert_uint_eq(a.reply.id, first);
+		ck_assert(QP_OPT(&a.reply.options, dup));
+		ask_op(c, QP_OP_PING, 8);
+		expect(c, QP_OP_PING, 8, QP_OK);
+		cut(c);
+	}
+	ck_assert_uint_eq(stats().counters.accepted, 5);
+}
+END_TEST
+
+/* What is wanted is said by HELLO, and by what is sent again. */
+START_TEST(a_ping_that_asks_for_notices_asks_again)
+{
+	struct client *c = begin();
+	struct session *session = TAILQ_FIRST(&server->sessions);
+	struct qp_request m = {.op = QP_OP_PING, .rid = 2};
+
+	QP_GIVE(&m.options, notices, 1);
+	ask(c, &m, "", 0);
+	expect(c, QP_OP_PING, 2, QP_OK);
+	cut(c);
+	c = resume();
+	ask(c, &m, "", 0);
+	expect(c, QP_OP_PING, 2, QP_OK);
+	ck_assert(session->notices);
 	client_end(c);
 }
 END_TEST
@@ -706,9 +818,14 @@ main(void)
 	tcase_add_test(t, a_nack_and_an_update_have_one_effect);
 	tcase_add_test(t, keys_and_groups_say_the_same_again);
 	tcase_add_test(t, a_put_of_many_goes_on_with_the_rest);
+	tcase_add_test(t, a_put_of_many_that_cannot_go_on_says_what_was_accepted);
 	tcase_add_test(t, a_get_of_many_gives_again_what_is_still_leased);
 	tcase_add_test(t, a_get_whose_item_is_gone_is_carried_out_again);
 	tcase_add_test(t, what_is_confirmed_takes_no_memory);
+	tcase_add_loop_test(t, a_reply_that_is_not_remembered_confirms_those_before_it,
+			    0, 2);
+	tcase_add_test(t, a_large_put_that_was_answered_is_answered_without_memory);
+	tcase_add_test(t, a_ping_that_asks_for_notices_asks_again);
 	tcase_add_test(
 		t, answers_of_all_connections_are_remembered_until_one_is_confirmed);
 	tcase_add_test(t, a_session_that_lost_an_answer_cannot_be_resumed);
