@@ -213,15 +213,20 @@ lost(qb *q)
 	return error_set(q, QB_LOST, "there is no connection any more");
 }
 
-/* There is no connection: is there one now? */
+/* There is no connection: is there one now? `limit` is the call's own, 0 at first: connections that
+ * are lost before the broker has answered anything do not put it off. */
 static qb_result
-another(qb *q, int64_t deadline, int64_t without_ms)
+another(qb *q, int64_t deadline, int64_t without_ms, int64_t *limit)
 {
-	int64_t limit = deadline_after(without_ms);
+	bool first = *limit == 0 || q->pause_ms == 0;
 
 	if (!conn_resumable(q))
 		return lost(q);
-	return conn_resume(q, limit < deadline ? limit : deadline);
+	if (first)
+		*limit = deadline_after(without_ms);
+	else if (deadline_left(*limit) == 0)
+		return error_set(q, QB_LOST, "%s", q->lost_why);
+	return conn_resume(q, *limit < deadline ? *limit : deadline);
 }
 
 /* One step of conn_run(): writes, and reads or waits. */
@@ -243,10 +248,11 @@ conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline,
 	 int64_t without_ms)
 {
 	enum conn_got got = CONN_SOME; /* nothing: the receive timeout ran out */
+	int64_t limit = 0;
 	qb_result r;
 
 	while (*count > most) {
-		if (q->fd < 0 && (r = another(q, deadline, without_ms)))
+		if (q->fd < 0 && (r = another(q, deadline, without_ms, &limit)))
 			return r;
 		r = move(q, count, most, deadline, &got);
 		if (r == QB_LOST && conn_resumable(q) && deadline_left(deadline) > 0)
@@ -260,12 +266,12 @@ conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline,
 qb_result
 conn_flush(qb *q, int64_t stall_ms, int64_t without_ms)
 {
-	int64_t deadline = NEVER;
+	int64_t deadline = NEVER, limit = 0;
 	size_t left = SIZE_MAX;
 	qb_result r;
 
 	for (;;) {
-		if (q->fd < 0 && (r = another(q, NEVER, without_ms)))
+		if (q->fd < 0 && (r = another(q, NEVER, without_ms, &limit)))
 			return r;
 		r = conn_write(q);
 		if (r == QB_OK && (q->fd < 0 || q->out.len == 0))

@@ -381,6 +381,61 @@ START_TEST(a_broker_that_does_not_read_is_given_up_too)
 }
 END_TEST
 
+/* A broker that lets everybody come back, and drops whoever has something to say. */
+static void
+say_resumed(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_reply reply = {.rid = r->m.rid,
+				 .version = 1,
+				 .epoch = FAKE_EPOCH,
+				 .session = {(const char *)r->session,
+					     sizeof(r->session)}};
+
+	QP_GIVE(&reply.options, resumed, 1);
+	fake_reply(c, QP_OP_HELLO, &reply, NULL, 0);
+	if (f->keep)
+		fake_close(c);
+}
+
+static void
+hang_up_early(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	f->early = hang_up_early;
+	fake_close(c);
+}
+
+START_TEST(a_link_that_is_lost_again_and_again_is_given_up)
+{
+	static char body[4 << 20];
+	int64_t deadline;
+	bool lost = false;
+
+	open_handle();
+	q->grace.wait_ms = q->grace.connect_ms = q->grace.call_ms = 100;
+	fake.on[QP_OP_HELLO] = say_resumed;
+	fake.on[QP_OP_PUT] = fake_hang_up;
+	fake.on[QP_OP_PING] = fake_hang_up;
+	fake.early = hang_up_early;
+	fake.keep = _i >= 5;
+	deadline = deadline_after(2500);
+	if (_i % 5 == 0)
+		ck_assert_int_eq(qb_put(q, "jobs", body, sizeof(body), 100, NULL),
+				 QB_LOST);
+	else if (_i % 5 == 1)
+		ck_assert_int_eq(qb_put(q, "jobs", "x", 1, 100, NULL), QB_LOST);
+	else if (_i % 5 == 2)
+		ck_assert_int_eq(qb_ping(q), QB_LOST);
+	else if (_i % 5 == 3)
+		for (int i = 0; i < 2 * 256 && !lost; i++)
+			lost = qb_put_start(q, "jobs", "x", 1) != QB_OK;
+	else {
+		ok(qb_put_start(q, "jobs", body, sizeof(body)));
+		ck_assert_int_ne(qb_flush(q, 100), QB_OK);
+	}
+	ck_assert_int_gt(deadline_left(deadline), 0);
+}
+END_TEST
+
 START_TEST(hello_without_an_answer_is_given_up)
 {
 	fake_stop(&fake);
@@ -430,8 +485,7 @@ main(void)
 	tcase_add_test(t, tcp_reaches_a_broker_at_any_address_of_the_name);
 	tcase_add_test(t, a_refused_hello_has_the_brokers_reason);
 	tcase_add_test(t, hello_for_another_session_is_malformed);
-	tcase_add_test(t,
-		       a_call_that_may_have_been_done_says_so_and_the_next_is);
+	tcase_add_test(t, a_call_that_may_have_been_done_says_so_and_the_next_is);
 	tcase_add_test(t, a_broker_that_went_away_between_calls_is_replaced);
 	tcase_add_test(t, the_brokers_last_word_is_the_sentence);
 	tcase_add_test(t, the_last_word_is_heard_when_writing_fails);
@@ -441,6 +495,7 @@ main(void)
 	tcase_add_test(t, a_body_that_stops_is_given_up);
 	tcase_add_test(t, a_silent_broker_is_given_up_after_the_grace);
 	tcase_add_test(t, a_broker_that_does_not_read_is_given_up_too);
+	tcase_add_loop_test(t, a_link_that_is_lost_again_and_again_is_given_up, 0, 10);
 	tcase_add_test(t, hello_without_an_answer_is_given_up);
 	tcase_add_test(t, a_full_backlog_is_given_up);
 	return run_case(t);
