@@ -207,12 +207,32 @@ begin_reply(struct qp_reply *reply, uint64_t rid)
 
 /* --- refusals and fields --------------------------------------------------------- */
 
+/* Dead items keep their memory, and no get makes room of it: somebody must look at them. */
+static const char *
+memory_text(const struct server *server, char buf[QP_MAX_TEXT])
+{
+	const char *text = results[QE_FULL_MEMORY].text;
+	struct qe_stats stats;
+
+	qe_stats(server->engine, &stats);
+	if (stats.dead == 0)
+		return text;
+	snprintf(buf, QP_MAX_TEXT,
+		 "%s; %" PRIu64 " dead items keep some of it until they are kicked or "
+		 "purged",
+		 text, stats.dead);
+	return buf;
+}
+
 static void
 refuse(struct conn *c, uint64_t rid, enum qe_result result)
 {
 	enum qp_status status = results[result].status;
 	const char *text = results[result].text;
+	char buf[QP_MAX_TEXT];
 
+	if (result == QE_FULL_MEMORY)
+		text = memory_text(c->server, buf);
 	qp_refusal_encode(&c->out, status, rid, text ? text : qp_status_text(status));
 	conn_dirty(c);
 }

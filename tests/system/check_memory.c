@@ -59,6 +59,30 @@ START_TEST(a_put_beyond_the_memory_limit_is_full_and_names_memory)
 }
 END_TEST
 
+START_TEST(a_put_without_memory_is_told_of_dead_items)
+{
+	struct qp_request bury = {.op = QP_OP_BURY};
+	char text[QP_MAX_TEXT + 1];
+	struct answer a;
+	struct wire w;
+
+	daemon_start(&d, "--set", "memory_limit=4M", NULL);
+	wire_open(&w, d.address);
+	fill(&w);
+	wire_start_get(&w, "q");
+	wire_read(&w, QP_OP_GET, QP_OK, &a);
+	bury.id = a.reply.id;
+	bury.delivery = a.reply.delivery;
+	bury.epoch = w.epoch;
+	answer_free(&a);
+	ck_assert_int_eq(wire_status(&w, bury), QP_OK);
+	ck_assert_int_eq(put(&w, 0, text), QP_FULL);
+	ck_assert_msg(strstr(text, "1 dead items keep some of it") != NULL, "%s", text);
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
 START_TEST(gets_and_acks_are_served_above_the_memory_limit_and_make_room)
 {
 	char text[QP_MAX_TEXT + 1];
@@ -207,6 +231,7 @@ START_TEST(without_file_descriptors_accepting_pauses_and_nothing_spins)
 END_TEST
 
 RUN_TESTS("memory", a_put_beyond_the_memory_limit_is_full_and_names_memory,
+	  a_put_without_memory_is_told_of_dead_items,
 	  gets_and_acks_are_served_above_the_memory_limit_and_make_room,
 	  a_put_that_waits_for_memory_is_accepted_when_there_is_room,
 	  memory_is_counted_to_zero_when_all_is_gone,
