@@ -15,17 +15,6 @@ declare_text(struct qe_text *ret, const char *text)
 	memcpy(ret->p, text, ret->len);
 }
 
-static void
-declare(const char *queue, struct qe_declare declare)
-{
-	struct qe_queue_stats stats;
-	bool created;
-
-	declare.update = true;
-	ck_assert_int_eq(qe_declare(e, now, name(queue), &declare, &created, &stats),
-			 QE_OK);
-}
-
 /* A session with this name takes the first item and is lost. */
 static void
 crash(const char *queue, const char *body, uint8_t id, const char *who)
@@ -39,7 +28,7 @@ crash(const char *queue, const char *body, uint8_t id, const char *who)
 
 START_TEST(an_item_that_killed_max_crashes_holders_is_dead)
 {
-	declare("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 2});
+	declare_as("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 2});
 	put_ok("q", "poison");
 	crash("q", "poison", 10, "one");
 	ck_assert_uint_eq(stats_of("q").ready, 1);
@@ -63,10 +52,10 @@ END_TEST
 
 START_TEST(a_lease_that_ran_out_is_an_attempt_and_a_release_is_none)
 {
-	declare("q", (struct qe_declare){.has_max_attempts = true,
-					 .max_attempts = 2,
-					 .has_lease_ms = true,
-					 .lease_ms = 10});
+	declare_as("q", (struct qe_declare){.has_max_attempts = true,
+					    .max_attempts = 2,
+					    .has_lease_ms = true,
+					    .lease_ms = 10});
 	put_ok("q", "a");
 	take(s1, "q", "a");
 	tick_at(now + 10 * MS);
@@ -81,7 +70,7 @@ END_TEST
 
 START_TEST(the_last_death_wakes_join)
 {
-	declare("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
+	declare_as("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
 	put_ok("q", "a");
 	ck_assert_int_eq(join_group(s1, 1, "q", "", QE_NEVER), QE_WAIT);
 	crash("q", "a", 10, "worker");
@@ -92,10 +81,10 @@ END_TEST
 
 START_TEST(dead_items_take_no_room)
 {
-	declare("q", (struct qe_declare){.has_max_crashes = true,
-					 .max_crashes = 1,
-					 .has_maxsize = true,
-					 .maxsize = 1});
+	declare_as("q", (struct qe_declare){.has_max_crashes = true,
+					    .max_crashes = 1,
+					    .has_maxsize = true,
+					    .maxsize = 1});
 	put_ok("q", "a");
 	crash("q", "a", 10, "worker");
 	put_ok("q", "b");
@@ -105,10 +94,10 @@ END_TEST
 
 START_TEST(the_oldest_dead_fall_out_beyond_max_dead)
 {
-	declare("q", (struct qe_declare){.has_max_crashes = true,
-					 .max_crashes = 1,
-					 .has_max_dead = true,
-					 .max_dead = 2});
+	declare_as("q", (struct qe_declare){.has_max_crashes = true,
+					    .max_crashes = 1,
+					    .has_max_dead = true,
+					    .max_dead = 2});
 	for (uint8_t i = 0; i < 5; i++) {
 		put_ok("q", "a");
 		crash("q", "a", (uint8_t)(10 + i), "worker");
@@ -123,7 +112,7 @@ START_TEST(many_dead_too_many_fall_out_in_shares)
 {
 	struct qe_session *s = new_session(10);
 
-	declare("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
+	declare_as("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
 	for (int i = 0; i < 1000; i++)
 		put_ok("q", "a");
 	for (int i = 0; i < 1000; i++)
@@ -131,7 +120,7 @@ START_TEST(many_dead_too_many_fall_out_in_shares)
 	qe_session_end(e, now, s, QE_END_LOST);
 	while (qe_tick(e, now) == now)
 		;
-	declare("q", (struct qe_declare){.has_max_dead = true, .max_dead = 1});
+	declare_as("q", (struct qe_declare){.has_max_dead = true, .max_dead = 1});
 	put_ok("q", "b");
 	crash("q", "b", 11, "worker");
 	ck_assert_uint_eq(stats_of("q").dead, 1000);
@@ -147,10 +136,10 @@ END_TEST
 
 START_TEST(the_dead_fall_out_after_dead_ttl_and_not_before)
 {
-	declare("q", (struct qe_declare){.has_max_crashes = true,
-					 .max_crashes = 1,
-					 .has_dead_ttl_ms = true,
-					 .dead_ttl_ms = 5});
+	declare_as("q", (struct qe_declare){.has_max_crashes = true,
+					    .max_crashes = 1,
+					    .has_dead_ttl_ms = true,
+					    .dead_ttl_ms = 5});
 	put_ok("q", "a");
 	crash("q", "a", 10, "worker");
 	ck_assert_uint_eq(qe_next_deadline(e), now + 5 * MS);
@@ -169,7 +158,7 @@ START_TEST(another_queue_takes_the_dead)
 	uint64_t id = put_ok("q", "a");
 
 	declare_text(&d.dead_to, "graves");
-	declare("q", d);
+	declare_as("q", d);
 	ck_assert_int_eq(get(s2, 7, "graves", QE_NEVER), QE_WAIT);
 	crash("q", "a", 10, "killer");
 	ck_assert_uint_eq(stats_of("q").counters.moved_out, 1);
@@ -190,7 +179,7 @@ START_TEST(a_queue_that_is_its_own_heir_keeps_its_dead)
 		.has_max_crashes = true, .max_crashes = 1, .has_dead_to = true};
 
 	declare_text(&d.dead_to, "q");
-	declare("q", d);
+	declare_as("q", d);
 	put_ok("q", "a");
 	crash("q", "a", 10, "worker");
 	ck_assert_uint_eq(stats_of("q").dead, 1);
@@ -254,7 +243,7 @@ END_TEST
 
 START_TEST(a_queue_with_dead_items_is_not_deleted_without_force)
 {
-	declare("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
+	declare_as("q", (struct qe_declare){.has_max_crashes = true, .max_crashes = 1});
 	put_ok("q", "a");
 	crash("q", "a", 10, "worker");
 	ck_assert_int_eq(qe_delete(e, now, name("q"), false), QE_NOT_EMPTY);

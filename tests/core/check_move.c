@@ -23,21 +23,6 @@ move(const char *from, const char *to, unsigned max)
 	return n;
 }
 
-static void
-bound(const char *queue, int64_t maxsize, uint64_t max_bytes)
-{
-	struct qe_declare declare = {.has_maxsize = true,
-				     .maxsize = maxsize,
-				     .has_max_bytes = true,
-				     .max_bytes = max_bytes,
-				     .update = true};
-	struct qe_queue_stats stats;
-	bool created;
-
-	ck_assert_int_eq(qe_declare(e, now, name(queue), &declare, &created, &stats),
-			 QE_OK);
-}
-
 START_TEST(ready_items_are_moved_from_the_front_in_their_order)
 {
 	uint64_t last;

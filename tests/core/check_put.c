@@ -6,21 +6,6 @@
 
 #include <string.h>
 
-static void
-bound(const char *queue, int64_t maxsize, uint64_t max_bytes)
-{
-	struct qe_declare declare = {.has_maxsize = true,
-				     .has_max_bytes = true,
-				     .maxsize = maxsize,
-				     .max_bytes = max_bytes,
-				     .update = true};
-	struct qe_queue_stats stats;
-	bool created;
-
-	ck_assert_int_eq(qe_declare(e, now, name(queue), &declare, &created, &stats),
-			 QE_OK);
-}
-
 START_TEST(ids_rise_over_all_queues)
 {
 	uint64_t a = put_ok("q", "a"), b = put_ok("other", "b"), c = put_ok("q", "c");

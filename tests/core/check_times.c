@@ -6,21 +6,6 @@
 
 #define NO_END QE_NEVER
 
-static void
-bound(const char *queue, int64_t maxsize, uint64_t max_bytes)
-{
-	struct qe_declare declare = {.has_maxsize = true,
-				     .has_max_bytes = true,
-				     .maxsize = maxsize,
-				     .max_bytes = max_bytes,
-				     .update = true};
-	struct qe_queue_stats stats;
-	bool created;
-
-	ck_assert_int_eq(qe_declare(e, now, name(queue), &declare, &created, &stats),
-			 QE_OK);
-}
-
 START_TEST(a_delayed_item_is_never_given_early)
 {
 	struct qe_item *item;

@@ -137,14 +137,29 @@ put_many(struct qe_session *s, uint64_t rid, const char *queue, const char *list
 }
 
 void
-declare_order(const char *queue, enum qe_order order)
+declare_as(const char *queue, struct qe_declare declare)
 {
-	struct qe_declare declare = {.has_order = true, .order = order, .update = true};
 	struct qe_queue_stats stats;
 	bool created;
 
+	declare.update = true;
 	ck_assert_int_eq(qe_declare(e, now, name(queue), &declare, &created, &stats),
 			 QE_OK);
+}
+
+void
+bound(const char *queue, int64_t maxsize, uint64_t max_bytes)
+{
+	declare_as(queue, (struct qe_declare){.has_maxsize = true,
+					      .has_max_bytes = true,
+					      .maxsize = maxsize,
+					      .max_bytes = max_bytes});
+}
+
+void
+declare_order(const char *queue, enum qe_order order)
+{
+	declare_as(queue, (struct qe_declare){.has_order = true, .order = order});
 }
 
 uint64_t

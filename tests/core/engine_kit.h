@@ -41,6 +41,10 @@ enum qe_result put(struct qe_session *s, uint64_t rid, const char *queue,
 enum qe_result put_many(struct qe_session *s, uint64_t rid, const char *queue,
 			const char *bodies, uint64_t deadline, bool atomic);
 
+/* Gives a queue these options; its bounds alone. */
+void declare_as(const char *queue, struct qe_declare declare);
+void bound(const char *queue, int64_t maxsize, uint64_t max_bytes);
+
 /* A queue with an order, which must be new or empty. */
 void declare_order(const char *queue, enum qe_order order);
 
