@@ -66,7 +66,7 @@ check_options() {
 check_command_line() { # manual help-text...
 	manual=$srcdir/doc/$1
 	shift
-	cat "$@" | grep -oE -- '(^ *|, )--[a-z][a-z-]*' | tr -d ' ,' | sort -u |
+	cat "$@" | grep -oE -- '(^ *|, *)--[a-z][a-z-]*' | tr -d ' ,' | sort -u |
 		grep -vx -- --usage >"$work/options"
 	[ -s "$work/options" ] || wrong "no options were found in the help texts"
 	grep -oE 'Fl (Fl |-)[a-z][a-z-]*' "$manual" | sed -E 's/^Fl (Fl |-)/--/' | sort -u |

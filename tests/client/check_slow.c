@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-static const char large[5000000] = "large";
+static const char large[12000000] = "large"; /* it needs many reads on any machine */
 
 /* --- the clock (-Wl,--wrap) -------------------------------------------------------- */
 
