@@ -51,16 +51,6 @@ print_text(const qb_table *table)
 		       text_of(table, row, "source", source));
 }
 
-static int
-print_json(const qb_table *table)
-{
-	json_t *array = json_array();
-
-	for (unsigned row = 0; row < qb_table_rows(table); row++)
-		json_array_append_new(array, out_row(table, row));
-	return out_json(array);
-}
-
 int
 cmd_policy(struct ctl *ctl, int argc, char **argv)
 {
@@ -76,7 +66,7 @@ cmd_policy(struct ctl *ctl, int argc, char **argv)
 	if (result != QB_OK)
 		return ctl_result(ctl, result);
 	if (ctl->json)
-		status = print_json(table);
+		status = out_json(out_rows(table));
 	else
 		print_text(table);
 	qb_table_free(table);
