@@ -1,86 +1,46 @@
 /* SPDX-License-Identifier: MIT
- * The benchmark: rates of put, get with ack, and put-to-get, beside an echo server on
- * the same kind of socket. The machine's speed drifts, so broker and echo take turns,
- * and the ratio is the median of the turns' ratios. */
+ * The command line, and what must happen however the benchmark ends: the work is done in a
+ * child; when that ends its servers and workers do, and then the folder is removed. */
 #include <argp.h>
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/modes.h"
+#include "bench/rounds.h"
 
-#define MAX_ROUNDS 99
+static volatile sig_atomic_t child_pid;
 
-struct settings {
-	const char *broker;
-	int rounds;
-	double scale; /* of the number of operations */
+enum long_option {
+	OPTION_COMPARE = 256,
+	OPTION_BUILD,
+	OPTION_ONLY,
 };
 
-static const struct workload {
-	const char *name;
-	double (*work)(const struct job *);
-	unsigned count_one,
-		count_many; /* operations with 1 and with many outstanding */
-} workloads[] = {
-	{"put", work_put, 20000, 400000},
-	{"get+ack", work_get, 20000, 300000},
-	{"put-to-get", work_put_to_get, 20000, 300000},
-};
-
-static int
-compare(const void *a, const void *b)
+static unsigned
+parse_number(struct argp_state *state, const char *name, const char *arg, unsigned most)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	char *end;
+	unsigned long n = strtoul(arg, &end, 10);
 
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values, int n)
-{
-	qsort(values, (size_t)n, sizeof(*values), compare);
-	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+	if (*end || n < 1 || n > most)
+		argp_error(state, "--%s %s: 1 to %u are allowed", name, arg, most);
+	return (unsigned)n;
 }
 
 static void
-run_row(const struct settings *s, const struct workload *w, const char *broker,
-	const char *echo, size_t size, unsigned outstanding)
+set_defaults(struct settings *s)
 {
-	double rates[MAX_ROUNDS], floors[MAX_ROUNDS], ratios[MAX_ROUNDS];
-	unsigned count = (unsigned)(s->scale *
-				    (outstanding == 1 ? w->count_one : w->count_many));
-	struct job job = {broker, size, outstanding, count < 1000 ? 1000 : count};
-	struct job floor = job;
-
-	floor.address = echo;
-	for (int i = 0; i < s->rounds; i++) {
-		floors[i] = work_echo(&floor);
-		rates[i] = w->work(&job);
-		ratios[i] = rates[i] / floors[i];
-	}
-	printf("%-11s %6zu B %6u %14.0f %14.0f %9.2f\n", w->name, size, outstanding,
-	       median(rates, s->rounds), median(floors, s->rounds),
-	       median(ratios, s->rounds));
-	fflush(stdout);
-}
-
-static void
-run_all(const struct settings *s, const char *broker, const char *echo)
-{
-	static const size_t sizes[] = {64, 512};
-	static const unsigned outstanding[] = {1, 256};
-
-	printf("median of %d rounds, Unix socket, operations per second\n\n",
-	       s->rounds);
-	printf("%-11s %8s %6s %14s %14s %9s\n", "workload", "size", "outst.", "qbroker",
-	       "echo", "of echo");
-	for (size_t w = 0; w < sizeof(workloads) / sizeof(workloads[0]); w++)
-		for (int o = 0; o < 2; o++)
-			for (int i = 0; i < 2; i++)
-				run_row(s, &workloads[w], broker, echo, sizes[i],
-					outstanding[o]);
+	if (s->rounds == 0)
+		s->rounds = s->compare[0] ? 31 : s->quick ? 5 : 9;
+	if (s->slice_ns == 0)
+		s->slice_ns = s->compare[0] || s->quick ? 50000000 : 100000000;
 }
 
 static error_t
@@ -89,45 +49,89 @@ parse(int key, char *arg, struct argp_state *state)
 	struct settings *s = state->input;
 
 	switch (key) {
-	case 'b': s->broker = arg; return 0;
-	case 'q':
-		s->scale = 0.2;
-		s->rounds = 3;
+	case 'r': s->rounds = parse_number(state, "rounds", arg, MAX_ROUNDS); return 0;
+	case 'q': s->quick = true; return 0;
+	case 's':
+		s->slice_ns =
+			parse_number(state, "slice", arg, 1000) * INT64_C(1000000);
 		return 0;
-	case 'r':
-		s->rounds = atoi(arg);
-		if (s->rounds < 1 || s->rounds > MAX_ROUNDS)
-			argp_error(state, "--rounds %s: 1 to %d are allowed", arg,
-				   MAX_ROUNDS);
+	case OPTION_BUILD: s->build = arg; return 0;
+	case OPTION_ONLY: s->only = arg; return 0;
+	case OPTION_COMPARE: s->compare[0] = arg; return 0;
+	case ARGP_KEY_ARG:
+		if (!s->compare[0] || s->compare[1])
+			return ARGP_ERR_UNKNOWN;
+		s->compare[1] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (s->compare[0] && !s->compare[1])
+			argp_error(state, "--compare: two build folders are needed");
+		set_defaults(s);
 		return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
+}
+
+static void
+stop_child(int signal_number)
+{
+	if (child_pid > 0)
+		kill((pid_t)child_pid, SIGKILL);
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static int
+supervise(pid_t pid, const char *folder)
+{
+	struct sigaction stop = {.sa_handler = stop_child};
+	int status = 0;
+
+	child_pid = pid;
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGHUP, &stop, NULL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 
 int
 main(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{"broker", 'b', "FILE", 0, "the qbrokerd to start (./qbrokerd)", 0},
-		{"quick", 'q', NULL, 0, "a fifth of the operations, three rounds", 0},
-		{"rounds", 'r', "N", 0, "rounds for each row (5)", 0},
+		{"compare", OPTION_COMPARE, "BUILD-A BUILD-B", 0,
+		 "compare two builds of qbroker", 0},
+		{"build", OPTION_BUILD, "FOLDER", 0, "where qbroker was built (.)", 0},
+		{"only", OPTION_ONLY, "TEXT", 0, "only cases with this in their names",
+		 0},
+		{"quick", 'q', NULL, 0, "fewer cases, fewer and shorter slices", 0},
+		{"rounds", 'r', "N", 0, "rounds of slices", 0},
+		{"slice", 's', "MS", 0, "about how long a slice takes", 0},
 		{0},
 	};
-	static const struct argp argp = {
-		options, parse, NULL, "Compares qbroker with an echo server.", 0, 0, 0};
-	struct settings s = {"./qbrokerd", 5, 1};
-	char folder[] = "/tmp/qbroker-bench-XXXXXX", broker[128], echo[128];
-	pid_t broker_pid, echo_pid;
+	static const struct argp argp = {options, parse, NULL, "Measures qbroker.",
+					 0,	  0,	 0};
+	char folder[] = "/tmp/qbroker-bench-XXXXXX";
+	struct settings s = {.folder = folder, .build = "."};
+	pid_t pid;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &s);
+	signal(SIGPIPE, SIG_IGN);
 	if (!mkdtemp(folder))
-		die("no temporary folder");
-	broker_pid = broker_start(s.broker, folder, broker, sizeof(broker));
-	echo_pid = echo_start(folder, echo, sizeof(echo));
-	run_all(&s, broker, echo);
-	server_stop(echo_pid);
-	server_stop(broker_pid);
-	unlink(echo);
-	rmdir(folder);
-	return 0;
+		die("no temporary folder: %s", strerror(errno));
+	pid = fork_bound();
+	if (pid == 0) {
+		if (s.compare[0])
+			compare_builds(&s);
+		else
+			run_cases(&s);
+		exit(EXIT_SUCCESS);
+	}
+	return supervise(pid, folder);
 }

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT
+ * qbroker, as a user would write it. The library is loaded by name, so that each build is
+ * measured with its own. */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <client/qbroker.h>
+
+#include "bench/server.h"
+
+#define FUNCTIONS(F)                                                                  \
+	F(open)                                                                       \
+	F(close)                                                                      \
+	F(error)                                                                      \
+	F(result_text) F(set_window) F(ping) F(put) F(put_start) F(put_many) F(flush) \
+		F(get) F(get_many) F(start_get) F(ack_start) F(ack_many) F(wait)      \
+			F(item_body) F(item_free)
+
+#define MEMBER(name) __typeof__(qb_##name) *name;
+struct library {
+	FUNCTIONS(MEMBER)
+};
+
+struct client {
+	struct library lib;
+	qb *q;
+	const struct load *load;
+	struct iovec *bodies;
+	qb_item **items;
+	unsigned to_start; /* gets that are not started yet */
+};
+
+static const char *
+missing(const struct server *server)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/qbrokerd", server->build);
+	return access(path, X_OK) < 0 ? "its build folder has no qbrokerd" : NULL;
+}
+
+static void
+address_of(const struct server *server, char *ret, size_t len)
+{
+	char path[160];
+
+	server_path(server, path, sizeof(path));
+	if (server->port > 0)
+		snprintf(ret, len, "tcp://127.0.0.1:%d", server->port);
+	else
+		snprintf(ret, len, "unix:%s", path);
+}
+
+static bool
+start(struct server *server)
+{
+	char program[512], address[192], options[256];
+	char *arguments[20] = {program, (char *)"--listen", address};
+	unsigned n = 3;
+
+	snprintf(program, sizeof(program), "%s/qbrokerd", server->build);
+	address_of(server, address, sizeof(address));
+	snprintf(options, sizeof(options), "%s",
+		 server->options ? server->options : "");
+	for (char *o = strtok(options, " "); o && n + 2 < 20; o = strtok(NULL, " ")) {
+		arguments[n++] = (char *)"--set";
+		arguments[n++] = o;
+	}
+	return server_run(server, program, arguments);
+}
+
+static void
+load_library(const char *build, struct library *ret)
+{
+	char path[512];
+	void *so;
+
+	snprintf(path, sizeof(path), "%s/.libs/libqbroker.so.0", build);
+	so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!so)
+		die("%s", dlerror());
+#define FIND(name)                                            \
+	if (!(*(void **)&ret->name = dlsym(so, "qb_" #name))) \
+		die("%s has no qb_%s", path, #name);
+	FUNCTIONS(FIND)
+}
+
+static void
+check(struct client *c, qb_result r, const char *what)
+{
+	if (r != QB_OK)
+		die("qbroker: %s: %s", what, c->lib.error(c->q));
+}
+
+static void *
+connect_client(const struct server *server, const struct load *load)
+{
+	struct client *c = zalloc(sizeof(*c));
+	char address[192];
+	qb_result r;
+
+	load_library(server->build, &c->lib);
+	address_of(server, address, sizeof(address));
+	r = c->lib.open(address, &c->q);
+	if (r != QB_OK)
+		die("qbroker: %s: %s", address, c->lib.result_text(r));
+	check(c, c->lib.set_window(c->q, load->outstanding), "window");
+	c->load = load;
+	c->bodies = zalloc(load->batch * sizeof(*c->bodies));
+	c->items = zalloc(load->batch * sizeof(*c->items));
+	for (unsigned i = 0; i < load->batch; i++)
+		c->bodies[i] = (struct iovec){load->body, load->size};
+	return c;
+}
+
+static void
+put_batches(struct client *c, unsigned n)
+{
+	while (n > 0) {
+		unsigned now = n < c->load->batch ? n : c->load->batch;
+
+		check(c,
+		      c->lib.put_many(c->q, QUEUE, c->bodies, now, 0, QB_FOREVER, NULL),
+		      "put_many");
+		n -= now;
+	}
+}
+
+static void
+put_pipelined(struct client *c, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		check(c, c->lib.put_start(c->q, QUEUE, c->load->body, c->load->size),
+		      "put_start");
+	check(c, c->lib.flush(c->q, QB_FOREVER), "flush");
+}
+
+static void
+put(void *client, unsigned n)
+{
+	struct client *c = client;
+
+	if (c->load->batch > 1)
+		put_batches(c, n);
+	else if (c->load->outstanding > 1)
+		put_pipelined(c, n);
+	else
+		while (n-- > 0)
+			check(c,
+			      c->lib.put(c->q, QUEUE, c->load->body, c->load->size,
+					 QB_FOREVER, NULL),
+			      "put");
+}
+
+static void
+get_batches(struct client *c, unsigned n)
+{
+	while (n > 0) {
+		unsigned most = n < c->load->batch ? n : c->load->batch, got;
+
+		check(c,
+		      c->lib.get_many(c->q, QUEUE, QB_FOREVER, QB_MANUAL, most, 1, 0, 0,
+				      c->items, &got),
+		      "get_many");
+		for (unsigned i = 0; i < got; i++)
+			load_got(c->load, c->lib.item_body(c->items[i]));
+		check(c, c->lib.ack_many(c->q, c->items, got), "ack_many");
+		for (unsigned i = 0; i < got; i++)
+			c->lib.item_free(c->items[i]);
+		n -= got;
+	}
+}
+
+static void
+got_one(qb *q, uint64_t request, qb_result r, uint64_t id, qb_item *item, void *arg)
+{
+	struct client *c = arg;
+
+	check(c, r, "get");
+	load_got(c->load, c->lib.item_body(item));
+	check(c, c->lib.ack_start(q, item), "ack");
+	c->lib.item_free(item);
+	if (c->to_start > 0) {
+		c->to_start--;
+		check(c,
+		      c->lib.start_get(q, QUEUE, QB_FOREVER, QB_MANUAL, got_one, c,
+				       NULL),
+		      "start_get");
+	}
+}
+
+static void
+get_pipelined(struct client *c, unsigned n)
+{
+	unsigned first = n < c->load->outstanding ? n : c->load->outstanding;
+
+	c->to_start = n - first;
+	while (first-- > 0)
+		check(c,
+		      c->lib.start_get(c->q, QUEUE, QB_FOREVER, QB_MANUAL, got_one, c,
+				       NULL),
+		      "start_get");
+	check(c, c->lib.wait(c->q, QB_FOREVER), "wait");
+}
+
+/* The acknowledgement travels with the next request. */
+static void
+get_one_by_one(struct client *c, unsigned n)
+{
+	while (n-- > 0) {
+		qb_item *item;
+
+		check(c, c->lib.get(c->q, QUEUE, QB_FOREVER, QB_MANUAL, &item), "get");
+		load_got(c->load, c->lib.item_body(item));
+		check(c, c->lib.ack_start(c->q, item), "ack");
+		c->lib.item_free(item);
+	}
+}
+
+static void
+get(void *client, unsigned n)
+{
+	struct client *c = client;
+
+	if (c->load->batch > 1)
+		get_batches(c, n);
+	else if (c->load->outstanding > 1)
+		get_pipelined(c, n);
+	else
+		get_one_by_one(c, n);
+}
+
+/* When this is answered the broker has seen the last acknowledgement. */
+static void
+settle(void *client)
+{
+	struct client *c = client;
+
+	check(c, c->lib.ping(c->q), "ping");
+}
+
+static void
+close_client(void *client)
+{
+	struct client *c = client;
+
+	c->lib.close(c->q);
+	free(c->bodies);
+	free(c->items);
+	free(c);
+}
+
+const struct driver driver_qbroker = {
+	.name = "qbroker",
+	.missing = missing,
+	.start = start,
+	.connect = connect_client,
+	.put = put,
+	.get = get,
+	.settle = settle,
+	.close = close_client,
+};

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT
+ * See entrant.h. */
+#include "bench/entrant.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/server.h"
+
+static unsigned
+workers_of(const struct entrant *e)
+{
+	return 2 * e->clients;
+}
+
+static bool
+is_consumer(const struct entrant *e, unsigned i)
+{
+	return i >= e->clients;
+}
+
+struct worker *
+entrant_producer(struct entrant *e)
+{
+	return &e->workers[0];
+}
+
+struct worker *
+entrant_consumer(struct entrant *e)
+{
+	return &e->workers[e->clients];
+}
+
+static bool
+fail(struct entrant *e, const char *what)
+{
+	fprintf(stderr, "bench: %s takes no part: %s\n", e->label, what);
+	e->out = true;
+	return false;
+}
+
+static bool
+start_server(struct entrant *e, const char *folder, bool tcp)
+{
+	static unsigned n;
+	const struct driver *driver = e->server.driver;
+
+	snprintf(e->server.folder, sizeof(e->server.folder), "%s/%u", folder, ++n);
+	if (mkdir(e->server.folder, 0700) < 0)
+		die("%s: %s", e->server.folder, strerror(errno));
+	e->server.port = tcp || driver->tcp_only ? free_port() : 0;
+	return driver->start(&e->server) || fail(e, "its server did not start");
+}
+
+static bool
+start_workers(struct entrant *e)
+{
+	struct report ready;
+
+	e->board = shared_alloc(sizeof(*e->board));
+	e->workers = zalloc(workers_of(e) * sizeof(*e->workers));
+	for (unsigned i = 0; i < workers_of(e); i++) {
+		struct worker *w = &e->workers[i];
+
+		w->load = e->load;
+		w->load.consumer = is_consumer(e, i);
+		w->board = e->board;
+		w->times = shared_alloc(sizeof(*w->times));
+		worker_start(w, &e->server);
+	}
+	for (unsigned i = 0; i < workers_of(e); i++)
+		if (!worker_report(&e->workers[i], &ready))
+			return fail(e, "a worker could not connect");
+	return true;
+}
+
+static bool
+fill(struct entrant *e)
+{
+	struct order order = {.kind = ORDER_FILL, .count = e->depth};
+
+	return e->depth == 0 || entrant_order(e, entrant_producer(e), &order);
+}
+
+bool
+entrant_start(struct entrant *e, const char *folder, bool tcp)
+{
+	e->out = false;
+	e->workers = NULL;
+	e->board = NULL;
+	e->server.pid = 0;
+	return start_server(e, folder, tcp) && start_workers(e) && fill(e);
+}
+
+void
+entrant_stop(struct entrant *e)
+{
+	for (unsigned i = 0; e->workers && i < workers_of(e); i++) {
+		worker_stop(&e->workers[i]);
+		shared_free(e->workers[i].times, sizeof(struct histogram));
+	}
+	shared_free(e->board, sizeof(*e->board));
+	free(e->workers);
+	e->workers = NULL;
+	e->board = NULL;
+	end_child(e->server.pid);
+	e->server.pid = 0;
+}
+
+bool
+entrant_order(struct entrant *e, struct worker *worker, const struct order *order)
+{
+	struct report report;
+
+	worker_order(worker, order);
+	return worker_report(worker, &report) || fail(e, "a worker failed");
+}
+
+static bool
+takes_part(const struct entrant *e, enum phase phase, unsigned i)
+{
+	return phase == PHASE_STREAM || is_consumer(e, i) == (phase == PHASE_GET);
+}
+
+/* Waits for the workers of a phase: from the first start to the last end. */
+static bool
+gather(struct entrant *e, enum phase phase, int64_t *ret_ns)
+{
+	struct report report;
+	int64_t start_ns = INT64_MAX, end_ns = 0;
+
+	for (unsigned i = 0; i < workers_of(e); i++) {
+		if (!takes_part(e, phase, i))
+			continue;
+		if (!worker_report(&e->workers[i], &report))
+			return fail(e, "a worker failed");
+		start_ns = report.start_ns < start_ns ? report.start_ns : start_ns;
+		end_ns = report.end_ns > end_ns ? report.end_ns : end_ns;
+	}
+	*ret_ns = end_ns - start_ns;
+	return true;
+}
+
+bool
+entrant_slice(struct entrant *e, enum phase phase, int64_t *ret_ns)
+{
+	struct order order = {.count = e->count, .interval_ns = e->interval_ns};
+	struct order tidy = {.kind = ORDER_TIDY};
+
+	order.first_ns = now_ns() + e->interval_ns;
+	atomic_store(&e->board->puts_left, (int)e->count);
+	atomic_store(&e->board->gets_left, (int)e->count);
+	/* Consumers first: in a stream they wait before the first item comes. */
+	for (unsigned i = workers_of(e); i-- > 0;) {
+		order.kind = is_consumer(e, i) ? ORDER_GET : ORDER_PUT;
+		if (takes_part(e, phase, i))
+			worker_order(&e->workers[i], &order);
+	}
+	if (!gather(e, phase, ret_ns))
+		return false;
+	return !e->server.driver->tidy || phase == PHASE_PUT ||
+	       entrant_order(e, entrant_consumer(e), &tidy);
+}
+
+void
+entrant_times(const struct entrant *e, enum phase phase, struct histogram *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned i = 0; i < workers_of(e); i++)
+		if (is_consumer(e, i) == (phase != PHASE_PUT))
+			histogram_merge(ret, e->workers[i].times);
+}
+
+void
+entrant_forget_times(struct entrant *e)
+{
+	for (unsigned i = 0; i < workers_of(e); i++)
+		memset(e->workers[i].times, 0, sizeof(struct histogram));
+}

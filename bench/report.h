@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * The results as text, while the benchmark runs, and whether targets are met. */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <stdio.h>
+
+#include "bench/cases.h"
+
+/* What became of a target. */
+struct verdict {
+	const struct target *target;
+	struct spread ratio; /* median 0: not measured */
+	bool met;
+};
+
+/* Looks a target's figure up in the results. */
+struct verdict target_verdict(const struct target *t, const struct result *results,
+			      unsigned n);
+
+void report_text(FILE *out, const struct result *r);
+void report_targets(FILE *out, const struct result *results, unsigned n);
+
+#endif
