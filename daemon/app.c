@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "daemon/fd_limit.h"
 #include "daemon/log.h"
 #include "daemon/net/listener.h"
 #include "daemon/net/notify.h"
@@ -151,6 +152,7 @@ reload_cb(evutil_socket_t signal, short what, void *arg)
 		log_event(LOG_LEVEL_ERROR, "reload_failed",
 			  "error=\"no memory for the limits of queues\"");
 	app->server->limits = server_limits(app->config);
+	fd_limit_raise(app->config->max_connections);
 	log_event(LOG_LEVEL_INFO, "reload", "changed=\"%s\" after_restart=\"%s\"",
 		  changes.applied, changes.restart);
 	notify_ready();
@@ -229,6 +231,7 @@ app_new(struct config *config, char *err, size_t errlen)
 {
 	struct app *app = calloc(1, sizeof(*app));
 
+	fd_limit_raise(config->max_connections);
 	if (!app || (app->config = config, !make_parts(app))) {
 		snprintf(err, errlen, "no memory");
 		app_free(app);

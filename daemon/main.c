@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/app.h"
@@ -19,7 +18,6 @@
 
 #define EXIT_USAGE    2
 #define MAX_ARGUMENTS 256 /* --listen and --set, each */
-#define SPARE_FDS     64  /* beside the connections: listeners, libraries, files */
 
 enum { KEY_HELP_OPTIONS = 256 };
 
@@ -78,30 +76,6 @@ parse_one(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Every connection costs a file descriptor, over a Unix socket another for the process
- * at its end; the limit that shells hand down is often below max_connections, and a
- * process may raise it by itself. */
-static void
-raise_fd_limit(const struct config *config)
-{
-	struct rlimit limit;
-	rlim_t want = 2 * config->max_connections + SPARE_FDS;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	if (limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-		    getrlimit(RLIMIT_NOFILE, &limit) != 0)
-			return;
-	}
-	if (limit.rlim_cur < want)
-		log_event(LOG_LEVEL_WARNING, "few_fds",
-			  "limit=%llu max_connections=%llu",
-			  (unsigned long long)limit.rlim_cur,
-			  (unsigned long long)config->max_connections);
-}
-
 static int
 run(struct config *config)
 {
@@ -110,7 +84,6 @@ run(struct config *config)
 	log_open(log_stderr_is_journal(), config->log_level);
 	log_event(LOG_LEVEL_INFO, "start", "version=%s pid=%ld", PACKAGE_VERSION,
 		  (long)getpid());
-	raise_fd_limit(config);
 	struct app *app = app_new(config, err, sizeof(err));
 	if (!app) {
 		/* A sentence for people, and it may hold names of files. */

@@ -2,6 +2,7 @@
  * Limits: who comes too many is told so, and everybody else goes on. */
 #include <config.h>
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,6 +39,27 @@ START_TEST(a_connection_beyond_max_connections_is_refused_with_a_sentence)
 	wire_open(&w[0], d.address);
 	for (int i = 0; i < 4; i++)
 		wire_close(&w[i]);
+	daemon_stop(&d);
+}
+END_TEST
+
+/* Two for each connection are not enough: lost sessions keep one of them. */
+START_TEST(too_few_file_descriptors_are_told_at_start_and_by_a_reload)
+{
+	const unsigned fds = 3 * 50 + 64;
+
+	d.max_fds = fds;
+	d.config[0] = "max_connections = 50";
+	daemon_start(&d, NULL);
+	ck_assert_int_eq(daemon_count_log(&d, "event=few_fds"), 0);
+	daemon_write_config(&d, "max_connections = 51", NULL);
+	ck_assert_int_eq(kill(d.pid, SIGHUP), 0);
+	daemon_wait_log(&d, "event=few_fds", 1);
+	daemon_stop(&d);
+	d.max_fds = fds;
+	d.config[0] = "max_connections = 51";
+	daemon_start(&d, NULL);
+	ck_assert_int_eq(daemon_count_log(&d, "event=few_fds"), 1);
 	daemon_stop(&d);
 }
 END_TEST
@@ -210,6 +232,7 @@ START_TEST(max_item_is_told_by_hello_and_kept_to_the_byte)
 END_TEST
 
 RUN_TESTS("limits", a_connection_beyond_max_connections_is_refused_with_a_sentence,
+	  too_few_file_descriptors_are_told_at_start_and_by_a_reload,
 	  a_wait_beyond_max_waiters_is_refused_and_the_others_go_on,
 	  a_queue_beyond_max_queues_is_refused,
 	  who_does_not_say_hello_in_time_is_closed,

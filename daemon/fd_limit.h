@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ * How many files the process may have open. */
+#ifndef QBROKER_FD_LIMIT_H
+#define QBROKER_FD_LIMIT_H
+
+#include <stdint.h>
+
+/* Raises the limit as far as a process may by itself, and logs few_fds if that is too low for
+ * so many connections. */
+void fd_limit_raise(uint64_t max_connections);
+
+#endif
