@@ -31,6 +31,8 @@ struct qe {
 				 configuration changed; 0: it has seen all */
 
 	struct table names;    /* queues by name */
+	struct queue *recent;  /* the one that was named last, or NULL: the next request is
+				* mostly for the same */
 	struct table ids;      /* sessions by id */
 	struct table leases;   /* leased items by id */
 	struct table holdings; /* by session and queue */

@@ -76,12 +76,18 @@ find_hashed(const struct qe *e, struct qe_name name, uint64_t *ret_hash)
 	return table_find(&e->names, *ret_hash, match_name, &name);
 }
 
+static inline bool
+is_recent(const struct qe *e, struct qe_name name)
+{
+	return e->recent && match_name(e->recent, &name);
+}
+
 struct queue *
 queue_find(const struct qe *e, struct qe_name name)
 {
 	uint64_t hash;
 
-	return find_hashed(e, name, &hash);
+	return is_recent(e, name) ? e->recent : find_hashed(e, name, &hash);
 }
 
 static size_t
@@ -141,31 +147,48 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	return q;
 }
 
+/* Makes a queue with a name that none has. */
+static enum qe_result
+queue_add(struct qe *e, struct qe_name name, uint64_t hash, struct queue **ret_queue)
+{
+	struct queue *q;
+
+	if (!queue_name_valid(name))
+		return QE_INVALID;
+	if (e->config.max_queues > 0 && e->n_queues >= e->config.max_queues)
+		return QE_LIMIT;
+	if (!table_reserve(&e->names, 1))
+		return QE_NOMEM;
+	q = queue_new(e, name, hash);
+	if (!q)
+		return QE_NOMEM;
+	table_insert(&e->names, hash, q);
+	heap_insert(&e->queues, &q->by_serial);
+	e->n_queues++;
+	*ret_queue = q;
+	return QE_OK;
+}
+
 enum qe_result
 queue_need(struct qe *e, struct qe_name name, struct queue **ret_queue,
 	   bool *ret_created)
 {
+	struct queue *q = e->recent;
+	enum qe_result result = QE_OK;
+	bool created = false;
 	uint64_t hash;
-	struct queue *q = find_hashed(e, name, &hash);
 
-	if (ret_created)
-		*ret_created = !q;
-	if (!q) {
-		if (!queue_name_valid(name))
-			return QE_INVALID;
-		if (e->config.max_queues > 0 && e->n_queues >= e->config.max_queues)
-			return QE_LIMIT;
-		if (!table_reserve(&e->names, 1))
-			return QE_NOMEM;
-		q = queue_new(e, name, hash);
-		if (!q)
-			return QE_NOMEM;
-		table_insert(&e->names, hash, q);
-		heap_insert(&e->queues, &q->by_serial);
-		e->n_queues++;
+	if (!is_recent(e, name)) {
+		q = find_hashed(e, name, &hash);
+		created = !q;
+		if (created)
+			result = queue_add(e, name, hash, &q);
 	}
-	*ret_queue = q;
-	return QE_OK;
+	if (ret_created)
+		*ret_created = created;
+	if (result == QE_OK)
+		*ret_queue = e->recent = q;
+	return result;
 }
 
 void
@@ -177,6 +200,8 @@ queue_unname(struct qe *e, struct queue *q)
 	list_remove(&q->starving);
 	list_remove(&q->touched);
 	q->deleted = true;
+	if (e->recent == q)
+		e->recent = NULL;
 }
 
 void
