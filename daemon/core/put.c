@@ -106,25 +106,34 @@ accept_timed(struct qe *e, struct qe_item *item)
 		item_expire(e, item);
 }
 
-static void
-accept_next(struct qe *e, struct queue *q, struct put *put)
+/* Returns its id: it may be gone by then. */
+static inline uint64_t
+accept(struct qe *e, struct queue *q, struct qe_item *item)
 {
-	struct qe_item *item = put->items[put->next];
+	uint64_t id = ++e->last_id;
 
 	assert(!item_group(item) || item_group(item)->queue == q);
-	item->id = ++e->last_id;
+	item->id = id;
 	item->accepted = e->now_ns >> ITEM_ACCEPTED_SHIFT;
 	item->queue = q;
-	if (put->many)
-		put->results[put->next] = (int64_t)item->id;
-	else
-		put->id = item->id;
-	put->next++;
-	put->accepted++;
 	if (item->extra)
 		accept_timed(e, item);
 	else
 		item_move(e, item, ITEM_READY, CAUSE_accepted);
+	return id;
+}
+
+static void
+accept_next(struct qe *e, struct queue *q, struct put *put)
+{
+	uint64_t id = accept(e, q, put->items[put->next]);
+
+	if (put->many)
+		put->results[put->next] = (int64_t)id;
+	else
+		put->id = id;
+	put->next++;
+	put->accepted++;
 }
 
 static void
@@ -350,23 +359,32 @@ put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	return before ? put_blocked(e, q, &before->put) : result;
 }
 
-static enum qe_result
-put_start(struct qe *e, struct qe_session *session, uint64_t rid, struct qe_name queue,
-	  uint64_t deadline_ns, struct put *put, struct qe_reply *ret_reply)
+/* What every put asks first, and its queue. */
+static inline enum qe_result
+put_queue(struct qe *e, const struct qe_session *session, uint64_t rid,
+	  struct qe_name queue, struct queue **ret_queue)
 {
-	struct queue *q;
 	enum qe_result result = waiter_check(e, session, rid);
 
-	put_measure(put);
-	if (put->n < 1 || put->n > (put->many ? QE_MAX_BATCH : 1))
-		result = QE_INVALID;
 	if (result == QE_OK)
-		result = queue_need(e, queue, &q, NULL);
-	if (result == QE_OK && q->shutdown != QE_OPEN)
+		result = queue_need(e, queue, ret_queue, NULL);
+	if (result == QE_OK && (*ret_queue)->shutdown != QE_OPEN)
 		result = QE_SHUT_DOWN;
-	if (result == QE_OK)
-		result = put_into(e, session, rid, q, deadline_ns, put, ret_reply);
 	return result;
+}
+
+/* The most common put, without detours: one item of which nothing is said, that there is room for
+ * and nobody waits before. */
+static inline bool
+put_plain(struct qe *e, struct queue *q, struct qe_item *item, struct qe_reply *reply)
+{
+	if (item->extra || waiter_first(q, LINE_PUT) || too_big(q, 1, item->body_len) ||
+	    room(e, q, 1, item->body_len, item_cost(item), false) != QE_OK)
+		return false;
+	*reply = (struct qe_reply){
+		.request = QE_REQUEST_PUT, .result = QE_OK, .id = accept(e, q, item)};
+	settle_queue(e, q);
+	return true;
 }
 
 enum qe_result
@@ -375,10 +393,19 @@ qe_put(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
        bool many, bool atomic, struct qe_reply *ret_reply)
 {
 	struct put put = {.items = items, .n = n, .many = many, .atomic = atomic};
+	struct queue *q;
 	enum qe_result result;
 
 	e->now_ns = now_ns;
-	result = put_start(e, session, rid, queue, deadline_ns, &put, ret_reply);
+	result = n < 1 || n > (many ? QE_MAX_BATCH : 1)
+			 ? QE_INVALID
+			 : put_queue(e, session, rid, queue, &q);
+	if (result == QE_OK && !many && put_plain(e, q, items[0], ret_reply))
+		return QE_OK;
+	if (result == QE_OK) {
+		put_measure(&put);
+		result = put_into(e, session, rid, q, deadline_ns, &put, ret_reply);
+	}
 	if (result != QE_OK && result != QE_WAIT)
 		put_drop(e, &put);
 	return result;
@@ -391,6 +418,7 @@ qe_put_rest(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t 
 {
 	struct put put = {
 		.items = items, .n = begun->n, .many = true, .results = begun->results};
+	struct queue *q;
 	enum qe_result result;
 
 	e->now_ns = now_ns;
@@ -398,7 +426,11 @@ qe_put_rest(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t 
 	for (; put.next < put.n && put.results[put.next] != -QE_UNDECIDED; put.next++)
 		put.accepted += put.results[put.next] > 0;
 	assert(put.accepted > 0 && put.next < put.n);
-	result = put_start(e, session, rid, queue, deadline_ns, &put, ret_reply);
+	result = put_queue(e, session, rid, queue, &q);
+	if (result == QE_OK) {
+		put_measure(&put);
+		result = put_into(e, session, rid, q, deadline_ns, &put, ret_reply);
+	}
 	if (result == QE_OK || result == QE_WAIT)
 		return result;
 	put_answer(e, &put, result, ret_reply);
