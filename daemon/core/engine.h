@@ -221,6 +221,10 @@ enum qe_result qe_item_set_key(struct qe *e, uint64_t now_ns, struct qe_item *it
  * place (QE_REPLACE). */
 struct qe_name qe_item_group(const struct qe_item *item);
 
+/* Whether nothing can be said of it but its id, its body and how often it was given: it has no
+ * ctype, priority, group or time, and no delivery of it has failed. */
+bool qe_item_is_plain(const struct qe_item *item);
+
 void qe_item_set_ctype(struct qe_item *item, uint8_t ctype);
 uint8_t qe_item_ctype(const struct qe_item *item);
 uint64_t qe_item_id(const struct qe_item *item); /* 0 before it was accepted */

@@ -123,6 +123,13 @@ qe_item_set_times(struct qe *e, struct qe_item *item, uint64_t ready_ns,
 	return QE_OK;
 }
 
+bool
+qe_item_is_plain(const struct qe_item *item)
+{
+	return !item->extra && !item->priority && !item->ctype &&
+	       !(item->crashes | item->nacks | item->timeouts);
+}
+
 uint64_t
 qe_item_id(const struct qe_item *item)
 {
@@ -393,7 +400,8 @@ leave(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 	}
 }
 
-static inline void
+/* Inlined, so that the lease of an item, and every other move, has what it needs alone. */
+static inline __attribute__((always_inline)) void
 move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *holding,
      enum item_cause cause)
 {
@@ -451,7 +459,7 @@ item_renew(struct qe *e, struct qe_item *item, struct queue *q)
 	item->queue = q;
 	if (item->extra)
 		extra_renew(e, item->extra);
-	move(e, item, ITEM_READY, NULL, CAUSE_accepted);
+	item_move(e, item, ITEM_READY, CAUSE_accepted);
 }
 
 void

@@ -366,11 +366,15 @@ static void
 describe_item(const struct qe_item *item, struct qp_reply *m)
 {
 	struct qp_options *o = &m->options;
-	struct qp_str group = group_of(item);
-	uint64_t lease_ns = qe_item_lease_ns(item);
+	struct qp_str group;
+	uint64_t lease_ns;
 
 	m->id = qe_item_id(item);
 	m->delivery = qe_item_deliveries(item);
+	if (qe_item_is_plain(item))
+		return;
+	group = group_of(item);
+	lease_ns = qe_item_lease_ns(item);
 	if (qe_item_ctype(item))
 		QP_GIVE(o, ctype, qe_item_ctype(item));
 	if (qe_item_crashes(item))
