@@ -6,38 +6,7 @@
 
 #include <string.h>
 
-#define HEAD_BYTES 384 /* at least what a head takes beside its strings and lists */
-#define NUMBER	   9   /* bytes of the longest integer */
-#define MUTES	   256 /* of so many one asks for an answer, which proves the others */
-
-/* Of options that may be long. */
-static size_t
-strings_len(const struct qp_options *o)
-{
-	size_t len = 0;
-
-	if (QP_GIVEN(o, client))
-		len += o->client.len;
-	if (QP_GIVEN(o, group))
-		len += o->group.len;
-	if (QP_GIVEN(o, key))
-		len += o->key.len;
-	if (QP_GIVEN(o, dead_to))
-		len += o->dead_to.len;
-	if (QP_GIVEN(o, error))
-		len += o->error.len;
-	return len;
-}
-
-static size_t
-names_len(const struct qp_names *names)
-{
-	size_t len = 0;
-
-	for (uint32_t i = 0; i < names->n; i++)
-		len += NUMBER + names->names[i].len;
-	return len;
-}
+#define MUTES 256 /* of so many one asks for an answer, which proves the others */
 
 /* Room for the whole request in one piece, so that it is added or nothing is. What is
  * not copied, or one of many bodies, may still fail later: then the connection is given
@@ -45,13 +14,9 @@ names_len(const struct qp_names *names)
 static bool
 reserve(qb *q, const struct qp_request *m, size_t body_len)
 {
-	size_t len = HEAD_BYTES + m->queue.len + m->group.len +
-		     strings_len(&m->options) + names_len(&m->queues) +
-		     (m->lengths.n + m->tags.n) * NUMBER + body_len;
-
 	if (q->out.failed)
 		return false;
-	if (qp_out_reserve(&q->out, len))
+	if (qp_out_reserve(&q->out, qp_request_max(m) + body_len))
 		return true;
 	q->out.failed = false;
 	return false;

@@ -204,11 +204,9 @@ read_field(struct qp_reader *in, char letter, struct qp_reply *m)
 	case 'x': return read_integers(in, &m->stale);
 	case 'I': return read_items(in, &m->items);
 	case 'b': m->created = qp_read_bool(in); return !in->failed;
-	case 'z':
-		m->qsize = qp_read_uint(in);
-		m->unfinished = qp_read_uint(in);
-		m->maxsize = qp_read_int(in);
-		return !in->failed;
+	case 'z': m->qsize = qp_read_uint(in); return !in->failed;
+	case 'u': m->unfinished = qp_read_uint(in); return !in->failed;
+	case 'y': m->maxsize = qp_read_int(in); return !in->failed;
 	default: return false;
 	}
 }
@@ -313,15 +311,13 @@ static bool
 decode_fields(struct qp_reader *in, uint32_t n, const struct op_row *row,
 	      struct qp_reply *ret, struct qp_error *e)
 {
-	size_t wants = 0;
+	size_t wants = row->n_fields;
 
-	for (const char *letter = row->fields; *letter; letter++) {
-		wants += *letter == 'z' ? 3 : 1;
+	for (const char *letter = row->fields; *letter; letter++)
 		if (!read_field(in, *letter, ret))
 			return qp_refuse(e, QP_MALFORMED,
 					 "a field of the reply to %s is not valid",
 					 row->name);
-	}
 	if (n == wants + 1 && qp_reader_type(in) == QP_MAP)
 		return qp_read_options(in, &ret->options, e);
 	return n == wants || qp_refuse(e, QP_MALFORMED, "the reply to %s has %u fields",

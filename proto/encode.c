@@ -9,6 +9,9 @@
 #include <msgpack/pack.h>
 
 #define NUMBER 9 /* bytes of the longest integer */
+#define HEAD_MAX              \
+	(QP_FRAME_BYTES + 3 + \
+	 2 * NUMBER) /* the frame's lengths, the array, two numbers */
 #define ITEM \
 	128 /* bytes of the longest row of GET_MANY's reply, beside a group's name */
 
@@ -40,7 +43,6 @@ head_append(struct head *h, const void *bytes, size_t len)
 static bool
 head_begin(struct head *h, struct qp_out *out, size_t max, uint32_t elements)
 {
-	max += QP_FRAME_BYTES + 3 + 2 * NUMBER;
 	h->out = out;
 	h->start = qp_out_reserve(out, max);
 	if (!h->start)
@@ -134,7 +136,7 @@ pack_map_of(struct head *h, const struct qp_options *options)
 	}
 }
 
-static void
+static inline void
 pack_options(struct head *h, const struct qp_options *options)
 {
 	if (options->present)
@@ -142,7 +144,7 @@ pack_options(struct head *h, const struct qp_options *options)
 }
 
 static size_t
-options_max(const struct qp_options *options)
+map_max(const struct qp_options *options)
 {
 	size_t max = 3;
 
@@ -155,6 +157,12 @@ options_max(const struct qp_options *options)
 		max += 3 + NUMBER + row->name_len + s.len;
 	}
 	return max;
+}
+
+static inline size_t
+options_max(const struct qp_options *options)
+{
+	return options->present ? map_max(options) : 0;
 }
 
 static void
@@ -209,29 +217,15 @@ names_max(const struct qp_names *names)
 	return max;
 }
 
-static size_t
-arguments_max(const char *args, const struct qp_request *m)
+size_t
+qp_request_max(const struct qp_request *m)
 {
-	size_t max = 0;
+	size_t numbers = op_row(m->op)->n_args + m->lengths.n + m->tags.n;
+	size_t max = m->queue.len + m->group.len + m->to.len + m->session.len;
 
-	for (; *args; args++) {
-		max += NUMBER;
-		if (*args == 'q' || *args == 'Q')
-			max += m->queue.len;
-		else if (*args == 'G')
-			max += m->group.len;
-		else if (*args == 'T')
-			max += m->to.len;
-		else if (*args == 's')
-			max += m->session.len;
-		else if (*args == 'l')
-			max += m->lengths.n * NUMBER;
-		else if (*args == 'm')
-			max += names_max(&m->queues);
-		else if (*args == 'g')
-			max += m->tags.n * NUMBER;
-	}
-	return max;
+	if (m->queues.n > 0)
+		max += names_max(&m->queues);
+	return HEAD_MAX + numbers * NUMBER + max + options_max(&m->options);
 }
 
 void
@@ -240,10 +234,10 @@ qp_request_encode(struct qp_out *out, const struct qp_request *m, uint32_t body_
 	const struct op_row *row = op_row(m->op);
 	const char *args = row->args;
 	size_t n = row->n_args;
-	size_t max = arguments_max(args, m) + options_max(&m->options);
 	struct head h;
 
-	if (!head_begin(&h, out, max, (uint32_t)n + 2 + (m->options.present != 0)))
+	if (!head_begin(&h, out, qp_request_max(m),
+			(uint32_t)n + 2 + (m->options.present != 0)))
 		return;
 	pack_uint64(&h, m->op);
 	pack_uint64(&h, m->rid);
@@ -286,7 +280,7 @@ qp_request_repeat(struct qp_out *out, const uint8_t *frame, uint64_t timeout_ms)
 	struct head h;
 
 	find_timeout(head, lengths.head_len, &from, &to);
-	if (!head_begin(&h, out, lengths.head_len + NUMBER, 0))
+	if (!head_begin(&h, out, HEAD_MAX + lengths.head_len + NUMBER, 0))
 		return;
 	h.p = h.start + QP_FRAME_BYTES;
 	head_append(&h, head, (size_t)(from - head));
@@ -351,11 +345,9 @@ pack_field(struct head *h, char letter, const struct qp_reply *m)
 		else
 			pack_false(h);
 		break;
-	case 'z':
-		pack_uint64(h, m->qsize);
-		pack_uint64(h, m->unfinished);
-		pack_int64(h, m->maxsize);
-		break;
+	case 'z': pack_uint64(h, m->qsize); break;
+	case 'u': pack_uint64(h, m->unfinished); break;
+	case 'y': pack_int64(h, m->maxsize); break;
 	default: break;
 	}
 }
@@ -376,7 +368,7 @@ fields_max(const char *fields, const struct qp_reply *m)
 	size_t max = 0;
 
 	for (; *fields; fields++) {
-		max += 3 * NUMBER; /* `sizes` are three numbers, a session 16 bytes */
+		max += 2 * NUMBER; /* a session has 16 bytes */
 		if (*fields == 'R')
 			max += m->results.n * NUMBER;
 		else if (*fields == 'x')
@@ -393,12 +385,11 @@ qp_reply_encode(struct qp_out *out, enum qp_op op, const struct qp_reply *m,
 {
 	const struct op_row *row = op_row(op);
 	const char *fields = row->fields;
-	size_t n = row->n_fields, elements = strchr(fields, 'z') ? n + 2 : n;
-	size_t max = fields_max(fields, m) + options_max(&m->options);
+	size_t n = row->n_fields;
+	size_t max = HEAD_MAX + fields_max(fields, m) + options_max(&m->options);
 	struct head h;
 
-	if (!head_begin(&h, out, max,
-			(uint32_t)elements + 2 + (m->options.present != 0)))
+	if (!head_begin(&h, out, max, (uint32_t)n + 2 + (m->options.present != 0)))
 		return;
 	pack_uint64(&h, QP_OK);
 	pack_uint64(&h, m->rid);
@@ -415,7 +406,7 @@ qp_refusal_encode(struct qp_out *out, enum qp_status status, uint64_t rid,
 	size_t len = strnlen(text, QP_MAX_TEXT);
 	struct head h;
 
-	if (!head_begin(&h, out, len + NUMBER, 3))
+	if (!head_begin(&h, out, HEAD_MAX + len + NUMBER, 3))
 		return;
 	pack_uint64(&h, status);
 	pack_uint64(&h, rid);
@@ -429,7 +420,7 @@ qp_notice_encode(struct qp_out *out, enum qp_notice kind,
 {
 	struct head h;
 
-	if (!head_begin(&h, out, NUMBER + options_max(options), 4))
+	if (!head_begin(&h, out, HEAD_MAX + NUMBER + map_max(options), 4))
 		return;
 	pack_uint64(&h, QP_OK);
 	pack_uint64(&h, 0);

@@ -4,9 +4,9 @@
 #ifndef QBROKER_PROTO_FRAME_H
 #define QBROKER_PROTO_FRAME_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <endian.h>
 #include <stdint.h>
+#include <string.h>
 
 #define QP_FRAME_BYTES	  8
 #define QP_MAX_HEAD	  65536 /* bytes of a head */
@@ -18,11 +18,24 @@ struct qp_frame {
 	uint32_t body_len;
 };
 
-/* Writes the eight bytes. */
-void qp_frame_write(uint8_t out[QP_FRAME_BYTES], struct qp_frame frame);
+/* Writes the eight bytes, big-endian. */
+static inline void
+qp_frame_write(uint8_t out[QP_FRAME_BYTES], struct qp_frame frame)
+{
+	uint32_t words[2] = {htobe32(frame.head_len), htobe32(frame.body_len)};
+
+	memcpy(out, words, sizeof(words));
+}
 
 /* Reads the eight bytes. It does not judge: the caller compares the lengths with its
  * limits. */
-struct qp_frame qp_frame_read(const uint8_t in[QP_FRAME_BYTES]);
+static inline struct qp_frame
+qp_frame_read(const uint8_t in[QP_FRAME_BYTES])
+{
+	uint32_t words[2];
+
+	memcpy(words, in, sizeof(words));
+	return (struct qp_frame){be32toh(words[0]), be32toh(words[1])};
+}
 
 #endif

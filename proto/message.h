@@ -142,8 +142,9 @@ struct qp_reply {
 	uint64_t version;      /* v */
 	uint64_t epoch;	       /* e */
 	struct qp_str session; /* s */
-	uint64_t qsize, unfinished; /* z */
-	int64_t maxsize;
+	uint64_t qsize;	       /* z */
+	uint64_t unfinished;   /* u */
+	int64_t maxsize;       /* y */
 	struct qp_list results; /* R: an id, or a negated status */
 	struct qp_list stale;	/* x: positions */
 	struct qp_list
@@ -164,8 +165,11 @@ struct qp_error {
 bool qp_request_decode(const void *head, size_t len, struct qp_request *ret,
 		       struct qp_error *ret_error);
 
-/* Appends a request's frame without its body: the caller appends `body_len` bytes next.
- */
+/* Bytes that the frame of a request takes at most, without its body. What is not of its signature is
+ * 0, of its options only `present`. */
+size_t qp_request_max(const struct qp_request *request);
+
+/* Appends a request's frame without its body: the caller appends `body_len` bytes next. */
 void qp_request_encode(struct qp_out *out, const struct qp_request *request,
 		       uint32_t body_len);
 

@@ -7,7 +7,7 @@
 #define QP_OP(name, number, args, fields, body)                                        \
 	[number] = {#name,	   args, fields, sizeof(args) - 1, sizeof(fields) - 1, \
 		    QP_BODY_##body},
-static const struct op_row op_rows[] = {
+const struct op_row op_rows[QP_N_OPS] = {
 #include "proto/ops.def"
 };
 #undef QP_OP
@@ -30,14 +30,7 @@ static const struct {
 };
 #undef QP_STATUS
 
-#define N_OPS	   (sizeof(op_rows) / sizeof(op_rows[0]))
 #define N_STATUSES (sizeof(status_rows) / sizeof(status_rows[0]))
-
-const struct op_row *
-op_row(uint64_t op)
-{
-	return op < N_OPS && op_rows[op].name ? &op_rows[op] : NULL;
-}
 
 const char *
 qp_op_name(unsigned op)

@@ -58,29 +58,16 @@ segment_append(struct qp_out *out, size_t room)
 }
 
 uint8_t *
-qp_out_reserve(struct qp_out *out, size_t max)
+qp_out_reserve_block(struct qp_out *out, size_t max)
 {
 	struct qp_segment *s = out->last;
+	/* Between references are heads, each in a block of its own. */
+	size_t room = s && !s->release ? NEXT_BLOCK : FIRST_BLOCK;
 
 	if (out->failed)
 		return NULL;
-	if (!s || s->room < max) {
-		/* Between references are heads, each in a block of its own. */
-		size_t room = s && !s->release ? NEXT_BLOCK : FIRST_BLOCK;
-
-		s = segment_append(out, room < max ? max : room);
-		if (!s)
-			return NULL;
-	}
-	return (uint8_t *)s->bytes + s->len;
-}
-
-void
-qp_out_commit(struct qp_out *out, size_t len)
-{
-	out->last->len += len;
-	out->last->room -= len;
-	out->len += len;
+	s = segment_append(out, room < max ? max : room);
+	return s ? (uint8_t *)s->bytes : NULL;
 }
 
 void

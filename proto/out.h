@@ -42,8 +42,25 @@ void qp_out_done(struct qp_out *out);
 
 /* Room for `max` contiguous bytes at the end, of which qp_out_commit() then keeps the
  * first `len`. NULL: failed. */
-uint8_t *qp_out_reserve(struct qp_out *out, size_t max);
-void qp_out_commit(struct qp_out *out, size_t len);
+uint8_t *qp_out_reserve_block(struct qp_out *out, size_t max);
+
+static inline uint8_t *
+qp_out_reserve(struct qp_out *out, size_t max)
+{
+	struct qp_segment *s = out->last;
+
+	if (!s || s->room < max || out->failed)
+		return qp_out_reserve_block(out, max);
+	return (uint8_t *)s->bytes + s->len;
+}
+
+static inline void
+qp_out_commit(struct qp_out *out, size_t len)
+{
+	out->last->len += len;
+	out->last->room -= len;
+	out->len += len;
+}
 
 /* Appends a copy. */
 void qp_out_append(struct qp_out *out, const void *bytes, size_t len);

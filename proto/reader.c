@@ -148,7 +148,16 @@ uint64_t
 qp_read_uint_any(struct qp_reader *r)
 {
 	struct token t;
+	size_t width;
 
+	/* Ids and the like: the formats of uint alone, 0xcc to 0xcf. */
+	if (qp_reader_first(r, 0xfc, 0xcc)) {
+		width = (size_t)1 << (*r->p & 3);
+		if ((size_t)(r->end - r->p) > width) {
+			r->p += 1 + width;
+			return big_endian(r->p - width, width);
+		}
+	}
 	return take(r, QP_UINT, &t) ? t.value : 0;
 }
 

@@ -22,8 +22,15 @@ struct option_row {
 	size_t offset;	   /* in struct qp_options */
 };
 
+#define QP_N_OPS 49 /* one more than the largest number */
+extern const struct op_row op_rows[QP_N_OPS];
+
 /* The row of an operation, NULL for an unknown one. */
-const struct op_row *op_row(uint64_t op);
+static inline const struct op_row *
+op_row(uint64_t op)
+{
+	return op < QP_N_OPS && op_rows[op].name ? &op_rows[op] : NULL;
+}
 
 #define N_OPTIONS			       (sizeof(option_rows) / sizeof(option_rows[0]))
 #define QP_OPTION(name, ctype, type, min, max) +1
