@@ -34,9 +34,7 @@ run_for_item(qb *q, struct qp_request *m, const qb_item *item, const char *error
 	struct wait w = {0};
 	qb_result r;
 
-	if ((r = verify_item(q, item)) || (r = verify_handle(q)) ||
-	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)) ||
-	    (r = verify_lease(q, item)))
+	if ((r = verify_handle(q)) || (r = verify_held(q, item)))
 		return r;
 	if (error && *error)
 		QP_GIVE(&m->options, error, last_part(error));
@@ -81,9 +79,8 @@ qb_update(qb *q, const qb_item *item, uint8_t ctype, const void *body, size_t le
 	struct qp_request m = {.op = QP_OP_UPDATE};
 	qb_result r;
 
-	if ((r = verify_item(q, item)) || (r = verify_handle(q)) ||
-	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)) ||
-	    (r = verify_lease(q, item)) || (r = verify_body(q, body, len)))
+	if ((r = verify_handle(q)) || (r = verify_held(q, item)) ||
+	    (r = verify_body(q, body, len)))
 		return r;
 	if (ctype)
 		QP_GIVE(&m.options, ctype, ctype);

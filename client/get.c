@@ -153,18 +153,16 @@ qb_peek(qb *q, const char *queue, qb_item **ret)
 
 /* --- finishing --------------------------------------------------------------------- */
 
-static struct qp_request
-item_request(const qb *q, enum qp_op op, const qb_item *item)
+static void
+item_request(const qb *q, struct qp_request *m, enum qp_op op, const qb_item *item)
 {
-	return (struct qp_request){
-		.op = op,
-		.id = item->id,
-		.delivery = item->delivery,
-		.epoch = q->epoch,
-	};
+	request_init(m, op);
+	m->id = item->id;
+	m->delivery = item->delivery;
+	m->epoch = q->epoch;
 }
 
-/* ACK and RELEASE. A lease may be lost with the connection. */
+/* ACK and RELEASE. */
 static qb_result
 run_item_request(qb *q, enum qp_op op, const qb_item *item)
 {
@@ -172,11 +170,9 @@ run_item_request(qb *q, enum qp_op op, const qb_item *item)
 	struct qp_request m;
 	qb_result r;
 
-	if ((r = verify_item(q, item)) || (r = verify_handle(q)) ||
-	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)) ||
-	    (r = verify_lease(q, item)))
+	if ((r = verify_handle(q)) || (r = verify_held(q, item)))
 		return r;
-	m = item_request(q, op, item);
+	item_request(q, &m, op, item);
 	return request_call(q, &m, &w);
 }
 
@@ -199,11 +195,9 @@ qb_ack_start(qb *q, const qb_item *item)
 	struct qp_request m;
 	qb_result r;
 
-	verify_fork(q);
-	if ((r = verify_item(q, item)) || (r = verify_lease(q, item)) ||
-	    (r = verify_connected(q, 0)) || (r = verify_lease(q, item)))
+	if ((r = verify_held(q, item)))
 		return r;
-	m = item_request(q, QP_OP_ACK, item);
+	item_request(q, &m, QP_OP_ACK, item);
 	if ((r = request_mute(q, &m)))
 		return r;
 	if (q->out.len < SEND_BYTES || q->in_callback)

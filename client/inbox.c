@@ -134,6 +134,8 @@ expect_one(qb *q, uint32_t body_len)
 	if (is_item(q->in.call.op)) {
 		item.id = reply->id;
 		item.delivery = reply->delivery;
+	}
+	if (is_item(q->in.call.op) && reply->options.present) {
 		item.ctype = QP_OPT(&reply->options, ctype);
 		item.crashes = QP_OPT(&reply->options, crashes);
 		item.nacks = QP_OPT(&reply->options, nacks);
@@ -144,7 +146,8 @@ expect_one(qb *q, uint32_t body_len)
 	}
 	if (q->in.call.op == QP_OP_SHOW)
 		said = &reply->options;
-	return add_part(&q->in.parts, &item, said) ? QB_OK : no_memory(q, &item, body_len);
+	return add_part(&q->in.parts, &item, said) ? QB_OK
+						   : no_memory(q, &item, body_len);
 }
 
 static qb_result
@@ -250,31 +253,43 @@ fill(struct inbox *in)
 
 /* --- the end of a request -------------------------------------------------------- */
 
-/* Items belong to this session until they are finished; with QB_AUTO that is now. */
+/* What was got with QB_AUTO is finished now. */
 static void __attribute__((noinline)) /* its array is too large for every reply */
+finish_leases(qb *q, struct parts *parts)
+{
+	int64_t tags[2 * QB_MAX_BATCH];
+	struct qp_request m;
+
+	request_init(&m, parts->n > 1 ? QP_OP_ACK_MANY : QP_OP_ACK);
+	m.epoch = q->epoch;
+	for (unsigned i = 0; i < parts->n; i++) {
+		const qb_item *item = parts_list(parts)[i];
+
+		m.id = (uint64_t)(tags[2 * i] = (int64_t)item->id);
+		m.delivery = (uint64_t)(tags[2 * i + 1] = (int64_t)item->delivery);
+	}
+	if (parts->n > 1)
+		m.tags = (struct qp_list){.n = 2 * parts->n, .numbers = tags};
+	if (request_mute(q, &m) != QB_OK)
+		q->out.failed = true;
+}
+
+/* Items belong to this session until they are finished. */
+static void
 take_leases(qb *q, uint8_t ack, struct parts *parts)
 {
-	struct qp_request m = {.op = QP_OP_ACK, .epoch = q->epoch};
-	int64_t tags[2 * QB_MAX_BATCH];
+	const struct qp_options *o = &q->in.reply.options;
 
 	for (unsigned i = 0; i < parts->n; i++) {
 		qb_item *item = parts_list(parts)[i];
 
 		item->leased = ack == QB_MANUAL;
-		if (QP_GIVEN(&q->in.reply.options, lease_ms))
-			item->lease_ms = (int64_t)q->in.reply.options.lease_ms;
+		if (QP_GIVEN(o, lease_ms))
+			item->lease_ms = (int64_t)o->lease_ms;
 		memcpy(item->session, q->mark, sizeof(item->session));
-		m.id = (uint64_t)(tags[2 * i] = (int64_t)item->id);
-		m.delivery = (uint64_t)(tags[2 * i + 1] = (int64_t)item->delivery);
 	}
-	if (ack == QB_MANUAL)
-		return;
-	if (parts->n > 1) {
-		m.op = QP_OP_ACK_MANY;
-		m.tags = (struct qp_list){.n = 2 * parts->n, .numbers = tags};
-	}
-	if (request_mute(q, &m) != QB_OK)
-		q->out.failed = true;
+	if (ack == QB_AUTO)
+		finish_leases(q, parts);
 }
 
 /* A reply has come, and with it the proof that what was sent before its request has been carried

@@ -27,17 +27,41 @@ place(char **at, struct qp_str s)
 	return string;
 }
 
+/* What SHOW says beyond what a get says, copied to `at`. */
+static void
+take_said(qb_item *it, const struct qp_options *said, char *at)
+{
+	if (QP_GIVEN(said, age_ms))
+		it->age_ms = (int64_t)said->age_ms;
+	if (QP_GIVEN(said, dead_ms))
+		it->dead_ms = (int64_t)said->dead_ms;
+	if (QP_GIVEN(said, reason))
+		it->reason = place(&at, said->reason);
+	if (QP_GIVEN(said, error))
+		it->error = place(&at, said->error);
+	if (QP_GIVEN(said, worker))
+		it->worker = place(&at, said->worker);
+}
+
+static size_t
+said_space(const struct qp_options *said)
+{
+	size_t n = 0;
+
+	if (QP_GIVEN(said, reason))
+		n += space(said->reason);
+	if (QP_GIVEN(said, error))
+		n += space(said->error);
+	if (QP_GIVEN(said, worker))
+		n += space(said->worker);
+	return n;
+}
+
 qb_item *
 item_new(const struct qp_item *item, const struct qp_options *said)
 {
-	static const struct qp_options nothing = {.present = 0};
-	const struct qp_options *o = said ? said : &nothing;
-	struct qp_str none = {NULL, 0};
-	struct qp_str reason = QP_GIVEN(o, reason) ? o->reason : none;
-	struct qp_str error = QP_GIVEN(o, error) ? o->error : none;
-	struct qp_str worker = QP_GIVEN(o, worker) ? o->worker : none;
 	qb_item *it = malloc(sizeof(*it) + item->length + 1 + space(item->group) +
-			     space(reason) + space(error) + space(worker));
+			     (said ? said_space(said) : 0));
 	char *at;
 
 	if (!it)
@@ -52,15 +76,14 @@ item_new(const struct qp_item *item, const struct qp_options *said)
 		.priority = (int32_t)item->priority,
 		.size = item->length,
 		.lease_ms = QB_FOREVER,
-		.age_ms = QP_GIVEN(o, age_ms) ? (int64_t)o->age_ms : -1,
-		.dead_ms = QP_GIVEN(o, dead_ms) ? (int64_t)o->dead_ms : -1,
+		.age_ms = -1,
+		.dead_ms = -1,
 	};
 	it->body[it->size] = 0;
 	at = (char *)it->body + it->size + 1;
 	it->group = place(&at, item->group);
-	it->reason = place(&at, reason);
-	it->error = place(&at, error);
-	it->worker = place(&at, worker);
+	if (said)
+		take_said(it, said, at);
 	return it;
 }
 

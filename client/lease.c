@@ -67,10 +67,8 @@ qb_touch(qb *q, const qb_item *item, int64_t lease_ms, int64_t *ret_left_ms,
 	struct qp_request m = {.op = QP_OP_TOUCH};
 	qb_result r;
 
-	if ((r = verify_item(q, item)) || (r = verify_handle(q)) ||
-	    (r = lease_option(q, lease_ms, &m.options)) ||
-	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)) ||
-	    (r = verify_lease(q, item)))
+	if ((r = verify_handle(q)) || (r = lease_option(q, lease_ms, &m.options)) ||
+	    (r = verify_held(q, item)))
 		return r;
 	m.id = item->id;
 	m.delivery = item->delivery;

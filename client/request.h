@@ -40,6 +40,10 @@ qb_result verify_body(qb *q, const void *body, size_t len);
 qb_result verify_item(qb *q, const qb_item *item);  /* it is none: QB_INVALID */
 qb_result verify_lease(qb *q, const qb_item *item); /* not of this session: QB_STALE */
 
+/* All of what an item's holder verifies: a lease may be lost with the connection, which is made if
+ * there is none. */
+qb_result verify_held(qb *q, const qb_item *item);
+
 /* A public timeout as the wire has it. */
 uint64_t wire_timeout(int64_t timeout_ms);
 

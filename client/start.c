@@ -67,9 +67,10 @@ qb_start_put(qb *q, const char *queue, const void *body, size_t len, int64_t tim
 	const struct iovec part = {(void *)body, len};
 	const struct bodies bodies = {&part, 1, len, false};
 	struct call call = {.finish = finish_started, .done = done, .arg = arg};
-	struct qp_request m = {.op = QP_OP_PUT};
+	struct qp_request m;
 	qb_result r;
 
+	request_init(&m, QP_OP_PUT);
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
 	    (r = verify_done(q, done)) || (r = verify_connected(q, 0)) ||
@@ -99,9 +100,11 @@ qb_start_get_with(qb *q, const char *queue, const qb_get_options *options,
 		  int64_t timeout_ms, qb_ack_mode ack, qb_done *done, void *arg,
 		  uint64_t *ret_request)
 {
-	struct qp_request m = {.op = QP_OP_GET, .ack = (enum qp_ack)ack};
+	struct qp_request m;
 	qb_result r;
 
+	request_init(&m, QP_OP_GET);
+	m.ack = (enum qp_ack)ack;
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
 	    (r = verify_ack(q, ack)) || (r = get_options_take(q, options, &m.options)))
@@ -126,9 +129,7 @@ start_for_item(qb *q, struct qp_request *m, const qb_item *item, qb_done *done,
 	struct call call = {.finish = finish_started, .done = done, .arg = arg};
 	qb_result r;
 
-	verify_fork(q);
-	if ((r = verify_item(q, item)) || (r = verify_done(q, done)) ||
-	    (r = verify_lease(q, item)) || (r = verify_connected(q, 0)))
+	if ((r = verify_done(q, done)) || (r = verify_held(q, item)))
 		return r;
 	m->id = item->id;
 	m->delivery = item->delivery;
@@ -140,8 +141,9 @@ qb_result
 qb_start_ack(qb *q, const qb_item *item, qb_done *done, void *arg,
 	     uint64_t *ret_request)
 {
-	struct qp_request m = {.op = QP_OP_ACK};
+	struct qp_request m;
 
+	request_init(&m, QP_OP_ACK);
 	return start_for_item(q, &m, item, done, arg, ret_request);
 }
 

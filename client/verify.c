@@ -159,6 +159,20 @@ verify_lease(qb *q, const qb_item *item)
 }
 
 qb_result
+verify_held(qb *q, const qb_item *item)
+{
+	qb_result r;
+
+	verify_fork(q);
+	if ((r = verify_item(q, item)) || (r = verify_lease(q, item)))
+		return r;
+	if (q->fd >= 0 && !q->out.failed)
+		return QB_OK;
+	r = verify_connected(q, 0);
+	return r ? r : verify_lease(q, item);
+}
+
+qb_result
 verify_ack(qb *q, qb_ack_mode ack)
 {
 	if (ack == QB_MANUAL || ack == QB_AUTO || ack == QB_NONE)
