@@ -207,14 +207,12 @@ body_max(const struct conn *c, enum qp_op op)
 	return 0;
 }
 
-/* Decodes a head and asks whether it may come now, with a body of this length. false: it was refused. */
+/* Decodes a head and asks whether it may come now. false: it was refused. */
 static bool
-admit(struct conn *c, const uint8_t *head, struct qp_frame lengths,
-      struct qp_request *m)
+admit(struct conn *c, const uint8_t *head, uint32_t head_len, struct qp_request *m)
 {
 	struct qp_error e;
-	bool valid = qp_request_decode(head, lengths.head_len, m, &e);
-	uint64_t max;
+	bool valid = qp_request_decode(head, head_len, m, &e);
 
 	if (!valid && e.status == QP_MALFORMED) {
 		conn_refuse(c, CLOSE_malformed, QP_MALFORMED, e.text);
@@ -225,25 +223,32 @@ admit(struct conn *c, const uint8_t *head, struct qp_frame lengths,
 			    "the first request must be HELLO");
 		return false;
 	}
-	if (!valid) {
+	if (!valid)
 		deliver_refusal(c, e.rid, e.status, "%s", e.text);
-		return false;
-	}
-	max = body_max(c, m->op);
-	if (lengths.body_len <= max)
+	return valid;
+}
+
+/* Whether the request may have a body of this length. false: it was refused. */
+static bool
+admit_body(struct conn *c, const struct qp_request *m, uint32_t body_len)
+{
+	uint64_t max = body_max(c, m->op);
+
+	if (body_len <= max)
 		return true;
 	if (max == 0)
 		deliver_refusal(c, m->rid, QP_INVALID,
 				"%s takes no body, here are %u bytes",
-				qp_op_name(m->op), lengths.body_len);
+				qp_op_name(m->op), body_len);
 	else
 		deliver_refusal(c, m->rid, QP_TOO_BIG,
 				"%s: a body of %u bytes, at most %" PRIu64
 				" are allowed",
-				qp_op_name(m->op), lengths.body_len, max);
+				qp_op_name(m->op), body_len, max);
 	return false;
 }
 
+/* What was answered before is asked first: a reload may have lowered max_item since. */
 static bool
 has_old_answers(const struct conn *c)
 {
@@ -255,8 +260,8 @@ dispatch_frame(struct conn *c, struct frame *f)
 {
 	struct qp_request m;
 
-	if (admit(c, f->head, (struct qp_frame){f->head_len, f->body_len}, &m) &&
-	    !(has_old_answers(c) && replay(c, &m)))
+	if (admit(c, f->head, f->head_len, &m) &&
+	    !(has_old_answers(c) && replay(c, &m)) && admit_body(c, &m, f->body_len))
 		handlers[m.op](c, &m, f);
 	if (f->item)
 		qe_item_unref(c->server->engine, f->item);
@@ -269,7 +274,9 @@ dispatch_expect(struct conn *c, const uint8_t *head, struct qp_frame lengths)
 	struct qe_item *item;
 	enum qe_result result;
 
-	if (!admit(c, head, lengths, &m) || (has_old_answers(c) && replay_early(c, &m)))
+	if (!admit(c, head, lengths.head_len, &m) ||
+	    (has_old_answers(c) && replay_early(c, &m)) ||
+	    !admit_body(c, &m, lengths.body_len))
 		return NULL;
 	result = qe_item_new(c->server->engine, lengths.body_len, &item);
 	if (result == QE_OK)

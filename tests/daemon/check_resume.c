@@ -646,6 +646,36 @@ START_TEST(a_large_put_that_was_answered_is_answered_without_memory)
 END_TEST
 
 /* What is wanted is said by HELLO, and by what is sent again. */
+START_TEST(a_lower_max_item_does_not_refuse_what_was_accepted)
+{
+	static const uint32_t lengths[] = {10, 300000};
+	static char body[300000];
+
+	for (int i = 0; i < 2; i++) {
+		struct client *c;
+		struct answer a;
+
+		id[1] = (uint8_t)i;
+		c = begin();
+		put(c, 2, body, lengths[i]);
+		expect(c, QP_OP_PUT, 2, QP_OK);
+		cut(c);
+		server->limits.max_item = 9;
+		c = resume();
+		put(c, 2, body, lengths[i]);
+		answer(c, QP_OP_PUT, &a);
+		ck_assert_uint_eq(a.reply.status, QP_OK);
+		ck_assert(QP_OPT(&a.reply.options, dup));
+		put(c, 3, body, lengths[i]);
+		expect(c, QP_OP_PUT, 3, QP_TOO_BIG);
+		client_end(c);
+		server->limits.max_item = 1 << 20;
+	}
+	id[1] = 0;
+	ck_assert_uint_eq(stats().counters.accepted, 2);
+}
+END_TEST
+
 START_TEST(a_ping_that_asks_for_notices_asks_again)
 {
 	struct client *c = begin();
@@ -825,6 +855,7 @@ main(void)
 	tcase_add_loop_test(t, a_reply_that_is_not_remembered_confirms_those_before_it,
 			    0, 2);
 	tcase_add_test(t, a_large_put_that_was_answered_is_answered_without_memory);
+	tcase_add_test(t, a_lower_max_item_does_not_refuse_what_was_accepted);
 	tcase_add_test(t, a_ping_that_asks_for_notices_asks_again);
 	tcase_add_test(
 		t, answers_of_all_connections_are_remembered_until_one_is_confirmed);
