@@ -40,7 +40,8 @@
  * Bodies. An item is one allocation, counted by references: one of the engine while the
  * item is in a queue or leased, one of each struct qe_reply that carries it, and the
  * caller's own. A body does not change once the item has been handed over, so a caller
- * may send from it without copying.
+ * may send from it without copying. Of some items the body lies elsewhere, and the engine only
+ * knows its length.
  *
  * Time. `now_ns` is monotonic, in nanoseconds, and must not go back between calls. A
  * deadline is a point on the same clock; QE_NEVER waits for ever; one that is not after
@@ -153,6 +154,21 @@ enum qe_result qe_configure(struct qe *e, uint64_t now_ns,
  * the system has no memory. */
 enum qe_result qe_item_new(struct qe *e, size_t body_len,
 			   struct qe_item **ret_item) QE_MUST_USE;
+
+/* A body that the engine does not have the bytes of: a part of something of the caller's. */
+struct qe_foreign {
+	void (*release)(struct qe_foreign *foreign); /* called once, when the item is
+							freed */
+};
+
+/* The same with such a body, which counts as if it were here; qe_item_body() must not be called.
+ * When it fails the body stays the caller's. */
+enum qe_result qe_item_new_foreign(struct qe *e, size_t body_len,
+				   struct qe_foreign *foreign,
+				   struct qe_item **ret_item) QE_MUST_USE;
+
+/* NULL: the body is here. */
+struct qe_foreign *qe_item_foreign(const struct qe_item *item);
 
 /* Takes one more reference; gives one back, and with the last one frees the item. */
 void qe_item_ref(struct qe_item *item);

@@ -11,6 +11,8 @@
 #include "daemon/core/session.h"
 #include "daemon/core/timing.h"
 
+#include <string.h>
+
 /* Which states may follow a state: bits. */
 static const uint8_t legal_moves[ITEM_STATES] = {
 	[ITEM_NEW] = 1 << ITEM_READY | 1 << ITEM_DELAYED,
@@ -31,8 +33,9 @@ cost_of(const struct qe_item *item)
 	       extra_cost(item->extra);
 }
 
-enum qe_result
-qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
+/* An item with room for so many bytes of its body. */
+static inline enum qe_result
+item_new(struct qe *e, size_t body_len, size_t room, struct qe_item **ret_item)
 {
 	uint64_t limit = e->config.memory_limit;
 
@@ -44,7 +47,8 @@ qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
 	if (limit > 0 && e->mem.used + mem_cost(size) > limit + limit / 8)
 		return QE_FULL_MEMORY;
 
-	struct qe_item *item = mem_alloc(&e->mem, size);
+	struct qe_item *item =
+		mem_alloc_as(&e->mem, offsetof(struct qe_item, body) + room, size);
 
 	if (!item)
 		return QE_NOMEM;
@@ -53,6 +57,35 @@ qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
 	e->other_cost += cost_of(item);
 	*ret_item = item;
 	return QE_OK;
+}
+
+enum qe_result
+qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
+{
+	return item_new(e, body_len, body_len, ret_item);
+}
+
+enum qe_result
+qe_item_new_foreign(struct qe *e, size_t body_len, struct qe_foreign *foreign,
+		    struct qe_item **ret_item)
+{
+	enum qe_result result = item_new(e, body_len, sizeof(foreign), ret_item);
+
+	if (result != QE_OK)
+		return result;
+	(*ret_item)->foreign = 1;
+	memcpy((*ret_item)->body, &foreign, sizeof(foreign));
+	return QE_OK;
+}
+
+struct qe_foreign *
+qe_item_foreign(const struct qe_item *item)
+{
+	struct qe_foreign *foreign = NULL;
+
+	if (item->foreign)
+		memcpy(&foreign, item->body, sizeof(foreign));
+	return foreign;
 }
 
 void
@@ -71,6 +104,8 @@ qe_item_unref(struct qe *e, struct qe_item *item)
 	e->other_cost -= cost_of(item);
 	if (item->extra)
 		extra_free(e, item);
+	if (item->foreign)
+		qe_item_foreign(item)->release(qe_item_foreign(item));
 	mem_free(&e->mem, item, offsetof(struct qe_item, body) + item->body_len);
 }
 
@@ -240,7 +275,7 @@ item_age_ns(const struct qe *e, const struct qe_item *item)
 {
 	uint64_t accepted_ns = (uint64_t)item->accepted << ITEM_ACCEPTED_SHIFT;
 
-	return (e->now_ns - accepted_ns) & ((UINT64_C(1) << (38 + 20)) - 1);
+	return (e->now_ns - accepted_ns) & ((UINT64_C(1) << (37 + 20)) - 1);
 }
 
 uint64_t

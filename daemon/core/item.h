@@ -44,8 +44,9 @@ struct qe_item {
 	};
 	uint64_t id;	      /* the order of acceptance */
 	/* Points in time, in parts of it that are enough to look at, modulo what fits: */
-	uint64_t accepted : 38; /* when that was, in 2^20 ns; 9 years */
+	uint64_t accepted : 37; /* when that was, in 2^20 ns; 4 years */
 	uint64_t given : 26;	/* LEASED: since when, in 2^27 ns; 104 days */
+	uint64_t foreign : 1;	/* `body` is a struct qe_foreign *, whatever body_len says */
 	union {
 		struct queue *queue;	 /* READY, DELAYED, DEAD */
 		struct holding *holding; /* LEASED: who has it, and of which queue */

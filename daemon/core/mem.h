@@ -34,6 +34,17 @@ mem_alloc(struct mem *mem, size_t size)
 	return p;
 }
 
+/* As mem_alloc, counted as if it were `counted` bytes: so many are said when it is freed. */
+static inline void *
+mem_alloc_as(struct mem *mem, size_t size, size_t counted)
+{
+	void *p = malloc(size);
+
+	if (p)
+		mem->used += mem_cost(counted);
+	return p;
+}
+
 /* As mem_alloc, all zero. */
 static inline void *
 mem_zalloc(struct mem *mem, size_t n, size_t size)

@@ -13,9 +13,11 @@ become(struct qe_item *item, struct qe_item *old)
 {
 	uint32_t body_len = item->body_len, refs = item->refs;
 	uint8_t ctype = item->ctype;
+	bool foreign = item->foreign;
 
 	*item = *old;
 	item->body_len = body_len;
+	item->foreign = foreign;
 	item->refs = refs;
 	item->ctype = ctype;
 	if (item->extra)

@@ -211,6 +211,7 @@ end(void)
 		qe_reply_done(run.e, &run.held[i]);
 	qe_reply_done(run.e, &run.begun);
 	qe_free(run.e);
+	AGREE(run.foreign == 0);
 }
 
 START_TEST(random_operations_do_what_the_model_does)

@@ -40,8 +40,7 @@ compare_body(struct qe_item *item, const struct m_item *expected)
 	AGREE(qe_item_ctype(item) == expected->ctype);
 	AGREE(qe_item_priority(item) == expected->priority);
 	AGREE(expected->len < sizeof(expected->stamp) ||
-	      memcmp(qe_item_body(item), &expected->stamp, sizeof(expected->stamp)) ==
-		      0);
+	      body_stamp(item) == expected->stamp);
 }
 
 /* What another queue that takes the item (dead_to) changes. */

@@ -4,6 +4,7 @@
  */
 #include "tests/core/model_run.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int
@@ -62,6 +63,54 @@ set_times(struct qe_item *item, struct m_item *as)
 		qe_item_keep_expired(item);
 }
 
+/* A body that lies elsewhere. */
+struct foreign {
+	struct qe_foreign foreign;
+	uint64_t stamp;
+};
+
+static void
+release_foreign(struct qe_foreign *foreign)
+{
+	AGREE(run.foreign > 0);
+	run.foreign--;
+	free(foreign);
+}
+
+uint64_t
+body_stamp(struct qe_item *item)
+{
+	const struct foreign *f = (const struct foreign *)qe_item_foreign(item);
+	uint64_t stamp;
+
+	if (f)
+		return f->stamp;
+	memcpy(&stamp, qe_item_body(item), sizeof(stamp));
+	return stamp;
+}
+
+static enum qe_result
+new_item(const struct m_item *as, struct qe_item **ret_item)
+{
+	struct foreign *f;
+	enum qe_result result;
+
+	if (!chance(5)) {
+		result = qe_item_new(run.e, as->len, ret_item);
+		if (result == QE_OK && as->len >= sizeof(as->stamp))
+			memcpy(qe_item_body(*ret_item), &as->stamp, sizeof(as->stamp));
+		return result;
+	}
+	f = malloc(sizeof(*f));
+	AGREE(f != NULL);
+	*f = (struct foreign){{release_foreign}, as->stamp};
+	result = qe_item_new_foreign(run.e, as->len, &f->foreign, ret_item);
+	run.foreign += result == QE_OK;
+	if (result != QE_OK)
+		free(f);
+	return result;
+}
+
 /* Makes an item as the engine and as the model know it. NULL: refused. */
 struct qe_item *
 make_item(struct m_item *as)
@@ -76,11 +125,9 @@ make_item(struct m_item *as)
 	as->priority = (int32_t)below(4) - 2;
 	qe_stats(run.e, &stats);
 	fits = limit == 0 || stats.memory + m_cost(as->len) <= limit + limit / 8;
-	agree(ITEM, qe_item_new(run.e, as->len, &item), fits ? QE_OK : QE_FULL_MEMORY);
+	agree(ITEM, new_item(as, &item), fits ? QE_OK : QE_FULL_MEMORY);
 	if (!item)
 		return NULL;
-	if (as->len >= sizeof(as->stamp))
-		memcpy(qe_item_body(item), &as->stamp, sizeof(as->stamp));
 	qe_item_set_ctype(item, as->ctype);
 	qe_item_set_priority(item, as->priority);
 	set_times(item, as);

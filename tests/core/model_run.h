@@ -72,6 +72,7 @@ struct run {
 	unsigned leases;     /* percent of the gets: with an end */
 	unsigned keyed;	     /* percent of the puts of one item */
 	uint64_t stamp, rid; /* the last ones */
+	unsigned foreign;    /* bodies that lie elsewhere and are not released */
 	bool any_order;	     /* of the answers of this step */
 	struct qe_reply held[HELD];
 	struct m_reply held_as[HELD];
@@ -115,6 +116,9 @@ int any_queue(void);
 int any_session(void);
 struct qe_tag any_tag(int session);
 struct qe_item *make_item(struct m_item *as);
+
+/* What is in a body that has room for it, wherever it lies. */
+uint64_t body_stamp(struct qe_item *item);
 
 /* Those of items that fail, and of dead ones (model_ops_fail.c). */
 void op_nack(void);
