@@ -46,7 +46,8 @@ choose(const struct settings *s, const struct bench_case *c, struct entrant *ret
 		e->load.size = c->size;
 		e->load.outstanding = c->outstanding;
 		e->load.batch = c->batch;
-		e->load.stamped = c->kind == KIND_STREAM && c->outstanding == 1;
+		e->load.stamped = c->kind == KIND_STREAM && c->outstanding == 1 &&
+				  c->batch == 1 && !drivers[i]->unstamped;
 		if (!drivers[i]->missing || !drivers[i]->missing(&e->server))
 			n++;
 	}
@@ -83,7 +84,7 @@ add_figure(struct result *r, const char *name, enum phase phase,
 	f->unit = "items/s";
 	f->series = series[phase];
 	for (unsigned i = 0; i < r->entrants; i++)
-		if (!e[i].out && r->what->outstanding == 1)
+		if (!e[i].out && r->what->outstanding == 1 && r->what->batch == 1)
 			take_quantiles(&e[i], phase, f->quantile_us[i]);
 }
 

@@ -42,6 +42,7 @@ struct load {
 struct driver {
 	const char *name;
 	bool tcp_only;
+	bool unstamped; /* its consumers do not look at single items */
 
 	/* NULL, or why it cannot take part. */
 	const char *(*missing)(const struct server *server);
@@ -63,7 +64,9 @@ struct driver {
 	void (*close)(void *client);
 };
 
-extern const struct driver driver_qbroker, driver_echo;
+#define DRIVER(name) extern const struct driver driver_##name;
+#include "bench/drivers.def"
+#undef DRIVER
 
 /* To be called by a client for each item it got. */
 static inline void

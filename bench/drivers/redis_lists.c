@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ * Redis as a queue, the usual way: RPUSH and BLPOP. An item that was popped is gone:
+ * there is no acknowledgement. */
+#include <stdio.h>
+
+#include "bench/drivers/redis.h"
+
+static void
+append_push(struct redis *c, unsigned items)
+{
+	redis_word(c, 0, "RPUSH");
+	redis_word(c, 1, QUEUE);
+	for (unsigned i = 0; i < items; i++)
+		redis_body(c, 2 + i);
+	redis_append(c, 2 + items);
+}
+
+/* Items of the next request. */
+static unsigned
+next(const struct redis *c, unsigned left)
+{
+	return left < c->load->batch ? left : c->load->batch;
+}
+
+static void
+put(void *client, unsigned n)
+{
+	struct redis *c = client;
+	unsigned left = n, out = 0;
+
+	while (left > 0 || out > 0) {
+		while (left > 0 && out < c->load->outstanding) {
+			append_push(c, next(c, left));
+			left -= next(c, left);
+			out++;
+		}
+		freeReplyObject(redis_reply(c));
+		out--;
+	}
+}
+
+static void
+append_pop(struct redis *c)
+{
+	redis_word(c, 0, "BLPOP");
+	redis_word(c, 1, QUEUE);
+	redis_word(c, 2, "0");
+	redis_append(c, 3);
+}
+
+static void
+get_single(struct redis *c, unsigned n)
+{
+	unsigned left = n, out = 0;
+
+	while (left > 0 || out > 0) {
+		redisReply *reply;
+
+		for (; left > 0 && out < c->load->outstanding; left--, out++)
+			append_pop(c);
+		reply = redis_reply(c);
+		if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+			die("redis: no item");
+		load_got(c->load, reply->element[1]->str);
+		freeReplyObject(reply);
+		out--;
+	}
+}
+
+/* Pops up to a batch at once, and waits while there is none. */
+static void
+get_batches(struct redis *c, unsigned n)
+{
+	char most[16];
+
+	while (n > 0) {
+		redisReply *reply;
+
+		snprintf(most, sizeof(most), "%u", next(c, n));
+		redis_word(c, 0, "BLMPOP");
+		redis_word(c, 1, "0");
+		redis_word(c, 2, "1");
+		redis_word(c, 3, QUEUE);
+		redis_word(c, 4, "LEFT");
+		redis_word(c, 5, "COUNT");
+		redis_word(c, 6, most);
+		redis_append(c, 7);
+		reply = redis_reply(c);
+		if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+			die("redis: no items");
+		n -= (unsigned)reply->element[1]->elements;
+		freeReplyObject(reply);
+	}
+}
+
+static void
+get(void *client, unsigned n)
+{
+	struct redis *c = client;
+
+	if (c->load->batch > 1)
+		get_batches(c, n);
+	else
+		get_single(c, n);
+}
+
+static void
+settle(void *client)
+{
+}
+
+const struct driver driver_redis_lists = {
+	.name = "redis-lists",
+	.missing = redis_missing,
+	.start = redis_start,
+	.connect = redis_connect,
+	.put = put,
+	.get = get,
+	.settle = settle,
+	.close = redis_close,
+};
