@@ -393,8 +393,8 @@ check_totals(const struct census *c)
 	HOLDS(e->keys_cost == c->keys_cost, "the memory of keys is counted");
 	HOLDS(e->accepted_cost == c->cost, "the memory of items is counted");
 	HOLDS(e->mem.used == c->memory + e->accepted_cost + e->other_cost +
-				     e->answers_cost + policy_cost(e) +
-				     mem_cost(sizeof(*e)),
+				     e->answers_cost + e->callers_cost +
+				     policy_cost(e) + mem_cost(sizeof(*e)),
 	      "all memory is counted");
 	return NULL;
 }

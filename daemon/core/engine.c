@@ -188,6 +188,29 @@ qe_memory(const struct qe *e)
 	return e->mem.used;
 }
 
+bool
+qe_memory_fits(const struct qe *e, size_t bytes)
+{
+	uint64_t limit = e->config.memory_limit;
+
+	return limit == 0 || e->mem.used + mem_cost(bytes) <= limit + limit / 4;
+}
+
+void
+qe_memory_take(struct qe *e, size_t bytes)
+{
+	e->mem.used += mem_cost(bytes);
+	e->callers_cost += mem_cost(bytes);
+}
+
+void
+qe_memory_give(struct qe *e, size_t bytes)
+{
+	assert(e->callers_cost >= mem_cost(bytes));
+	e->mem.used -= mem_cost(bytes);
+	e->callers_cost -= mem_cost(bytes);
+}
+
 /* Ends a wait whose time has come. */
 static void
 run_out(struct qe *e, struct waiter *w)

@@ -125,7 +125,7 @@ struct qe_config {
 	unsigned n_rules;
 	uint64_t memory_limit; /* bytes: a put waits while accepted items would exceed
 				  it, unless there are none; with those that wait, and
-				  all else, at most 9/8 of it is taken */
+				  all else, no item is made above 9/8 of it */
 	uint32_t max_queues;   /* named queues */
 	uint32_t max_waiters;  /* waiting requests of one session */
 };
@@ -657,11 +657,19 @@ bool qe_next_queue(struct qe *e, uint64_t now_ns, uint64_t *cursor,
 struct qe_stats {
 	uint64_t queues, sessions, waiters;
 	uint64_t memory; /* bytes of items, waiters, queues and sessions, allocator
-			    overhead estimated */
+			    overhead estimated; and what qe_memory_take() was told of */
 	uint64_t ready, delayed, leased, dead;
 	struct qe_counters counters; /* over all queues, those that were deleted too */
 };
 void qe_stats(const struct qe *e, struct qe_stats *ret_stats);
+
+/* Of the caller's memory for its sessions: whether the limit has room for so many bytes more. It
+ * has up to 5/4, so that there is some also while many puts wait. */
+bool qe_memory_fits(const struct qe *e, size_t bytes);
+
+/* The caller took an allocation of so many bytes, which counts as the engine's own; or freed it. */
+void qe_memory_take(struct qe *e, size_t bytes);
+void qe_memory_give(struct qe *e, size_t bytes);
 
 /* The memory of qe_stats() alone. */
 uint64_t qe_memory(const struct qe *e);

@@ -74,6 +74,7 @@ struct qe {
 	uint64_t other_cost;	     /* memory of those that are */
 	uint64_t keys_cost;	     /* what keys count against the memory limit */
 	uint64_t answers_cost;	     /* memory of the arrays of answers */
+	uint64_t callers_cost;	     /* memory of the caller's: qe_memory_take() */
 };
 
 /* Arrays that an answer owns, as mem_alloc() and mem_free(). */

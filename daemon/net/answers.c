@@ -8,6 +8,25 @@
 #define FIRST_ROOM 8
 #define KEEP_ROOM  64 /* an empty ring that is not larger is kept */
 
+/* All of it counts as the engine's memory, but for what the engine made itself. */
+static void *
+new_array(struct qe *e, size_t n, size_t size)
+{
+	void *array = calloc(n, size);
+
+	if (array)
+		qe_memory_take(e, n * size);
+	return array;
+}
+
+static void
+free_array(struct qe *e, void *array, size_t n, size_t size)
+{
+	if (array)
+		qe_memory_give(e, n * size);
+	free(array);
+}
+
 static uint32_t
 list_bytes(const struct record *answer)
 {
@@ -15,6 +34,15 @@ list_bytes(const struct record *answer)
 		answer->op == QP_OP_GET_MANY ? sizeof(struct lease) : sizeof(int64_t);
 
 	return (uint32_t)(answer->n * entry);
+}
+
+bool
+record_new_list(struct qe *e, struct record *answer)
+{
+	uint32_t bytes = list_bytes(answer);
+
+	answer->leases = qe_memory_fits(e, bytes) ? new_array(e, 1, bytes) : NULL;
+	return answer->leases != NULL;
 }
 
 void
@@ -26,7 +54,7 @@ record_free_list(struct qe *e, struct record *answer)
 	if (answer->n > 0 && answer->op == QP_OP_PUT_MANY)
 		qe_reply_done(e, &put);
 	else if (answer->n > 0)
-		free(answer->leases);
+		free_array(e, answer->leases, 1, list_bytes(answer));
 	answer->n = 0;
 }
 
@@ -37,6 +65,14 @@ drop(struct answers *a, struct qe *e, struct record *answer)
 		return;
 	a->list_bytes -= list_bytes(answer);
 	record_free_list(e, answer);
+}
+
+static void
+free_ring(struct answers *a, struct qe *e)
+{
+	free_array(e, a->ring, a->room, sizeof(*a->ring));
+	a->ring = NULL;
+	a->room = 0;
 }
 
 static struct record *
@@ -53,11 +89,8 @@ forget(struct answers *a, struct qe *e, uint64_t position)
 		drop(a, e, at(a, a->first));
 	if (a->first < position)
 		a->first = position;
-	if (a->first < a->given || a->room <= KEEP_ROOM)
-		return;
-	free(a->ring);
-	a->ring = NULL;
-	a->room = 0;
+	if (a->first == a->given && a->room > KEEP_ROOM)
+		free_ring(a, e);
 }
 
 static void
@@ -65,9 +98,9 @@ forget_old(struct answers *a, struct qe *e)
 {
 	for (uint32_t i = 0; i < a->n_old; i++)
 		drop(a, e, &a->old[i]);
-	free(a->old);
+	free_array(e, a->old, a->old_room, sizeof(*a->old));
 	a->old = NULL;
-	a->n_old = 0;
+	a->n_old = a->old_room = 0;
 }
 
 void
@@ -78,16 +111,19 @@ answers_lose(struct answers *a, struct qe *e)
 }
 
 static bool
-grow(struct answers *a)
+grow(struct answers *a, struct qe *e)
 {
 	uint32_t room = a->room ? a->room * 2 : FIRST_ROOM;
-	struct record *ring = malloc(room * sizeof(*ring));
+	size_t size = sizeof(*a->ring);
+	struct record *ring = NULL;
 
+	if (room <= KEEP_ROOM || qe_memory_fits(e, room * size))
+		ring = new_array(e, room, size);
 	if (!ring)
 		return false;
 	for (uint64_t i = a->first; i < a->given; i++)
 		ring[i & (room - 1)] = *at(a, i);
-	free(a->ring);
+	free_ring(a, e);
 	a->ring = ring;
 	a->room = room;
 	return true;
@@ -107,7 +143,7 @@ make_room(struct answers *a, struct qe *e, uint32_t bytes)
 	}
 	if (a->list_bytes + bytes > ANSWERS_LIST_BYTES)
 		return false;
-	return a->given - a->first < a->room || grow(a);
+	return a->given - a->first < a->room || grow(a, e);
 }
 
 /* Nothing is remembered of what came before either. */
@@ -134,11 +170,11 @@ answers_add_slowly(struct answers *a, struct qe *e, const struct record *answer)
 }
 
 void
-answers_pass(struct answers *a, uint64_t rid)
+answers_pass(struct answers *a, struct qe *e, uint64_t rid)
 {
 	bool full = a->given - a->first == a->room;
 
-	if (a->first == a->given || (full && (a->room == ANSWERS_MAX || !grow(a))))
+	if (a->first == a->given || (full && (a->room == ANSWERS_MAX || !grow(a, e))))
 		return;
 	*at(a, a->given++) = (struct record){.rid = rid};
 }
@@ -170,10 +206,10 @@ by_rid(const void *x, const void *y)
 
 /* Those of the last connection join those of earlier ones. */
 static bool
-gather_old(struct answers *a)
+gather_old(struct answers *a, struct qe *e)
 {
 	size_t n = a->n_old + (size_t)(a->given - a->first);
-	struct record *old = n ? malloc(n * sizeof(*old)) : NULL;
+	struct record *old = n ? new_array(e, n, sizeof(*old)) : NULL;
 	uint32_t kept = 0;
 
 	if (n > 0 && !old)
@@ -186,8 +222,9 @@ gather_old(struct answers *a)
 			old[kept++] = *at(a, i);
 	if (n > 0)
 		qsort(old, kept, sizeof(*old), by_rid);
-	free(a->old);
+	free_array(e, a->old, a->old_room, sizeof(*a->old));
 	a->old = old;
+	a->old_room = (uint32_t)n;
 	a->n_old = kept;
 	return true;
 }
@@ -196,11 +233,9 @@ bool
 answers_resume(struct answers *a, struct qe *e)
 {
 	if (a->missing || a->n_old + (a->given - a->first) > 2 * ANSWERS_MAX ||
-	    !gather_old(a))
+	    !gather_old(a, e))
 		return false;
-	free(a->ring);
-	a->ring = NULL;
-	a->room = 0;
+	free_ring(a, e);
 	a->given = a->first = 0;
 	return true;
 }
@@ -244,6 +279,6 @@ answers_done(struct answers *a, struct qe *e)
 {
 	forget_old(a, e);
 	forget(a, e, a->given);
-	free(a->ring);
+	free_ring(a, e);
 	*a = (struct answers){0};
 }

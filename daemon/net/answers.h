@@ -38,7 +38,7 @@ struct record {
 struct answers {
 	struct record *ring; /* a power of two of them, or NULL */
 	uint32_t room;
-	uint32_t n_old;
+	uint32_t n_old, old_room;
 	struct record *old;  /* by rid */
 	uint64_t given;	     /* on this connection */
 	uint64_t first;	     /* the first of these that is in the ring */
@@ -64,7 +64,7 @@ answers_add(struct answers *a, struct qe *e, const struct record *answer)
 void answers_lose(struct answers *a, struct qe *e);
 
 /* An answer that need not be remembered; the client may confirm it all the same. */
-void answers_pass(struct answers *a, uint64_t rid);
+void answers_pass(struct answers *a, struct qe *e, uint64_t rid);
 
 /* The client has the answer with this rid (0: none) and all before it. */
 void answers_confirm(struct answers *a, struct qe *e, uint64_t rid);
@@ -78,6 +78,9 @@ bool answers_have(const struct answers *a, uint64_t rid, bool *ret_begun) QE_MUS
 
 /* Takes an old answer out, with its list. false: there is none to this rid. */
 bool answers_take(struct answers *a, uint64_t rid, struct record *ret) QE_MUST_USE;
+
+/* Makes room for `answer->n` leases or stale places. false: no memory. */
+bool record_new_list(struct qe *e, struct record *answer) QE_MUST_USE;
 
 /* Frees the list of an answer that was taken. */
 void record_free_list(struct qe *e, struct record *answer);

@@ -79,7 +79,7 @@ deliver_passed(struct conn *c, uint64_t rid)
 	struct session *session = c->session;
 
 	if (session && session->resumes)
-		answers_pass(&session->answers, rid);
+		answers_pass(&session->answers, c->server->engine, rid);
 }
 
 static void
@@ -90,15 +90,15 @@ remember_refusal(struct conn *c, uint64_t rid, enum qp_status status)
 				     .status = (uint8_t)status});
 }
 
-/* An array for a list of the memory's own; what there is no memory for is lost. */
-static void *
-new_list(struct session *session, size_t n, size_t size)
+/* Room for the list of an answer; what there is no memory for is lost. */
+static bool
+new_list(struct session *session, struct record *answer)
 {
-	void *list = calloc(n, size);
+	bool made = record_new_list(session->server->engine, answer);
 
-	if (!list)
+	if (!made)
 		answers_lose(&session->answers, session->server->engine);
-	return list;
+	return made;
 }
 
 static void
@@ -117,8 +117,7 @@ remember_fields(struct conn *c, enum qp_op op, const struct qp_reply *reply)
 	}
 	if (op == QP_OP_ACK_MANY) {
 		answer.n = (uint16_t)reply->stale.n;
-		if (answer.n > 0 &&
-		    !(answer.stale = new_list(session, answer.n, sizeof(int64_t))))
+		if (answer.n > 0 && !new_list(session, &answer))
 			return;
 		for (unsigned i = 0; i < answer.n; i++)
 			answer.stale[i] = reply->stale.numbers[i];
@@ -137,8 +136,7 @@ remember_items(struct session *session, uint64_t rid, const struct qe_reply *rep
 	struct record answer = {
 		.rid = rid, .op = QP_OP_GET_MANY, .n = (uint16_t)reply->n};
 
-	answer.leases = new_list(session, reply->n, sizeof(struct lease));
-	if (!answer.leases)
+	if (!new_list(session, &answer))
 		return;
 	for (unsigned i = 0; i < reply->n; i++) {
 		struct qe_item *item = qe_reply_item(reply, i);

@@ -20,10 +20,9 @@ sized(size_t len)
 }
 
 static enum qe_result
-put_sized(struct qe_session *s, uint64_t rid, const char *queue, size_t len,
-	  uint64_t deadline)
+put_item(struct qe_session *s, uint64_t rid, const char *queue, struct qe_item *item,
+	 uint64_t deadline)
 {
-	struct qe_item *item = sized(len);
 	struct qe_reply reply;
 	enum qe_result result = qe_put(e, now, s, rid, name(queue), deadline, &item, 1,
 				       false, false, &reply);
@@ -31,6 +30,13 @@ put_sized(struct qe_session *s, uint64_t rid, const char *queue, size_t len,
 	if (result == QE_OK)
 		qe_reply_done(e, &reply);
 	return result;
+}
+
+static enum qe_result
+put_sized(struct qe_session *s, uint64_t rid, const char *queue, size_t len,
+	  uint64_t deadline)
+{
+	return put_item(s, rid, queue, sized(len), deadline);
 }
 
 static struct qe_stats
@@ -130,6 +136,44 @@ START_TEST(no_item_is_made_above_nine_eighths_of_the_limit)
 	for (int i = 0; i < 4; i++)
 		qe_item_unref(e, items[i]);
 	ck_assert_int_eq(qe_item_new(e, SIZE_MAX - 10, &item), QE_NOMEM);
+}
+END_TEST
+
+/* How many items with a delay, or leased with an end, are accepted. */
+static uint64_t
+count_accepted(bool delayed)
+{
+	struct qe_item *item;
+	uint64_t n = 0;
+
+	for (; qe_item_new(e, 1, &item) == QE_OK; n++) {
+		if (delayed)
+			ck_assert_int_eq(
+				qe_item_set_times(e, item, now + 100, QE_NEVER), QE_OK);
+		if (put_item(s1, 1, "q", item, NO_WAIT) != QE_OK)
+			break;
+		if (!delayed)
+			ck_assert_int_eq(get_as(s2, 1, "q",
+						(struct qe_get){.lease_ns = 100}),
+					 QE_OK);
+	}
+	return n;
+}
+
+/* They are kept beside the items. */
+START_TEST(the_records_of_delays_and_leases_count)
+{
+	const uint64_t limit = 10 * LIMIT, few = limit / qe_record_cost();
+
+	for (int delayed = 0; delayed < 2; delayed++) {
+		uint64_t n;
+
+		kit_limits((struct qe_config){.memory_limit = limit});
+		n = count_accepted(delayed);
+		ck_assert_uint_gt(n, few / 2);
+		ck_assert_uint_lt(n, few);
+		expect_nothing(); /* and the last answer is given back */
+	}
 }
 END_TEST
 
@@ -296,6 +340,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, memory_that_is_freed_goes_to_those_who_wait_in_turn);
 	tcase_add_test(tcase, all_that_frees_memory_lets_puts_go_on);
 	tcase_add_test(tcase, no_item_is_made_above_nine_eighths_of_the_limit);
+	tcase_add_test(tcase, the_records_of_delays_and_leases_count);
 	tcase_add_test(tcase, an_item_above_the_limit_is_accepted_when_it_is_alone);
 	tcase_add_test(tcase, purge_of_many_items_is_spread_over_ticks);
 	tcase_add_test(tcase,
