@@ -21,6 +21,9 @@ struct cut_dialogue {
 };
 
 extern const struct cut_dialogue cut_usual;
+extern const struct cut_dialogue cut_nack, cut_bury, cut_update;
+extern const struct cut_dialogue cut_keys, cut_groups, cut_times;
+extern const struct cut_dialogue cut_get_any, cut_move, cut_administer;
 
 /* The handle whose link is cut. */
 extern qb *q;
