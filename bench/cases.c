@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The tables, and how a case is measured. */
+ * The tables, and what the kinds of cases share. */
 #include "bench/cases.h"
 
 #include <stdio.h>
@@ -14,8 +14,10 @@ const struct driver *const drivers[DRIVERS] = {
 };
 
 const struct bench_case cases[] = {
-#define CASE(name, title, kind, tcp, size, outstanding, batch, clients, who, quick) \
-	{#name, title, KIND_##kind, tcp, size, outstanding, batch, clients, who, quick},
+#define CASE(name, title, kind, tcp, size, outstanding, batch, clients, who, amount, \
+	     quick)                                                                  \
+	{#name, title,	 KIND_##kind, tcp,    size, outstanding,                     \
+	 batch, clients, who,	      amount, quick},
 #include "bench/cases.def"
 #undef CASE
 };
@@ -29,37 +31,75 @@ const struct target targets[] = {
 };
 const unsigned n_targets = sizeof(targets) / sizeof(targets[0]);
 
-/* Adds the contestants of a case that can take part. */
-static unsigned
-choose(const struct settings *s, const struct bench_case *c, struct entrant *ret)
+static bool
+streams(const struct bench_case *c)
+{
+	return c->kind != KIND_STORE && c->kind != KIND_DEPTH &&
+	       c->kind != KIND_PRIORITY && c->kind != KIND_DELAYED;
+}
+
+struct entrant
+case_entrant(const struct settings *s, const struct bench_case *c,
+	     const struct driver *driver)
+{
+	struct entrant e = {.label = driver->name, .clients = c->clients};
+
+	e.tcp = c->tcp;
+	e.server.driver = driver;
+	e.server.build = s->build;
+	e.load.size = c->size;
+	e.load.outstanding = c->outstanding;
+	e.load.batch = c->batch;
+	e.load.stamped = streams(c) && c->outstanding == 1 && c->batch == 1 &&
+			 !driver->unstamped;
+	return e;
+}
+
+unsigned
+case_choose(const struct settings *s, const struct bench_case *c, struct entrant *ret)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < DRIVERS; i++) {
-		struct entrant *e = &ret[n];
-
 		if (!(c->drivers & (1u << i)))
 			continue;
-		*e = (struct entrant){.label = drivers[i]->name, .clients = c->clients};
-		e->server.driver = drivers[i];
-		e->server.build = s->build;
-		e->load.size = c->size;
-		e->load.outstanding = c->outstanding;
-		e->load.batch = c->batch;
-		e->load.stamped = c->kind == KIND_STREAM && c->outstanding == 1 &&
-				  c->batch == 1 && !drivers[i]->unstamped;
-		if (!drivers[i]->missing || !drivers[i]->missing(&e->server))
+		ret[n] = case_entrant(s, c, drivers[i]);
+		if (!drivers[i]->missing || !drivers[i]->missing(&ret[n].server))
 			n++;
 	}
 	return n;
 }
 
-static void
-start_all(const struct settings *s, struct entrant *e, unsigned n, bool tcp)
+void
+case_start(const struct settings *s, struct entrant *e, unsigned n, struct result *ret)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (!entrant_start(&e[i], s->folder, tcp) && i == 0)
+	ret->entrants = n;
+	for (unsigned i = 0; i < n; i++) {
+		ret->label[i] = e[i].label;
+		if (!entrant_start(&e[i], s->folder) && i == 0)
 			die("without qbroker there is nothing to measure");
+	}
+}
+
+void
+case_stop(struct entrant *e, unsigned n)
+{
+	if (e[0].out)
+		die("qbroker failed");
+	for (unsigned i = 0; i < n; i++)
+		entrant_stop(&e[i]);
+}
+
+struct figure *
+case_figure(struct result *r, const char *name, const char *unit)
+{
+	struct figure *f = &r->figure[r->figures++];
+
+	memset(f, 0, sizeof(*f));
+	f->name = name;
+	f->unit = unit;
+	f->series.entrants = r->entrants;
+	return f;
 }
 
 static void
@@ -74,14 +114,11 @@ take_quantiles(const struct entrant *e, enum phase phase, double ret_us[QUANTILE
 }
 
 static void
-add_figure(struct result *r, const char *name, enum phase phase,
-	   const struct series *series, const struct entrant *e)
+add_rates(struct result *r, const char *name, enum phase phase,
+	  const struct series *series, const struct entrant *e)
 {
-	struct figure *f = &r->figure[r->figures++];
+	struct figure *f = case_figure(r, name, "items/s");
 
-	memset(f, 0, sizeof(*f));
-	f->name = name;
-	f->unit = "items/s";
 	f->series = series[phase];
 	for (unsigned i = 0; i < r->entrants; i++)
 		if (!e[i].out && r->what->outstanding == 1 && r->what->batch == 1)
@@ -89,26 +126,44 @@ add_figure(struct result *r, const char *name, enum phase phase,
 }
 
 void
-case_run(const struct settings *s, const struct bench_case *c, struct result *ret)
+measure_rates(const struct settings *s, struct entrant *e, unsigned n,
+	      struct result *ret)
 {
 	static struct series series[3];
+	bool stream = streams(ret->what);
+
+	case_start(s, e, n, ret);
+	rounds_calibrate(e, n, stream, s->slice_ns);
+	rounds_run(e, n, stream, s->rounds, series);
+	if (stream) {
+		add_rates(ret, "put-to-get", PHASE_STREAM, series, e);
+	} else {
+		add_rates(ret, "put", PHASE_PUT, series, e);
+		add_rates(ret, "get+ack", PHASE_GET, series, e);
+	}
+	case_stop(e, n);
+}
+
+static void
+measure_contestants(const struct settings *s, struct result *ret)
+{
 	static struct entrant e[DRIVERS];
-	bool stream = c->kind == KIND_STREAM;
+
+	measure_rates(s, e, case_choose(s, ret->what, e), ret);
+}
+
+void
+case_run(const struct settings *s, const struct bench_case *c, struct result *ret)
+{
+	static void (*const measure[])(const struct settings *, struct result *) = {
+		[KIND_STORE] = measure_contestants, [KIND_STREAM] = measure_contestants,
+		[KIND_CLIENTS] = measure_clients,   [KIND_DEPTH] = measure_depth,
+		[KIND_PRIORITY] = measure_depth,    [KIND_DELAYED] = measure_depth,
+		[KIND_STEADY] = measure_steady,	    [KIND_SIZES] = measure_sizes,
+		[KIND_BULK] = measure_bulk,	    [KIND_MEMORY] = measure_memory,
+	};
 
 	memset(ret, 0, sizeof(*ret));
 	ret->what = c;
-	ret->entrants = choose(s, c, e);
-	for (unsigned i = 0; i < ret->entrants; i++)
-		ret->label[i] = e[i].label;
-	start_all(s, e, ret->entrants, c->tcp);
-	rounds_calibrate(e, ret->entrants, stream, s->slice_ns);
-	rounds_run(e, ret->entrants, stream, s->rounds, series);
-	if (stream) {
-		add_figure(ret, "put-to-get", PHASE_STREAM, series, e);
-	} else {
-		add_figure(ret, "put", PHASE_PUT, series, e);
-		add_figure(ret, "get+ack", PHASE_GET, series, e);
-	}
-	for (unsigned i = 0; i < ret->entrants; i++)
-		entrant_stop(&e[i]);
+	measure[c->kind](s, ret);
 }

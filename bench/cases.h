@@ -9,10 +9,18 @@
 #define MAX_FIGURES 4
 #define QUANTILES   3 /* p50, p99, p99.9 */
 
-/* What a case does. */
+/* What a case does. `amount` is its own number. */
 enum kind {
-	KIND_STORE,  /* slices of puts, then of gets of what was put */
-	KIND_STREAM, /* puts and gets at the same time */
+	KIND_STORE,    /* slices of puts, then of gets of what was put */
+	KIND_STREAM,   /* puts and gets at the same time */
+	KIND_CLIENTS,  /* the same, and qbroker with one client beside it */
+	KIND_DEPTH,    /* STORE with `amount` items waiting, and with 1000 */
+	KIND_PRIORITY, /* the same, by priority */
+	KIND_DELAYED,  /* the same, of delayed items */
+	KIND_STEADY,   /* STREAM with `amount` items offered in a second; times */
+	KIND_SIZES,    /* at half of its full load, and with items of 16 KiB; times */
+	KIND_BULK,   /* the same while an item of `amount` MiB passes, and without it */
+	KIND_MEMORY, /* of `amount` items */
 };
 
 struct bench_case {
@@ -22,13 +30,15 @@ struct bench_case {
 	size_t size;
 	unsigned outstanding, batch, clients;
 	unsigned drivers; /* bits: DRIVER_BIT */
-	bool quick;	  /* also in the quick run */
+	unsigned amount;
+	bool quick; /* also in the quick run */
 };
 
-/* A ratio that qbroker wants to reach: of one entrant's figure to another's. */
+/* What qbroker wants to reach: a figure of an entrant, or its ratio to another one's. */
 struct target {
-	const char *case_name, *figure, *subject, *versus;
-	bool at_least; /* else at most */
+	const char *case_name, *figure, *subject;
+	const char *versus; /* NULL: the figure itself */
+	bool at_least;	    /* else at most */
 	double bound;
 };
 
@@ -62,7 +72,39 @@ extern const unsigned n_cases;
 extern const struct target targets[];
 extern const unsigned n_targets;
 
-/* Measures a case. The first entrant is qbroker, and dies if it cannot take part. */
+/* Measures a case. The first entrant is qbroker; the program ends if it takes no part. */
 void case_run(const struct settings *s, const struct bench_case *c, struct result *ret);
+
+/* --- for the kinds of cases ------------------------------------------------------- */
+
+/* An entrant as the case describes it. */
+struct entrant case_entrant(const struct settings *s, const struct bench_case *c,
+			    const struct driver *driver);
+
+/* The contestants of a case that can take part. */
+unsigned case_choose(const struct settings *s, const struct bench_case *c,
+		     struct entrant *ret);
+
+/* Starts the entrants and notes them in the result; stops them. */
+void case_start(const struct settings *s, struct entrant *e, unsigned n,
+		struct result *ret);
+void case_stop(struct entrant *e, unsigned n);
+
+struct figure *case_figure(struct result *r, const char *name, const char *unit);
+
+/* Starts them, measures rates, stops them. */
+void measure_rates(const struct settings *s, struct entrant *e, unsigned n,
+		   struct result *ret);
+
+/* One for each kind that does more. */
+void measure_clients(const struct settings *s, struct result *ret);
+void measure_depth(const struct settings *s, struct result *ret);
+void measure_steady(const struct settings *s, struct result *ret);
+void measure_sizes(const struct settings *s, struct result *ret);
+void measure_bulk(const struct settings *s, struct result *ret);
+void measure_memory(const struct settings *s, struct result *ret);
+
+/* Bytes of memory that the machine could give now. */
+uint64_t memory_available(void);
 
 #endif

@@ -15,6 +15,14 @@
 
 #define QUEUE "bench"
 
+/* What is special about the items. Only qbroker knows more than PLAIN. */
+enum items {
+	ITEMS_PLAIN,
+	ITEMS_PRIORITY, /* each has one by chance, in a queue that is ordered by it */
+	ITEMS_DELAYED,	/* each is delayed by chance, for 1 to 8 ms */
+	ITEMS_FAR,	/* the same, for an hour and more */
+};
+
 struct driver;
 
 /* A server that runs, or shall run. */
@@ -34,8 +42,10 @@ struct load {
 	unsigned outstanding; /* requests on the way at the same time */
 	unsigned batch;	      /* items in a request */
 	bool consumer;	      /* it gets; else it puts */
-	char *body;	      /* what it puts: size bytes */
-	bool stamped; /* a body begins with the moment at which it was to be put */
+	enum items items;
+	const char *queue; /* NULL: QUEUE. Only qbroker knows another */
+	char *body;	   /* what it puts: size bytes */
+	bool stamped;	   /* a body begins with the moment at which it was to be put */
 	struct histogram *times; /* stamped: how long items were on their way */
 };
 

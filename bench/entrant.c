@@ -17,10 +17,17 @@ workers_of(const struct entrant *e)
 	return 2 * e->clients;
 }
 
+/* With the pair for the bulk: its producer, then its consumer. */
+static unsigned
+all_workers_of(const struct entrant *e)
+{
+	return workers_of(e) + (e->bulk.size > 0 ? 2 : 0);
+}
+
 static bool
 is_consumer(const struct entrant *e, unsigned i)
 {
-	return i >= e->clients;
+	return i < workers_of(e) ? i >= e->clients : i == workers_of(e) + 1;
 }
 
 struct worker *
@@ -44,7 +51,7 @@ fail(struct entrant *e, const char *what)
 }
 
 static bool
-start_server(struct entrant *e, const char *folder, bool tcp)
+start_server(struct entrant *e, const char *folder)
 {
 	static unsigned n;
 	const struct driver *driver = e->server.driver;
@@ -52,8 +59,21 @@ start_server(struct entrant *e, const char *folder, bool tcp)
 	snprintf(e->server.folder, sizeof(e->server.folder), "%s/%u", folder, ++n);
 	if (mkdir(e->server.folder, 0700) < 0)
 		die("%s: %s", e->server.folder, strerror(errno));
-	e->server.port = tcp || driver->tcp_only ? free_port() : 0;
+	e->server.port = e->tcp || driver->tcp_only ? free_port() : 0;
 	return driver->start(&e->server) || fail(e, "its server did not start");
+}
+
+static void
+start_worker(struct entrant *e, unsigned i)
+{
+	struct worker *w = &e->workers[i];
+	bool bulk = i >= workers_of(e);
+
+	w->load = bulk ? e->bulk : e->load;
+	w->load.consumer = is_consumer(e, i);
+	w->board = bulk ? e->bulk_board : e->board;
+	w->times = shared_alloc(sizeof(*w->times));
+	worker_start(w, &e->server);
 }
 
 static bool
@@ -62,17 +82,11 @@ start_workers(struct entrant *e)
 	struct report ready;
 
 	e->board = shared_alloc(sizeof(*e->board));
-	e->workers = zalloc(workers_of(e) * sizeof(*e->workers));
-	for (unsigned i = 0; i < workers_of(e); i++) {
-		struct worker *w = &e->workers[i];
-
-		w->load = e->load;
-		w->load.consumer = is_consumer(e, i);
-		w->board = e->board;
-		w->times = shared_alloc(sizeof(*w->times));
-		worker_start(w, &e->server);
-	}
-	for (unsigned i = 0; i < workers_of(e); i++)
+	e->bulk_board = shared_alloc(sizeof(*e->bulk_board));
+	e->workers = zalloc(all_workers_of(e) * sizeof(*e->workers));
+	for (unsigned i = 0; i < all_workers_of(e); i++)
+		start_worker(e, i);
+	for (unsigned i = 0; i < all_workers_of(e); i++)
 		if (!worker_report(&e->workers[i], &ready))
 			return fail(e, "a worker could not connect");
 	return true;
@@ -87,26 +101,27 @@ fill(struct entrant *e)
 }
 
 bool
-entrant_start(struct entrant *e, const char *folder, bool tcp)
+entrant_start(struct entrant *e, const char *folder)
 {
 	e->out = false;
 	e->workers = NULL;
-	e->board = NULL;
+	e->board = e->bulk_board = NULL;
 	e->server.pid = 0;
-	return start_server(e, folder, tcp) && start_workers(e) && fill(e);
+	return start_server(e, folder) && start_workers(e) && fill(e);
 }
 
 void
 entrant_stop(struct entrant *e)
 {
-	for (unsigned i = 0; e->workers && i < workers_of(e); i++) {
+	for (unsigned i = 0; e->workers && i < all_workers_of(e); i++) {
 		worker_stop(&e->workers[i]);
 		shared_free(e->workers[i].times, sizeof(struct histogram));
 	}
 	shared_free(e->board, sizeof(*e->board));
+	shared_free(e->bulk_board, sizeof(*e->bulk_board));
 	free(e->workers);
 	e->workers = NULL;
-	e->board = NULL;
+	e->board = e->bulk_board = NULL;
 	end_child(e->server.pid);
 	e->server.pid = 0;
 }
@@ -145,12 +160,38 @@ gather(struct entrant *e, enum phase phase, int64_t *ret_ns)
 	return true;
 }
 
+static void
+send_bulk(struct entrant *e)
+{
+	const struct order get = {.kind = ORDER_GET, .count = 1};
+	const struct order put = {.kind = ORDER_PUT, .count = 1};
+
+	if (e->bulk.size == 0)
+		return;
+	atomic_store(&e->bulk_board->puts_left, 1);
+	atomic_store(&e->bulk_board->gets_left, 1);
+	worker_order(&e->workers[workers_of(e) + 1], &get);
+	worker_order(&e->workers[workers_of(e)], &put);
+}
+
+static bool
+bulk_has_passed(struct entrant *e)
+{
+	struct report report;
+
+	for (unsigned i = workers_of(e); i < all_workers_of(e); i++)
+		if (!worker_report(&e->workers[i], &report))
+			return fail(e, "a worker of the large item failed");
+	return true;
+}
+
 bool
 entrant_slice(struct entrant *e, enum phase phase, int64_t *ret_ns)
 {
 	struct order order = {.count = e->count, .interval_ns = e->interval_ns};
 	struct order tidy = {.kind = ORDER_TIDY};
 
+	send_bulk(e);
 	order.first_ns = now_ns() + e->interval_ns;
 	atomic_store(&e->board->puts_left, (int)e->count);
 	atomic_store(&e->board->gets_left, (int)e->count);
@@ -160,7 +201,7 @@ entrant_slice(struct entrant *e, enum phase phase, int64_t *ret_ns)
 		if (takes_part(e, phase, i))
 			worker_order(&e->workers[i], &order);
 	}
-	if (!gather(e, phase, ret_ns))
+	if (!gather(e, phase, ret_ns) || !bulk_has_passed(e))
 		return false;
 	return !e->server.driver->tidy || phase == PHASE_PUT ||
 	       entrant_order(e, entrant_consumer(e), &tidy);

@@ -17,19 +17,23 @@ enum phase {
 struct entrant {
 	const char *label;
 	struct server server;
-	struct load load;    /* of each worker */
+	struct load load; /* of each worker */
+	bool tcp;
 	unsigned clients;    /* producers, and as many consumers */
 	unsigned depth;	     /* items that wait in the queue all the time */
 	int64_t interval_ns; /* between puts; 0: as fast as it can */
+	struct load
+		bulk; /* with a size: such an item passes through another queue during
+			     each slice, between a pair of workers more */
 
-	struct worker *workers; /* the producers, then the consumers */
-	struct board *board;
+	struct worker *workers; /* the producers, the consumers, then the pair */
+	struct board *board, *bulk_board;
 	unsigned count; /* items in a slice */
 	bool out;	/* it failed, and takes no part any more */
 };
 
 /* Starts server and workers, in a new folder below `folder`. false: it is out. */
-bool entrant_start(struct entrant *e, const char *folder, bool tcp);
+bool entrant_start(struct entrant *e, const char *folder);
 void entrant_stop(struct entrant *e);
 
 /* Does one slice. *ret_ns: how long it took. false: it is out. */

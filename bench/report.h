@@ -10,7 +10,7 @@
 /* What became of a target. */
 struct verdict {
 	const struct target *target;
-	struct spread ratio; /* median 0: not measured */
+	struct spread measured; /* median 0: it was not */
 	bool met;
 };
 

@@ -3,6 +3,7 @@
 #include "bench/rounds.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define MAX_SLICE_BYTES (UINT64_C(256) << 20)
 #define MAX_SLICE_ITEMS 1000000
@@ -67,10 +68,15 @@ series_ratio(const struct series *s, unsigned entrant, unsigned other)
 static bool
 turn(struct entrant *e, bool stream, int64_t ret_ns[3])
 {
+	const struct timespec until_due = {0, 10000000};
+
 	if (stream)
 		return entrant_slice(e, PHASE_STREAM, &ret_ns[PHASE_STREAM]);
-	return entrant_slice(e, PHASE_PUT, &ret_ns[PHASE_PUT]) &&
-	       entrant_slice(e, PHASE_GET, &ret_ns[PHASE_GET]);
+	if (!entrant_slice(e, PHASE_PUT, &ret_ns[PHASE_PUT]))
+		return false;
+	if (e->load.items == ITEMS_DELAYED)
+		nanosleep(&until_due, NULL);
+	return entrant_slice(e, PHASE_GET, &ret_ns[PHASE_GET]);
 }
 
 static int64_t

@@ -99,6 +99,8 @@ move_many(struct state *s, const struct order *order)
 	load.outstanding = load.size > 65536 ? 4 : OUTSTANDING;
 	load.batch = 1;
 	load.stamped = false;
+	if (load.items == ITEMS_DELAYED)
+		load.items = ITEMS_FAR;
 	load.consumer = order->kind == ORDER_DRAIN;
 	client = s->driver->connect(s->server, &load);
 	if (load.consumer)

@@ -10,25 +10,37 @@
 
 #include "bench/server.h"
 
-#define FUNCTIONS(F)                                                             \
-	F(open)                                                                  \
-	F(close)                                                                 \
-	F(error)                                                                 \
-	F(result_text)                                                           \
-	F(set_window)                                                            \
-	F(ping)                                                                  \
-	F(put) F(put_start) F(put_many) F(flush) F(get) F(get_many) F(start_get) \
-		F(ack_start) F(ack_many) F(wait) F(item_body) F(item_free)
+#define FUNCTIONS(F)                                                                  \
+	F(open)                                                                       \
+	F(close)                                                                      \
+	F(error)                                                                      \
+	F(result_text)                                                                \
+	F(set_window)                                                                 \
+	F(ping)                                                                       \
+	F(put)                                                                        \
+	F(put_start)                                                                  \
+	F(put_many) F(flush) F(get) F(get_many) F(start_get) F(ack_start) F(ack_many) \
+		F(wait) F(item_body) F(item_free)
+
+/* Not in every build, and only needed for items that are special. */
+#define MORE_FUNCTIONS(F)           \
+	F(put_options_new)          \
+	F(put_options_set_priority) \
+	F(put_options_set_delay) F(put_start_with) F(declare)
 
 #define MEMBER(name) __typeof__(qb_##name) *name;
 struct library {
 	FUNCTIONS(MEMBER)
+	MORE_FUNCTIONS(MEMBER)
 };
 
 struct client {
 	struct library lib;
 	qb *q;
 	const struct load *load;
+	const char *queue;
+	qb_put_options *options; /* of special items */
+	uint32_t chance;
 	struct iovec *bodies;
 	qb_item **items;
 	unsigned to_start; /* gets that are not started yet */
@@ -87,6 +99,8 @@ load_library(const char *build, struct library *ret)
 	if (!(*(void **)&ret->name = dlsym(so, "qb_" #name))) \
 		die("%s has no qb_%s", path, #name);
 	FUNCTIONS(FIND)
+#define FIND_IF_THERE(name) *(void **)&ret->name = dlsym(so, "qb_" #name);
+	MORE_FUNCTIONS(FIND_IF_THERE)
 }
 
 static void
@@ -94,6 +108,22 @@ check(struct client *c, qb_result r, const char *what)
 {
 	if (r != QB_OK)
 		die("qbroker: %s: %s", what, c->lib.error(c->q));
+}
+
+/* Items of a queue that is ordered by priority, and delayed ones. */
+static void
+prepare_special(struct client *c)
+{
+	static const char *const by_priority[] = {"order=priority", NULL};
+
+	if (!c->lib.declare || !c->lib.put_options_new || !c->lib.put_start_with)
+		die("qbroker: this build has no items of this kind");
+	c->options = c->lib.put_options_new();
+	if (!c->options)
+		die("no memory");
+	if (c->load->items == ITEMS_PRIORITY)
+		check(c, c->lib.declare(c->q, c->queue, by_priority, 0, NULL),
+		      "declare");
 }
 
 static void *
@@ -110,6 +140,9 @@ connect_client(const struct server *server, const struct load *load)
 		die("qbroker: %s: %s", address, c->lib.result_text(r));
 	check(c, c->lib.set_window(c->q, load->outstanding), "window");
 	c->load = load;
+	c->queue = load->queue ? load->queue : QUEUE;
+	if (load->items != ITEMS_PLAIN)
+		prepare_special(c);
 	c->bodies = zalloc(load->batch * sizeof(*c->bodies));
 	c->items = zalloc(load->batch * sizeof(*c->items));
 	for (unsigned i = 0; i < load->batch; i++)
@@ -124,17 +157,56 @@ put_batches(struct client *c, unsigned n)
 		unsigned now = n < c->load->batch ? n : c->load->batch;
 
 		check(c,
-		      c->lib.put_many(c->q, QUEUE, c->bodies, now, 0, QB_FOREVER, NULL),
+		      c->lib.put_many(c->q, c->queue, c->bodies, now, 0, QB_FOREVER,
+				      NULL),
 		      "put_many");
 		n -= now;
 	}
+}
+
+static uint32_t
+next_chance(struct client *c)
+{
+	c->chance = c->chance * 1664525 + 1013904223;
+	return c->chance >> 8;
+}
+
+static void
+start_special_put(struct client *c)
+{
+	uint32_t chance = next_chance(c);
+
+	switch (c->load->items) {
+	case ITEMS_PRIORITY:
+		c->lib.put_options_set_priority(c->options, (int32_t)chance);
+		break;
+	case ITEMS_DELAYED:
+		c->lib.put_options_set_delay(c->options, 1 + chance % 8);
+		break;
+	case ITEMS_FAR:
+		c->lib.put_options_set_delay(c->options, 3600000 + chance);
+		break;
+	case ITEMS_PLAIN: break;
+	}
+	check(c,
+	      c->lib.put_start_with(c->q, c->queue, c->options, c->load->body,
+				    c->load->size),
+	      "put_start_with");
+}
+
+static void
+put_special(struct client *c, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		start_special_put(c);
+	check(c, c->lib.flush(c->q, QB_FOREVER), "flush");
 }
 
 static void
 put_pipelined(struct client *c, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		check(c, c->lib.put_start(c->q, QUEUE, c->load->body, c->load->size),
+		check(c, c->lib.put_start(c->q, c->queue, c->load->body, c->load->size),
 		      "put_start");
 	check(c, c->lib.flush(c->q, QB_FOREVER), "flush");
 }
@@ -144,14 +216,16 @@ put(void *client, unsigned n)
 {
 	struct client *c = client;
 
-	if (c->load->batch > 1)
+	if (c->options)
+		put_special(c, n);
+	else if (c->load->batch > 1)
 		put_batches(c, n);
 	else if (c->load->outstanding > 1)
 		put_pipelined(c, n);
 	else
 		while (n-- > 0)
 			check(c,
-			      c->lib.put(c->q, QUEUE, c->load->body, c->load->size,
+			      c->lib.put(c->q, c->queue, c->load->body, c->load->size,
 					 QB_FOREVER, NULL),
 			      "put");
 }
@@ -163,8 +237,8 @@ get_batches(struct client *c, unsigned n)
 		unsigned most = n < c->load->batch ? n : c->load->batch, got;
 
 		check(c,
-		      c->lib.get_many(c->q, QUEUE, QB_FOREVER, QB_MANUAL, most, 1, 0, 0,
-				      c->items, &got),
+		      c->lib.get_many(c->q, c->queue, QB_FOREVER, QB_MANUAL, most, 1, 0,
+				      0, c->items, &got),
 		      "get_many");
 		for (unsigned i = 0; i < got; i++)
 			load_got(c->load, c->lib.item_body(c->items[i]));
@@ -187,7 +261,7 @@ got_one(qb *q, uint64_t request, qb_result r, uint64_t id, qb_item *item, void *
 	if (c->to_start > 0) {
 		c->to_start--;
 		check(c,
-		      c->lib.start_get(q, QUEUE, QB_FOREVER, QB_MANUAL, got_one, c,
+		      c->lib.start_get(q, c->queue, QB_FOREVER, QB_MANUAL, got_one, c,
 				       NULL),
 		      "start_get");
 	}
@@ -201,8 +275,8 @@ get_pipelined(struct client *c, unsigned n)
 	c->to_start = n - first;
 	while (first-- > 0)
 		check(c,
-		      c->lib.start_get(c->q, QUEUE, QB_FOREVER, QB_MANUAL, got_one, c,
-				       NULL),
+		      c->lib.start_get(c->q, c->queue, QB_FOREVER, QB_MANUAL, got_one,
+				       c, NULL),
 		      "start_get");
 	check(c, c->lib.wait(c->q, QB_FOREVER), "wait");
 }
@@ -214,7 +288,8 @@ get_one_by_one(struct client *c, unsigned n)
 	while (n-- > 0) {
 		qb_item *item;
 
-		check(c, c->lib.get(c->q, QUEUE, QB_FOREVER, QB_MANUAL, &item), "get");
+		check(c, c->lib.get(c->q, c->queue, QB_FOREVER, QB_MANUAL, &item),
+		      "get");
 		load_got(c->load, c->lib.item_body(item));
 		check(c, c->lib.ack_start(c->q, item), "ack");
 		c->lib.item_free(item);

@@ -43,7 +43,7 @@ run_row(const struct settings *s, const struct row *row)
 	prepare(&e[0], "A", s->compare[0], row);
 	prepare(&e[1], "B", s->compare[1], row);
 	for (int i = 0; i < 2; i++)
-		if (!entrant_start(&e[i], s->folder, false))
+		if (!entrant_start(&e[i], s->folder))
 			die("%s cannot be measured", s->compare[i]);
 	rounds_calibrate(e, 2, row->stream, s->slice_ns);
 	rounds_run(e, 2, row->stream, s->rounds, series);
