@@ -876,12 +876,31 @@ enum qe_result qe_move(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		       struct qe_name target, enum qe_state state, unsigned max,
 		       uint64_t *ret_count) QE_MUST_USE;
 
+/* How far a search for an item has come; all zero before it begins. The members are the engine's. */
+struct qe_search {
+	uint64_t serial; /* of the queue */
+	uint32_t purges; /* of it: all that waited was dropped meanwhile? */
+	unsigned stage;
+	unsigned steps; /* left in this call */
+	bool forward;
+	bool within;	      /* in a set, at these: */
+	int32_t priority;
+	uint64_t place, due_ns;
+	struct qe_item *at;   /* with a reference */
+	struct group *group;  /* likewise */
+};
+
+/* Gives a search up that would go on. It may be one that has not begun or has ended. */
+void qe_search_end(struct qe *e, struct qe_search *search);
+
 /* Drops one item of the queue, as by a purge: ready, delayed or dead. One that is leased only with
  * `force`, and then its tag is stale; without, QE_NOT_EMPTY. Leased and dead ones are found by their
- * ids; others are searched for: O(n) of the queue's ready and delayed items, of plain ones in an
- * order other than by priority from the nearer end of the queue. QE_NOT_FOUND, QE_INVALID. */
+ * ids; others are searched for, in shares: QE_WAIT, nothing comes out of qe_next_reply(), but the same
+ * call is to be made again soon, with the same search. An item that was got and came back
+ * between two calls may not be found. QE_NOT_FOUND, QE_INVALID. */
 enum qe_result qe_delete_item(struct qe *e, uint64_t now_ns, struct qe_name queue,
-			      uint64_t id, bool force) QE_MUST_USE;
+			      uint64_t id, bool force,
+			      struct qe_search *search) QE_MUST_USE;
 
 /* --- time ------------------------------------------------------------------------ */
 

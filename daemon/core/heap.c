@@ -119,23 +119,6 @@ heap_after(const struct heap *h, const struct heap_node *node)
 	return found;
 }
 
-/* As deep as the tree: a few dozen. */
-static struct heap_node *
-search_below(struct heap_node *t, heap_match_fn *match, const void *arg)
-{
-	struct heap_node *found = NULL;
-
-	for (; t && !found; t = t->right)
-		found = match(t, arg) ? t : search_below(t->left, match, arg);
-	return found;
-}
-
-struct heap_node *
-heap_search(const struct heap *h, heap_match_fn *match, const void *arg)
-{
-	return search_below(h->root, match, arg);
-}
-
 void
 heap_discard(struct heap *h, struct heap_node **trash)
 {

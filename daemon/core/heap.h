@@ -39,11 +39,6 @@ struct heap_node *heap_from(const struct heap *h, const struct heap_node *probe)
 /* The element that comes after `node`, which is one, or NULL. O(log n). */
 struct heap_node *heap_after(const struct heap *h, const struct heap_node *node);
 
-/* The first element found for which match() is true, in whatever order, or NULL. O(n). */
-typedef bool heap_match_fn(const struct heap_node *node, const void *arg);
-struct heap_node *heap_search(const struct heap *h, heap_match_fn *match,
-			      const void *arg);
-
 /* Empties the heap in O(1): all its nodes are added to the tree `*trash`, in no
  * order. */
 void heap_discard(struct heap *h, struct heap_node **trash);

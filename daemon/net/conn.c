@@ -114,6 +114,7 @@ void
 conn_free(struct conn *c)
 {
 	input_free(c);
+	qe_search_end(c->server->engine, &c->search);
 	qp_out_done(&c->out);
 	free(c);
 }
@@ -299,6 +300,13 @@ conn_rest(struct conn *c)
 	c->resting = true;
 	event_del(&c->readable);
 	TAILQ_INSERT_TAIL(&c->server->resting, c, rests);
+}
+
+void
+conn_repeat(struct conn *c)
+{
+	c->again = true;
+	conn_rest(c);
 }
 
 void

@@ -55,7 +55,9 @@ struct conn {
 				 the draining) last went on */
 	bool paused;	     /* not read, because of its unsent output */
 	bool resting; /* not read before the next turn: it had its share of this one */
+	bool again;   /* the request is not done: its frame is handled again then */
 	bool dirty;   /* in server->dirty */
+	struct qe_search search;  /* of the request that comes again */
 	enum close_reason reason; /* CONN_DRAINING: what it will be closed for */
 	struct event readable, writable, died;
 	TAILQ_ENTRY(conn) all;	   /* in server->conns or server->closed */
@@ -91,6 +93,10 @@ void conn_dirty(struct conn *c);
 
 /* Writes as much as goes without waiting, and at most a share per loop turn; pauses and resumes reading. */
 void conn_flush(struct conn *c);
+
+/* The request that is being handled is not done: its frame is handled again in the next turn, and
+ * what came behind it then. For requests without a body. */
+void conn_repeat(struct conn *c);
 
 /* Reads nothing more in this loop turn; conn_wake() goes on in the next one. */
 void conn_rest(struct conn *c);

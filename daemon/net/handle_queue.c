@@ -242,10 +242,12 @@ handle_delete_item(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	struct qe *e = c->server->engine;
 	enum qe_result result = qe_delete_item(e, c->server->now_ns, request_queue(m),
-					       m->id, QP_OPT(&m->options, force));
+					       m->id, QP_OPT(&m->options, force), &c->search);
 	struct qe_queue_stats stats;
 
-	if (result == QE_NOT_EMPTY)
+	if (result == QE_WAIT)
+		conn_repeat(c);
+	else if (result == QE_NOT_EMPTY)
 		refuse_held(c, m);
 	else if (result == QE_NOT_FOUND &&
 		 qe_queue_stats(e, c->server->now_ns, request_queue(m), &stats) ==

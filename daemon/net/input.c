@@ -106,7 +106,7 @@ pause_if_full(struct conn *c)
 static void
 handle(struct conn *c, const uint8_t *p, size_t len)
 {
-	size_t answered = 0;
+	size_t answered = 0, whole = 0;
 
 	while (len >= QP_FRAME_BYTES && goes_on(c)) {
 		struct qp_frame f = qp_frame_read(p);
@@ -126,12 +126,18 @@ handle(struct conn *c, const uint8_t *p, size_t len)
 						  .head_len = f.head_len,
 						  .body_len = f.body_len,
 						  .body = head + f.head_len});
-		p += head_end + f.body_len;
-		len -= head_end + f.body_len;
+		whole = head_end + f.body_len;
+		p += whole;
+		len -= whole;
 		answered += c->out.len - unsent;
 		if (answered > ANSWER_SHARE)
 			conn_rest(c);
 		pause_if_full(c);
+	}
+	if (c->again) {
+		c->again = false;
+		p -= whole;
+		len += whole;
 	}
 	keep(c, p, len);
 }

@@ -38,7 +38,8 @@ look(struct view *view)
 	for (int i = 0; i < QUEUES; i++) {
 		(void)!qe_queue_stats(e, now, queue_at(i), &view->queues[i]);
 		view->queues[i].name = (struct qe_name){0};
-		if (view->queues[i].next_ns == QE_NEVER) /* a queue may have been made */
+		if (view->queues[i].next_ns ==
+		    QE_NEVER) /* a queue may have been made */
 			view->queues[i].next_ns = 0;
 	}
 }
@@ -126,13 +127,12 @@ step_wait_any(int i)
 	char text[] = {'q', (char)('a' + (i + 1) % QUEUES)};
 	struct qe_name queues[] = {queue_at(i), {text, 2}};
 	struct qe_any any = {.queues = queues, .n = 2, .round_robin = true};
-	struct qe_get args = {.deadline_ns = now + 1000,
-			      .lease_ns = (uint64_t)(i % 2)};
+	struct qe_get args = {.deadline_ns = now + 1000, .lease_ns = (uint64_t)(i % 2)};
 	struct qe_reply reply;
 	enum qe_result result;
 
-	ALLOC_WATCH(result, qe_get_any(e, now, s2, 400 + (uint64_t)i, &any, &args,
-				       &reply));
+	ALLOC_WATCH(result,
+		    qe_get_any(e, now, s2, 400 + (uint64_t)i, &any, &args, &reply));
 	return finish(result, &reply);
 }
 
@@ -391,8 +391,7 @@ step_kick(int i)
 	ck_assert_int_eq(result, QE_OK);
 	ck_assert(shown.dead);
 	qe_item_unref(e, shown.item);
-	ALLOC_WATCH(result,
-		    qe_kick(e, now, name("failing"), failing[i].id, 1, &count));
+	ALLOC_WATCH(result, qe_kick(e, now, name("failing"), failing[i].id, 1, &count));
 	ck_assert_int_eq(result, QE_OK);
 	return result;
 }
@@ -420,7 +419,8 @@ step_delete_item(int i)
 	ck_assert_int_eq(qe_peek(e, name("moved"), &item), QE_OK);
 	id = qe_item_id(item);
 	qe_item_unref(e, item);
-	ALLOC_WATCH(result, qe_delete_item(e, now, name("moved"), id, false));
+	ALLOC_WATCH(result, qe_delete_item(e, now, name("moved"), id, false,
+					   &(struct qe_search){0}));
 	ck_assert_int_eq(result, QE_OK);
 	return result;
 }
@@ -470,21 +470,34 @@ static const struct step {
 	int times;
 	bool bends; /* without memory a get of many gives fewer, here or when woken */
 } steps[] = {
-	{step_session, QUEUES, false},	  {step_wait_one, QUEUES, false},
-	{step_wait_many, QUEUES, false},  {step_wait_any, QUEUES, false},
+	{step_session, QUEUES, false},
+	{step_wait_one, QUEUES, false},
+	{step_wait_many, QUEUES, false},
+	{step_wait_any, QUEUES, false},
 	{step_put, QUEUES, false},
-	{step_put_atomic, QUEUES, true},  {step_put_timed, QUEUES, false},
-	{step_put_grouped, QUEUES, true}, {step_join_group, QUEUES, false},
-	{step_put_keyed, QUEUES, true},	  {step_declare, QUEUES, false},
-	{step_put_waits, QUEUES, false},  {step_join, QUEUES, false},
-	{step_get, QUEUES, false},	  {step_touch, QUEUES, false},
-	{step_get_leased, QUEUES, false}, {step_get_many, QUEUES, true},
-	{step_cancel, 2, false},	  {step_cancel_group, 4, false},
-	{step_shutdown, 3, false},	  {step_configure, 3, false},
+	{step_put_atomic, QUEUES, true},
+	{step_put_timed, QUEUES, false},
+	{step_put_grouped, QUEUES, true},
+	{step_join_group, QUEUES, false},
+	{step_put_keyed, QUEUES, true},
+	{step_declare, QUEUES, false},
+	{step_put_waits, QUEUES, false},
+	{step_join, QUEUES, false},
+	{step_get, QUEUES, false},
+	{step_touch, QUEUES, false},
+	{step_get_leased, QUEUES, false},
+	{step_get_many, QUEUES, true},
+	{step_cancel, 2, false},
+	{step_cancel_group, 4, false},
+	{step_shutdown, 3, false},
+	{step_configure, 3, false},
 	{step_take, QUEUES, false},
-	{step_nack, QUEUES, false},	  {step_take, QUEUES, false},
-	{step_update, QUEUES, false},	  {step_take, QUEUES, false},
-	{step_bury, QUEUES, false},	  {step_take, QUEUES, false},
+	{step_nack, QUEUES, false},
+	{step_take, QUEUES, false},
+	{step_update, QUEUES, false},
+	{step_take, QUEUES, false},
+	{step_bury, QUEUES, false},
+	{step_take, QUEUES, false},
 	{step_bury_silently, QUEUES, true},
 	{step_kick, QUEUES, false},
 	{step_browse, 1, false},

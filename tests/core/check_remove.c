@@ -4,10 +4,17 @@
  */
 #include "tests/core/engine_kit.h"
 
+static struct qe_search search;
+
 static enum qe_result
 delete_item(const char *queue, uint64_t id, bool force)
 {
-	return qe_delete_item(e, now, name(queue), id, force);
+	enum qe_result result;
+
+	do
+		result = qe_delete_item(e, now, name(queue), id, force, &search);
+	while (result == QE_WAIT);
+	return result;
 }
 
 static void

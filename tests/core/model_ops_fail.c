@@ -10,7 +10,8 @@
 static struct qe_name
 any_error(void)
 {
-	static const char text[] = "something that is longer than the smallest allocation";
+	static const char text[] =
+		"something that is longer than the smallest allocation";
 
 	return (struct qe_name){text, chance(70) ? 0 : 1 + below(sizeof(text) - 1)};
 }
@@ -120,6 +121,19 @@ op_move(void)
 		AGREE(count == count_too);
 }
 
+static enum qe_result
+delete_item(int queue, uint64_t id, bool force)
+{
+	struct qe_search search = {0};
+	enum qe_result result;
+
+	do
+		result = qe_delete_item(run.e, run.m.now, queue_name(queue), id, force,
+					&search);
+	while (result == QE_WAIT);
+	return result;
+}
+
 void
 op_delete_item(void)
 {
@@ -134,8 +148,7 @@ op_delete_item(void)
 		id = item->id;
 		queue = chance(90) ? item->queue : queue;
 	}
-	agree(DELETE_ITEM,
-	      qe_delete_item(run.e, run.m.now, queue_name(queue), id, force),
+	agree(DELETE_ITEM, delete_item(queue, id, force),
 	      m_delete_item(&run.m, queue, id, force));
 }
 
@@ -170,8 +183,8 @@ op_browse(void)
 	const uint64_t counts[] = {m_ready(&run.m, queue), m_delayed(&run.m, queue),
 				   m_leased(&run.m, queue), m_dead(&run.m, queue)};
 
-	if (agree(BROWSE, result,
-		  run.m.queues[queue].exists ? QE_OK : QE_NOT_FOUND) != QE_OK)
+	if (agree(BROWSE, result, run.m.queues[queue].exists ? QE_OK : QE_NOT_FOUND) !=
+	    QE_OK)
 		return;
 	skipped = counts[state] < skip ? (unsigned)counts[state] : skip;
 	AGREE(n == (counts[state] - skipped < max ? counts[state] - skipped : max));
