@@ -32,7 +32,7 @@ struct call {
 	qb_done *done;	     /* the caller's function and its argument, for `finish` */
 	void *arg;
 	uint8_t op, ack;
-	uint16_t max_items;  /* GET_MANY; GET_ANY: queues */
+	uint16_t max_items;  /* GET_MANY; GET_ANY: queues; pipelined puts: how many */
 	bool mute;	     /* sent with the rid 0: it ends with the next reply */
 	bool sent;	     /* a part of it, on a connection that is lost */
 	bool given_up;	     /* nobody waits any more; an item that it got goes back */

@@ -10,6 +10,7 @@
 #include "client/address.h"
 #include "client/call.h"
 #include "client/fork.h"
+#include "client/gather.h"
 #include "client/inbox.h"
 #include "client/public.h"
 #include "proto/message.h"
@@ -28,7 +29,7 @@ struct grace {
 /* Pipelined puts. */
 struct puts {
 	unsigned window;
-	unsigned outstanding;
+	unsigned outstanding; /* with those that have not been sent */
 	unsigned kept_kib; /* of their bodies, each rounded down */
 	uint64_t failed;
 	qb_result failure;	 /* the first that has not been reported; QB_OK: none */
@@ -73,6 +74,7 @@ struct qb {
 	struct call_table calls;
 	unsigned started; /* outstanding requests that have a callback */
 	struct puts puts;
+	struct gather gather;
 	bool duplicate; /* what the last put of one item turned out to be */
 	char error[ERROR_BYTES];
 };

@@ -44,6 +44,7 @@ conn_forget(qb *q)
 	q->max_item = 0;
 	q->server[0] = 0;
 	call_forget(&q->calls);
+	gather_forget(&q->gather);
 }
 
 qb_result
@@ -175,6 +176,8 @@ conn_write(qb *q)
 {
 	int error;
 
+	if (!q->greeting)
+		gather_end(q);
 	if (q->out.failed) {
 		error_set(q, QB_LOST, "the connection was given up: no memory");
 		return fail(q, QB_LOST);
@@ -186,7 +189,10 @@ conn_write(qb *q)
 void
 conn_push(qb *q)
 {
-	if (q->fd >= 0 && !q->out.failed)
+	if (q->fd < 0)
+		return;
+	gather_end(q);
+	if (!q->out.failed)
 		(void)write_some(q);
 }
 

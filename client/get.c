@@ -22,7 +22,7 @@ take_item(qb *q, void *ret, struct answer *answer)
 void
 get_send_ack(qb *q)
 {
-	if (q->fd >= 0 && q->out.len > 0)
+	if (q->fd >= 0 && (q->out.len > 0 || gather_waits(&q->gather)))
 		(void)conn_flush(q, q->grace.wait_ms, 0);
 }
 
@@ -192,14 +192,11 @@ qb_result
 qb_ack_start(qb *q, const qb_item *item)
 {
 	enum conn_got got;
-	struct qp_request m;
 	qb_result r;
 
 	if ((r = verify_held(q, item)))
 		return r;
-	item_request(q, &m, QP_OP_ACK, item);
-	if ((r = request_mute(q, &m)))
-		return r;
+	gather_ack(q, item);
 	if (q->out.len < SEND_BYTES || q->in_callback)
 		return QB_OK;
 	/* What is lost now is sent again later. What is done need not be kept. */

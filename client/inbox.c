@@ -4,6 +4,7 @@
 #include "client/client.h"
 #include "client/item.h"
 #include "client/notice.h"
+#include "client/pipeline.h"
 #include "client/request.h"
 
 #include <stdlib.h>
@@ -253,28 +254,7 @@ fill(struct inbox *in)
 
 /* --- the end of a request -------------------------------------------------------- */
 
-/* What was got with QB_AUTO is finished now. */
-static void __attribute__((noinline)) /* its array is too large for every reply */
-finish_leases(qb *q, struct parts *parts)
-{
-	int64_t tags[2 * QB_MAX_BATCH];
-	struct qp_request m;
-
-	request_init(&m, parts->n > 1 ? QP_OP_ACK_MANY : QP_OP_ACK);
-	m.epoch = q->epoch;
-	for (unsigned i = 0; i < parts->n; i++) {
-		const qb_item *item = parts_list(parts)[i];
-
-		m.id = (uint64_t)(tags[2 * i] = (int64_t)item->id);
-		m.delivery = (uint64_t)(tags[2 * i + 1] = (int64_t)item->delivery);
-	}
-	if (parts->n > 1)
-		m.tags = (struct qp_list){.n = 2 * parts->n, .numbers = tags};
-	if (request_mute(q, &m) != QB_OK)
-		q->out.failed = true;
-}
-
-/* Items belong to this session until they are finished. */
+/* Items belong to this session until they are finished; with QB_AUTO that is now. */
 static void
 take_leases(qb *q, uint8_t ack, struct parts *parts)
 {
@@ -287,9 +267,9 @@ take_leases(qb *q, uint8_t ack, struct parts *parts)
 		if (QP_GIVEN(o, lease_ms))
 			item->lease_ms = (int64_t)o->lease_ms;
 		memcpy(item->session, q->mark, sizeof(item->session));
+		if (ack == QB_AUTO)
+			gather_ack(q, item);
 	}
-	if (ack == QB_AUTO)
-		finish_leases(q, parts);
 }
 
 /* A reply has come, and with it the proof that what was sent before its request has been carried
@@ -341,6 +321,8 @@ inbox_abort(qb *q, qb_result result, const char *why)
 		error_set(q, result, "%s", why);
 		call.finish(q, &call, &answer);
 	}
+	error_set(q, result, "%s", why);
+	pipeline_abort(q, result);
 }
 
 /* --- frames ---------------------------------------------------------------------- */

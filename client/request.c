@@ -53,7 +53,7 @@ append_bodies(qb *q, const struct bodies *bodies, size_t large)
 }
 
 qb_result
-request_add(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call)
+request_append(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call)
 {
 	size_t large = bodies && bodies->lasting ? LARGE_BODY : SIZE_MAX;
 	size_t len = bodies ? bodies->len : 0;
@@ -77,6 +77,22 @@ request_add(qb *q, struct qp_request *m, const struct bodies *bodies, struct cal
 	else
 		slot->mark = (struct qp_mark){NULL, 0, 0};
 	return QB_OK;
+}
+
+static bool
+gets(enum qp_op op)
+{
+	return op == QP_OP_GET || op == QP_OP_GET_MANY || op == QP_OP_GET_ANY;
+}
+
+qb_result
+request_add(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call)
+{
+	if (gets(m->op))
+		gather_end_puts(q);
+	else if (!q->greeting)
+		gather_end(q);
+	return request_append(q, m, bodies, call);
 }
 
 static void
@@ -154,15 +170,12 @@ static void
 give_up(qb *q, uint64_t rid)
 {
 	struct call *call;
-	bool given;
 
 	conn_cut(q);
 	call = call_find(&q->calls, rid);
 	if (!call)
 		return;
-	given = call->op == QP_OP_GET || call->op == QP_OP_GET_MANY ||
-		call->op == QP_OP_GET_ANY;
-	if (!given || call->ack == QB_NONE || !call->sent) {
+	if (!gets(call->op) || call->ack == QB_NONE || !call->sent) {
 		call_remove(&q->calls, call);
 		return;
 	}

@@ -67,10 +67,14 @@ request_init(struct qp_request *m, enum qp_op op)
 	m->options.present = 0;
 }
 
-/* Adds a request to what is sent; *call tells how it is to be finished, and gets its
- * rid. QB_NO_MEMORY: it was not added. */
+/* Adds a request to what is sent, behind what has gathered; *call tells how it is to be finished, and
+ * gets its rid. QB_NO_MEMORY: it was not added. */
 qb_result request_add(qb *q, struct qp_request *m, const struct bodies *bodies,
 		      struct call *call);
+
+/* The same before what has gathered. */
+qb_result request_append(qb *q, struct qp_request *m, const struct bodies *bodies,
+			 struct call *call);
 
 /* The same for a request whose answer nobody waits for. */
 qb_result request_unheard(qb *q, struct qp_request *m);

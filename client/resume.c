@@ -119,8 +119,10 @@ send_again(qb *q, bool new_run)
 	}
 	if (q->resumed)
 		request_confirm(q, 0);
-	else
+	else {
 		q->mark[0]++; /* its leases are others' */
+		gather_forget_acks(&q->gather);
+	}
 	finish_failed(q, rids, n);
 	free(rids);
 	return QB_OK;

@@ -194,7 +194,9 @@ qb_events(const qb *q)
 {
 	if (qb_fd(q) < 0)
 		return 0;
-	return q->out.len > 0 || q->out.failed ? POLLIN | POLLOUT : POLLIN;
+	return q->out.len > 0 || q->out.failed || gather_waits(&q->gather)
+		       ? POLLIN | POLLOUT
+		       : POLLIN;
 }
 
 qb_result

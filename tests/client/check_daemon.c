@@ -416,7 +416,7 @@ START_TEST(pipelined_puts_learn_of_a_shutdown_once)
 	for (int i = 0; i < 10; i++)
 		ok(qb_put_start(q, "jobs", "x", 1));
 	says(QB_FULL, qb_flush(q, 20));
-	ck_assert_uint_eq(qb_outstanding_puts(q), 8);
+	ck_assert_uint_eq(qb_outstanding_puts(q), 10); /* they are told together */
 	ck_assert_int_eq(qb_shutdown(other, "jobs", 0), QB_OK);
 	says(QB_SHUT_DOWN, qb_flush(q, QB_FOREVER));
 	ck_assert_uint_eq(qb_failed_puts(q), 8);

@@ -143,7 +143,7 @@ START_TEST(any_allocation_may_fail)
 		qb_close(q);
 		ck_assert_uint_lt(n, 2000);
 	} while (failures > 0);
-	ck_assert_uint_gt(n, 20);
+	ck_assert_uint_gt(n, 15);
 	fake_done(&fake);
 }
 END_TEST

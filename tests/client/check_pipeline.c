@@ -6,26 +6,125 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Every third item, alone or with others. */
 static void
 refuse_third(struct fake *f, struct fake_conn *c, const struct fake_request *r)
 {
-	if (++f->keep % 3)
-		fake_answer(f, c, r);
-	else
+	int64_t results[QP_MAX_BATCH_ITEMS];
+	struct qp_reply reply = {.rid = r->m.rid};
+
+	if (r->m.op == QP_OP_PUT && ++f->keep % 3 == 0) {
 		fake_refuse(c, QP_SHUT_DOWN, r->m.rid, "shut down for the night");
+		return;
+	}
+	if (r->m.op == QP_OP_PUT) {
+		fake_answer(f, c, r);
+		return;
+	}
+	for (unsigned i = 0; i < r->m.lengths.n; i++)
+		results[i] = ++f->keep % 3 ? (int64_t)++f->next_id : -QP_SHUT_DOWN;
+	reply.results = (struct qp_list){.n = r->m.lengths.n, .numbers = results};
+	fake_reply(c, QP_OP_PUT_MANY, &reply, NULL, 0);
+}
+
+/* For puts, however many there are in a request. */
+static void
+on_puts(fake_handler *handler)
+{
+	fake.on[QP_OP_PUT] = fake.on[QP_OP_PUT_MANY] = handler;
 }
 
 START_TEST(puts_gather_until_a_flush)
 {
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 60; i++)
 		ok(qb_put_start(q, "jobs", "x", 1));
-	ck_assert_uint_eq(qb_outstanding_puts(q), 100);
+	ck_assert_uint_eq(qb_outstanding_puts(q), 60);
 	ck_assert_uint_eq(fake.n_requests, 1);
 	ok(qb_flush(q, QB_FOREVER));
 	ck_assert_uint_eq(qb_outstanding_puts(q), 0);
-	ck_assert_uint_eq(fake.n_requests, 101);
-	ck_assert_uint_eq(fake_request(&fake, 50)->m.timeout_ms, QP_FOREVER);
+	ck_assert_uint_eq(fake.n_requests, 2);
+	ck_assert_int_eq(fake_request(&fake, 1)->m.op, QP_OP_PUT_MANY);
+	ck_assert_uint_eq(fake_request(&fake, 1)->m.lengths.n, 60);
+	ck_assert_uint_eq(fake_request(&fake, 1)->m.timeout_ms, QP_FOREVER);
 	ok(qb_flush(q, 0));
+}
+END_TEST
+
+START_TEST(what_cannot_go_with_the_others_goes_after_them)
+{
+	static char large[GATHER_BODY + 1];
+	qb_put_options *options = qb_put_options_new();
+
+	qb_put_options_set_priority(options, 5);
+	ok(qb_put_start(q, "jobs", "ab", 2));
+	ok(qb_put_start(q, "jobs", "", 0));
+	ok(qb_put_start(q, "mail", "c", 1));
+	ok(qb_put_start_with(q, "mail", options, "d", 1));
+	ok(qb_put_start(q, "mail", "e", 1));
+	ok(qb_put_start(q, "mail", "f", 1));
+	ok(qb_put_start(q, "mail", large, sizeof(large)));
+	ok(qb_flush(q, QB_FOREVER));
+	ck_assert_uint_eq(fake.n_requests, 6);
+	ck_assert_uint_eq(fake_request(&fake, 1)->m.lengths.n, 2);
+	ck_assert_int_eq(fake_request(&fake, 1)->numbers[0], 2);
+	ck_assert_int_eq(fake_request(&fake, 1)->numbers[1], 0);
+	ck_assert_mem_eq(fake_request(&fake, 1)->body, "ab", 2);
+	ck_assert_str_eq(fake_request(&fake, 2)->queue, "mail");
+	ck_assert_int_eq(fake_request(&fake, 2)->m.op, QP_OP_PUT);
+	ck_assert_mem_eq(fake_request(&fake, 3)->body, "d", 1);
+	ck_assert_mem_eq(fake_request(&fake, 4)->body, "ef", 2);
+	ck_assert_uint_eq(fake_request(&fake, 5)->body_len, sizeof(large));
+	qb_put_options_free(options);
+}
+END_TEST
+
+/* Else a crash between the two could lose an item: it was finished, and what came of it never
+ * put. */
+START_TEST(an_ack_never_overtakes_a_put)
+{
+	qb_item *item;
+
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ok(qb_put_start(q, "done", "a", 1));
+	ok(qb_ack_start(q, item));
+	ok(qb_put_start(q, "done", "b", 1));
+	ok(qb_ack_start(q, item));
+	ok(qb_flush(q, QB_FOREVER));
+	ck_assert_int_eq(fake_request(&fake, 2)->m.op, QP_OP_PUT_MANY);
+	fake_wait_requests(&fake, 4);
+	ck_assert_int_eq(fake_request(&fake, 3)->m.op, QP_OP_ACK_MANY);
+	qb_item_free(item);
+}
+END_TEST
+
+START_TEST(a_get_comes_after_the_puts_before_it)
+{
+	qb_item *item;
+
+	ok(qb_put_start(q, "jobs", "a", 1));
+	ok(qb_get(q, "jobs", 0, QB_NONE, &item));
+	ck_assert_int_eq(fake_request(&fake, 1)->m.op, QP_OP_PUT);
+	ck_assert_int_eq(fake_request(&fake, 2)->m.op, QP_OP_GET);
+	qb_item_free(item);
+}
+END_TEST
+
+static void
+too_few_results(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	static const int64_t one[] = {1};
+	struct qp_reply reply = {.rid = r->m.rid, .results = {.n = 1, .numbers = one}};
+
+	fake_reply(c, QP_OP_PUT_MANY, &reply, NULL, 0);
+}
+
+START_TEST(wrong_results_are_failures_of_all)
+{
+	on_puts(too_few_results);
+	for (int i = 0; i < 5; i++)
+		ok(qb_put_start(q, "jobs", "x", 1));
+	ck_assert_int_eq(qb_flush(q, QB_FOREVER), QB_MALFORMED);
+	ck_assert_uint_eq(qb_failed_puts(q), 5);
 }
 END_TEST
 
@@ -43,17 +142,26 @@ START_TEST(enough_is_sent_without_asking)
 	static char body[1000];
 
 	ok(qb_set_window(q, 65536));
-	for (size_t i = 0; i < SEND_BYTES / sizeof(body); i++)
+	for (size_t i = 0; i < 2 * SEND_BYTES / sizeof(body); i++)
 		ok(qb_put_start(q, "jobs", body, sizeof(body)));
-	fake_wait_requests(&fake, 50);
+	fake_wait_requests(&fake, 3);
 }
 END_TEST
 
+static void
+count_items(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	f->keep += r->m.op == QP_OP_PUT ? 1 : (int)r->m.lengths.n;
+	fake_answer(f, c, r);
+}
+
 START_TEST(the_window_bounds_what_is_outstanding)
 {
-	static const unsigned windows[] = {1, 2, 3, 7, 256, 1000};
+	static const unsigned windows[] = {1, 2, 3, 7, 256, 1000, 65536};
+	unsigned n = sizeof(windows) / sizeof(windows[0]);
 
-	for (size_t w = 0; w < sizeof(windows) / sizeof(windows[0]); w++) {
+	on_puts(count_items);
+	for (size_t w = 0; w < n; w++) {
 		ok(qb_set_window(q, windows[w]));
 		for (unsigned i = 0; i < 3000; i++) {
 			ok(qb_put_start(q, "jobs", &i, sizeof(i)));
@@ -61,7 +169,7 @@ START_TEST(the_window_bounds_what_is_outstanding)
 		}
 		ok(qb_flush(q, QB_FOREVER));
 	}
-	ck_assert_uint_eq(fake.n_requests, 1 + 6 * 3000);
+	ck_assert_int_eq(fake.keep, (int)n * 3000);
 	for (unsigned i = 0; i < 3000; i++)
 		ck_assert_mem_eq(fake_request(&fake, 1 + i)->body, &i, sizeof(i));
 }
@@ -79,11 +187,11 @@ END_TEST
 
 START_TEST(refusals_are_reported_once_by_flush)
 {
-	fake.on[QP_OP_PUT] = refuse_third;
+	on_puts(refuse_third);
 	for (int i = 0; i < 7; i++)
 		ok(qb_put_start(q, "jobs", "x", 1));
 	ck_assert_int_eq(qb_flush(q, QB_FOREVER), QB_SHUT_DOWN);
-	ck_assert_str_eq(qb_error(q), "shut down for the night");
+	ck_assert_str_eq(qb_error(q), "the queue is shut down");
 	ck_assert_uint_eq(qb_failed_puts(q), 2);
 	ok(qb_flush(q, QB_FOREVER));
 	ck_assert_uint_eq(qb_failed_puts(q), 2);
@@ -94,21 +202,21 @@ END_TEST
 
 START_TEST(the_next_put_reports_and_is_not_put)
 {
-	fake.on[QP_OP_PUT] = refuse_third;
+	on_puts(refuse_third);
 	for (int i = 0; i < 3; i++)
 		ok(qb_put_start(q, "jobs", "x", 1));
 	ok(qb_ping(q));
 	ck_assert_int_eq(qb_put_start(q, "jobs", "y", 1), QB_SHUT_DOWN);
 	ok(qb_put_start(q, "jobs", "z", 1));
 	ok(qb_flush(q, QB_FOREVER));
-	ck_assert_mem_eq(fake_request(&fake, 5)->body, "z", 1);
-	ck_assert_uint_eq(fake.n_requests, 6);
+	ck_assert_mem_eq(fake_request(&fake, 3)->body, "z", 1);
+	ck_assert_uint_eq(fake.n_requests, 4);
 }
 END_TEST
 
 START_TEST(a_put_that_waited_for_room_reports_too)
 {
-	fake.on[QP_OP_PUT] = refuse_third;
+	on_puts(refuse_third);
 	fake.keep = 2;
 	ok(qb_set_window(q, 3));
 	for (int i = 0; i < 3; i++)
@@ -121,18 +229,18 @@ END_TEST
 
 START_TEST(close_reports_what_nobody_asked_for)
 {
-	fake.on[QP_OP_PUT] = refuse_third;
+	on_puts(refuse_third);
 	for (int i = 0; i < 3; i++)
 		ok(qb_put_start(q, "jobs", "x", 1));
 	ck_assert_int_eq(qb_close_wait(q, 10000), QB_SHUT_DOWN);
 	q = NULL;
-	ck_assert_int_eq(fake_request(&fake, 4)->m.op, QP_OP_CLOSE);
+	ck_assert_int_eq(fake_request(&fake, 2)->m.op, QP_OP_CLOSE);
 }
 END_TEST
 
 START_TEST(flush_gives_up_in_time_and_the_puts_go_on)
 {
-	fake.on[QP_OP_PUT] = fake_ignore;
+	on_puts(fake_ignore);
 	ok(qb_put_start(q, "jobs", "x", 1));
 	ok(qb_put_start(q, "jobs", "x", 1));
 	ck_assert_int_eq(qb_flush(q, 0), QB_FULL);
@@ -150,12 +258,12 @@ START_TEST(puts_of_a_lost_connection_are_reported_once)
 {
 	for (int i = 0; i < 5; i++)
 		ok(qb_put_start(q, "jobs", "x", 1));
-	fake.on[QP_OP_PUT] = fake_hang_up;
+	on_puts(fake_hang_up);
 	ck_assert_int_eq(qb_flush(q, QB_FOREVER), QB_LOST);
 	ck_assert_uint_eq(qb_failed_puts(q), 5);
 	ck_assert_uint_eq(qb_outstanding_puts(q), 0);
 	ok(qb_flush(q, QB_FOREVER));
-	fake.on[QP_OP_PUT] = NULL;
+	on_puts(NULL);
 	ok(qb_put_start(q, "jobs", "x", 1));
 	ok(qb_flush(q, QB_FOREVER));
 	ck_assert_uint_eq(fake.n_conns, 2);
@@ -177,9 +285,9 @@ answer_backwards(struct fake *f, struct fake_conn *c, const struct fake_request 
 
 START_TEST(confirmations_may_come_in_any_order)
 {
-	fake.on[QP_OP_PUT] = answer_backwards;
+	on_puts(answer_backwards);
 	for (int i = 0; i < 100; i++)
-		ok(qb_put_start(q, "jobs", "x", 1));
+		ok(qb_put_start(q, i % 2 ? "jobs" : "mail", "x", 1));
 	ok(qb_flush(q, QB_FOREVER));
 	ck_assert_uint_eq(qb_failed_puts(q), 0);
 }
@@ -200,10 +308,11 @@ START_TEST(both_ends_may_be_full)
 {
 	static char body[SEND_BYTES];
 
-	fake.on[QP_OP_PUT] = answer_long;
+	on_puts(answer_long);
 	ok(qb_set_window(q, 65536));
 	for (int i = 0; i < 20000; i++) {
-		qb_result r = qb_put_start(q, "jobs", body, i % 100 ? 1 : sizeof(body));
+		qb_result r = qb_put_start(q, i % 2 ? "jobs" : "mail", body,
+					   i % 100 ? 1 : sizeof(body));
 
 		ck_assert(r == QB_OK || r == QB_FULL);
 	}
@@ -240,6 +349,10 @@ main(void)
 
 	tcase_add_checked_fixture(t, open_broker, close_broker);
 	tcase_add_test(t, puts_gather_until_a_flush);
+	tcase_add_test(t, what_cannot_go_with_the_others_goes_after_them);
+	tcase_add_test(t, an_ack_never_overtakes_a_put);
+	tcase_add_test(t, a_get_comes_after_the_puts_before_it);
+	tcase_add_test(t, wrong_results_are_failures_of_all);
 	tcase_add_test(t, any_other_call_sends_what_gathered);
 	tcase_add_test(t, enough_is_sent_without_asking);
 	tcase_add_test(t, the_window_bounds_what_is_outstanding);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * Requests that may be late, so that many of them make one: the small puts of qb_put_start() into
+ * one queue a PUT_MANY, the acks of qb_ack_start() an ACK_MANY. What waits here is added to what is
+ * sent before anything is written, the puts first. A put goes before every request that is made
+ * after it; an ack may be overtaken by puts and gets, which are none the worse for it. */
+#ifndef QBROKER_CLIENT_GATHER_H
+#define QBROKER_CLIENT_GATHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "client/public.h"
+#include "proto/message.h"
+
+#define GATHER_BYTES ((size_t)32 << 10) /* of bodies */
+#define GATHER_BODY  ((size_t)4 << 10)	/* a larger one is not copied twice */
+#define GATHER_ACKS  256
+
+struct gather {
+	char queue[QP_MAX_NAME + 1]; /* of the puts */
+	uint8_t *bodies;	     /* GATHER_BYTES, or NULL */
+	size_t len;		     /* of the bodies */
+	unsigned puts, acks;
+	int64_t lengths[QB_MAX_BATCH]; /* of the puts */
+	int64_t tags[2 * GATHER_ACKS]; /* of the acks */
+};
+
+static inline bool
+gather_waits(const struct gather *g)
+{
+	return (g->puts | g->acks) > 0;
+}
+
+/* Whether a put into this queue can go with those that wait. */
+static inline bool
+gather_takes(const struct gather *g, const char *queue, size_t len)
+{
+	return g->puts > 0 && g->puts < QB_MAX_BATCH && g->len + len <= GATHER_BYTES &&
+	       queue && strcmp(g->queue, queue) == 0;
+}
+
+/* Ends those that wait, and begins anew with this queue, whose name is valid. false: no memory. */
+bool gather_begin(qb *q, const char *queue);
+
+/* Adds a put that is taken, or the first one, of at most GATHER_BODY bytes. */
+static inline void
+gather_put(struct gather *g, const void *body, size_t len)
+{
+	if (len > 0)
+		memcpy(g->bodies + g->len, body, len);
+	g->len += len;
+	g->lengths[g->puts++] = (int64_t)len;
+}
+
+/* Adds an ack. */
+void gather_ack(qb *q, const qb_item *item);
+
+/* Adds the puts, or all, to what is sent. Without memory the puts fail, and the connection will be
+ * given up. */
+void gather_end_puts(qb *q);
+void gather_end(qb *q);
+
+/* Drops all, or the acks, without a word. */
+void gather_forget(struct gather *g);
+void gather_forget_acks(struct gather *g);
+
+#endif
