@@ -15,9 +15,9 @@ const struct driver *const drivers[DRIVERS] = {
 
 const struct bench_case cases[] = {
 #define CASE(name, title, kind, tcp, size, outstanding, batch, clients, who, amount, \
-	     quick)                                                                  \
-	{#name, title,	 KIND_##kind, tcp,    size, outstanding,                     \
-	 batch, clients, who,	      amount, quick},
+	     extent)                                                                 \
+	{#name, title,	 KIND_##kind, tcp,    size,	      outstanding,           \
+	 batch, clients, who,	      amount, EXTENT_##extent},
 #include "bench/cases.def"
 #undef CASE
 };
@@ -47,6 +47,7 @@ case_entrant(const struct settings *s, const struct bench_case *c,
 	e.tcp = c->tcp;
 	e.server.driver = driver;
 	e.server.build = s->build;
+	e.server.scripts = s->scripts;
 	e.load.size = c->size;
 	e.load.outstanding = c->outstanding;
 	e.load.batch = c->batch;
@@ -121,7 +122,8 @@ add_rates(struct result *r, const char *name, enum phase phase,
 
 	f->series = series[phase];
 	for (unsigned i = 0; i < r->entrants; i++)
-		if (!e[i].out && r->what->outstanding == 1 && r->what->batch == 1)
+		if (!e[i].out && r->what->outstanding == 1 && r->what->batch == 1 &&
+		    !e[i].server.driver->whole_slices)
 			take_quantiles(&e[i], phase, f->quantile_us[i]);
 }
 

@@ -31,7 +31,7 @@ struct bench_case {
 	unsigned outstanding, batch, clients;
 	unsigned drivers; /* bits: DRIVER_BIT */
 	unsigned amount;
-	bool quick; /* also in the quick run */
+	enum extent extent; /* of the smallest run that it is part of */
 };
 
 /* What qbroker wants to reach: a figure of an entrant, or its ratio to another one's. */
@@ -103,6 +103,9 @@ void measure_steady(const struct settings *s, struct result *ret);
 void measure_sizes(const struct settings *s, struct result *ret);
 void measure_bulk(const struct settings *s, struct result *ret);
 void measure_memory(const struct settings *s, struct result *ret);
+
+/* An amount in a run of this extent: a tenth in a quick one. */
+unsigned scaled(const struct settings *s, unsigned amount);
 
 /* Bytes of memory that the machine could give now. */
 uint64_t memory_available(void);

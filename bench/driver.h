@@ -28,7 +28,8 @@ struct driver;
 /* A server that runs, or shall run. */
 struct server {
 	const struct driver *driver;
-	const char *build; /* qbroker: the folder it was built in */
+	const char *build;   /* qbroker: the folder it was built in */
+	const char *scripts; /* the folder of python_queues.py */
 	const char *
 		options; /* qbroker: more of its options, separated by blanks, or NULL */
 	char folder[64]; /* its own; sockets and the log are there */
@@ -52,7 +53,8 @@ struct load {
 struct driver {
 	const char *name;
 	bool tcp_only;
-	bool unstamped; /* its consumers do not look at single items */
+	bool unstamped;	   /* its consumers do not look at single items */
+	bool whole_slices; /* a call is expensive, and does all of a slice */
 
 	/* NULL, or why it cannot take part. */
 	const char *(*missing)(const struct server *server);

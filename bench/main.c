@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,12 +16,17 @@
 #include "bench/modes.h"
 #include "bench/rounds.h"
 
+#define FOLDER_LEN 60
+
 static volatile sig_atomic_t child_pid;
 
 enum long_option {
 	OPTION_COMPARE = 256,
 	OPTION_BUILD,
 	OPTION_ONLY,
+	OPTION_RESULTS,
+	OPTION_SCRIPTS,
+	OPTION_SMOKE,
 };
 
 static unsigned
@@ -37,10 +43,45 @@ parse_number(struct argp_state *state, const char *name, const char *arg, unsign
 static void
 set_defaults(struct settings *s)
 {
+	static const struct {
+		unsigned rounds;
+		int slice_ms;
+	} defaults[] = {[EXTENT_SMOKE] = {1, 1},
+			[EXTENT_QUICK] = {5, 50},
+			[EXTENT_FULL] = {11, 100}},
+	  comparing = {31, 50};
+	unsigned rounds = defaults[s->extent].rounds;
+	int slice_ms = defaults[s->extent].slice_ms;
+
+	if (s->compare[0]) {
+		rounds = comparing.rounds;
+		slice_ms = comparing.slice_ms;
+	}
 	if (s->rounds == 0)
-		s->rounds = s->compare[0] ? 31 : s->quick ? 5 : 9;
+		s->rounds = rounds;
 	if (s->slice_ns == 0)
-		s->slice_ns = s->compare[0] || s->quick ? 50000000 : 100000000;
+		s->slice_ns = slice_ms * INT64_C(1000000);
+}
+
+/* Servers run in folders of their own, so paths must not depend on ours. */
+static const char *
+absolute(const char *path)
+{
+	char *full = path ? realpath(path, NULL) : NULL;
+
+	if (path && !full)
+		die("%s: %s", path, strerror(errno));
+	return full;
+}
+
+static void
+make_paths_absolute(struct settings *s)
+{
+	s->build = absolute(s->build);
+	s->scripts = absolute(s->scripts);
+	s->results = absolute(s->results);
+	for (int i = 0; i < 2; i++)
+		s->compare[i] = absolute(s->compare[i]);
 }
 
 static error_t
@@ -50,7 +91,10 @@ parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'r': s->rounds = parse_number(state, "rounds", arg, MAX_ROUNDS); return 0;
-	case 'q': s->quick = true; return 0;
+	case 'q': s->extent = EXTENT_QUICK; return 0;
+	case OPTION_SMOKE: s->extent = EXTENT_SMOKE; return 0;
+	case OPTION_RESULTS: s->results = arg; return 0;
+	case OPTION_SCRIPTS: s->scripts = arg; return 0;
 	case 's':
 		s->slice_ns =
 			parse_number(state, "slice", arg, 1000) * INT64_C(1000000);
@@ -97,8 +141,25 @@ supervise(pid_t pid, const char *folder)
 	sigaction(SIGHUP, &stop, NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	child_pid = 0;
+	/* Its servers and workers are ours now, and die. */
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
 	nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}
+
+static void
+make_folder(char ret[FOLDER_LEN])
+{
+	const char *where = getenv("TMPDIR");
+
+	/* The paths of Unix sockets are short. */
+	if (!where || strlen(where) > FOLDER_LEN - sizeof("/qbroker-bench-XXXXXX"))
+		where = "/tmp";
+	snprintf(ret, FOLDER_LEN, "%s/qbroker-bench-XXXXXX", where);
+	if (!mkdtemp(ret))
+		die("%s: %s", ret, strerror(errno));
 }
 
 int
@@ -110,6 +171,11 @@ main(int argc, char **argv)
 		{"build", OPTION_BUILD, "FOLDER", 0, "where qbroker was built (.)", 0},
 		{"only", OPTION_ONLY, "TEXT", 0, "only cases with this in their names",
 		 0},
+		{"results", OPTION_RESULTS, "FOLDER", 0,
+		 "write results.json, results.md and results.tsv there", 0},
+		{"scripts", OPTION_SCRIPTS, "FOLDER", 0, "where python_queues.py is",
+		 0},
+		{"smoke", OPTION_SMOKE, NULL, 0, "only see whether it works", 0},
 		{"quick", 'q', NULL, 0, "fewer cases, fewer and shorter slices", 0},
 		{"rounds", 'r', "N", 0, "rounds of slices", 0},
 		{"slice", 's', "MS", 0, "about how long a slice takes", 0},
@@ -117,14 +183,16 @@ main(int argc, char **argv)
 	};
 	static const struct argp argp = {options, parse, NULL, "Measures qbroker.",
 					 0,	  0,	 0};
-	char folder[] = "/tmp/qbroker-bench-XXXXXX";
-	struct settings s = {.folder = folder, .build = "."};
+	char folder[FOLDER_LEN];
+	static struct settings s = {.build = ".", .extent = EXTENT_FULL};
 	pid_t pid;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &s);
+	make_paths_absolute(&s);
 	signal(SIGPIPE, SIG_IGN);
-	if (!mkdtemp(folder))
-		die("no temporary folder: %s", strerror(errno));
+	make_folder(folder);
+	s.folder = folder;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	pid = fork_bound();
 	if (pid == 0) {
 		if (s.compare[0])

@@ -8,8 +8,9 @@
 #include "bench/cases.h"
 
 #define CONNECTIONS  10000
-#define SPARE	     200		 /* descriptors for other things */
-#define GIVE_BACK_NS INT64_C(3000000000) /* a server may take so long to free memory */
+#define SMOKE	     50	   /* connections */
+#define SPARE	     200   /* descriptors for other things */
+#define GIVE_BACK_NS 20000 /* a server may take so long for each item to free memory */
 
 struct needs {
 	double item, given_back, connection;
@@ -34,10 +35,10 @@ resident(const struct entrant *e)
 
 /* What is resident when it has not shrunk any more for a while. */
 static double
-resident_after_a_while(const struct entrant *e, double wanted)
+resident_after_a_while(const struct entrant *e, double wanted, unsigned items)
 {
 	const struct timespec pause = {0, 10000000};
-	int64_t end = now_ns() + GIVE_BACK_NS;
+	int64_t end = now_ns() + GIVE_BACK_NS * items;
 	double now;
 
 	while ((now = resident(e)) > wanted && now_ns() < end)
@@ -78,7 +79,7 @@ measure(struct entrant *e, unsigned items, unsigned connections, struct needs *r
 	if (!entrant_order(e, entrant_consumer(e), &drain) ||
 	    !entrant_order(e, entrant_consumer(e), &tidy))
 		return false;
-	after = resident_after_a_while(e, before + (full - before) / 20);
+	after = resident_after_a_while(e, before + (full - before) / 20, items);
 	ret->item = (full - before) / items - (double)e->load.size;
 	ret->given_back = (full - after) / (full - before);
 	if (!entrant_order(e, entrant_producer(e), &connect))
@@ -99,7 +100,8 @@ void
 measure_memory(const struct settings *s, struct result *ret)
 {
 	static struct entrant e[DRIVERS];
-	unsigned connections = connections_allowed();
+	unsigned connections =
+		s->extent == EXTENT_SMOKE ? SMOKE : connections_allowed();
 	unsigned n = case_choose(s, ret->what, e);
 
 	for (unsigned i = 0; i < n; i++)
@@ -113,7 +115,9 @@ measure_memory(const struct settings *s, struct result *ret)
 		ret->figure[i].series.rounds = 1;
 	for (unsigned i = 0; i < n; i++) {
 		bool own = e[i].server.driver == &driver_qbroker;
-		unsigned items = ret->what->amount;
+		unsigned items = s->extent == EXTENT_SMOKE
+					 ? scaled(s, ret->what->amount)
+					 : ret->what->amount;
 		struct needs needs;
 
 		/* Others are slower, and allow fewer connections with their defaults. */

@@ -6,12 +6,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How much is done. */
+enum extent {
+	EXTENT_SMOKE, /* a few operations, to see that it works */
+	EXTENT_QUICK, /* two minutes */
+	EXTENT_FULL,
+};
+
 struct settings {
 	const char *folder;	/* for sockets and logs */
 	const char *build;	/* qbroker's */
+	const char *scripts;	/* where python_queues.py is */
+	const char *results;	/* a folder for files of results, or NULL */
 	const char *compare[2]; /* the build folders, or NULL */
 	const char *only;	/* cases whose names contain this, or NULL */
-	bool quick;
+	enum extent extent;
 	unsigned rounds;
 	int64_t slice_ns;
 };

@@ -21,4 +21,10 @@ struct verdict target_verdict(const struct target *t, const struct result *resul
 void report_text(FILE *out, const struct result *r);
 void report_targets(FILE *out, const struct result *results, unsigned n);
 
+/* All results: as JSON, as the tables of doc/benchmarks.md, as columns for gnuplot. */
+void report_json(FILE *out, const struct settings *s, const struct result *results,
+		 unsigned n);
+void report_markdown(FILE *out, const struct result *results, unsigned n);
+void report_plot_data(FILE *out, const struct result *results, unsigned n);
+
 #endif

@@ -14,7 +14,7 @@
 static int64_t
 slice_ns(const struct settings *s)
 {
-	return s->quick ? QUICK_NS : SLICE_NS;
+	return s->extent == EXTENT_FULL ? SLICE_NS : QUICK_NS;
 }
 
 static void

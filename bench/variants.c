@@ -21,7 +21,7 @@ measure_clients(const struct settings *s, struct result *ret)
 	e[n].label = "qbroker-1";
 	e[n].clients = 1;
 	/* It takes a while until so many processes all work. */
-	if (longer.slice_ns < MANY_CLIENTS_NS)
+	if (s->extent != EXTENT_SMOKE && longer.slice_ns < MANY_CLIENTS_NS)
 		longer.slice_ns = MANY_CLIENTS_NS;
 	measure_rates(&longer, e, n + 1, ret);
 }
@@ -41,11 +41,20 @@ memory_available(void)
 	return kib << 10;
 }
 
+unsigned
+scaled(const struct settings *s, unsigned amount)
+{
+	static const unsigned parts[] = {
+		[EXTENT_SMOKE] = 1000, [EXTENT_QUICK] = 10, [EXTENT_FULL] = 1};
+
+	return amount / parts[s->extent];
+}
+
 static unsigned
 depth_of(const struct settings *s, const struct bench_case *c)
 {
 	uint64_t most = memory_available() / ITEM_BYTES;
-	unsigned depth = s->quick ? c->amount / 10 : c->amount;
+	unsigned depth = scaled(s, c->amount);
 
 	if (depth <= most)
 		return depth;

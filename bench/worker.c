@@ -23,9 +23,12 @@ struct state {
 /* How many items this worker takes on at once: all of one client's, but one request of
  * many clients' or when each request is timed. */
 static int
-share(const struct load *load, uint32_t count)
+share(const struct state *s, uint32_t count)
 {
-	return load->outstanding > 1 ? (int)count : (int)load->batch;
+	const struct load *load = &s->worker->load;
+
+	return load->outstanding > 1 || s->driver->whole_slices ? (int)count
+								: (int)load->batch;
 }
 
 static int
@@ -58,7 +61,7 @@ put_board(struct state *s, const struct order *order)
 {
 	const struct worker *w = s->worker;
 	int64_t planned_ns = order->first_ns;
-	int n, most = share(&w->load, order->count);
+	int n, most = share(s, order->count);
 
 	while ((n = take(&w->board->puts_left, most)) > 0) {
 		if (order->interval_ns > 0)
@@ -77,7 +80,7 @@ static void
 get_board(struct state *s, const struct order *order)
 {
 	const struct worker *w = s->worker;
-	int n, most = share(&w->load, order->count);
+	int n, most = share(s, order->count);
 
 	while ((n = take(&w->board->gets_left, most)) > 0) {
 		int64_t start_ns = now_ns();

@@ -10,17 +10,20 @@
 
 #include "bench/server.h"
 
-#define FUNCTIONS(F)                                                                  \
-	F(open)                                                                       \
-	F(close)                                                                      \
-	F(error)                                                                      \
-	F(result_text)                                                                \
-	F(set_window)                                                                 \
-	F(ping)                                                                       \
-	F(put)                                                                        \
-	F(put_start)                                                                  \
-	F(put_many) F(flush) F(get) F(get_many) F(start_get) F(ack_start) F(ack_many) \
-		F(wait) F(item_body) F(item_free)
+#define FUNCTIONS(F)                                                           \
+	F(open)                                                                \
+	F(close)                                                               \
+	F(error)                                                               \
+	F(result_text)                                                         \
+	F(set_window)                                                          \
+	F(ping)                                                                \
+	F(put)                                                                 \
+	F(put_start)                                                           \
+	F(put_many)                                                            \
+	F(flush)                                                               \
+	F(get)                                                                 \
+	F(get_many) F(start_get) F(ack_start) F(ack_many) F(wait) F(item_body) \
+		F(item_free)
 
 /* Not in every build, and only needed for items that are special. */
 #define MORE_FUNCTIONS(F)           \
