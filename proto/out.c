@@ -3,6 +3,7 @@
  * small, so that a short reply costs a short allocation, and a busy connection goes on
  * with large ones. */
 #include "proto/out.h"
+#include "proto/frame.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,38 @@ qp_out_refer(struct qp_out *out, const void *bytes, size_t len, qp_release *rele
 	s->release = release;
 	s->arg = arg;
 	out->len += len;
+}
+
+void
+qp_out_refer_file(struct qp_out *out, const struct qp_file *file, qp_release *release,
+		  void *arg)
+{
+	qp_out_refer(out, NULL, file->len, release, arg);
+	if (out->failed)
+		return;
+	out->last->kind = QP_FILE;
+	out->last->file = file;
+}
+
+void
+qp_out_pass(struct qp_out *out, struct qp_out *frame, const struct qp_file *file,
+	    qp_release *release, void *arg)
+{
+	struct qp_segment *s = frame->first;
+
+	if (frame->failed || out->failed) {
+		qp_out_done(frame);
+		out->failed = true;
+		if (release)
+			release(out->owner, arg);
+		return;
+	}
+	s->kind = QP_PASS;
+	s->file = file;
+	s->room = 0;
+	s->release = release;
+	s->arg = arg;
+	qp_out_move(out, frame);
 }
 
 void
@@ -196,6 +229,8 @@ qp_out_peek(const struct qp_out *out, struct iovec *parts, int max, size_t max_l
 
 		if (len == 0)
 			continue;
+		if (s->kind != QP_BYTES)
+			break;
 		parts[n++] = (struct iovec){(void *)s->bytes, len};
 		max_len -= len;
 	}
@@ -213,10 +248,61 @@ qp_out_consume(struct qp_out *out, size_t len)
 		out->first = s->next;
 		segment_free(out, s);
 	}
-	if (!s)
+	if (!s) {
 		out->last = NULL;
-	else {
-		s->bytes += len;
-		s->len -= len;
+		return;
 	}
+	s->len -= len;
+	if (s->kind == QP_FILE)
+		return;
+	s->bytes += len;
+	if (len > 0)
+		s->kind = QP_BYTES; /* a descriptor goes with the first of them */
+}
+
+/* --- files ------------------------------------------------------------------------ */
+
+const struct qp_segment *
+qp_out_first(const struct qp_out *out)
+{
+	const struct qp_segment *s = out->first;
+
+	while (s && s->len == 0)
+		s = s->next;
+	return s;
+}
+
+void
+qp_out_unpass(struct qp_out *out)
+{
+	struct qp_segment *s = (struct qp_segment *)qp_out_first(out);
+	struct qp_segment *body = malloc(sizeof(*body));
+
+	if (!body) {
+		out->failed = true;
+		return;
+	}
+	qp_frame_set_body((uint8_t *)s->bytes, (uint32_t)s->file->len);
+	*body = (struct qp_segment){
+		.next = s->next,
+		.bytes = s->file->bytes,
+		.len = s->file->len,
+		.release = s->release,
+		.arg = s->arg,
+		.start = s->file->bytes,
+		.kind = s->file->bytes ? QP_BYTES : QP_FILE,
+		.file = s->file,
+	};
+	s->next = body;
+	s->kind = QP_BYTES;
+	s->release = NULL;
+	if (out->last == s)
+		out->last = body;
+	out->len += body->len;
+}
+
+const struct qp_file *
+qp_mark_file(const struct qp_mark *mark)
+{
+	return mark->first->file;
 }

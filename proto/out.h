@@ -23,7 +23,22 @@ struct qp_segment {
 	const uint8_t *start; /* of all its bytes, sent or not */
 	uint32_t pins;	      /* who wants to read it again */
 	bool detached;	      /* no list has it; the last pin frees it */
+	uint8_t kind;	      /* enum qp_kind */
+	const struct qp_file *file; /* of QP_FILE and QP_PASS; QP_PASS keeps it when it has been sent */
 	uint8_t block[];
+};
+
+enum qp_kind {
+	QP_BYTES,
+	QP_FILE, /* the bytes are in a file, and only there: `bytes` counts nothing */
+	QP_PASS, /* bytes, a whole frame; its body is a file whose descriptor goes along */
+};
+
+/* A body in a file. */
+struct qp_file {
+	int fd;
+	size_t len;
+	const void *bytes; /* the same in memory, or NULL */
 };
 
 struct qp_out {
@@ -69,6 +84,15 @@ void qp_out_append(struct qp_out *out, const void *bytes, size_t len);
  * once, also after a failure; it may be NULL. */
 void qp_out_refer(struct qp_out *out, const void *bytes, size_t len,
 		  qp_release *release, void *arg);
+
+/* Appends what is in a file, likewise. */
+void qp_out_refer_file(struct qp_out *out, const struct qp_file *file,
+		       qp_release *release, void *arg);
+
+/* Appends the frame, which was encoded into a list of its own; its body is the file, whose
+ * descriptor is sent with it. `file` must live until `release`, or as long as it is pinned. */
+void qp_out_pass(struct qp_out *out, struct qp_out *frame, const struct qp_file *file,
+		 qp_release *release, void *arg);
 
 /* Moves everything that waits in `from` to the end of `out`; `from` is empty then. */
 void qp_out_move(struct qp_out *out, struct qp_out *from);
@@ -125,8 +149,22 @@ void qp_out_repeat(struct qp_out *out, const struct qp_mark *mark, size_t offset
 		   size_t len);
 
 /* The first bytes that wait, as at most `max` parts of together at most `max_len`
- * bytes. Returns the number of parts. */
+ * bytes. Returns the number of parts; 0: what waits first is of another kind. */
 int qp_out_peek(const struct qp_out *out, struct iovec *parts, int max, size_t max_len);
+
+/* What waits first; NULL: nothing. And where in its file a QP_FILE goes on. */
+const struct qp_segment *qp_out_first(const struct qp_out *out);
+static inline size_t
+qp_file_offset(const struct qp_segment *s)
+{
+	return s->file->len - s->len;
+}
+
+/* A QP_PASS waits first, and its descriptor cannot be sent: the body goes behind the frame. */
+void qp_out_unpass(struct qp_out *out);
+
+/* The file that went, or goes, along with what is at the mark; NULL: none. */
+const struct qp_file *qp_mark_file(const struct qp_mark *mark);
 
 /* The first `len` bytes have been sent. */
 void qp_out_consume(struct qp_out *out, size_t len);

@@ -288,6 +288,36 @@ START_TEST(options_that_are_negative_numbers_or_strings)
 }
 END_TEST
 
+START_TEST(a_body_in_shared_memory_is_announced)
+{
+	static const char put[] = "\x95\x0a\x07\xa4jobs\x00\x81\xa5"
+				  "memfd\xce\x00\x02\x00\x00";
+	static const char ping[] = "\x93\x02\x07\x82\xac"
+				   "takes_memfds\xc2\xac"
+				   "sends_memfds\xc3";
+	static const char got[] = "\x95\x00\x07\x2a\x01\x81\xa5"
+				  "memfd\xce\x80\x00\x00\x00";
+	struct qp_request m = decode(HEAD(put));
+	struct qp_reply reply;
+	struct qp_error e;
+	struct qp_out out;
+
+	ck_assert_uint_eq(QP_OPT(&m.options, memfd), 131072);
+	qp_out_init(&out);
+	qp_request_encode(&out, &m, 0);
+	expect_frame(&out, HEAD(put), 0);
+	m = decode(HEAD(ping));
+	ck_assert(QP_GIVEN(&m.options, takes_memfds) && !m.options.takes_memfds);
+	ck_assert(QP_GIVEN(&m.options, sends_memfds) && m.options.sends_memfds);
+	ck_assert(qp_reply_decode(HEAD(got), QP_OP_GET, &reply, &e));
+	ck_assert_uint_eq(QP_OPT(&reply.options, memfd), QP_MAX_BODY);
+	expect_refused(HEAD("\x95\x0a\x07\xa4jobs\x00\x81\xa5"
+			    "memfd\xcd\xff\xff"),
+		       QP_INVALID, 7,
+		       "option memfd must be an integer from 65536 to 2147483648");
+}
+END_TEST
+
 START_TEST(pause_carries_its_ways)
 {
 	static const char head[] = "\x94\x25\x08\xa4jobs\x82\xa2in\xc3\xa3out\xc2";
@@ -761,6 +791,7 @@ main(void)
 	tcase_add_test(t, nack_and_kick_carry_their_options);
 	tcase_add_test(t, what_is_shown_says_how_it_failed);
 	tcase_add_test(t, options_that_are_negative_numbers_or_strings);
+	tcase_add_test(t, a_body_in_shared_memory_is_announced);
 	tcase_add_test(t, pause_carries_its_ways);
 	tcase_add_test(t, get_any_carries_its_queues);
 	tcase_add_test(t, put_many_carries_its_lengths_and_options);

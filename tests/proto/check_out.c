@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The output list: order, references, partial consumption, moving. */
+#include "proto/frame.h"
 #include "proto/out.h"
 
 #include <check.h>
@@ -211,6 +212,126 @@ START_TEST(a_reserve_larger_than_a_block_is_contiguous)
 }
 END_TEST
 
+static const struct qp_file file = {.fd = 42, .len = 1000};
+
+/* A frame with a head of three bytes, in a list of its own. */
+static void
+encode_frame(struct qp_out *frame)
+{
+	uint8_t bytes[QP_FRAME_BYTES + 3] = "________abc";
+
+	qp_frame_write(bytes, (struct qp_frame){3, 0});
+	qp_out_init(frame);
+	qp_out_append(frame, bytes, sizeof(bytes));
+}
+
+START_TEST(a_frame_with_a_descriptor_is_sent_by_itself)
+{
+	struct qp_out out, frame;
+	struct iovec parts[4];
+	int one = 1;
+
+	released = 0;
+	qp_out_init(&out);
+	qp_out_append(&out, "before", 6);
+	encode_frame(&frame);
+	qp_out_pass(&out, &frame, &file, count_release, &one);
+	qp_out_append(&out, "after", 5);
+	ck_assert_uint_eq(out.len, 6 + 11 + 5);
+	ck_assert_int_eq(qp_out_peek(&out, parts, 4, SIZE_MAX), 1);
+	ck_assert_uint_eq(parts[0].iov_len, 6);
+	qp_out_consume(&out, 6);
+	ck_assert_int_eq(qp_out_peek(&out, parts, 4, SIZE_MAX), 0);
+	ck_assert_int_eq(qp_out_first(&out)->kind, QP_PASS);
+	ck_assert_ptr_eq(qp_out_first(&out)->file, &file);
+	qp_out_consume(&out, 1); /* with it went the descriptor */
+	ck_assert_int_eq(qp_out_peek(&out, parts, 4, SIZE_MAX), 2);
+	ck_assert_uint_eq(parts[0].iov_len, 10);
+	ck_assert_int_eq(released, 0);
+	qp_out_consume(&out, 10);
+	ck_assert_int_eq(released, 1);
+	expect_bytes(&out, "after");
+	qp_out_done(&out);
+}
+END_TEST
+
+START_TEST(a_file_is_sent_by_itself_and_in_parts)
+{
+	struct qp_out out;
+	struct iovec parts[4];
+	int one = 1;
+
+	released = 0;
+	qp_out_init(&out);
+	qp_out_refer_file(&out, &file, count_release, &one);
+	qp_out_append(&out, "after", 5);
+	ck_assert_uint_eq(out.len, 1005);
+	ck_assert_int_eq(qp_out_peek(&out, parts, 4, SIZE_MAX), 0);
+	ck_assert_int_eq(qp_out_first(&out)->kind, QP_FILE);
+	qp_out_consume(&out, 400);
+	ck_assert_uint_eq(qp_file_offset(qp_out_first(&out)), 400);
+	ck_assert_uint_eq(qp_out_first(&out)->len, 600);
+	qp_out_consume(&out, 600);
+	ck_assert_int_eq(released, 1);
+	expect_bytes(&out, "after");
+	qp_out_refer_file(&out, &file, count_release, &one);
+	qp_out_done(&out);
+	ck_assert_int_eq(released, 2);
+}
+END_TEST
+
+/* From a file, or from memory where it is there too. */
+START_TEST(a_descriptor_that_cannot_be_sent_becomes_bytes)
+{
+	static const char bytes[1000] = "body";
+	const struct qp_file in_memory = {.fd = 42, .len = 1000, .bytes = bytes};
+	const struct qp_file *f = _i ? &in_memory : &file;
+	struct qp_out out, frame;
+	struct iovec parts[4];
+	int one = 1;
+
+	released = 0;
+	qp_out_init(&out);
+	encode_frame(&frame);
+	qp_out_pass(&out, &frame, f, count_release, &one);
+	qp_out_append(&out, "after", 5);
+	qp_out_unpass(&out);
+	ck_assert_uint_eq(out.len, 11 + 1000 + 5);
+	ck_assert_int_eq(qp_out_peek(&out, parts, 4, SIZE_MAX), _i ? 3 : 1);
+	ck_assert_uint_eq(qp_frame_read(parts[0].iov_base).body_len, 1000);
+	ck_assert_uint_eq(qp_frame_read(parts[0].iov_base).head_len, 3);
+	qp_out_consume(&out, 11);
+	ck_assert_int_eq(released, 0);
+	ck_assert_int_eq(qp_out_first(&out)->kind, _i ? QP_BYTES : QP_FILE);
+	qp_out_consume(&out, 1000);
+	ck_assert_int_eq(released, 1);
+	expect_bytes(&out, "after");
+	qp_out_done(&out);
+}
+END_TEST
+
+START_TEST(a_frame_that_is_pinned_keeps_its_file)
+{
+	struct qp_out out, frame;
+	struct qp_mark mark;
+
+	qp_out_init(&out);
+	qp_out_append(&out, "before", 6);
+	mark = qp_out_mark(&out);
+	encode_frame(&frame);
+	qp_out_pass(&out, &frame, &file, NULL, NULL);
+	qp_out_pin(&out, &mark);
+	qp_out_append(&out, "after", 5);
+	ck_assert_ptr_eq(qp_mark_file(&mark), &file);
+	ck_assert(qp_mark_unsent(&mark));
+	qp_out_consume(&out, 6 + 11 + 5);
+	ck_assert_ptr_eq(qp_mark_file(&mark), &file);
+	ck_assert_mem_eq(qp_mark_bytes(&mark) + QP_FRAME_BYTES, "abc", 3);
+	qp_unpin(&mark);
+	qp_out_done(&out);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -228,6 +349,10 @@ main(void)
 	tcase_add_test(t, peeking_stops_at_its_bounds);
 	tcase_add_test(t, moving_empties_the_one_and_extends_the_other);
 	tcase_add_test(t, a_reserve_larger_than_a_block_is_contiguous);
+	tcase_add_test(t, a_frame_with_a_descriptor_is_sent_by_itself);
+	tcase_add_test(t, a_file_is_sent_by_itself_and_in_parts);
+	tcase_add_loop_test(t, a_descriptor_that_cannot_be_sent_becomes_bytes, 0, 2);
+	tcase_add_test(t, a_frame_that_is_pinned_keeps_its_file);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
