@@ -117,6 +117,14 @@ stop_cb(evutil_socket_t signal, short what, void *arg)
 	((struct app *)arg)->stopping = true;
 }
 
+/* Descriptors of bodies have what connections leave. */
+static void
+raise_fd_limit(struct app *app)
+{
+	app->server->limits.max_memfds =
+		fd_limit_raise(app->config->max_connections, app->config->max_memfds);
+}
+
 /* false: no memory; the engine has what it had. */
 static bool
 configure_engine(struct app *app)
@@ -152,7 +160,7 @@ reload_cb(evutil_socket_t signal, short what, void *arg)
 		log_event(LOG_LEVEL_ERROR, "reload_failed",
 			  "error=\"no memory for the limits of queues\"");
 	app->server->limits = server_limits(app->config);
-	fd_limit_raise(app->config->max_connections);
+	raise_fd_limit(app);
 	log_event(LOG_LEVEL_INFO, "reload", "changed=\"%s\" after_restart=\"%s\"",
 		  changes.applied, changes.restart);
 	notify_ready();
@@ -231,12 +239,12 @@ app_new(struct config *config, char *err, size_t errlen)
 {
 	struct app *app = calloc(1, sizeof(*app));
 
-	fd_limit_raise(config->max_connections);
 	if (!app || (app->config = config, !make_parts(app))) {
 		snprintf(err, errlen, "no memory");
 		app_free(app);
 		return NULL;
 	}
+	raise_fd_limit(app);
 	app->listeners = listeners_open(app->base, config, server_accept, app->server,
 					err, errlen);
 	if (!app->listeners) {

@@ -78,6 +78,7 @@ struct config {
 	uint64_t memory_limit; /* `auto` has become a number */
 	uint64_t max_queues;
 	uint64_t max_waiters;
+	uint64_t max_memfds;
 #define QE_QUEUE_OPTION(name, ctype, kind, text) CONFIG_KIND_##kind name;
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION

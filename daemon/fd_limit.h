@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Raises the limit as far as a process may by itself, and logs few_fds if that is too low for
- * so many connections. */
-void fd_limit_raise(uint64_t max_connections);
+ * so many connections. Returns how many of `max_memfds` there is room for beside them. */
+uint64_t fd_limit_raise(uint64_t max_connections, uint64_t max_memfds);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "daemon/log.h"
 #include "daemon/net/listener.h"
+#include "daemon/net/pass.h"
 #include "daemon/net/peer.h"
 #include "daemon/net/server.h"
 
@@ -237,6 +238,8 @@ write_once(struct conn *c, size_t max)
 	if (n == 1) /* the usual case, and the cheaper call */
 		return send(c->fd, parts[0].iov_base, parts[0].iov_len,
 			    MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n == 0)
+		return pass_send(c, max);
 	return sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

@@ -41,6 +41,15 @@ struct conn_input {
 	uint64_t discard;     /* bytes of a refused body that are still to come */
 };
 
+/* Descriptors that came and belong to requests that were not handled yet, in order; -1 for one
+ * that could not be received. */
+#define PASS_MAX 4
+struct conn_passed {
+	bool takes, sends; /* the client; over TCP neither */
+	uint8_t n;
+	int fds[PASS_MAX];
+};
+
 struct conn {
 	struct server *server;
 	int fd;
@@ -49,6 +58,7 @@ struct conn {
 	enum conn_state state;
 	struct session *session; /* CONN_OPEN, and CONN_DRAINING never */
 	struct conn_input in;
+	struct conn_passed passed;
 	struct qp_out out; /* its owner is the engine */
 	uint64_t
 		progress_ns; /* when the frame that is on its way (or the wait for HELLO, or

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/net/pass.h"
 #include "daemon/net/server.h"
 
 /* Above this many bytes a reference costs less than a copy. */
@@ -349,7 +350,10 @@ append_body(struct conn *c, struct qe_item *item)
 		return;
 	}
 	qe_item_ref(item);
-	qp_out_refer(&c->out, qe_item_body(item), len, release_item, item);
+	if (pass_file(item))
+		qp_out_refer_file(&c->out, pass_file(item), release_item, item);
+	else
+		qp_out_refer(&c->out, qe_item_body(item), len, release_item, item);
 }
 
 static struct qp_str
@@ -389,12 +393,30 @@ describe_item(const struct qe_item *item, struct qp_reply *m)
 		QP_GIVE(o, lease_ms, lease_ns / MS);
 }
 
+/* The body goes along as a descriptor. */
 static void
-append_described(struct conn *c, enum qp_op op, const struct qp_reply *m,
+append_passed(struct conn *c, enum qp_op op, struct qp_reply *m, struct qe_item *item)
+{
+	const struct qp_file *file = pass_file(item);
+	struct qp_out frame;
+
+	qp_out_init(&frame);
+	QP_GIVE(&m->options, memfd, file->len);
+	qp_reply_encode(&frame, op, m, 0);
+	qe_item_ref(item);
+	qp_out_pass(&c->out, &frame, file, release_item, item);
+}
+
+static void
+append_described(struct conn *c, enum qp_op op, struct qp_reply *m,
 		 struct qe_item *item)
 {
-	qp_reply_encode(&c->out, op, m, (uint32_t)qe_item_body_len(item));
-	append_body(c, item);
+	if (c->passed.takes && pass_file(item)) {
+		append_passed(c, op, m, item);
+	} else {
+		qp_reply_encode(&c->out, op, m, (uint32_t)qe_item_body_len(item));
+		append_body(c, item);
+	}
 	conn_dirty(c);
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/log.h"
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
+#include "daemon/net/pass.h"
 #include "daemon/net/server.h"
 
 struct qe_name
@@ -123,7 +124,11 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 	QP_GIVE(&reply.options, max_batch_bytes, QP_MAX_BATCH_BYTES);
 	if (resumed)
 		QP_GIVE(&reply.options, resumed, 1);
-	deliver_fields(c, m, &reply);
+	pass_wanted(c, m);
+	if (c->passed.takes)
+		pass_hello(c, m, &reply);
+	else
+		deliver_fields(c, m, &reply);
 }
 
 void
@@ -131,6 +136,7 @@ handle_ping(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	if (QP_GIVEN(&m->options, notices))
 		session_want_notices(c->session, m->options.notices);
+	pass_wanted(c, m);
 	deliver_ok(c, m);
 }
 
@@ -255,14 +261,37 @@ has_old_answers(const struct conn *c)
 	return c->session && c->session->answers.n_old > 0;
 }
 
+/* The same when the body is a descriptor, which is taken whatever becomes of the request. */
+static void __attribute__((noinline))
+dispatch_passed(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	int fd;
+
+	if (!pass_take(c, m, &fd))
+		return;
+	if (has_old_answers(c) && replay(c, m)) {
+		pass_discard(fd);
+		return;
+	}
+	f->item = pass_item(c, m, fd);
+	if (!f->item)
+		return;
+	f->body_len = (uint32_t)m->options.memfd;
+	handlers[m->op](c, m, f);
+}
+
 void
 dispatch_frame(struct conn *c, struct frame *f)
 {
 	struct qp_request m;
 
-	if (admit(c, f->head, f->head_len, &m) &&
-	    !(has_old_answers(c) && replay(c, &m)) && admit_body(c, &m, f->body_len))
-		handlers[m.op](c, &m, f);
+	if (admit(c, f->head, f->head_len, &m)) {
+		if (pass_announced(&m, f->body_len))
+			dispatch_passed(c, &m, f);
+		else if (!(has_old_answers(c) && replay(c, &m)) &&
+			 admit_body(c, &m, f->body_len))
+			handlers[m.op](c, &m, f);
+	}
 	if (f->item)
 		qe_item_unref(c->server->engine, f->item);
 }

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "daemon/net/conn.h"
+#include "daemon/net/pass.h"
 #include "daemon/net/server.h"
 
 #define BODY_SHARE 262144 /* bytes of one body in one loop turn */
@@ -26,6 +27,7 @@ input_free(struct conn *c)
 	if (c->in.body)
 		qe_item_unref(c->server->engine, c->in.body);
 	c->in = (struct conn_input){0};
+	pass_done(c);
 }
 
 /* Whether the connection may have another frame handled. */
@@ -139,6 +141,8 @@ handle(struct conn *c, const uint8_t *p, size_t len)
 		p -= whole;
 		len += whole;
 	}
+	if (len == 0)
+		pass_settle(c);
 	keep(c, p, len);
 }
 
@@ -197,7 +201,21 @@ read_body(struct conn *c, size_t left)
 	};
 	struct msghdr msg = {.msg_iov = parts, .msg_iovlen = left < BODY_SHARE ? 2 : 1};
 
+	if (c->passed.sends)
+		return pass_receive(c, parts, (int)msg.msg_iovlen);
 	return recvmsg(c->fd, &msg, MSG_DONTWAIT);
+}
+
+/* Reads a share behind what is kept. */
+static ssize_t
+read_frames(struct conn *c, size_t kept)
+{
+	struct iovec part = {c->server->buffer + kept,
+			     c->state == CONN_HELLO ? HELLO_SHARE : READ_SHARE};
+
+	if (c->passed.sends)
+		return pass_receive(c, &part, 1);
+	return recv(c->fd, part.iov_base, part.iov_len, MSG_DONTWAIT);
 }
 
 void
@@ -206,10 +224,7 @@ input_read(struct conn *c)
 	size_t body_left =
 		c->in.body ? qe_item_body_len(c->in.body) - c->in.body_got : 0;
 	size_t kept = c->in.len;
-	ssize_t n = c->in.body ? read_body(c, body_left)
-			       : recv(c->fd, c->server->buffer + kept,
-				      c->state == CONN_HELLO ? HELLO_SHARE : READ_SHARE,
-				      MSG_DONTWAIT);
+	ssize_t n = c->in.body ? read_body(c, body_left) : read_frames(c, kept);
 
 	c->server->now_ns = server_now_ns();
 	if (n == 0)

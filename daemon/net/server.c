@@ -11,6 +11,7 @@
 
 #include "daemon/log.h"
 #include "daemon/net/deliver.h"
+#include "daemon/net/pass.h"
 #include "daemon/net/watch.h"
 
 #define SWEEP_SECONDS 1
@@ -92,6 +93,7 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	s->limits = *limits;
 	s->started_ns = s->now_ns = server_now_ns();
 	s->timer_ns = QE_NEVER;
+	s->proof.fd = -1;
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->closed);
 	TAILQ_INIT(&s->dirty);
@@ -136,6 +138,7 @@ server_free(struct server *s)
 	event_del(&s->timer);
 	event_del(&s->sweep);
 	qe_free(s->engine);
+	pass_discard(s->proof.fd);
 	free(s->buffer);
 	free(s);
 }

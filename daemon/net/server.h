@@ -33,6 +33,7 @@ struct server_limits {
 	uint64_t frame_timeout_ms;
 	uint64_t resume_grace_ms;	 /* 0: no session outlives its connection */
 	uint64_t output_high, output_low; /* bytes */
+	uint64_t max_memfds;		  /* 0: descriptors are not taken */
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -48,6 +49,8 @@ struct server {
 			    request would cost as much as a lookup */
 	uint32_t last_number;
 	size_t n_conns;
+	uint64_t n_memfds; /* bodies that are descriptors */
+	struct qp_file proof; /* that descriptors reach a client; fd -1: not made yet */
 	uint64_t closed_by[N_CLOSE_REASONS];
 	struct conn_list conns, closed, dirty, resting;
 	struct session_list sessions; /* in the order of their HELLO */

@@ -70,6 +70,8 @@ void
 client_end(struct client *c)
 {
 	close(c->fd);
+	while (c->n_fds > 0)
+		close(c->fds[--c->n_fds]);
 	free(c);
 	turn();
 	turn();
@@ -142,10 +144,23 @@ whole_frame(const struct client *c, struct qp_frame *f)
 void
 read_some(struct client *c)
 {
-	ssize_t n = recv(c->fd, c->in + c->len, sizeof(c->in) - c->len, 0);
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec part = {c->in + c->len, sizeof(c->in) - c->len};
+	struct msghdr msg = {.msg_iov = &part,
+			     .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 
 	if (n > 0)
 		c->len += (size_t)n;
+	if (!head)
+		return;
+	ck_assert_int_eq(msg.msg_flags & MSG_CTRUNC, 0);
+	ck_assert_uint_eq(head->cmsg_len, CMSG_LEN(sizeof(int)));
+	ck_assert_uint_lt(c->n_fds, 8);
+	memcpy(&c->fds[c->n_fds++], CMSG_DATA(head), sizeof(int));
 }
 
 /* The next reply, which must come. */

@@ -24,6 +24,8 @@ struct client {
 	int fd;
 	uint8_t in[1 << 21];
 	size_t len;
+	int fds[8]; /* descriptors that came */
+	unsigned n_fds;
 };
 
 /* A connection, without HELLO and with; and its end, seen by the server. */

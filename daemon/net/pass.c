@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ * See pass.h. The kernel ends a read behind the bytes that a descriptor came with, so there are
+ * never more of them here than frames that are not handled yet. */
+#include "daemon/net/pass.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/net/deliver.h"
+#include "daemon/net/server.h"
+#include "proto/memfd.h"
+
+struct memfd {
+	struct qe_foreign foreign; /* the first member */
+	struct qp_file file;
+	struct server *server;
+};
+
+void
+pass_wanted(struct conn *c, const struct qp_request *m)
+{
+	bool allowed = c->session->peer.local && c->server->limits.max_memfds > 0;
+
+	if (QP_GIVEN(&m->options, takes_memfds))
+		c->passed.takes = allowed && m->options.takes_memfds;
+	if (QP_OPT(&m->options, sends_memfds))
+		c->passed.sends = allowed;
+}
+
+void
+pass_hello(struct conn *c, const struct qp_request *m, struct qp_reply *reply)
+{
+	struct server *s = c->server;
+	struct qp_out frame;
+
+	if (s->proof.fd < 0)
+		s->proof.fd = qp_memfd_new(0);
+	if (s->proof.fd < 0) {
+		c->passed.takes = c->passed.sends = false;
+		deliver_fields(c, m, reply);
+		return;
+	}
+	QP_GIVE(&reply->options, memfds, 1);
+	reply->rid = m->rid;
+	qp_out_init(&frame);
+	qp_reply_encode(&frame, QP_OP_HELLO, reply, 0);
+	qp_out_pass(&c->out, &frame, &s->proof, NULL, NULL);
+	conn_dirty(c);
+}
+
+void
+pass_discard(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* --- coming ------------------------------------------------------------------------ */
+
+/* NULL, or why the connection must be refused. */
+static const char *
+keep(struct conn *c, int fd)
+{
+	if (c->passed.n == PASS_MAX) {
+		pass_discard(fd);
+		return "more descriptors than requests that announce one";
+	}
+	c->passed.fds[c->passed.n++] = fd;
+	return NULL;
+}
+
+/* What came beside the bytes: at most one descriptor has room. */
+static const char *
+keep_control(struct conn *c, struct msghdr *msg)
+{
+	struct cmsghdr *head = CMSG_FIRSTHDR(msg);
+	int fd = -1;
+
+	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+	    head->cmsg_len >= CMSG_LEN(sizeof(fd)))
+		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	if (!(msg->msg_flags & MSG_CTRUNC))
+		return fd >= 0 ? keep(c, fd) : NULL;
+	if (fd < 0)
+		return keep(c, -1); /* this process may have no more */
+	pass_discard(fd);
+	return "several descriptors in one message";
+}
+
+ssize_t
+pass_receive(struct conn *c, struct iovec *parts, int n)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_LEN(sizeof(int))];
+	struct msghdr msg = {.msg_iov = parts,
+			     .msg_iovlen = (size_t)n,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control)};
+	ssize_t got = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const char *fault = NULL;
+
+	if (got >= 0 && (msg.msg_controllen > 0 || msg.msg_flags & MSG_CTRUNC))
+		fault = keep_control(c, &msg);
+	if (!fault)
+		return got;
+	conn_refuse(c, CLOSE_malformed, QP_MALFORMED, fault);
+	errno = EAGAIN;
+	return -1;
+}
+
+bool
+pass_take(struct conn *c, const struct qp_request *m, int *ret_fd)
+{
+	char text[96];
+
+	if (c->passed.n > 0) {
+		*ret_fd = c->passed.fds[0];
+		c->passed.n--;
+		memmove(c->passed.fds, c->passed.fds + 1,
+			c->passed.n * sizeof(c->passed.fds[0]));
+		return true;
+	}
+	snprintf(text, sizeof(text), "%s announces a descriptor, and none has come",
+		 qp_op_name(m->op));
+	conn_refuse(c, CLOSE_malformed, QP_MALFORMED, text);
+	return false;
+}
+
+void
+pass_settle(struct conn *c)
+{
+	if (c->passed.n > 0)
+		conn_refuse(c, CLOSE_malformed, QP_MALFORMED,
+			    "a descriptor that no request announces");
+}
+
+void
+pass_done(struct conn *c)
+{
+	while (c->passed.n > 0)
+		pass_discard(c->passed.fds[--c->passed.n]);
+}
+
+/* --- items ------------------------------------------------------------------------- */
+
+static void
+release(struct qe_foreign *foreign)
+{
+	struct memfd *f = (struct memfd *)foreign;
+
+	f->server->n_memfds--;
+	close(f->file.fd);
+	free(f);
+}
+
+const struct qp_file *
+pass_file(const struct qe_item *item)
+{
+	const struct memfd *f = (const struct memfd *)qe_item_foreign(item);
+
+	return f ? &f->file : NULL;
+}
+
+/* Whether the broker takes it. false: the request was refused. */
+static bool
+admit(struct conn *c, const struct qp_request *m, int fd)
+{
+	const struct server *s = c->server;
+	uint64_t len = m->options.memfd;
+	const char *fault;
+
+	if (fd < 0) {
+		deliver_refusal(c, m->rid, QP_LIMIT,
+				"the broker can have no more descriptors now");
+		return false;
+	}
+	if (len > s->limits.max_item) {
+		deliver_refusal(c, m->rid, QP_TOO_BIG,
+				"%s: a body of %" PRIu64 " bytes, at most %" PRIu64
+				" are allowed",
+				qp_op_name(m->op), len, s->limits.max_item);
+		return false;
+	}
+	fault = qp_memfd_fault(fd, len);
+	if (fault) {
+		deliver_refusal(c, m->rid, QP_INVALID, "%s: the descriptor %s",
+				qp_op_name(m->op), fault);
+		return false;
+	}
+	if (s->n_memfds < s->limits.max_memfds)
+		return true;
+	deliver_refusal(c, m->rid, QP_LIMIT, "the broker has max_memfds descriptors");
+	return false;
+}
+
+struct qe_item *
+pass_item(struct conn *c, const struct qp_request *m, int fd)
+{
+	size_t len = m->options.memfd;
+	struct qe_item *item;
+	enum qe_result result = QE_NOMEM;
+	struct memfd *f;
+
+	if (!admit(c, m, fd)) {
+		pass_discard(fd);
+		return NULL;
+	}
+	f = malloc(sizeof(*f));
+	if (f) {
+		*f = (struct memfd){{release}, {fd, len, NULL}, c->server};
+		result =
+			qe_item_new_foreign(c->server->engine, len, &f->foreign, &item);
+	}
+	if (result == QE_OK) {
+		c->server->n_memfds++;
+		return item;
+	}
+	free(f);
+	pass_discard(fd);
+	deliver_result(c, m->rid, result);
+	return NULL;
+}
+
+/* --- going ------------------------------------------------------------------------- */
+
+static ssize_t
+send_with(int socket, const struct qp_segment *s)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+			      .cmsg_level = SOL_SOCKET,
+			      .cmsg_type = SCM_RIGHTS}};
+	struct iovec part = {(void *)s->bytes, s->len};
+	struct msghdr msg = {.msg_iov = &part,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof(control.bytes)};
+
+	memcpy(CMSG_DATA(&control.head), &s->file->fd, sizeof(int));
+	return sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* No end of the file can come: it is sealed. SIGPIPE is ignored by the process. */
+static ssize_t
+send_file(int socket, const struct qp_segment *s, size_t max)
+{
+	off_t at = (off_t)qp_file_offset(s);
+	ssize_t n = sendfile(socket, s->file->fd, &at, s->len < max ? s->len : max);
+
+	if (n == 0) {
+		errno = EIO;
+		return -1;
+	}
+	return n;
+}
+
+ssize_t
+pass_send(struct conn *c, size_t max)
+{
+	const struct qp_segment *s = qp_out_first(&c->out);
+	ssize_t n;
+
+	if (s->kind == QP_FILE)
+		return send_file(c->fd, s, max);
+	n = send_with(c->fd, s);
+	if (n >= 0 || errno != ETOOMANYREFS)
+		return n;
+	/* Too many that this user has sent were not received: then the bytes go. */
+	qp_out_unpass(&c->out);
+	errno = c->out.failed ? ENOMEM : EINTR;
+	return -1;
+}
