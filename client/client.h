@@ -56,11 +56,15 @@ struct qb {
 	uint8_t session[QP_SESSION_BYTES];
 	uint8_t mark[QP_SESSION_BYTES]; /* of its leases: another when they were lost */
 	uint64_t epoch;
+	bool passes; /* has sent descriptors, and says so in HELLO */
 
 	/* The connection. All of it is void while fd is -1. */
 	int fd;
 	bool greeting;	   /* HELLO has not been answered */
 	bool resumed;	   /* as the broker said then */
+	bool memfds;	   /* likewise: it takes and gives descriptors, and they arrive */
+	bool unproven;	   /* they do not */
+	bool sends_memfds; /* it knows that some may come */
 	unsigned mute_run; /* mute requests since there were none outstanding */
 	unsigned heard;	   /* replies that were not confirmed */
 	uint64_t random;

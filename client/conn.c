@@ -7,6 +7,7 @@
 #include "client/client.h"
 #include "client/clock.h"
 #include "client/notice.h"
+#include "client/pass.h"
 #include "client/request.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ conn_unlink(qb *q)
 	if (q->fd >= 0)
 		close(q->fd);
 	q->fd = -1;
+	q->memfds = q->sends_memfds = false;
 	qp_out_done(&q->out);
 	inbox_done(&q->in);
 }
@@ -109,10 +111,17 @@ conn_read(qb *q, int flags, enum conn_got *ret_got)
 	*ret_got = CONN_NOTHING;
 	msg.msg_iovlen = (size_t)inbox_space(&q->in, places);
 	room = places[0].iov_len + (msg.msg_iovlen > 1 ? places[1].iov_len : 0);
-	got = msg.msg_iovlen > 1 ? recvmsg(q->fd, &msg, flags)
-				 : recv(q->fd, places[0].iov_base, room, flags);
+	if (q->address.local)
+		got = pass_receive(q, &msg, flags);
+	else
+		got = msg.msg_iovlen > 1 ? recvmsg(q->fd, &msg, flags)
+					 : recv(q->fd, places[0].iov_base, room, flags);
 	if (got < 0 && try_later(errno))
 		return QB_OK;
+	if (got < 0 && errno == EPROTO)
+		return fail(q, error_set(q, QB_MALFORMED,
+					 "the broker passed more descriptors than it "
+					 "may"));
 	if (got < 0) {
 		error_set(q, QB_LOST, "the connection was lost: %s", strerror(errno));
 		return fail(q, QB_LOST);
@@ -158,6 +167,13 @@ write_some(qb *q)
 		ssize_t sent;
 
 		msg.msg_iovlen = (size_t)qp_out_peek(&q->out, parts, PARTS, SIZE_MAX);
+		if (msg.msg_iovlen == 0) {
+			int error = pass_write(q);
+
+			if (error)
+				return error;
+			continue;
+		}
 		for (size_t i = 0; i < msg.msg_iovlen; i++)
 			room += parts[i].iov_len;
 		sent = sendmsg(q->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -311,6 +327,9 @@ take_hello(qb *q, void *ret, struct answer *answer)
 									 : QP_MAX_BODY;
 	q->max_batch_bytes =
 		QP_GIVEN(o, max_batch_bytes) ? o->max_batch_bytes : QP_MAX_BATCH_BYTES;
+	q->memfds = QP_OPT(o, memfds) && pass_proven(q);
+	q->unproven = QP_OPT(o, memfds) && !q->memfds;
+	q->sends_memfds = q->memfds && q->passes;
 	q->server[0] = 0;
 	if (QP_GIVEN(o, server))
 		snprintf(q->server, sizeof(q->server), "%.*s", (int)o->server.len,
@@ -354,6 +373,10 @@ say_hello(qb *q, int64_t deadline)
 	QP_GIVE(&m.options, resume, 1);
 	if (!q->address.local)
 		say_host(&m, boot);
+	else
+		QP_GIVE(&m.options, takes_memfds, 1);
+	if (q->address.local && q->passes)
+		QP_GIVE(&m.options, sends_memfds, 1);
 	if (q->on_lease_ending)
 		QP_GIVE(&m.options, notices, 1);
 	return request_run(q, &m, NULL, &w, deadline_left(deadline));
@@ -378,6 +401,8 @@ conn_link(qb *q, int64_t deadline)
 	setsockopt(q->fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice));
 	q->greeting = true;
 	r = say_hello(q, deadline);
+	if (r == QB_OK && q->unproven)
+		r = pass_decline(q, deadline);
 	if (r != QB_OK)
 		conn_unlink(q);
 	q->greeting = false;

@@ -74,7 +74,7 @@ qb_result
 qb_update(qb *q, const qb_item *item, uint8_t ctype, const void *body, size_t len)
 {
 	const struct iovec part = {(void *)body, len};
-	const struct bodies bodies = {&part, 1, len, true};
+	const struct bodies bodies = {&part, 1, len, true, NULL};
 	struct wait w = {0};
 	struct qp_request m = {.op = QP_OP_UPDATE};
 	qb_result r;

@@ -26,7 +26,7 @@ gather_end_puts(qb *q)
 	struct gather *g = &q->gather;
 	unsigned n = g->puts;
 	const struct iovec part = {g->bodies, g->len};
-	const struct bodies bodies = {&part, 1, g->len, false};
+	const struct bodies bodies = {&part, 1, g->len, false, NULL};
 	struct qp_request m;
 
 	if (n == 0)

@@ -4,11 +4,14 @@
 #include "client/client.h"
 #include "client/item.h"
 #include "client/notice.h"
+#include "client/pass.h"
 #include "client/pipeline.h"
 #include "client/request.h"
+#include "proto/memfd.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BUFFER	      ((size_t)128 << 10)
 #define CONFIRM_EVERY 32 /* replies: so many, at most, the broker remembers in vain */
@@ -24,7 +27,7 @@ static void
 parts_free(struct parts *parts)
 {
 	for (unsigned i = 0; i < parts->n; i++)
-		free(parts_list(parts)[i]);
+		qb_item_free(parts_list(parts)[i]);
 	free(parts->many);
 	*parts = (struct parts){0};
 }
@@ -40,6 +43,7 @@ void
 inbox_done(struct inbox *in)
 {
 	parts_free(&in->parts);
+	pass_done(in);
 	free(in->buf);
 	*in = (struct inbox){0};
 }
@@ -125,6 +129,36 @@ is_item(unsigned op)
 	       op == QP_OP_SHOW;
 }
 
+/* The item's body is a descriptor. Whoever passed it may not be the broker: it is believed
+ * nothing. */
+static qb_result
+expect_passed(qb *q, const struct qp_item *item, const struct qp_options *said)
+{
+	struct inbox *in = &q->in;
+	uint64_t len = in->reply.options.memfd;
+	const char *fault;
+	qb_item *it;
+	int fd;
+
+	if (!pass_take(q, &fd))
+		return error_set(
+			q, QB_MALFORMED,
+			"the broker announced a descriptor, and none has come");
+	if (fd < 0)
+		return no_memory(q, item, 0);
+	fault = qp_memfd_fault(fd, len);
+	it = fault ? NULL : item_map(item, said, fd, len);
+	close(fd);
+	if (fault)
+		return error_set(q, QB_MALFORMED, "the broker passed a body that %s",
+				 fault);
+	if (!it)
+		return no_memory(q, item, 0);
+	in->parts.one = it;
+	in->parts.n = in->current = 1;
+	return QB_OK;
+}
+
 static qb_result
 expect_one(qb *q, uint32_t body_len)
 {
@@ -147,6 +181,8 @@ expect_one(qb *q, uint32_t body_len)
 	}
 	if (q->in.call.op == QP_OP_SHOW)
 		said = &reply->options;
+	if (QP_GIVEN(&reply->options, memfd) && body_len == 0 && is_item(q->in.call.op))
+		return expect_passed(q, &item, said);
 	return add_part(&q->in.parts, &item, said) ? QB_OK
 						   : no_memory(q, &item, body_len);
 }
@@ -429,6 +465,10 @@ inbox_received(qb *q, size_t len)
 	in->end += len;
 	while (step(q, &r))
 		;
+	if (r == QB_OK && in->n_passed > 0 && in->start == in->end && !in->call.rid)
+		r = error_set(
+			q, QB_MALFORMED,
+			"the broker passed a descriptor that it did not announce");
 	if (in->start > 0 && r == QB_OK) {
 		memmove(in->buf, in->buf + in->start, in->end - in->start);
 		in->end -= in->start;

@@ -24,6 +24,8 @@ struct awaited {
 	uint16_t max_items;
 };
 
+#define PASSED_MAX 4
+
 /* A frame's head is taken from the buffer first. Then its request is in `call`, and the
  * body is copied, or if it has not arrived yet received, into `parts`. */
 struct inbox {
@@ -37,6 +39,10 @@ struct inbox {
 	size_t filled;	  /* bytes of it that are there */
 	uint64_t thrown;  /* bytes still to come that there was no memory for */
 	bool no_memory;
+
+	/* Descriptors that no frame has taken yet, in order; -1: it could not be received. */
+	int passed[PASSED_MAX];
+	unsigned n_passed;
 };
 
 /* The buffer; false: no memory. */

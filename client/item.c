@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* The bytes that a string takes. */
 static size_t
@@ -87,16 +89,63 @@ item_new(const struct qp_item *item, const struct qp_options *said)
 	return it;
 }
 
+/* Behind the end of the file may be anything, in its last page, which becomes this process's own
+ * if need be; or nothing, where a page is added. NULL: no memory. */
+static void *
+map(int fd, size_t len, size_t page, size_t size)
+{
+	char *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t last = len / page * page;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (mmap(p, len, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+		goto err_after_mmap;
+	if (p[len] == 0)
+		return p;
+	if (mprotect(p + last, page, PROT_READ | PROT_WRITE) != 0)
+		goto err_after_mmap;
+	p[len] = 0;
+	mprotect(p + last, page, PROT_READ);
+	return p;
+
+err_after_mmap:
+	munmap(p, size);
+	return NULL;
+}
+
+qb_item *
+item_map(const struct qp_item *item, const struct qp_options *said, int fd, size_t len)
+{
+	struct qp_item without = *item;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	qb_item *it;
+
+	without.length = 0;
+	it = item_new(&without, said);
+	if (!it)
+		return NULL;
+	it->size = len;
+	it->mapped_size = (len / page + 1) * page;
+	it->mapped = map(fd, len, page, it->mapped_size);
+	if (it->mapped)
+		return it;
+	free(it);
+	return NULL;
+}
+
 void
 qb_item_free(qb_item *item)
 {
+	if (item && item->mapped)
+		munmap(item->mapped, item->mapped_size);
 	free(item);
 }
 
 const void *
 qb_item_body(const qb_item *item)
 {
-	return item->body;
+	return item->mapped ? item->mapped : item->body;
 }
 
 size_t

@@ -21,6 +21,8 @@ struct qb_item {
 	uint8_t session[QP_SESSION_BYTES];
 	size_t size;
 	int64_t age_ms, dead_ms; /* shown: as the broker says; else -1 */
+	void *mapped; /* the body, of a descriptor: `body` is empty then; NULL: none */
+	size_t mapped_size;
 	/* Behind the body; NULL: none. */
 	const char *group, *reason, *error, *worker;
 	_Alignas(max_align_t) unsigned char body
@@ -30,5 +32,10 @@ struct qb_item {
 /* An item with room for the body that `item` describes. `said`: of an item that is shown, what
  * the reply says of it; else NULL. NULL: no memory. */
 qb_item *item_new(const struct qp_item *item, const struct qp_options *said);
+
+/* The same with the body in a file, which was verified; it is mapped for reading, with a 0 byte behind
+ * it. */
+qb_item *item_map(const struct qp_item *item, const struct qp_options *said, int fd,
+		  size_t len);
 
 #endif

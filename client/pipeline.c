@@ -133,7 +133,7 @@ static qb_result
 put_alone(qb *q, struct qp_request *m, const void *body, size_t len)
 {
 	const struct iovec part = {(void *)body, len};
-	const struct bodies bodies = {&part, 1, len, false};
+	const struct bodies bodies = {&part, 1, len, false, NULL};
 
 	gather_end_puts(q);
 	q->puts.outstanding++;

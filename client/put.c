@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Puts: one at a time, many in a request, and pipelined. */
+#include "client/buffer.h"
 #include "client/conn.h"
 #include "client/options.h"
+#include "client/pass.h"
 #include "client/request.h"
 
 #include <stdio.h>
@@ -27,10 +29,10 @@ qb_was_duplicate(const qb *q)
 /* Verifies and sends a put whose operation and options are filled in. */
 static qb_result
 put_one(qb *q, struct qp_request *m, const char *queue, const void *body, size_t len,
-	int64_t timeout_ms, uint64_t *ret_id)
+	int64_t timeout_ms, uint64_t *ret_id, qb_buffer *buffer)
 {
 	const struct iovec part = {(void *)body, len};
-	const struct bodies bodies = {&part, 1, len, true};
+	struct bodies bodies = {&part, 1, len, true, NULL};
 	struct wait w = {.take = take_id, .ret = ret_id};
 	qb_result r;
 
@@ -39,6 +41,10 @@ put_one(qb *q, struct qp_request *m, const char *queue, const void *body, size_t
 	    (r = verify_blocking(q, timeout_ms)) || (r = verify_body(q, body, len)))
 		return r;
 	m->timeout_ms = wire_timeout(timeout_ms);
+	if (buffer && len >= PASS_BYTES && q->memfds)
+		bodies.file = buffer_seal(buffer);
+	if (bodies.file)
+		return pass_put(q, m, &bodies, &w, timeout_ms);
 	return request_wait(q, m, &bodies, &w, timeout_ms);
 }
 
@@ -52,7 +58,25 @@ qb_put_with(qb *q, const char *queue, const qb_put_options *options, const void 
 	request_init(&m, QP_OP_PUT);
 	if ((r = options_take(q, options, &m.options)))
 		return r;
-	return put_one(q, &m, queue, body, len, timeout_ms, ret_id);
+	return put_one(q, &m, queue, body, len, timeout_ms, ret_id, NULL);
+}
+
+qb_result
+qb_put_buffer(qb *q, const char *queue, const qb_put_options *options,
+	      qb_buffer *buffer, int64_t timeout_ms, uint64_t *ret_id)
+{
+	struct qp_request m;
+	qb_result r;
+
+	request_init(&m, QP_OP_PUT);
+	if (!buffer)
+		return error_set(q, QB_INVALID, "the buffer is NULL");
+	if ((r = options_take(q, options, &m.options)) ||
+	    (r = put_one(q, &m, queue, buffer->file.bytes, buffer->file.len, timeout_ms,
+			 ret_id, buffer)))
+		return r;
+	qb_buffer_free(buffer);
+	return QB_OK;
 }
 
 qb_result
@@ -64,7 +88,7 @@ qb_put_typed(qb *q, const char *queue, uint8_t ctype, const void *body, size_t l
 	request_init(&m, QP_OP_PUT);
 	if (ctype)
 		QP_GIVE(&m.options, ctype, ctype);
-	return put_one(q, &m, queue, body, len, timeout_ms, ret_id);
+	return put_one(q, &m, queue, body, len, timeout_ms, ret_id, NULL);
 }
 
 qb_result

@@ -128,6 +128,7 @@ typedef enum qb_on_duplicate {
 
 typedef struct qb qb;
 typedef struct qb_item qb_item;
+typedef struct qb_buffer qb_buffer;
 typedef struct qb_table qb_table;
 typedef struct qb_put_options qb_put_options;
 typedef struct qb_get_options qb_get_options;
@@ -241,6 +242,23 @@ qb_result qb_put_many_with(qb *q, const char *queue, const qb_put_options *optio
 			   int64_t timeout_ms, int64_t *ret_ids);
 qb_result qb_put_start_with(qb *q, const char *queue, const qb_put_options *options,
 			    const void *body, size_t len);
+
+/* Memory for one large item, which is handed over instead of being copied when the broker is on
+ * this host (a Unix socket), and read by its consumer where it was written. NULL: no memory.
+ * The memory is all zero, its address that of a page. */
+qb_buffer *qb_buffer_new(size_t size);
+void *qb_buffer_data(qb_buffer *buffer);
+size_t qb_buffer_size(const qb_buffer *buffer);
+void qb_buffer_free(qb_buffer *buffer); /* NULL is allowed */
+
+/* Puts what is in the buffer, as qb_put_with(). QB_OK: the buffer is gone, it must not be used any
+ * more. Else it is still the caller's, to be put again, also on another handle, or to be freed.
+ * From this call on its memory must only be read, in all processes, whatever the result: it
+ * is write-protected as soon as it has been handed over once. Below 128 KiB, over TCP, when
+ * another process still has it mapped (a forked child), and when the broker has too many
+ * already, the bytes are copied. */
+qb_result qb_put_buffer(qb *q, const char *queue, const qb_put_options *options,
+			qb_buffer *buffer, int64_t timeout_ms, uint64_t *ret_id);
 
 /* Whether the last put of one item on this handle that was QB_OK put nothing, because its key was
  * taken: the id is that of the item that has it. Not of pipelined and started puts. */

@@ -3,6 +3,7 @@
 #include "client/request.h"
 #include "client/conn.h"
 #include "client/item.h"
+#include "client/pass.h"
 
 #include <string.h>
 
@@ -69,9 +70,13 @@ request_append(qb *q, struct qp_request *m, const struct bodies *bodies, struct 
 	call->deadline = wait_deadline(m);
 	call->mark = qp_out_mark(&q->out);
 	*slot = *call;
-	qp_request_encode(&q->out, m, (uint32_t)len);
-	if (bodies)
-		append_bodies(q, bodies, large);
+	if (bodies && bodies->file && q->sends_memfds) {
+		pass_append(q, m, bodies->file);
+	} else {
+		qp_request_encode(&q->out, m, (uint32_t)len);
+		if (bodies)
+			append_bodies(q, bodies, large);
+	}
 	if (!q->out.failed)
 		qp_out_pin(&q->out, &slot->mark);
 	else

@@ -55,6 +55,7 @@ struct bodies {
 	unsigned n;
 	size_t len;   /* of all */
 	bool lasting; /* they outlive the sending: large ones need not be copied */
+	const struct qp_file *file; /* goes instead, as a descriptor; NULL: none */
 };
 
 /* A request with nothing but its operation. What no option is given of has no value: clearing that

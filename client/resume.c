@@ -52,24 +52,57 @@ may_repeat(const struct call *call, bool new_run)
 	return new_run || !call->sent || is_harmless(call->op);
 }
 
+static uint64_t
+timeout_left(const struct call *call)
+{
+	return call->deadline == NEVER ? QP_FOREVER
+				       : (uint64_t)deadline_left(call->deadline);
+}
+
+static void
+repeat_bytes(qb *q, const struct call *call)
+{
+	const uint8_t *bytes = qp_mark_bytes(&call->mark);
+	struct qp_frame frame = qp_frame_read(bytes);
+
+	qp_request_repeat(&q->out, bytes, timeout_left(call));
+	qp_out_repeat(&q->out, &call->mark, QP_FRAME_BYTES + frame.head_len,
+		      frame.body_len);
+}
+
+/* Its body goes along again, or behind it where no descriptors are taken. */
+static void
+repeat_file(qb *q, const struct call *call, const struct qp_file *file)
+{
+	struct qp_out out;
+
+	qp_out_init(&out);
+	qp_request_repeat(&out, qp_mark_bytes(&call->mark), timeout_left(call));
+	if (!out.failed)
+		qp_frame_set_body((uint8_t *)out.first->bytes,
+				  q->sends_memfds ? 0 : (uint32_t)file->len);
+	if (q->sends_memfds) {
+		qp_out_pass(&q->out, &out, file, NULL, NULL);
+		return;
+	}
+	qp_out_move(&q->out, &out);
+	qp_out_refer(&q->out, file->bytes, file->len, NULL, NULL);
+}
+
 /* Appends the request to what is sent, and lets go of its old bytes. false: no memory. */
 static bool
 repeat(qb *q, struct call *call)
 {
 	struct qp_mark mark = qp_out_mark(&q->out);
-	const uint8_t *bytes;
-	struct qp_frame frame;
+	const struct qp_file *file;
 
 	if (!call->mark.first)
 		return false;
-	bytes = qp_mark_bytes(&call->mark);
-	frame = qp_frame_read(bytes);
-	qp_request_repeat(&q->out, bytes,
-			  call->deadline == NEVER
-				  ? QP_FOREVER
-				  : (uint64_t)deadline_left(call->deadline));
-	qp_out_repeat(&q->out, &call->mark, QP_FRAME_BYTES + frame.head_len,
-		      frame.body_len);
+	file = qp_mark_file(&call->mark);
+	if (file)
+		repeat_file(q, call, file);
+	else
+		repeat_bytes(q, call);
 	if (q->out.failed)
 		return false;
 	qp_out_pin(&q->out, &mark);

@@ -65,7 +65,7 @@ qb_start_put(qb *q, const char *queue, const void *body, size_t len, int64_t tim
 	     qb_done *done, void *arg, uint64_t *ret_request)
 {
 	const struct iovec part = {(void *)body, len};
-	const struct bodies bodies = {&part, 1, len, false};
+	const struct bodies bodies = {&part, 1, len, false, NULL};
 	struct call call = {.finish = finish_started, .done = done, .arg = arg};
 	struct qp_request m;
 	qb_result r;

@@ -38,7 +38,8 @@ put_foreign(const char *queue, struct body *body)
 {
 	struct qe_item *item = foreign_item(body);
 
-	return qe_put(e, now, s1, 1, name(queue), NO_WAIT, &item, 1, false, false, &got);
+	return qe_put(e, now, s1, 1, name(queue), NO_WAIT, &item, 1, false, false,
+		      &got);
 }
 
 static uint64_t
