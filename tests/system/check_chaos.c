@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Chaos: producers, workers and joiners are killed, stopped and cut off at random, new
- * ones come, and at the end every item is accounted for. QB_CHAOS_SECONDS says how long
- * it goes on, QB_SEED repeats what is done to whom. */
+ * ones come, queues are paused, and at the end every item is accounted for.
+ * QB_CHAOS_SECONDS says how long it goes on, QB_SEED repeats what is done to whom. */
 #include <config.h>
 
 #include <fcntl.h>
@@ -37,11 +37,12 @@ struct slot {
 static struct daemon d = {.tcp = {"tcp://127.0.0.1:0"},
 			  .config = {"resume_grace = 5s"}};
 static struct proxy proxies[2];
-static int64_t stalled_until_ms[2];
+static int64_t stalled_until_ms[2], paused_until_ms[CHAOS_QUEUES];
 static struct chaos_life lives[CHAOS_LIVES];
 static struct slot slots[SLOTS];
 static char events_path[128];
-static unsigned kills, stops, strokes;
+static unsigned kills, stops, pauses, strokes;
+static qb *q;
 
 static unsigned
 below(unsigned n)
@@ -121,6 +122,19 @@ wake_those_who_are_due(int64_t now)
 			proxy_apply_to_all(&proxies[i], PROXY_GO);
 			stalled_until_ms[i] = 0;
 		}
+	for (unsigned i = 0; i < CHAOS_QUEUES; i++)
+		if (paused_until_ms[i] && paused_until_ms[i] <= now) {
+			chaos_resume(q, i);
+			paused_until_ms[i] = 0;
+		}
+}
+
+static void
+pause_queue(unsigned queue, unsigned how, int64_t until_ms)
+{
+	chaos_pause(q, queue, how);
+	paused_until_ms[queue] = until_ms;
+	pauses++;
 }
 
 static void
@@ -145,7 +159,7 @@ wait_for_the_end_of(struct slot *s)
 static void
 strike(struct wire *w)
 {
-	unsigned what = below(10), whom = below(SLOTS), long_ms = 1 + below(600);
+	unsigned what = below(12), whom = below(SLOTS), long_ms = 1 + below(600);
 	int64_t until = now_ms() + long_ms;
 
 	strokes++;
@@ -158,6 +172,10 @@ strike(struct wire *w)
 	} else if (what < 9) {
 		proxy_apply_to_all(&proxies[whom % 2], PROXY_STALL);
 		stalled_until_ms[whom % 2] = until;
+	} else if (what < 10) {
+		pause_queue(whom % CHAOS_QUEUES, long_ms % 3, until);
+	} else if (what < 11) {
+		chaos_kick(q, 1 + whom);
 	} else {
 		check_conservation(w, world.queues[whom % CHAOS_QUEUES]);
 	}
@@ -194,12 +212,12 @@ strike_for(struct wire *w, int seconds)
 static void
 make_world(void)
 {
-	world = (struct chaos_world){.queues = {"fifo", "priority", "lifo"},
-				     .groups = {NULL, "a", "b", "c"},
-				     .address = {d.address, d.tcp_address[0],
-						 proxies[0].address,
-						 proxies[1].address},
-				     .lives = lives};
+	world = (struct chaos_world){
+		.queues = {"fifo", "priority", "lifo", "fragile", "auto", "none"},
+		.groups = {NULL, "a", "b", "c"},
+		.address = {d.address, d.tcp_address[0], proxies[0].address,
+			    proxies[1].address},
+		.lives = lives};
 	snprintf(events_path, sizeof(events_path), "%s/events", d.folder);
 	world.events = open(events_path,
 			    O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
@@ -223,28 +241,10 @@ start(unsigned seed)
 	make_world();
 }
 
-static qb *
-declare_queues(void)
-{
-	static const char *const options[CHAOS_QUEUES][6] = {
-		{"maxsize=40", "max_crashes=0", "max_attempts=0", NULL},
-		{"maxsize=40", "order=priority", "max_crashes=0", "max_attempts=0",
-		 NULL},
-		{"max_bytes=50000", "order=lifo", "max_crashes=0", "max_attempts=0",
-		 NULL}};
-	qb *q;
-
-	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
-	for (int i = 0; i < CHAOS_QUEUES; i++)
-		ck_assert_int_eq(qb_declare(q, world.queues[i], options[i], 0, NULL),
-				 QB_OK);
-	return q;
-}
-
 /* Lets those who are alive finish in order: producers, what they have put, joiners,
  * workers. */
 static void
-finish(qb *q)
+finish(void)
 {
 	atomic_store(world.no_more, CHAOS_PRODUCER + 1);
 	for (int i = 0; i < PRODUCERS; i++)
@@ -272,46 +272,74 @@ check_with_qbrokerctl(void)
 	ck_assert_int_eq(system(command), 0);
 }
 
+/* Who is killed may take with it what is finished without it, and with a cut link goes
+ * what was on its way. */
+static void
+check_queue(struct wire *w, unsigned queue, unsigned there)
+{
+	const char *name = world.queues[queue];
+	int64_t accepted = queue_number(w, name, "accepted"), lost = accepted - there;
+	uint64_t cuts = proxy_counts(&proxies[0]).cuts + proxy_counts(&proxies[1]).cuts;
+
+	check_conservation(w, name);
+	ck_assert_int_eq(queue_number(w, name, "finished") +
+				 queue_number(w, name, "purged"),
+			 accepted);
+	ck_assert_int_ge(lost, 0);
+	if (queue < CHAOS_MANUAL)
+		ck_assert_int_eq(lost, 0);
+	else
+		ck_assert_int_le(
+			lost, CHAOS_HOLD * (int64_t)(kills +
+						     (queue == CHAOS_NONE ? cuts : 0)));
+	printf("%s: %jd items, %jd lost, %jd nacked, %jd crashed, %jd timed out, %jd "
+	       "died, %jd dead at the end\n",
+	       name, (intmax_t)accepted, (intmax_t)lost,
+	       (intmax_t)queue_number(w, name, "nacked"),
+	       (intmax_t)queue_number(w, name, "crashed"),
+	       (intmax_t)queue_number(w, name, "timed_out"),
+	       (intmax_t)queue_number(w, name, "died"),
+	       (intmax_t)queue_number(w, name, "purged"));
+}
+
 static void
 check_books(struct wire *w, int seconds)
 {
-	uint64_t accepted = 0;
 	struct chaos_sums sums;
 
-	for (int i = 0; i < CHAOS_QUEUES; i++) {
-		int64_t n = queue_number(w, world.queues[i], "accepted");
-
-		check_conservation(w, world.queues[i]);
-		ck_assert_int_eq(queue_number(w, world.queues[i], "finished"), n);
-		accepted += (uint64_t)n;
-	}
+	chaos_purge_dead(q);
 	check_with_qbrokerctl();
-	sums = chaos_check(events_path, accepted);
-	printf("%d s: %u processes, %u killed, %u times stopped, %u + %u links cut\n",
+	sums = chaos_check(events_path);
+	printf("%d s: %u processes, %u killed, %u times stopped, %u + %u links cut, %u "
+	       "times paused\n",
 	       seconds, world.n_lives, kills, stops,
 	       (unsigned)proxy_counts(&proxies[0]).cuts,
-	       (unsigned)proxy_counts(&proxies[1]).cuts);
+	       (unsigned)proxy_counts(&proxies[1]).cuts, pauses);
 	printf("puts: %u confirmed, %u refused, %u unknown; %u items, %u known to be "
-	       "finished, %u worked on more than once; %u joins\n",
+	       "finished, %u dead, %u worked on more than once; %u joins\n",
 	       sums.confirmed, sums.refused, sums.unknown, sums.got, sums.finished,
-	       sums.again, sums.joins);
+	       sums.dead, sums.again, sums.joins);
+	for (unsigned i = 0; i < CHAOS_QUEUES; i++)
+		check_queue(w, i, sums.there[i]);
 	ck_assert_uint_gt(sums.again, 0);
 	ck_assert_uint_gt(sums.joins, 0);
+	ck_assert_int_gt(queue_number(w, world.queues[CHAOS_FRAGILE], "timed_out"), 0);
+	ck_assert_int_gt(queue_number(w, world.queues[CHAOS_FRAGILE], "died"), 0);
 }
 
 START_TEST(every_item_is_accounted_for_whoever_is_killed_stopped_or_cut_off)
 {
 	int seconds = from_environment("QB_CHAOS_SECONDS", SECONDS);
 	struct wire w;
-	qb *q;
 
 	start((unsigned)from_environment("QB_SEED", 7));
-	q = declare_queues();
+	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
+	chaos_declare(q);
 	wire_open(&w, d.address);
 	for (int i = 0; i < SLOTS; i++)
 		start_in(&slots[i]);
 	strike_for(&w, seconds);
-	finish(q);
+	finish();
 	check_books(&w, seconds);
 	qb_close(q);
 	wire_close(&w);
