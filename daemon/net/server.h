@@ -63,6 +63,7 @@ struct server {
 	uint64_t timer_ns;  /* what `timer` is set to; QE_NEVER: not set */
 	bool more;	    /* the engine has work left */
 	uint64_t peak;	    /* the engine's memory at most, since it was given back last */
+	uint64_t merged;    /* the same, since malloc merged what was freed */
 	uint8_t *
 		buffer; /* shared by all reads: room for what was gathered, and for a share */
 };

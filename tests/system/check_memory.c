@@ -185,6 +185,32 @@ START_TEST(memory_goes_back_to_the_system_after_a_peak)
 }
 END_TEST
 
+#define IDLE 400
+
+START_TEST(an_idle_connection_takes_less_than_4_kib)
+{
+	static struct wire w[IDLE];
+	long before;
+
+	daemon_start(&d, NULL);
+	wire_open(&w[0], d.address);
+	wire_put_text(&w[0], "q", "x");
+	wire_take_text(&w[0], "q", "x");
+	before = daemon_resident(&d);
+	for (int i = 1; i < IDLE; i++)
+		wire_open(&w[i], d.address);
+	for (int i = 0; i < IDLE; i++) {
+		wire_put_text(&w[i], "q", "x");
+		wire_take_text(&w[i], "q", "x");
+	}
+	if (!daemon_is_watched(&d))
+		ck_assert_int_lt((daemon_resident(&d) - before) / IDLE, 4096);
+	for (int i = 0; i < IDLE; i++)
+		wire_close(&w[i]);
+	daemon_stop(&d);
+}
+END_TEST
+
 #define FDS 40
 
 START_TEST(without_file_descriptors_accepting_pauses_and_nothing_spins)
@@ -236,4 +262,5 @@ RUN_TESTS("memory", a_put_beyond_the_memory_limit_is_full_and_names_memory,
 	  a_put_that_waits_for_memory_is_accepted_when_there_is_room,
 	  memory_is_counted_to_zero_when_all_is_gone,
 	  memory_goes_back_to_the_system_after_a_peak,
+	  an_idle_connection_takes_less_than_4_kib,
 	  without_file_descriptors_accepting_pauses_and_nothing_spins)
