@@ -116,11 +116,11 @@ take_quantiles(const struct entrant *e, enum phase phase, double ret_us[QUANTILE
 
 static void
 add_rates(struct result *r, const char *name, enum phase phase,
-	  const struct series *series, const struct entrant *e)
+	  const struct measured *measured, const struct entrant *e)
 {
 	struct figure *f = case_figure(r, name, "items/s");
 
-	f->series = series[phase];
+	f->series = measured->rate[phase];
 	for (unsigned i = 0; i < r->entrants; i++)
 		if (!e[i].out && r->what->outstanding == 1 && r->what->batch == 1 &&
 		    !e[i].server.driver->whole_slices)
@@ -131,17 +131,18 @@ void
 measure_rates(const struct settings *s, struct entrant *e, unsigned n,
 	      struct result *ret)
 {
-	static struct series series[3];
+	static struct measured measured;
 	bool stream = streams(ret->what);
 
+	memset(&measured, 0, sizeof(measured));
 	case_start(s, e, n, ret);
 	rounds_calibrate(e, n, stream, s->slice_ns);
-	rounds_run(e, n, stream, s->rounds, series);
+	rounds_run(e, n, stream, s->rounds, &measured);
 	if (stream) {
-		add_rates(ret, "put-to-get", PHASE_STREAM, series, e);
+		add_rates(ret, "put-to-get", PHASE_STREAM, &measured, e);
 	} else {
-		add_rates(ret, "put", PHASE_PUT, series, e);
-		add_rates(ret, "get+ack", PHASE_GET, series, e);
+		add_rates(ret, "put", PHASE_PUT, &measured, e);
+		add_rates(ret, "get+ack", PHASE_GET, &measured, e);
 	}
 	case_stop(e, n);
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/server.h"
@@ -205,6 +205,27 @@ entrant_slice(struct entrant *e, enum phase phase, int64_t *ret_ns)
 		return false;
 	return !e->server.driver->tidy || phase == PHASE_PUT ||
 	       entrant_order(e, entrant_consumer(e), &tidy);
+}
+
+static int64_t
+cpu_ns_of(pid_t pid)
+{
+	struct timespec t;
+	clockid_t id;
+
+	if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &t) < 0)
+		return 0;
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+int64_t
+entrant_cpu_ns(const struct entrant *e)
+{
+	int64_t sum = cpu_ns_of(e->server.pid);
+
+	for (unsigned i = 0; i < workers_of(e); i++)
+		sum += cpu_ns_of(e->workers[i].pid);
+	return sum;
 }
 
 void

@@ -8,6 +8,8 @@
 
 #define MAX_ENTRANTS 8
 
+#define PHASES 3
+
 enum phase {
 	PHASE_PUT = 0,	  /* puts alone */
 	PHASE_GET = 1,	  /* gets and acknowledgements, of what is there */
@@ -41,6 +43,9 @@ bool entrant_slice(struct entrant *e, enum phase phase, int64_t *ret_ns);
 
 /* Gives an order to one worker and waits until it is done. false: the entrant is out. */
 bool entrant_order(struct entrant *e, struct worker *worker, const struct order *order);
+
+/* What its server and its workers have used of the processors until now. */
+int64_t entrant_cpu_ns(const struct entrant *e);
 
 struct worker *entrant_producer(struct entrant *e);
 struct worker *entrant_consumer(struct entrant *e);

@@ -3,6 +3,7 @@
 #include "bench/rounds.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define MAX_SLICE_BYTES (UINT64_C(256) << 20)
@@ -64,27 +65,44 @@ series_ratio(const struct series *s, unsigned entrant, unsigned other)
 	return spread_of(values, n);
 }
 
-/* One turn of an entrant: a slice of each phase. */
+/* What a turn of an entrant took, by phases. */
+struct turn {
+	int64_t ns[PHASES], cpu_ns[PHASES];
+};
+
 static bool
-turn(struct entrant *e, bool stream, int64_t ret_ns[3])
+slice(struct entrant *e, enum phase phase, struct turn *ret)
+{
+	int64_t before = entrant_cpu_ns(e);
+
+	if (!entrant_slice(e, phase, &ret->ns[phase]))
+		return false;
+	ret->cpu_ns[phase] = entrant_cpu_ns(e) - before;
+	return true;
+}
+
+/* A slice of each phase. */
+static bool
+turn(struct entrant *e, bool stream, struct turn *ret)
 {
 	const struct timespec until_due = {0, 10000000};
 
+	memset(ret, 0, sizeof(*ret));
 	if (stream)
-		return entrant_slice(e, PHASE_STREAM, &ret_ns[PHASE_STREAM]);
-	if (!entrant_slice(e, PHASE_PUT, &ret_ns[PHASE_PUT]))
+		return slice(e, PHASE_STREAM, ret);
+	if (!slice(e, PHASE_PUT, ret))
 		return false;
 	if (e->load.items == ITEMS_DELAYED)
 		nanosleep(&until_due, NULL);
-	return entrant_slice(e, PHASE_GET, &ret_ns[PHASE_GET]);
+	return slice(e, PHASE_GET, ret);
 }
 
 static int64_t
-longest(const int64_t ns[3])
+longest(const int64_t ns[PHASES])
 {
 	int64_t most = 1;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < PHASES; i++)
 		most = ns[i] > most ? ns[i] : most;
 	return most;
 }
@@ -107,13 +125,13 @@ calibrate(struct entrant *e, bool stream, int64_t slice_ns)
 	unsigned count = rounded(e, 100);
 
 	for (int i = 0; i < CALIBRATIONS; i++) {
-		int64_t ns[3] = {0};
+		struct turn t;
 		double factor;
 
 		e->count = count;
-		if (!turn(e, stream, ns))
+		if (!turn(e, stream, &t))
 			return;
-		factor = (double)slice_ns / (double)longest(ns);
+		factor = (double)slice_ns / (double)longest(t.ns);
 		count = rounded(e, count * (factor > 10 ? 10 : factor));
 		if (factor < 2 || count == e->count)
 			break;
@@ -130,34 +148,36 @@ rounds_calibrate(struct entrant *entrants, unsigned n, bool stream, int64_t slic
 			calibrate(&entrants[i], stream, slice_ns);
 }
 
-static double
-rate(const struct entrant *e, int64_t ns)
-{
-	return ns > 0 ? e->count * 1e9 / (double)ns : 0;
-}
-
 static void
-run_turn(struct entrant *entrants, unsigned i, bool stream, unsigned round,
-	 struct series ret[3])
+run_turn(struct entrant *e, unsigned i, bool stream, unsigned round,
+	 struct measured *ret)
 {
-	int64_t ns[3] = {0};
-	bool done = !entrants[i].out && turn(&entrants[i], stream, ns);
+	struct turn t;
+	bool done = !e->out && turn(e, stream, &t);
 
-	for (int phase = 0; phase < 3; phase++)
-		ret[phase].value[i][round] = done ? rate(&entrants[i], ns[phase]) : 0;
+	for (int phase = 0; phase < PHASES; phase++) {
+		if (!done || t.ns[phase] == 0)
+			continue;
+		ret->rate[phase].value[i][round] = e->count * 1e9 / (double)t.ns[phase];
+		ret->cpu_ns[phase].value[i][round] = (double)t.cpu_ns[phase] / e->count;
+	}
 }
 
 /* Every other round goes the other way round, so that nobody always follows the same. */
 void
 rounds_run(struct entrant *entrants, unsigned n, bool stream, unsigned rounds,
-	   struct series ret[3])
+	   struct measured *ret)
 {
-	for (int phase = 0; phase < 3; phase++) {
-		ret[phase].entrants = n;
-		ret[phase].rounds = rounds;
+	unsigned first = ret->rate[0].rounds, end = first + rounds;
+
+	for (unsigned round = first; round < end; round++)
+		for (unsigned k = 0; k < n; k++) {
+			unsigned i = round % 2 ? n - 1 - k : k;
+
+			run_turn(&entrants[i], i, stream, round, ret);
+		}
+	for (int phase = 0; phase < PHASES; phase++) {
+		ret->rate[phase].entrants = ret->cpu_ns[phase].entrants = n;
+		ret->rate[phase].rounds = ret->cpu_ns[phase].rounds = end;
 	}
-	for (unsigned round = 0; round < rounds; round++)
-		for (unsigned i = 0; i < n; i++)
-			run_turn(entrants, round % 2 ? n - 1 - i : i, stream, round,
-				 ret);
 }

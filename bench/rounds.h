@@ -28,9 +28,16 @@ struct spread series_ratio(const struct series *s, unsigned entrant, unsigned ot
 void rounds_calibrate(struct entrant *entrants, unsigned n, bool stream,
 		      int64_t slice_ns);
 
-/* Runs rounds of slices and fills in rates per second: of PHASE_STREAM, or of PHASE_PUT and
- * PHASE_GET; `ret` is indexed by the phase. */
+/* What rounds of slices give, by phases: of PHASE_STREAM, or of PHASE_PUT and PHASE_GET. */
+struct measured {
+	struct series rate[PHASES]; /* items in a second */
+	struct series
+		cpu_ns[PHASES]; /* of server and clients for an item: what others on
+					 the machine do changes this less */
+};
+
+/* Runs rounds of slices behind those that `ret` has. */
 void rounds_run(struct entrant *entrants, unsigned n, bool stream, unsigned rounds,
-		struct series ret[3]);
+		struct measured *ret);
 
 #endif

@@ -29,14 +29,15 @@ offer(const struct settings *s, struct entrant *e, double per_second)
 static void
 offer_half_of_full_load(const struct settings *s, struct entrant *e)
 {
-	static struct series series[3];
+	static struct measured measured;
 	size_t bulk = e->bulk.size;
 
+	memset(&measured, 0, sizeof(measured));
 	e->bulk.size = 0;
 	rounds_calibrate(e, 1, true, s->slice_ns);
-	rounds_run(e, 1, true, FULL_SLICES, series);
+	rounds_run(e, 1, true, FULL_SLICES, &measured);
 	e->bulk.size = bulk;
-	offer(s, e, series_spread(&series[PHASE_STREAM], 0).median / 2);
+	offer(s, e, series_spread(&measured.rate[PHASE_STREAM], 0).median / 2);
 }
 
 static void
