@@ -206,6 +206,66 @@ START_TEST(the_old_tag_of_an_item_that_came_back_is_stale)
 }
 END_TEST
 
+/* Every verb of a holder, with a tag that was good once. */
+START_TEST(no_verb_with_an_old_tag_changes_anything)
+{
+	static const enum qp_op verbs[] = {QP_OP_ACK,  QP_OP_RELEASE, QP_OP_NACK,
+					   QP_OP_BURY, QP_OP_TOUCH,   QP_OP_UPDATE};
+	struct wire w, other;
+	struct taken old, new;
+
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	wire_open(&other, d.address);
+	wire_put_text(&w, "q", "work");
+	old = wire_take_text(&w, "q", "work");
+	ck_assert_int_eq(wire_status(&w, (struct qp_request){.op = QP_OP_RELEASE,
+							     .id = old.id,
+							     .delivery = old.delivery,
+							     .epoch = w.epoch}),
+			 QP_OK);
+	new = wire_take_text(&other, "q", "work");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		struct qp_request m = {.op = verbs[i],
+				       .id = old.id,
+				       .delivery = old.delivery,
+				       .epoch = w.epoch};
+
+		ck_assert_int_eq(wire_status(&w, m), QP_STALE);
+		ck_assert_int_eq(wire_status(&other, m), QP_STALE);
+		m.delivery = new.delivery; /* another's */
+		ck_assert_int_eq(wire_status(&w, m), QP_STALE);
+		ck_assert_int_eq(queue_number(&w, "q", "leased"), 1);
+	}
+	ck_assert_int_eq(queue_number(&w, "q", "nacked"), 0);
+	ck_assert_int_eq(queue_number(&w, "q", "released"), 1);
+	ck_assert_int_eq(wire_ack(&other, new), QP_OK);
+	wire_close(&other);
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
+START_TEST(a_reset_is_a_death_too)
+{
+	const struct linger reset = {.l_onoff = 1};
+	struct wire w, other;
+
+	d.tcp[0] = "tcp://127.0.0.1:0";
+	daemon_start(&d, NULL);
+	wire_open(&w, d.address);
+	wire_open(&other, d.tcp_address[0]);
+	wire_put_text(&w, "q", "work");
+	wire_take_text(&other, "q", "work");
+	setsockopt(other.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	wire_close(&other);
+	wait_for_queue(&w, "q", "ready", 1);
+	ck_assert_uint_eq(wire_take_text(&w, "q", "work").crashes, 1);
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
 START_TEST(nobody_finishes_or_releases_the_item_of_another_session)
 {
 	struct qp_request release = {.op = QP_OP_RELEASE};
@@ -256,5 +316,6 @@ RUN_TESTS("crash_consumer", an_item_whose_reply_is_half_written_comes_back_to_it
 	  a_waiting_consumer_gets_the_item_of_the_killed_one_at_once,
 	  a_consumer_killed_while_acking_has_finished_its_item_or_not,
 	  the_old_tag_of_an_item_that_came_back_is_stale,
+	  no_verb_with_an_old_tag_changes_anything, a_reset_is_a_death_too,
 	  nobody_finishes_or_releases_the_item_of_another_session,
 	  an_end_in_order_counts_no_crash)

@@ -166,6 +166,45 @@ get_one(int line, void *arg)
 	qb_close(own);
 }
 
+#define WAIT_MS	 2000
+#define UNTIL_MS 1500 /* the link is cut again and again, until then */
+
+static void
+get_in_vain(int line, void *arg)
+{
+	int64_t start = now_ms();
+	qb_item *item;
+	qb *own;
+
+	if (qb_open(p.address, &own) != QB_OK ||
+	    qb_get(own, "jobs", WAIT_MS, QB_AUTO, &item) != QB_EMPTY)
+		_exit(1);
+	line_say(line, now_ms() - start < WAIT_MS ? 'e' : 'x'); /* early */
+	qb_close(own);
+}
+
+/* Each time it is asked for what is left. From the beginning it would wait for UNTIL_MS longer. */
+START_TEST(a_wait_whose_link_is_cut_ends_at_its_own_timeout)
+{
+	int64_t start;
+	struct child worker;
+	qb_item *none;
+
+	over(_i);
+	start = now_ms();
+	child_start(&worker, get_in_vain, NULL);
+	while (now_ms() < start + UNTIL_MS) {
+		ck_assert_int_eq(qb_get(direct, "none", 100, QB_AUTO, &none), QB_EMPTY);
+		proxy_apply_to_all(&p, PROXY_CUT);
+	}
+	ck_assert_int_eq(line_hear(worker.line), 'x');
+	ck_assert_int_lt(now_ms() - start, WAIT_MS + UNTIL_MS / 2);
+	ck_assert_uint_gt(proxy_counts(&p).cuts, 3);
+	child_join(&worker);
+	proxy_stop(&p);
+}
+END_TEST
+
 START_TEST(a_wait_goes_on_with_the_next_broker)
 {
 	struct child worker;
@@ -204,6 +243,7 @@ main(void)
 	tcase_add_loop_test(t, a_worker_whose_link_comes_back_in_time_has_kept_its_item,
 			    0, 2);
 	tcase_add_loop_test(t, when_the_grace_is_over_the_item_is_others, 0, 2);
+	tcase_add_loop_test(t, a_wait_whose_link_is_cut_ends_at_its_own_timeout, 0, 2);
 	tcase_add_test(t, a_wait_goes_on_with_the_next_broker);
 	return run_case("resume", t);
 }
