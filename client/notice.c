@@ -25,7 +25,8 @@ lease_ending(qb *q, const struct qp_options *o)
 
 struct qb_event {
 	const struct qp_options *options;
-	char name[32], queue[QP_MAX_NAME + 1], client[QP_MAX_NAME + 1];
+	char name[32], queue[QP_MAX_NAME + 1], client[QP_MAX_NAME + 1],
+		worker[QP_MAX_NAME + 1];
 };
 
 static void
@@ -50,6 +51,8 @@ event_received(qb *q, const struct qp_options *o)
 	copy(event.queue, sizeof(event.queue), QP_GIVEN(o, queue) ? o->queue : none);
 	copy(event.client, sizeof(event.client),
 	     QP_GIVEN(o, client) ? o->client : none);
+	copy(event.worker, sizeof(event.worker),
+	     QP_GIVEN(o, worker) ? o->worker : none);
 	q->in_callback = true;
 	q->on_event(q, &event, q->on_event_arg);
 	q->in_callback = false;
@@ -66,6 +69,12 @@ const char *
 qb_event_queue(const qb_event *event)
 {
 	return event->queue[0] ? event->queue : NULL;
+}
+
+const char *
+qb_event_worker(const qb_event *event)
+{
+	return event->worker[0] ? event->worker : NULL;
 }
 
 const char *

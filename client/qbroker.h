@@ -642,11 +642,12 @@ qb_result qb_on_lease_ending(qb *q, qb_lease_ending *ending, void *arg);
  *   shutdown, reopened, paused, resumed   what was done to a queue
  *   client_lost, client_resumed, client_died   the connection of a client, or its session
  *   lost                      count events were not told; 0: nobody knows how many
- * There may be others. Queue and client are NULL, id, deliveries, pid and count 0, where they do not
+ * There may be others. Queue, worker and client are NULL, id, deliveries, pid and count 0, where they do not
  * apply. `at`: milliseconds since 1970 by the broker's clock, 0: unknown. */
 typedef struct qb_event qb_event;
 const char *qb_event_name(const qb_event *event);
 const char *qb_event_queue(const qb_event *event);
+const char *qb_event_worker(const qb_event *event); /* "name (pid 123)": who held the item last */
 const char *qb_event_client(const qb_event *event);
 int64_t qb_event_at(const qb_event *event);
 uint64_t qb_event_id(const qb_event *event); /* of the item */

@@ -73,7 +73,7 @@ static void
 print_text(const qb_event *event)
 {
 	const char *queue = qb_event_queue(event), *client = qb_event_client(event);
-	const char *format = "%s";
+	const char *worker = qb_event_worker(event), *format = "%s";
 	char whose[640] = "";
 
 	if (client || qb_event_pid(event))
@@ -93,9 +93,10 @@ print_text(const qb_event *event)
 		if (strcmp(texts[i].name, qb_event_name(event)) == 0)
 			format = texts[i].text;
 	print_clock(qb_event_at(event));
-	printf("%-14s  %.*s%s%s\n", qb_event_name(event),
+	printf("%-14s  %.*s%s%s%s%s\n", qb_event_name(event),
 	       (int)(strstr(format, "%s") - format), format, whose,
-	       strstr(format, "%s") + 2);
+	       strstr(format, "%s") + 2, worker ? "; last holder: " : "",
+	       worker ? worker : "");
 }
 
 static int
@@ -110,6 +111,7 @@ print_json(const qb_event *event)
 		{"queue", qb_event_queue(event), 0},
 		{"id", NULL, qb_event_id(event)},
 		{"deliveries", NULL, qb_event_deliveries(event)},
+		{"worker", qb_event_worker(event), 0},
 		{"client", qb_event_client(event), 0},
 		{"pid", NULL, qb_event_pid(event)},
 		{"count", NULL, qb_event_count(event)},

@@ -182,7 +182,7 @@ qe_shutdown(struct qe *e, uint64_t now_ns, struct qe_name queue, bool immediate)
 		return result;
 	if (q->shutdown != QE_SHUTDOWN_IMMEDIATE)
 		q->shutdown = immediate ? QE_SHUTDOWN_IMMEDIATE : QE_SHUTDOWN;
-	watch_note(e, QE_EVENT_SHUTDOWN, q, NULL);
+	watch_note(e, QE_EVENT_SHUTDOWN, q);
 	if (immediate)
 		item_discard_waiting(e, q, CAUSE_dropped);
 	settle_queue(e, q);
@@ -206,7 +206,7 @@ qe_pause(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		q->paused_out = pause->out;
 	watch_note(e,
 		   q->paused_in || q->paused_out ? QE_EVENT_PAUSED : QE_EVENT_RESUMED,
-		   q, NULL);
+		   q);
 	settle_queue(e, q);
 	return QE_OK;
 }
@@ -221,7 +221,7 @@ qe_reopen(struct qe *e, uint64_t now_ns, struct qe_name queue)
 	if (result != QE_OK)
 		return result;
 	if (q->shutdown != QE_OPEN)
-		watch_note(e, QE_EVENT_REOPENED, q, NULL);
+		watch_note(e, QE_EVENT_REOPENED, q);
 	q->shutdown = QE_OPEN;
 	return QE_OK;
 }

@@ -84,7 +84,7 @@ bury(struct qe *e, struct queue *q, struct qe_item *item)
 	if (x)
 		x->died_ns = e->now_ns;
 	item_move(e, item, ITEM_DEAD, CAUSE_NONE);
-	watch_note(e, QE_EVENT_DEAD, q, item);
+	watch_note_item(e, QE_EVENT_DEAD, item, qe_item_worker(item));
 	/* If there are still more, max_dead was lowered: timing_run() drops those. */
 	if (dead_too_many(q))
 		drop_first(e, q);

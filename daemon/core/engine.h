@@ -749,6 +749,7 @@ struct qe_event {
 	struct qe_name queue; /* valid until the next call; length 0: of none */
 	uint64_t id;	      /* of the item; 0: it is about none */
 	uint32_t deliveries;  /* of the item */
+	struct qe_name worker; /* its last holder, if that is known; valid as `queue` */
 	uint64_t lost;	      /* QE_EVENT_LOST: how many events */
 };
 

@@ -74,6 +74,7 @@ static void
 give_back(struct qe *e, struct qe_item *item, enum item_cause cause, uint64_t delay_ns)
 {
 	struct queue *q = item->holding->queue;
+	struct qe_name worker = session_name(item->holding->session);
 	enum qe_death why = cause == CAUSE_released ? QE_ALIVE : dead_reason(q, item);
 
 	item_count(e, q, cause);
@@ -87,9 +88,9 @@ give_back(struct qe *e, struct qe_item *item, enum item_cause cause, uint64_t de
 	} else {
 		retry(e, item, delay_ns);
 		if (cause == CAUSE_crashed)
-			watch_note(e, QE_EVENT_CRASHED, q, item);
+			watch_note_item(e, QE_EVENT_CRASHED, item, worker);
 		else if (cause == CAUSE_timed_out)
-			watch_note(e, QE_EVENT_TIMED_OUT, q, item);
+			watch_note_item(e, QE_EVENT_TIMED_OUT, item, worker);
 	}
 	settle_later(e, q);
 }

@@ -89,7 +89,7 @@ look_again(struct qe *e, struct waiter *w)
 static void
 stalled(struct qe *e, struct waiter *w)
 {
-	watch_note(e, QE_EVENT_STALLED, w->slot.queue, NULL);
+	watch_note(e, QE_EVENT_STALLED, w->slot.queue);
 	waiter_finish(e, w, QE_STALLED);
 }
 

@@ -300,7 +300,7 @@ wait_for_room(struct qe *e, struct qe_session *session, uint64_t rid, struct que
 	waiter_start(e, w, q, LINE_PUT, deadline_ns);
 	settle_queue(e, q);
 	if (waiter_first(q, LINE_PUT) == w)
-		watch_note(e, QE_EVENT_FULL, q, NULL);
+		watch_note(e, QE_EVENT_FULL, q);
 	return waiter_answer(e, w, ret_reply);
 }
 

@@ -14,6 +14,7 @@ struct record {
 	struct qe_event event; /* without its queue */
 	uint8_t name_len;
 	char name[QE_MAX_NAME];
+	struct qe_text worker;
 };
 
 /* next <= end; what is between them has not been taken. */
@@ -54,7 +55,7 @@ qe_watch(struct qe *e, bool wanted)
 
 void
 watch_add(struct qe *e, enum qe_event_kind kind, const struct queue *q,
-	  const struct qe_item *item)
+	  const struct qe_item *item, struct qe_name worker)
 {
 	struct events *ring = e->events;
 	struct record *r = &ring->records[ring->end % RING];
@@ -71,6 +72,8 @@ watch_add(struct qe *e, enum qe_event_kind kind, const struct queue *q,
 	}
 	r->name_len = (uint8_t)q->name_len;
 	memcpy(r->name, q->name, q->name_len);
+	r->worker.len = (uint8_t)worker.len;
+	memcpy(r->worker.p, worker.p, worker.len);
 }
 
 bool
@@ -90,5 +93,6 @@ qe_next_event(struct qe *e, struct qe_event *ret_event)
 	r = &ring->records[ring->next++ % RING];
 	*ret_event = r->event;
 	ret_event->queue = (struct qe_name){r->name, r->name_len};
+	ret_event->worker = (struct qe_name){r->worker.p, r->worker.len};
 	return true;
 }

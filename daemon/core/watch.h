@@ -12,16 +12,23 @@
 struct queue;
 
 /* Adds an event to the ring, or counts it as lost when that is full. `item` may be
- * NULL. */
+ * NULL, `worker`, who held it last, empty. */
 void watch_add(struct qe *e, enum qe_event_kind kind, const struct queue *q,
-	       const struct qe_item *item);
+	       const struct qe_item *item, struct qe_name worker);
 
 static inline void
-watch_note(struct qe *e, enum qe_event_kind kind, const struct queue *q,
-	   const struct qe_item *item)
+watch_note(struct qe *e, enum qe_event_kind kind, const struct queue *q)
 {
 	if (e->events)
-		watch_add(e, kind, q, item);
+		watch_add(e, kind, q, NULL, (struct qe_name){"", 0});
+}
+
+static inline void
+watch_note_item(struct qe *e, enum qe_event_kind kind, const struct qe_item *item,
+		struct qe_name worker)
+{
+	if (e->events)
+		watch_add(e, kind, item->queue, item, worker);
 }
 
 /* What the ring takes, and frees it. */

@@ -127,6 +127,8 @@ watch_tell(struct server *server)
 		return;
 	while (qe_next_event(server->engine, &event)) {
 		struct qp_options o = {0};
+		char shown[QP_MAX_NAME];
+		size_t shown_len = printable(shown, event.worker.p, event.worker.len);
 
 		if (event.kind == QE_EVENT_LOST) {
 			count_lost(server, event.lost);
@@ -138,6 +140,10 @@ watch_tell(struct server *server)
 		if (event.id) {
 			QP_GIVE(&o, id, event.id);
 			QP_GIVE(&o, delivery, event.deliveries);
+		}
+		if (shown_len > 0) {
+			QP_GIVE(&o, worker,
+				((struct qp_str){shown, (uint32_t)shown_len}));
 		}
 		tell(server, &o);
 	}

@@ -132,9 +132,10 @@ hear(qb *handle, const qb_event *event, void *arg)
 	size_t len = strlen(told);
 
 	ck_assert_ptr_eq(arg, told);
-	snprintf(told + len, sizeof(told) - len, "%s %s %s %d %u %d %d; ",
+	snprintf(told + len, sizeof(told) - len, "%s %s %s %s %d %u %d %d; ",
 		 qb_event_name(event),
 		 qb_event_queue(event) ? qb_event_queue(event) : "-",
+		 qb_event_worker(event) ? qb_event_worker(event) : "-",
 		 qb_event_client(event) ? qb_event_client(event) : "-",
 		 (int)qb_event_id(event), qb_event_deliveries(event),
 		 (int)qb_event_pid(event), (int)qb_event_count(event));
@@ -150,6 +151,7 @@ happen(struct fake *f, struct fake_conn *c, const struct fake_request *r)
 	QP_GIVE(&item, queue, ((struct qp_str){"jobs", 4}));
 	QP_GIVE(&item, id, 42);
 	QP_GIVE(&item, delivery, 3);
+	QP_GIVE(&item, worker, ((struct qp_str){"w (pid 5)", 9}));
 	QP_GIVE(&client, event, ((struct qp_str){"client_died", 11}));
 	QP_GIVE(&client, client, ((struct qp_str){"worker", 6}));
 	QP_GIVE(&client, pid, 99);
@@ -173,8 +175,8 @@ START_TEST(events_are_told_to_who_watches)
 	ok(qb_size(q, "jobs", NULL, NULL, NULL));
 	ok(qb_ping(q));
 	ck_assert_str_eq(told,
-			 "crashed jobs - 42 3 0 0; client_died - worker 0 0 99 0; "
-			 "lost - - 0 0 0 7; ");
+			 "crashed jobs w (pid 5) - 42 3 0 0; client_died - - worker 0 0 99 0; "
+			 "lost - - - 0 0 0 7; ");
 	ok(qb_watch(q, NULL, NULL, NULL));
 	ck_assert(QP_GIVEN(&fake_request(&fake, 6)->m.options, stop));
 	told[0] = 0;
@@ -195,8 +197,8 @@ START_TEST(events_are_told_over_a_new_connection)
 	ok(qb_size(q, "jobs", NULL, NULL, NULL));
 	ok(qb_ping(q));
 	ck_assert_str_eq(told,
-			 "lost - - 0 0 0 0; crashed jobs - 42 3 0 0; client_died - "
-			 "worker 0 0 99 0; lost - - 0 0 0 7; ");
+			 "lost - - - 0 0 0 0; crashed jobs w (pid 5) - 42 3 0 0; client_died - - "
+			 "worker 0 0 99 0; lost - - - 0 0 0 7; ");
 }
 END_TEST
 

@@ -27,9 +27,11 @@ events(void)
 	text[0] = 0;
 	while (qe_next_event(e, &event))
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
-					"%s%s %.*s %d %u", len ? ", " : "",
+					"%s%s %.*s %d %u%s%.*s", len ? ", " : "",
 					kinds[event.kind], (int)event.queue.len,
-					event.queue.p, (int)event.id, event.deliveries);
+					event.queue.p, (int)event.id, event.deliveries,
+					event.worker.len ? " " : "",
+					(int)event.worker.len, event.worker.p);
 	return text;
 }
 
@@ -71,11 +73,12 @@ START_TEST(items_that_come_back_are_told_unless_they_are_given_back)
 	tag = take(s1, "q", "a");
 	ck_assert_int_eq(qe_release(e, now, s1, tag), QE_OK);
 	ck_assert_str_eq(events(), "");
+	ck_assert_int_eq(qe_session_set_name(e, s3, name("w3")), QE_OK);
 	take(s3, "q", "a");
 	take(s3, "q", "a");
 	qe_session_end(e, now, s3, QE_END_LOST);
 
-	ck_assert_str_eq(events(), "crashed q 1 2, crashed q 2 1");
+	ck_assert_str_eq(events(), "crashed q 1 2 w3, crashed q 2 1 w3");
 	ck_assert_int_eq(get_as(s1, 1, "q", (struct qe_get){.lease_ns = 10 * MS}),
 			 QE_OK);
 	tick_at(now + 10 * MS);

@@ -99,6 +99,9 @@ START_TEST(a_client_that_dies_is_told_before_its_items_come_back)
 	ck_assert(QP_GIVEN(&a.reply.options, pid));
 	expect_event(all, "crashed", &a);
 	ck_assert_uint_eq(a.reply.options.id, 1);
+	ck_assert(QP_GIVEN(&a.reply.options, worker));
+	ck_assert_ptr_nonnull(memmem(a.reply.options.worker.p,
+				     a.reply.options.worker.len, "(pid ", 5));
 	ck_assert_uint_eq(a.reply.options.delivery, 1);
 	ck_assert(is(a.reply.options.queue, "q"));
 	client_end(all);

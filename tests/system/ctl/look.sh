@@ -187,7 +187,7 @@ test_watch_prints_a_line_for_each_event() {
 	pid=$holder
 	kill -KILL "$pid"
 	watched "  client_died     qbrokerctl \(pid $pid\) has died\$"
-	watched "  crashed         $q: item $id is back: its holder died\$"
+	watched "  crashed         $q: item $id is back: its holder died; last holder: qbrokerctl \(pid $pid\)\$"
 	: >"$folder/$q.fifo" & # for who is left of the killed one
 	kill -INT "$watcher"
 	exec 7<&-
