@@ -169,7 +169,7 @@ conn_close(struct conn *c, enum close_reason reason)
 	event_del(&c->readable);
 	event_del(&c->writable);
 	forget_peer(c);
-	close(c->fd);
+	pass_close(c);
 	c->state = CONN_CLOSED;
 	TAILQ_REMOVE(&s->conns, c, all);
 	TAILQ_INSERT_TAIL(&s->closed, c, all);

@@ -270,7 +270,7 @@ dispatch_passed(struct conn *c, struct qp_request *m, struct frame *f)
 	if (!pass_take(c, m, &fd))
 		return;
 	if (has_old_answers(c) && replay(c, m)) {
-		pass_discard(fd);
+		pass_discard(c->server, fd);
 		return;
 	}
 	f->item = pass_item(c, m, fd);

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "daemon/net/open.h"
+#include "daemon/net/peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -108,6 +109,7 @@ open_unix(struct open_sockets *sockets, const struct config *config, const char 
 		return -1;
 	}
 	opened.has_file = true;
+	peer_may_pass(opened.fd, false);
 	if (listen(opened.fd, BACKLOG) != 0) {
 		snprintf(err, errlen, "unix:%s: cannot listen: %s", path,
 			 strerror(errno));
@@ -241,6 +243,8 @@ take_passed(struct open_sockets *sockets, const struct config *config, int fd,
 		passed->is_unix = true;
 	else
 		passed->tcp = true;
+	if (sa.ss_family == AF_UNIX)
+		peer_may_pass(fd, false);
 	if (sa.ss_family != AF_UNIX && set_tcp_options(fd) != 0) {
 		snprintf(err, errlen, "%s: %s", name, strerror(errno));
 		return -1;

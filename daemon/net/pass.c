@@ -4,16 +4,22 @@
 #include "daemon/net/pass.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/net/closer.h"
 #include "daemon/net/deliver.h"
+#include "daemon/net/peer.h"
 #include "daemon/net/server.h"
 #include "proto/memfd.h"
+
+#define SCM_MAX_FD 253 /* of the kernel: in one message */
 
 struct memfd {
 	struct qe_foreign foreign; /* the first member */
@@ -24,12 +30,15 @@ struct memfd {
 void
 pass_wanted(struct conn *c, const struct qp_request *m)
 {
-	bool allowed = c->session->peer.local && c->server->limits.max_memfds > 0;
+	bool allowed = c->session->peer.local && c->server->limits.max_memfds > 0 &&
+		       !closer_is_full(c->server->closer);
 
 	if (QP_GIVEN(&m->options, takes_memfds))
 		c->passed.takes = allowed && m->options.takes_memfds;
-	if (QP_OPT(&m->options, sends_memfds))
-		c->passed.sends = allowed;
+	if (!QP_OPT(&m->options, sends_memfds) || !allowed)
+		return;
+	c->passed.sends = true;
+	peer_may_pass(c->fd, true);
 }
 
 void
@@ -53,11 +62,25 @@ pass_hello(struct conn *c, const struct qp_request *m, struct qp_reply *reply)
 	conn_dirty(c);
 }
 
+/* A file in memory is closed at once. */
 void
-pass_discard(int fd)
+pass_discard(struct server *s, int fd)
 {
-	if (fd >= 0)
+	if (fd >= 0 && fcntl(fd, F_GET_SEALS) >= 0)
 		close(fd);
+	else if (fd >= 0)
+		closer_close(&s->closer, fd);
+}
+
+void
+pass_close(struct conn *c)
+{
+	int unread = 0;
+
+	if (c->passed.sends && ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0)
+		closer_close(&c->server->closer, c->fd);
+	else
+		close(c->fd);
 }
 
 /* --- coming ------------------------------------------------------------------------ */
@@ -67,42 +90,53 @@ static const char *
 keep(struct conn *c, int fd)
 {
 	if (c->passed.n == PASS_MAX) {
-		pass_discard(fd);
+		pass_discard(c->server, fd);
 		return "more descriptors than requests that announce one";
 	}
 	c->passed.fds[c->passed.n++] = fd;
 	return NULL;
 }
 
-/* What came beside the bytes: at most one descriptor has room. */
+/* What came beside the bytes. One descriptor may; of more none is left to the kernel, which would
+ * close them here and now. */
 static const char *
 keep_control(struct conn *c, struct msghdr *msg)
 {
 	struct cmsghdr *head = CMSG_FIRSTHDR(msg);
-	int fd = -1;
+	int fds[SCM_MAX_FD];
+	size_t n = 0;
 
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-	    head->cmsg_len >= CMSG_LEN(sizeof(fd)))
-		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	if (!(msg->msg_flags & MSG_CTRUNC))
-		return fd >= 0 ? keep(c, fd) : NULL;
-	if (fd < 0)
-		return keep(c, -1); /* this process may have no more */
-	pass_discard(fd);
+	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
+		n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(fds[0]);
+	if (n > 0)
+		memcpy(fds, CMSG_DATA(head), n * sizeof(fds[0]));
+	if (n == 1 && !(msg->msg_flags & MSG_CTRUNC))
+		return keep(c, fds[0]);
+	if (n == 0) /* this process may have no more */
+		return msg->msg_flags & MSG_CTRUNC ? keep(c, -1) : NULL;
+	while (n > 0)
+		pass_discard(c->server, fds[--n]);
 	return "several descriptors in one message";
 }
 
 ssize_t
 pass_receive(struct conn *c, struct iovec *parts, int n)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_LEN(sizeof(int))];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(SCM_MAX_FD * sizeof(int))];
 	struct msghdr msg = {.msg_iov = parts,
 			     .msg_iovlen = (size_t)n,
 			     .msg_control = control,
 			     .msg_controllen = sizeof(control)};
-	ssize_t got = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	const char *fault = NULL;
+	ssize_t got;
 
+	if (closer_is_full(c->server->closer)) {
+		conn_refuse(c, CLOSE_refused, QP_LIMIT,
+			    "too many foreign descriptors wait to be closed");
+		errno = EAGAIN;
+		return -1;
+	}
+	got = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (got >= 0 && (msg.msg_controllen > 0 || msg.msg_flags & MSG_CTRUNC))
 		fault = keep_control(c, &msg);
 	if (!fault)
@@ -142,7 +176,7 @@ void
 pass_done(struct conn *c)
 {
 	while (c->passed.n > 0)
-		pass_discard(c->passed.fds[--c->passed.n]);
+		pass_discard(c->server, c->passed.fds[--c->passed.n]);
 }
 
 /* --- items ------------------------------------------------------------------------- */
@@ -206,7 +240,7 @@ pass_item(struct conn *c, const struct qp_request *m, int fd)
 	struct memfd *f;
 
 	if (!admit(c, m, fd)) {
-		pass_discard(fd);
+		pass_discard(c->server, fd);
 		return NULL;
 	}
 	f = malloc(sizeof(*f));
@@ -220,7 +254,7 @@ pass_item(struct conn *c, const struct qp_request *m, int fd)
 		return item;
 	}
 	free(f);
-	pass_discard(fd);
+	pass_discard(c->server, fd);
 	deliver_result(c, m->rid, result);
 	return NULL;
 }

@@ -36,7 +36,10 @@ bool pass_take(struct conn *c, const struct qp_request *m, int *ret_fd);
 struct qe_item *pass_item(struct conn *c, const struct qp_request *m, int fd);
 
 /* Closes one that nobody has use for. It may be of any kind. */
-void pass_discard(int fd);
+void pass_discard(struct server *s, int fd);
+
+/* Closes the connection's own: there may be descriptors in it that were not received. */
+void pass_close(struct conn *c);
 
 /* All frames that have come were handled: nothing may be left. */
 void pass_settle(struct conn *c);

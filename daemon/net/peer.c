@@ -16,6 +16,18 @@
 #define SO_PEERPIDFD 77
 #endif
 
+#ifndef SO_PASSRIGHTS /* Linux 6.16 */
+#define SO_PASSRIGHTS 83
+#endif
+
+void
+peer_may_pass(int fd, bool may)
+{
+	int value = may;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &value, sizeof(value));
+}
+
 void
 peer_identify(int fd, struct peer *ret)
 {

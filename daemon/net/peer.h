@@ -27,4 +27,8 @@ int peer_pidfd_here(const char *boot, size_t boot_len, uint64_t pidns, uint64_t 
  * descriptors left; then its end of file has to do. */
 int peer_pidfd(int fd);
 
+/* Whether a peer may pass descriptors over a Unix socket; what is said of a listening one holds for
+ * those that it accepts. Before Linux 6.16 it always may. */
+void peer_may_pass(int fd, bool may);
+
 #endif

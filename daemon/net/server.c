@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/net/closer.h"
 #include "daemon/net/deliver.h"
-#include "daemon/net/pass.h"
 #include "daemon/net/watch.h"
 
 #define SWEEP_SECONDS 1
@@ -140,7 +140,9 @@ server_free(struct server *s)
 	event_del(&s->timer);
 	event_del(&s->sweep);
 	qe_free(s->engine);
-	pass_discard(s->proof.fd);
+	if (s->proof.fd >= 0)
+		close(s->proof.fd);
+	closer_free(s->closer);
 	free(s->buffer);
 	free(s);
 }

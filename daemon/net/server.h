@@ -12,6 +12,7 @@
 
 #include "daemon/net/conn.h"
 
+struct closer;
 struct listeners;
 
 /* What one loop turn reads from one connection: large enough that a system call is
@@ -50,6 +51,7 @@ struct server {
 	uint32_t last_number;
 	size_t n_conns;
 	uint64_t n_memfds; /* bodies that are descriptors */
+	struct closer *closer; /* of what peers pass; NULL: nothing to close yet */
 	struct qp_file proof; /* that descriptors reach a client; fd -1: not made yet */
 	uint64_t closed_by[N_CLOSE_REASONS];
 	struct conn_list conns, closed, dirty, resting;

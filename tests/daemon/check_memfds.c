@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/net/closer.h"
 #include "proto/memfd.h"
 #include "tests/daemon/net_kit.h"
 
@@ -199,12 +202,17 @@ teardown_memfds(void)
 	teardown();
 }
 
-/* After the clients have ended: nothing is left but what is held. */
+/* After the clients have ended: nothing is left but what is held, and the pipe to the thread that closes
+ * what was passed, if there had to be one. */
 static void
 check_fds(uint64_t held)
 {
+	int pipe = server->closer ? 2 : 0;
+
+	for (int i = 0; i < MAX_TURNS && !closer_is_idle(server->closer); i++)
+		sched_yield();
 	ck_assert_uint_eq(server->n_memfds, held);
-	ck_assert_int_eq(count_fds(), fds_before + (int)held);
+	ck_assert_int_eq(count_fds(), fds_before + (int)held + pipe);
 }
 
 START_TEST(a_body_goes_from_hand_to_hand_as_a_descriptor)
@@ -729,6 +737,76 @@ START_TEST(a_consumer_that_does_not_read_holds_up_nobody)
 }
 END_TEST
 
+/* A TCP socket whose close() takes as long as nobody reads what was written to it. */
+static int
+new_lingering(int *ret_reader)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct linger linger = {1, 60};
+	socklen_t len = sizeof(to);
+	static char bytes[1 << 16];
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&to, len), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&to, &len), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, len), 0);
+	*ret_reader = accept(listener, NULL, NULL);
+	close(listener);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)),
+			 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (write(fd, bytes, sizeof(bytes)) > 0)
+		;
+	return fd;
+}
+
+/* By itself, with others, or not even received when the connection ends. */
+START_TEST(a_descriptor_that_does_not_close_delays_nobody)
+{
+	struct client *c = passing(), *d = passing();
+	struct qp_request m = put_of(2, LEN);
+	int reader, fds[2] = {new_lingering(&reader), sealed('x')};
+
+	if (_i == 0) {
+		put_file(c, 2, fds[0]);
+		expect(c, QP_OP_PUT, 2, QP_INVALID);
+		close(fds[1]);
+	} else {
+		ask_with(c, &m, fds, 2);
+		expect(c, 0, 0, QP_MALFORMED);
+	}
+	ask(d, &(struct qp_request){.op = QP_OP_PING, .rid = 2}, "", 0);
+	expect(d, QP_OP_PING, 2, QP_OK);
+	ck_assert(!closer_is_idle(server->closer)); /* it still has not closed */
+	close(reader); /* with what it has not read: now it does */
+	client_end(c);
+	client_end(d);
+	check_fds(0);
+}
+END_TEST
+
+START_TEST(what_was_not_received_when_the_connection_ends_delays_nobody)
+{
+	struct client *c = passing(), *d = passing();
+	struct conn *conn = TAILQ_FIRST(&server->conns);
+	int reader, fd = new_lingering(&reader);
+
+	send_with(c, "\0", 1, &fd, 1);
+	close(fd);
+	conn_close(conn, CLOSE_stopping);
+	ask(d, &(struct qp_request){.op = QP_OP_PING, .rid = 2}, "", 0);
+	expect(d, QP_OP_PING, 2, QP_OK);
+	ck_assert(!closer_is_idle(server->closer));
+	close(reader);
+	client_end(c);
+	client_end(d);
+	check_fds(0);
+}
+END_TEST
+
 static Suite *
 memfds_suite(void)
 {
@@ -759,6 +837,9 @@ memfds_suite(void)
 	tcase_add_test(tc, requests_that_are_sent_again_come_with_their_descriptors);
 	tcase_add_test(tc, an_update_takes_a_descriptor);
 	tcase_add_test(tc, a_consumer_that_does_not_read_holds_up_nobody);
+	tcase_add_loop_test(tc, a_descriptor_that_does_not_close_delays_nobody, 0, 2);
+	tcase_add_test(tc,
+		       what_was_not_received_when_the_connection_ends_delays_nobody);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -2,15 +2,21 @@
  * Large bodies between processes of one host: what is written in one is read in another, whoever
  * dies, and the broker holds no descriptor more than items. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client/qbroker.h"
 #include "tests/lib/daemon.h"
 #include "tests/lib/proxy.h"
 #include "tests/lib/run.h"
+#include "tests/lib/wire.h"
 
+#ifndef SO_PASSRIGHTS /* Linux 6.16 */
+#define SO_PASSRIGHTS 83
+#endif
 #define LEN ((size_t)3 << 20)
 
 static struct daemon d;
@@ -254,6 +260,34 @@ START_TEST(a_full_queue_leaves_the_buffer_to_its_owner)
 }
 END_TEST
 
+/* The kernel refuses it to the sender, so that nothing is there for the broker to close. */
+START_TEST(nobody_passes_what_was_not_asked_for)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+			      .cmsg_level = SOL_SOCKET,
+			      .cmsg_type = SCM_RIGHTS}};
+	struct iovec part = {(void *)"", 1};
+	struct msghdr msg = {.msg_iov = &part,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof(control.bytes)};
+	struct wire w;
+	int value;
+	socklen_t len = sizeof(value);
+
+	wire_open(&w, d.address);
+	memcpy(CMSG_DATA(&control.head), &w.fd, sizeof(int));
+	if (getsockopt(w.fd, SOL_SOCKET, SO_PASSRIGHTS, &value, &len) == 0) {
+		ck_assert_int_eq(sendmsg(w.fd, &msg, MSG_NOSIGNAL), -1);
+		ck_assert_int_eq(errno, EPERM);
+	}
+	wire_close(&w);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -267,5 +301,6 @@ main(void)
 	tcase_add_test(t, a_body_outlives_its_producer);
 	tcase_add_test(t, through_a_proxy_bodies_are_copied);
 	tcase_add_test(t, a_full_queue_leaves_the_buffer_to_its_owner);
+	tcase_add_test(t, nobody_passes_what_was_not_asked_for);
 	return run_case("memfds", t);
 }
