@@ -175,7 +175,7 @@ strike(struct wire *w)
 	} else if (what < 10) {
 		pause_queue(whom % CHAOS_QUEUES, long_ms % 3, until);
 	} else if (what < 11) {
-		chaos_kick(q, 1 + whom);
+		chaos_kick(q, 1 + whom % 3);
 	} else {
 		check_conservation(w, world.queues[whom % CHAOS_QUEUES]);
 	}
