@@ -723,6 +723,34 @@ struct qe_lease_stats {
 enum qe_result qe_who(struct qe *e, uint64_t now_ns, uint64_t id,
 		      struct qe_lease_stats *ret_stats) QE_MUST_USE;
 
+/* How far a search for an item has come; all zero before it begins. The members are the engine's. */
+struct qe_search {
+	uint64_t serial; /* of the queue */
+	uint32_t purges; /* of it: all that waited was dropped meanwhile? */
+	unsigned stage;
+	unsigned steps; /* left in this call */
+	bool forward;
+	bool within;	      /* in a set, at these: */
+	int32_t priority;
+	uint64_t place, due_ns;
+	struct qe_item *at;   /* with a reference */
+	struct group *group;  /* likewise */
+};
+
+/* Gives a search up that would go on. It may be one that has not begun or has ended. */
+void qe_search_end(struct qe *e, struct qe_search *search);
+
+struct qe_found {
+	enum qe_state state;
+	struct qe_name queue; /* as in qe_queue_stats */
+};
+
+/* Where the item is that has this id and is not leased: looks through all queues, in shares. QE_WAIT:
+ * the same call is to be made again soon, with the same search. An item that changes its state or
+ * its queue between two calls may not be found. QE_NOT_FOUND. */
+enum qe_result qe_find(struct qe *e, uint64_t now_ns, uint64_t id,
+		       struct qe_search *search, struct qe_found *ret_found) QE_MUST_USE;
+
 /* The leases of a queue that have lasted for longest, at most `max`, the longest first. Looks at the
  * first thousand sessions that hold any. QE_NOT_FOUND, QE_INVALID. */
 enum qe_result qe_holders(struct qe *e, uint64_t now_ns, struct qe_name queue,
@@ -876,23 +904,6 @@ enum qe_result qe_reopen(struct qe *e, uint64_t now_ns,
 enum qe_result qe_move(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		       struct qe_name target, enum qe_state state, unsigned max,
 		       uint64_t *ret_count) QE_MUST_USE;
-
-/* How far a search for an item has come; all zero before it begins. The members are the engine's. */
-struct qe_search {
-	uint64_t serial; /* of the queue */
-	uint32_t purges; /* of it: all that waited was dropped meanwhile? */
-	unsigned stage;
-	unsigned steps; /* left in this call */
-	bool forward;
-	bool within;	      /* in a set, at these: */
-	int32_t priority;
-	uint64_t place, due_ns;
-	struct qe_item *at;   /* with a reference */
-	struct group *group;  /* likewise */
-};
-
-/* Gives a search up that would go on. It may be one that has not begun or has ended. */
-void qe_search_end(struct qe *e, struct qe_search *search);
 
 /* Drops one item of the queue, as by a purge: ready, delayed or dead. One that is leased only with
  * `force`, and then its tag is stale; without, QE_NOT_EMPTY. Leased and dead ones are found by their

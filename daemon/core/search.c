@@ -6,6 +6,7 @@
  */
 #include "daemon/core/search.h"
 
+#include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/extra.h"
 #include "daemon/core/group.h"
@@ -185,20 +186,21 @@ search_stage(struct qe *e, struct queue *q, uint64_t id, struct qe_search *s)
 	return NULL;
 }
 
-enum qe_result
-search_go_on(struct qe *e, struct queue *q, uint64_t id, struct qe_search *s,
+/* With the steps that are left. */
+static enum qe_result
+search_queue(struct qe *e, struct queue *q, uint64_t id, struct qe_search *s,
 	     struct qe_item **ret_item)
 {
-	struct qe_item *item;
-
 	if (s->stage == BEGIN || s->serial != q->serial || s->purges != q->purges) {
-		qe_search_end(e, s);
-		*s = (struct qe_search){
-			.stage = DUE, .serial = q->serial, .purges = q->purges};
+		forget(e, s);
+		*s = (struct qe_search){.stage = DUE,
+					.serial = q->serial,
+					.purges = q->purges,
+					.steps = s->steps};
 	}
-	s->steps = SHARE;
 	for (; s->stage < END; s->stage++) {
-		item = search_stage(e, q, id, s);
+		struct qe_item *item = search_stage(e, q, id, s);
+
 		if (item) {
 			qe_search_end(e, s);
 			*ret_item = item;
@@ -207,6 +209,56 @@ search_go_on(struct qe *e, struct queue *q, uint64_t id, struct qe_search *s,
 		if (s->within || s->group)
 			return QE_WAIT;
 	}
-	qe_search_end(e, s);
+	s->stage = BEGIN;
 	return QE_NOT_FOUND;
+}
+
+enum qe_result
+search_go_on(struct qe *e, struct queue *q, uint64_t id, struct qe_search *s,
+	     struct qe_item **ret_item)
+{
+	s->steps = SHARE;
+	return search_queue(e, q, id, s, ret_item);
+}
+
+/* The queue with this serial, or the next one that there is. */
+static struct queue *
+queue_from(const struct qe *e, uint64_t serial)
+{
+	struct queue probe = {.serial = serial};
+	struct heap_node *found = heap_from(&e->queues, &probe.by_serial);
+
+	return found ? list_entry(found, struct queue, by_serial) : NULL;
+}
+
+enum qe_result
+qe_find(struct qe *e, uint64_t now_ns, uint64_t id, struct qe_search *s,
+	struct qe_found *ret_found)
+{
+	enum qe_result result = QE_NOT_FOUND;
+	struct qe_item *item = NULL;
+	struct queue *q;
+
+	e->now_ns = now_ns;
+	s->steps = SHARE;
+	while (result == QE_NOT_FOUND && (q = queue_from(e, s->serial))) {
+		if (!step(s))
+			return QE_WAIT;
+		item = dead_find(q, id);
+		result = item ? QE_OK : search_queue(e, q, id, s, &item);
+		if (result == QE_NOT_FOUND)
+			s->serial = q->serial + 1;
+	}
+	if (result == QE_WAIT)
+		return QE_WAIT;
+	qe_search_end(e, s);
+	if (!item)
+		return QE_NOT_FOUND;
+	*ret_found = (struct qe_found){
+		.state = item->state == ITEM_DEAD      ? QE_STATE_DEAD
+			 : item->state == ITEM_DELAYED ? QE_STATE_DELAYED
+						       : QE_STATE_READY,
+		.queue = qe_item_queue(item),
+	};
+	return QE_OK;
 }

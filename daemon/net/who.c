@@ -335,6 +335,31 @@ who_of_queue(struct conn *c, const struct qp_request *m)
 		deliver_result(c, m->rid, result);
 }
 
+/* Where the item is that nobody holds. */
+static void
+refuse_who(struct conn *c, const struct qp_request *m)
+{
+	static const char *const states[] = {[QE_STATE_READY] = "it waits",
+					     [QE_STATE_DELAYED] = "it is delayed",
+					     [QE_STATE_LEASED] = "",
+					     [QE_STATE_DEAD] = "it is dead"};
+	struct qe_found found;
+	enum qe_result result = qe_find(c->server->engine, c->server->now_ns, m->id,
+					&c->search, &found);
+
+	if (result == QE_WAIT)
+		conn_repeat(c);
+	else if (result == QE_OK)
+		deliver_refusal(c, m->rid, QP_NOT_FOUND,
+				"nobody holds item %" PRIu64 ": %s in the queue %.*s",
+				m->id, states[found.state], (int)found.queue.len,
+				found.queue.p);
+	else
+		deliver_refusal(c, m->rid, QP_NOT_FOUND,
+				"nobody holds item %" PRIu64 ": it is finished or gone",
+				m->id);
+}
+
 void
 handle_who(struct conn *c, struct qp_request *m, struct frame *f)
 {
@@ -346,13 +371,14 @@ handle_who(struct conn *c, struct qp_request *m, struct frame *f)
 		return;
 	}
 	result = qe_who(c->server->engine, c->server->now_ns, m->id, &lease);
+	if (result == QE_NOT_FOUND) {
+		refuse_who(c, m);
+		return;
+	}
+	qe_search_end(c->server->engine, &c->search); /* somebody got it meanwhile */
 	if (result == QE_OK)
 		send_leases(c, m, &lease, 1);
 	else
 		deliver_refusal(c, m->rid, QP_NOT_FOUND,
-				result == QE_EMPTY
-					? "no item has had the id %" PRIu64 " yet"
-					: "nobody holds item %" PRIu64
-					  ": it waits, or is finished or gone",
-				m->id);
+				"no item has had the id %" PRIu64 " yet", m->id);
 }

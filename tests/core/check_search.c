@@ -229,6 +229,62 @@ START_TEST(it_may_be_given_up)
 }
 END_TEST
 
+/* --- in all queues --------------------------------------------------------------------- */
+
+/* "STATE QUEUE", or "" */
+static const char *
+where(uint64_t id)
+{
+	static char text[300];
+	struct qe_found found;
+	enum qe_result result;
+
+	while ((result = qe_find(e, now, id, &search, &found)) == QE_WAIT)
+		;
+	text[0] = 0;
+	if (result == QE_OK)
+		snprintf(text, sizeof(text), "%d %.*s", (int)found.state,
+			 (int)found.queue.len, found.queue.p);
+	return text;
+}
+
+START_TEST(it_is_found_in_whatever_queue_and_state)
+{
+	uint64_t ready = put_ok("a", "x"), dead = put_ok("b", "x");
+	uint64_t delayed = put_timed("c", "x", now + 10, QE_NEVER);
+	uint64_t grouped = put_grouped("d", "g", "x");
+
+	ck_assert_int_eq(qe_bury(e, now, s1, take(s1, "b", "x"), name("")), QE_OK);
+	ck_assert_str_eq(where(ready), "0 a");
+	ck_assert_str_eq(where(dead), "3 b");
+	ck_assert_str_eq(where(delayed), "1 c");
+	ck_assert_str_eq(where(grouped), "0 d");
+	take(s1, "a", "x");
+	ck_assert_str_eq(where(ready), "");
+	ck_assert_str_eq(where(grouped + 1), "");
+}
+END_TEST
+
+START_TEST(many_queues_are_looked_at_in_shares)
+{
+	struct qe_found found;
+	char queue[16];
+	uint64_t id = 0;
+
+	fill(0, QE_FIFO);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(queue, sizeof(queue), "q%d", i);
+		id = put_ok(queue, "x");
+	}
+	ck_assert_int_eq(qe_find(e, now, id, &search, &found), QE_WAIT);
+	ck_assert_int_eq(qe_delete(e, now, name("q"), true), QE_OK);
+	run_sweep();
+	ck_assert_int_eq(qe_find(e, now, id, &search, &found), QE_WAIT);
+	snprintf(queue, sizeof(queue), "0 q%d", MANY - 1);
+	ck_assert_str_eq(where(id), queue);
+}
+END_TEST
+
 static void
 add(TCase *tcase)
 {
@@ -241,6 +297,8 @@ add(TCase *tcase)
 	tcase_add_test(tcase, a_delay_may_be_over);
 	tcase_add_test(tcase, somebody_may_hold_it);
 	tcase_add_loop_test(tcase, it_may_be_given_up, 0, KINDS);
+	tcase_add_test(tcase, it_is_found_in_whatever_queue_and_state);
+	tcase_add_test(tcase, many_queues_are_looked_at_in_shares);
 }
 
 int

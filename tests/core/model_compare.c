@@ -307,6 +307,19 @@ compare_walk(uint64_t n_queues)
 }
 
 /* Who waits and who holds what, walked over in pages. */
+/* An item that nobody holds is found. */
+static void
+compare_place(const struct m_item *item, enum qe_state state)
+{
+	struct qe_search search = {0};
+	struct qe_found found;
+	struct qe_name queue = queue_name(item->queue);
+
+	AGREE(qe_find(run.e, run.m.now, item->id, &search, &found) == QE_OK &&
+	      found.state == state && found.queue.len == queue.len &&
+	      memcmp(found.queue.p, queue.p, queue.len) == 0);
+}
+
 static void
 compare_who(void)
 {
@@ -337,7 +350,12 @@ compare_who(void)
 
 		AGREE((qe_who(run.e, m->now, item->id, &lease) == QE_OK) == held);
 		AGREE(!held || lease.delivery == item->deliveries);
+		if (!held)
+			compare_place(item, item->delayed ? QE_STATE_DELAYED
+							  : QE_STATE_READY);
 	}
+	if (m->n_dead > 0)
+		compare_place(&m->dead[0], QE_STATE_DEAD);
 }
 
 void

@@ -67,6 +67,38 @@ START_TEST(what_comes_behind_it_waits_and_others_do_not)
 }
 END_TEST
 
+START_TEST(who_looks_through_all_queues)
+{
+	static const struct qp_str other = {"other", 5};
+	struct client *c = client_new();
+	struct answer a;
+
+	fill(c);
+	ask(c, &(struct qp_request){.op = QP_OP_PUT, .rid = 1, .queue = other}, "x", 1);
+	expect(c, QP_OP_PUT, 1, QP_OK);
+	for (int i = 0; i < 2; i++) {
+		const char *text =
+			i ? "is finished or gone" : "waits in the queue other";
+
+		ask(c, &(struct qp_request){.op = QP_OP_WHO, .rid = 2, .id = last + 1},
+		    "", 0);
+		ask_ping(c, 3);
+		turn();
+		ck_assert_uint_eq(c->len, 0);
+		answer(c, QP_OP_WHO, &a);
+		ck_assert_uint_eq(a.reply.status, QP_NOT_FOUND);
+		ck_assert_ptr_nonnull(
+			memmem(a.reply.text.p, a.reply.text.len, text, strlen(text)));
+		expect(c, QP_OP_PING, 3, QP_OK);
+		ask(c,
+		    &(struct qp_request){.op = QP_OP_PURGE, .rid = 4, .queue = other},
+		    "", 0);
+		expect(c, QP_OP_PURGE, 4, QP_OK);
+	}
+	client_end(c);
+}
+END_TEST
+
 START_TEST(it_ends_with_its_connection)
 {
 	struct client *c = client_new(), *other = client_new();
@@ -104,6 +136,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, what_comes_behind_it_waits_and_others_do_not);
+	tcase_add_test(t, who_looks_through_all_queues);
 	tcase_add_test(t, it_ends_with_its_connection);
 	tcase_add_test(t, it_ends_with_the_broker);
 	return run_case("repeat", t);

@@ -29,7 +29,7 @@ test_who_holds_an_item() {
 		fail "$(cat "$folder/out")"
 	release_it
 	ctl 3 who "$id"
-	err_has "nobody holds item $id"
+	err_has "nobody holds item $id: it is finished or gone"
 	ctl 3 who 9999999999
 	err_has "no item has had the id 9999999999 yet"
 	ctl 2 who 0
