@@ -74,7 +74,7 @@ call_mark_sent(struct call_table *t)
 	for (uint64_t i = 0; t->slots && i <= t->mask; i++) {
 		struct call *c = &t->slots[i];
 
-		if (c->rid && !c->sent)
+		if (c->rid && !c->sent && !c->gathered)
 			c->sent = !c->mark.first || !qp_mark_unsent(&c->mark);
 	}
 }

@@ -52,14 +52,13 @@ gather_ack(qb *q, const qb_item *item)
 	g->tags[2 * g->acks++ + 1] = (int64_t)item->delivery;
 }
 
-void
-gather_end(qb *q)
+static void
+end_acks(qb *q)
 {
 	struct gather *g = &q->gather;
 	unsigned n = g->acks;
 	struct qp_request m;
 
-	gather_end_puts(q);
 	if (n == 0)
 		return;
 	request_init(&m, n > 1 ? QP_OP_ACK_MANY : QP_OP_ACK);
@@ -71,6 +70,91 @@ gather_end(qb *q)
 	g->acks = 0;
 	if (request_mute(q, &m) != QB_OK)
 		q->out.failed = true;
+}
+
+/* --- gets -------------------------------------------------------------------------- */
+
+static bool
+goes_with_gets(const struct gather *g, const struct qp_request *m)
+{
+	return g->gets > 0 && g->gets < QP_MAX_RUN && g->get.ack == m->ack &&
+	       g->get.timeout_ms == m->timeout_ms && g->get.queue.len == m->queue.len &&
+	       memcmp(g->get_queue, m->queue.p, m->queue.len) == 0;
+}
+
+static void
+begin_gets(struct gather *g, const struct qp_request *m, uint64_t rid)
+{
+	request_init(&g->get, QP_OP_GET_RUN);
+	memcpy(g->get_queue, m->queue.p, m->queue.len);
+	g->get.queue = (struct qp_str){g->get_queue, m->queue.len};
+	g->get.timeout_ms = m->timeout_ms;
+	g->get.ack = m->ack;
+	g->first_rid = rid;
+}
+
+qb_result
+gather_get(qb *q, const struct qp_request *m, struct call *call)
+{
+	struct gather *g = &q->gather;
+	struct call *slot;
+
+	if (!goes_with_gets(g, m))
+		gather_end_gets(q);
+	if (q->out.failed || !(slot = call_new(&q->calls)))
+		return error_set(q, QB_NO_MEMORY, "there is no memory for the get");
+	call->rid = slot->rid;
+	call->op = QP_OP_GET_RUN;
+	call->gathered = true;
+	call->deadline = request_deadline(m);
+	*slot = *call;
+	if (g->gets > 0 && call->rid != g->first_rid + g->gets)
+		gather_end_gets(q);
+	if (g->gets == 0)
+		begin_gets(g, m, call->rid);
+	g->gets++;
+	return QB_OK;
+}
+
+static void
+end_gets(qb *q)
+{
+	struct gather *g = &q->gather;
+	unsigned n = g->gets;
+	struct qp_mark mark;
+
+	if (n == 0)
+		return;
+	g->gets = 0;
+	g->get.op = n > 1 ? QP_OP_GET_RUN : QP_OP_GET;
+	g->get.rid = g->first_rid;
+	g->get.max_items = n;
+	mark = request_encode(q, &g->get);
+	for (unsigned i = 0; i < n && !q->out.failed; i++) {
+		struct call *call = call_find(&q->calls, g->first_rid + i);
+
+		call->op = (uint8_t)g->get.op;
+		call->gathered = false;
+		call->mark = mark;
+		qp_out_pin(&q->out, &call->mark);
+	}
+}
+
+void
+gather_end_gets(qb *q)
+{
+	gather_end_puts(q);
+	end_gets(q);
+}
+
+/* --- all --------------------------------------------------------------------------- */
+
+void
+gather_end(qb *q)
+{
+	gather_end_puts(q);
+	end_acks(q);
+	end_gets(q);
 }
 
 void
@@ -85,5 +169,5 @@ gather_forget(struct gather *g)
 	free(g->bodies);
 	g->bodies = NULL;
 	g->len = 0;
-	g->puts = g->acks = 0;
+	g->puts = g->acks = g->gets = 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Requests that may be late, so that many of them make one: the small puts of qb_put_start() into
- * one queue a PUT_MANY, the acks of qb_ack_start() an ACK_MANY. What waits here is added to what is
- * sent before anything is written, the puts first. A put goes before every request that is made
- * after it; an ack may be overtaken by puts and gets, which are none the worse for it. */
+ * Requests that may be late, so that many of them make one frame: the small puts of qb_put_start()
+ * into one queue a PUT_MANY, the acks of qb_ack_start() an ACK_MANY, the gets of qb_start_get() from
+ * one queue a GET_RUN. What waits here is added to what is sent before anything is written: the puts,
+ * the acks, the gets. So a put goes before all that is started after it, and acks and gets that wait
+ * may be overtaken by puts, which does no harm; every other request goes after what waits. */
 #ifndef QBROKER_CLIENT_GATHER_H
 #define QBROKER_CLIENT_GATHER_H
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "client/call.h"
 #include "client/public.h"
 #include "proto/message.h"
 
@@ -25,12 +27,18 @@ struct gather {
 	unsigned puts, acks;
 	int64_t lengths[QB_MAX_BATCH]; /* of the puts */
 	int64_t tags[2 * GATHER_ACKS]; /* of the acks */
+
+	/* The gets are outstanding requests with successive rids already. */
+	unsigned gets;
+	uint64_t first_rid;
+	struct qp_request get; /* what all of them ask; its queue is the one below */
+	char get_queue[QP_MAX_NAME + 1];
 };
 
 static inline bool
 gather_waits(const struct gather *g)
 {
-	return (g->puts | g->acks) > 0;
+	return (g->puts | g->acks | g->gets) > 0;
 }
 
 /* Whether a put into this queue can go with those that wait. */
@@ -57,9 +65,14 @@ gather_put(struct gather *g, const void *body, size_t len)
 /* Adds an ack. */
 void gather_ack(qb *q, const qb_item *item);
 
-/* Adds the puts, or all, to what is sent. Without memory the puts fail, and the connection will be
- * given up. */
+/* Adds a get without options: `call` tells how it is to be finished, and gets its rid.
+ * QB_NO_MEMORY: it was not added. */
+qb_result gather_get(qb *q, const struct qp_request *m, struct call *call);
+
+/* Adds the puts, what a get must come after, or all, to what is sent. Without memory the puts fail,
+ * and the connection will be given up. */
 void gather_end_puts(qb *q);
+void gather_end_gets(qb *q);
 void gather_end(qb *q);
 
 /* Drops all, or the acks, without a word. */

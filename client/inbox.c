@@ -80,7 +80,7 @@ static bool
 gives_leases(const struct awaited *call)
 {
 	return call->op == QP_OP_GET || call->op == QP_OP_GET_MANY ||
-	       call->op == QP_OP_GET_ANY;
+	       call->op == QP_OP_GET_ANY || call->op == QP_OP_GET_RUN;
 }
 
 /* One item that there is no memory for goes back to its queue. */
@@ -199,30 +199,64 @@ expect_any(qb *q, uint32_t body_len)
 }
 
 static qb_result
+wrong_items(qb *q, uint32_t body_len)
+{
+	parts_free(&q->in.parts);
+	return error_set(q, QB_MALFORMED,
+			 "the broker gave %u items, which are not %u bytes or not what "
+			 "was asked for",
+			 q->in.reply.items.n, body_len);
+}
+
+static qb_result
 expect_many(qb *q, uint32_t body_len)
 {
 	struct inbox *in = &q->in;
 	struct qp_list items = in->reply.items;
-	uint64_t sum = 0;
+	uint64_t left = body_len;
 
-	for (uint32_t i = 0; i < items.n; i++)
-		sum += qp_item_next(&items).length;
-	if (items.n == 0 || items.n > in->call.max_items || sum != body_len)
-		return error_set(
-			q, QB_MALFORMED,
-			"the broker gave %u items of %llu bytes in a body of %u",
-			items.n, (unsigned long long)sum, body_len);
-	in->parts.many = calloc(items.n, sizeof(*in->parts.many));
-	if (!in->parts.many)
-		return no_memory(q, NULL, body_len);
-	items = in->reply.items;
+	if (items.n == 0 || items.n > in->call.max_items)
+		return wrong_items(q, body_len);
+	if (items.n > 1) {
+		in->parts.many = malloc(items.n * sizeof(*in->parts.many));
+		if (!in->parts.many)
+			return no_memory(q, NULL, body_len);
+	}
 	for (uint32_t i = 0; i < items.n; i++) {
 		struct qp_item item = qp_item_next(&items);
 
+		if (item.length > left)
+			return wrong_items(q, body_len);
+		left -= item.length;
 		if (!add_part(&in->parts, &item, NULL))
 			return no_memory(q, NULL, body_len);
 	}
-	return QB_OK;
+	return left == 0 ? QB_OK : wrong_items(q, body_len);
+}
+
+/* As many requests must be outstanding. */
+static qb_result
+expect_run(qb *q, uint32_t body_len)
+{
+	struct awaited *awaited = &q->in.call;
+
+	awaited->max_items = 0;
+	while (awaited->max_items < q->in.reply.items.n) {
+		const struct call *call =
+			call_find(&q->calls, awaited->rid + awaited->max_items);
+
+		if (!call || call->op != QP_OP_GET_RUN)
+			break;
+		awaited->max_items++;
+	}
+	if (QP_GIVEN(&q->in.reply.options, memfd) && body_len == 0 &&
+	    q->in.reply.items.n == 1 && awaited->max_items == 1) {
+		struct qp_list items = q->in.reply.items;
+		struct qp_item item = qp_item_next(&items);
+
+		return expect_passed(q, &item, NULL);
+	}
+	return expect_many(q, body_len);
 }
 
 static qb_result
@@ -238,6 +272,7 @@ expect_body(qb *q, uint32_t body_len)
 	case QP_OP_PEEK:
 	case QP_OP_SHOW: return expect_one(q, body_len);
 	case QP_OP_GET_MANY: return expect_many(q, body_len);
+	case QP_OP_GET_RUN: return expect_run(q, body_len);
 	case QP_OP_QUEUES:
 	case QP_OP_STATS:
 	case QP_OP_CLIENTS:
@@ -308,15 +343,54 @@ take_leases(qb *q, uint8_t ack, struct parts *parts)
 	}
 }
 
-/* A reply has come, and with it the proof that what was sent before its request has been carried
- * out. */
+/* `n` answers have come, the last one to `rid`, and with it the proof that what was sent before its
+ * request has been carried out. */
 static void
-heard(qb *q, uint64_t rid)
+heard(qb *q, uint64_t rid, unsigned n)
 {
 	call_answered(&q->calls, rid);
 	q->pause_ms = 0;
-	if (++q->heard >= CONFIRM_EVERY)
+	q->heard += n;
+	if (q->heard >= CONFIRM_EVERY)
 		request_confirm(q, rid);
+}
+
+/* Each item of a run answers a request of its own. A callback may fork: then the child has none of
+ * them. */
+static void
+finish_run(qb *q)
+{
+	struct inbox *in = &q->in;
+	uint64_t rid = in->call.rid;
+	unsigned n = in->call.max_items;
+	struct parts parts = in->parts;
+
+	in->call.rid = 0;
+	in->parts = (struct parts){0};
+	heard(q, rid + n - 1, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct call *slot = call_find(&q->calls, rid + i), call;
+		struct parts one = {.n = i < parts.n};
+		struct answer answer = {.reply = &in->reply, .items = &one.one};
+
+		if (!slot || slot->op != QP_OP_GET_RUN)
+			break;
+		call = *slot;
+		call_remove(&q->calls, slot);
+		answer.n = one.n;
+		if (one.n == 0) {
+			answer.result = error_set(q, QB_NO_MEMORY,
+						  "there is no memory for the reply");
+		} else {
+			one.one = parts_list(&parts)[i];
+			parts_list(&parts)[i] = NULL;
+			if (call.ack != QB_NONE)
+				take_leases(q, call.ack, &one);
+		}
+		call.finish(q, &call, &answer);
+		parts_free(&one);
+	}
+	parts_free(&parts);
 }
 
 static void
@@ -328,11 +402,15 @@ finish(qb *q)
 	struct answer answer = {
 		.reply = &in->reply, .items = parts_list(&parts), .n = parts.n};
 
+	if (call.op == QP_OP_GET_RUN && in->reply.status == QP_OK) {
+		finish_run(q);
+		return;
+	}
 	in->call.rid = 0;
 	in->parts = (struct parts){0};
 	call_remove(&q->calls, slot);
 	if (!q->greeting)
-		heard(q, call.rid);
+		heard(q, call.rid, 1);
 	if (in->no_memory)
 		answer.result =
 			error_set(q, QB_NO_MEMORY, "there is no memory for the reply");

@@ -29,9 +29,8 @@ no_memory(qb *q)
 	return error_set(q, QB_NO_MEMORY, "there is no memory for the request");
 }
 
-/* When the wait of a request is over, if it has one. */
-static int64_t
-wait_deadline(const struct qp_request *m)
+int64_t
+request_deadline(const struct qp_request *m)
 {
 	if (m->timeout_ms == 0)
 		return 0;
@@ -67,7 +66,7 @@ request_append(qb *q, struct qp_request *m, const struct bodies *bodies, struct 
 	call->rid = slot->rid;
 	m->rid = call->mute ? 0 : slot->rid;
 	call->op = (uint8_t)m->op;
-	call->deadline = wait_deadline(m);
+	call->deadline = request_deadline(m);
 	call->mark = qp_out_mark(&q->out);
 	*slot = *call;
 	if (bodies && bodies->file && q->sends_memfds) {
@@ -87,14 +86,15 @@ request_append(qb *q, struct qp_request *m, const struct bodies *bodies, struct 
 static bool
 gets(enum qp_op op)
 {
-	return op == QP_OP_GET || op == QP_OP_GET_MANY || op == QP_OP_GET_ANY;
+	return op == QP_OP_GET || op == QP_OP_GET_MANY || op == QP_OP_GET_ANY ||
+	       op == QP_OP_GET_RUN;
 }
 
 qb_result
 request_add(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call)
 {
 	if (gets(m->op))
-		gather_end_puts(q);
+		gather_end_gets(q);
 	else if (!q->greeting)
 		gather_end(q);
 	return request_append(q, m, bodies, call);
@@ -127,6 +127,20 @@ request_mute(qb *q, struct qp_request *m)
 	if (r == QB_OK && q->calls.mutes++ == 0)
 		q->calls.first_mute = call.rid;
 	return r;
+}
+
+struct qp_mark
+request_encode(qb *q, const struct qp_request *m)
+{
+	struct qp_mark mark = {NULL, 0, 0};
+
+	if (!reserve(q, m, 0)) {
+		q->out.failed = true;
+		return mark;
+	}
+	mark = qp_out_mark(&q->out);
+	qp_request_encode(&q->out, m, 0);
+	return mark;
 }
 
 void

@@ -84,6 +84,13 @@ qb_result request_unheard(qb *q, struct qp_request *m);
  * would have to be kept for ever. */
 qb_result request_mute(qb *q, struct qp_request *m);
 
+/* Encodes a request without a body whose answer somebody knows of. Returns where it is; without
+ * memory q->out has failed. */
+struct qp_mark request_encode(qb *q, const struct qp_request *m);
+
+/* When the wait of a request is over, if it has one. */
+int64_t request_deadline(const struct qp_request *m);
+
 /* Tells the broker that it need not remember the answer with this rid (0: none), nor those
  * before it. Without memory it does nothing. */
 void request_confirm(qb *q, uint64_t rid);

@@ -23,6 +23,7 @@ is_harmless(unsigned op)
 	case QP_OP_GET:
 	case QP_OP_GET_MANY:
 	case QP_OP_GET_ANY:
+	case QP_OP_GET_RUN:
 	case QP_OP_JOIN:
 	case QP_OP_CANCEL:
 	case QP_OP_TOUCH:
@@ -89,6 +90,28 @@ repeat_file(qb *q, const struct call *call, const struct qp_file *file)
 	qp_out_refer(&q->out, file->bytes, file->len, NULL, NULL);
 }
 
+/* One get out of the frame of many. */
+static void
+repeat_one_get(qb *q, struct call *call)
+{
+	const uint8_t *frame = qp_mark_bytes(&call->mark);
+	struct qp_request run, get;
+	struct qp_error e;
+
+	if (!qp_request_decode(frame + QP_FRAME_BYTES, qp_frame_read(frame).head_len,
+			       &run, &e)) {
+		q->out.failed = true; /* never: it is what was encoded here */
+		return;
+	}
+	request_init(&get, QP_OP_GET);
+	get.rid = call->rid;
+	get.queue = run.queue;
+	get.timeout_ms = timeout_left(call);
+	get.ack = run.ack;
+	qp_request_encode(&q->out, &get, 0);
+	call->op = QP_OP_GET;
+}
+
 /* Appends the request to what is sent, and lets go of its old bytes. false: no memory. */
 static bool
 repeat(qb *q, struct call *call)
@@ -96,10 +119,14 @@ repeat(qb *q, struct call *call)
 	struct qp_mark mark = qp_out_mark(&q->out);
 	const struct qp_file *file;
 
+	if (call->gathered)
+		return true;
 	if (!call->mark.first)
 		return false;
 	file = qp_mark_file(&call->mark);
-	if (file)
+	if (call->op == QP_OP_GET_RUN)
+		repeat_one_get(q, call);
+	else if (file)
 		repeat_file(q, call, file);
 	else
 		repeat_bytes(q, call);

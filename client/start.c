@@ -26,7 +26,8 @@ finish_started(qb *q, const struct call *call, struct answer *answer)
 	if (answer->result == QB_OK && call->op == QP_OP_GET_ANY)
 		id = QP_OPT(&answer->reply->options, which);
 	if (answer->result == QB_OK &&
-	    (call->op == QP_OP_GET || call->op == QP_OP_GET_ANY)) {
+	    (call->op == QP_OP_GET || call->op == QP_OP_GET_ANY ||
+	     call->op == QP_OP_GET_RUN)) {
 		item = answer->items[0];
 		answer->items[0] = NULL;
 	}
@@ -42,13 +43,15 @@ static qb_result
 start(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call,
       uint64_t *ret_request)
 {
-	qb_result r = request_add(q, m, bodies, call);
+	/* A get that may wait may also be late. */
+	bool late = m->op == QP_OP_GET && !m->options.present && m->timeout_ms > 0;
+	qb_result r = late ? gather_get(q, m, call) : request_add(q, m, bodies, call);
 
 	if (r != QB_OK)
 		return r;
 	q->started++;
 	if (ret_request)
-		*ret_request = m->rid;
+		*ret_request = call->rid;
 	if (q->out.len >= SEND_BYTES && !q->in_callback)
 		conn_push(q);
 	return QB_OK;

@@ -152,26 +152,36 @@ read_integers(struct qp_reader *in, struct qp_list *ret)
 	return !in->failed;
 }
 
-static bool
-read_item(struct qp_reader *in, struct qp_item *ret)
+/* Not inlined: most items say nothing, and the options are large. */
+static __attribute__((noinline)) bool
+read_said(struct qp_reader *in, struct qp_item *ret)
 {
-	struct qp_options options = {.present = 0};
+	struct qp_options options;
 	struct qp_error e;
-	uint32_t n = qp_read_array(in);
 
-	if (n < 3 || n > 4 || !read_within(in, 1, INT64_MAX, &ret->id) ||
-	    !read_within(in, 0, QP_MAX_COUNT, &ret->delivery) ||
-	    !read_within(in, 0, QP_MAX_BODY, &ret->length) ||
-	    (n == 4 && !qp_read_options(in, &options, &e)))
+	options.present = 0;
+	if (!qp_read_options(in, &options, &e))
 		return false;
 	ret->ctype = QP_OPT(&options, ctype);
 	ret->crashes = QP_OPT(&options, crashes);
 	ret->nacks = QP_OPT(&options, nacks);
 	ret->timeouts = QP_OPT(&options, timeouts);
 	ret->priority = QP_OPT(&options, priority);
-	ret->group =
-		QP_GIVEN(&options, group) ? options.group : (struct qp_str){NULL, 0};
+	if (QP_GIVEN(&options, group))
+		ret->group = options.group;
 	return true;
+}
+
+static bool
+read_item(struct qp_reader *in, struct qp_item *ret)
+{
+	uint32_t n = qp_read_array(in);
+
+	*ret = (struct qp_item){0};
+	return n >= 3 && n <= 4 && read_within(in, 1, INT64_MAX, &ret->id) &&
+	       read_within(in, 0, QP_MAX_COUNT, &ret->delivery) &&
+	       read_within(in, 0, QP_MAX_BODY, &ret->length) &&
+	       (n == 3 || read_said(in, ret));
 }
 
 static bool
@@ -394,7 +404,7 @@ qp_names_next(struct qp_names *names)
 struct qp_item
 qp_item_next(struct qp_list *items)
 {
-	struct qp_item item = {0};
+	struct qp_item item;
 
 	read_item(&items->in, &item);
 	return item;

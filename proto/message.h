@@ -18,6 +18,7 @@
 #define QP_MAX_BATCH_BYTES (UINT32_C(16) << 20)
 #define QP_MAX_NAME	   255
 #define QP_MAX_ANY	   64 /* queues in one get */
+#define QP_MAX_RUN	   256 /* gets in one GET_RUN */
 #define QP_SESSION_BYTES   16
 #define QP_MAX_TEXT	   1024 /* bytes of a refusal's sentence */
 

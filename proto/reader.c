@@ -144,20 +144,30 @@ qp_reader_type(const struct qp_reader *r)
 	return token_next(r, &t) ? t.type : QP_NOTHING;
 }
 
+/* Ids and the like: the formats of uint alone, 0xcc to 0xcf. */
+static inline bool
+take_uint(struct qp_reader *r, uint64_t *ret)
+{
+	size_t width;
+
+	if (!qp_reader_first(r, 0xfc, 0xcc))
+		return false;
+	width = (size_t)1 << (*r->p & 3);
+	if ((size_t)(r->end - r->p) <= width)
+		return false;
+	r->p += 1 + width;
+	*ret = big_endian(r->p - width, width);
+	return true;
+}
+
 uint64_t
 qp_read_uint_any(struct qp_reader *r)
 {
 	struct token t;
-	size_t width;
+	uint64_t value;
 
-	/* Ids and the like: the formats of uint alone, 0xcc to 0xcf. */
-	if (qp_reader_first(r, 0xfc, 0xcc)) {
-		width = (size_t)1 << (*r->p & 3);
-		if ((size_t)(r->end - r->p) > width) {
-			r->p += 1 + width;
-			return big_endian(r->p - width, width);
-		}
-	}
+	if (take_uint(r, &value))
+		return value;
 	return take(r, QP_UINT, &t) ? t.value : 0;
 }
 
@@ -165,7 +175,12 @@ int64_t
 qp_read_int(struct qp_reader *r)
 {
 	struct token t;
+	uint64_t value;
 
+	if (take_uint(r, &value)) {
+		r->failed = value > INT64_MAX;
+		return r->failed ? 0 : (int64_t)value;
+	}
 	if (!token_next(r, &t) || (t.type != QP_UINT && t.type != QP_INT) ||
 	    (t.type == QP_UINT && t.value > INT64_MAX)) {
 		r->failed = true;

@@ -335,6 +335,7 @@ struct qe_reply {
 	enum qe_result result;
 	bool many;	  /* the request was one for many items (put: `results`, get:
 			     qe_reply_item()) */
+	bool run;	  /* get, QE_OK: as qe_get.run said */
 	bool dup; /* put of one item, QE_OK: its key was taken, `id` is the other one's */
 	bool paused; /* join, QE_STALLED: gets are given nothing: qe_pause() */
 	uint8_t giver; /* get from many queues, QE_OK: the place in the request of the one that
@@ -407,6 +408,7 @@ enum qe_result qe_put_rest(struct qe *e, uint64_t now_ns, struct qe_session *ses
 struct qe_get {
 	uint64_t deadline_ns;
 	bool no_ack;	    /* the item is finished as it is given (ack none) */
+	bool run;	    /* the caller's own: reply.run says it again */
 	bool many;	    /* the members below count; else one item */
 	unsigned max_items; /* 1 to QE_MAX_BATCH */
 	unsigned min_items; /* 1 to max_items */

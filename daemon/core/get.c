@@ -109,8 +109,10 @@ get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply)
 	uint64_t said = n > 1 ? said_of(queue_first(q)) : 0;
 	struct qe_item *item = give_first(e, q, get);
 
-	*reply = (struct qe_reply){
-		.request = QE_REQUEST_GET, .many = get->args.many, .n = 1};
+	*reply = (struct qe_reply){.request = QE_REQUEST_GET,
+				   .run = get->args.run,
+				   .many = get->args.many,
+				   .n = 1};
 	if (batch)
 		batch->items[0] = item;
 	while (reply->n < n) {

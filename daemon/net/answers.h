@@ -12,7 +12,7 @@
 
 #define ANSWERS_MAX	   131072
 #define ANSWERS_LIST_BYTES (UINT32_C(8) << 20)
-#define ANSWERS_LOOK	   256 /* so many the client may let come before it confirms */
+#define ANSWERS_LOOK	   1024 /* so many the client may let come before it confirms */
 
 #define ANSWER_ANY_OP 255 /* a refusal */
 #define ANSWER_BEGUN  255 /* for a status; PUT_MANY: the results have undecided ones */

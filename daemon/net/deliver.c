@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/net/pass.h"
+#include "daemon/net/run.h"
 #include "daemon/net/server.h"
 
 /* Above this many bytes a reference costs less than a copy. */
@@ -393,6 +394,30 @@ describe_item(const struct qe_item *item, struct qp_reply *m)
 		QP_GIVE(o, lease_ms, lease_ns / MS);
 }
 
+static void
+describe_row(const struct qe_item *item, struct qp_item *row)
+{
+	*row = (struct qp_item){
+		.id = qe_item_id(item),
+		.delivery = qe_item_deliveries(item),
+		.length = qe_item_body_len(item),
+	};
+	if (qe_item_is_plain(item))
+		return;
+	row->ctype = qe_item_ctype(item);
+	row->crashes = qe_item_crashes(item);
+	row->nacks = qe_item_nacks(item);
+	row->timeouts = qe_item_timeouts(item);
+	row->priority = qe_item_priority(item);
+	row->group = group_of(item);
+}
+
+bool
+deliver_passes(const struct conn *c, const struct qe_item *item)
+{
+	return c->passed.takes && pass_file(item);
+}
+
 /* The body goes along as a descriptor. */
 static void
 append_passed(struct conn *c, enum qp_op op, struct qp_reply *m, struct qe_item *item)
@@ -411,7 +436,7 @@ static void
 append_described(struct conn *c, enum qp_op op, struct qp_reply *m,
 		 struct qe_item *item)
 {
-	if (c->passed.takes && pass_file(item)) {
+	if (deliver_passes(c, item)) {
 		append_passed(c, op, m, item);
 	} else {
 		qp_reply_encode(&c->out, op, m, (uint32_t)qe_item_body_len(item));
@@ -480,35 +505,38 @@ deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item,
 
 /* Not inlined: its array would make the stack frame of every reply large. */
 __attribute__((noinline)) void
-deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
+deliver_rows(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *const *items,
+	     unsigned n)
 {
 	struct qp_item rows[QP_MAX_BATCH_ITEMS];
-	struct qp_reply m = {.rid = rid, .items = {.n = reply->n}, .item_rows = rows};
-	uint64_t lease_ns = qe_item_lease_ns(qe_reply_item(reply, 0)); /* of all */
+	uint64_t lease_ns = qe_item_lease_ns(items[0]); /* of all */
 	uint64_t body_len = 0;
+	struct qp_reply m;
 
-	for (unsigned i = 0; i < reply->n; i++) {
-		struct qe_item *item = qe_reply_item(reply, i);
-
-		rows[i] = (struct qp_item){
-			.id = qe_item_id(item),
-			.delivery = qe_item_deliveries(item),
-			.length = qe_item_body_len(item),
-			.ctype = qe_item_ctype(item),
-			.crashes = qe_item_crashes(item),
-			.nacks = qe_item_nacks(item),
-			.timeouts = qe_item_timeouts(item),
-			.priority = qe_item_priority(item),
-			.group = group_of(item),
-		};
+	begin_reply(&m, rid);
+	m.items = (struct qp_list){.n = n};
+	m.item_rows = rows;
+	for (unsigned i = 0; i < n; i++) {
+		describe_row(items[i], &rows[i]);
 		body_len += rows[i].length;
 	}
 	if (lease_ns)
 		QP_GIVE(&m.options, lease_ms, lease_ns / MS);
-	qp_reply_encode(&c->out, QP_OP_GET_MANY, &m, (uint32_t)body_len);
-	for (unsigned i = 0; i < reply->n; i++)
-		append_body(c, qe_reply_item(reply, i));
+	if (op == QP_OP_GET_RUN && n == 1 && deliver_passes(c, items[0])) {
+		append_passed(c, op, &m, items[0]);
+	} else {
+		qp_reply_encode(&c->out, op, &m, (uint32_t)body_len);
+		for (unsigned i = 0; i < n; i++)
+			append_body(c, items[i]);
+	}
 	conn_dirty(c);
+}
+
+void
+deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
+{
+	deliver_rows(c, QP_OP_GET_MANY, rid, reply->items ? reply->items : &reply->item,
+		     reply->n);
 }
 
 /* --- replies --------------------------------------------------------------------- */
@@ -617,12 +645,20 @@ deliver_finished(struct server *s)
 {
 	struct session *session;
 	struct qe_reply reply;
+	struct run run;
 
+	run.n = 0;
 	while (qe_next_reply(s->engine, &reply)) {
 		session = qe_session_owner(reply.session);
+		if (reply.run && session->conn) {
+			run_add(&run, session->conn, reply.rid, &reply);
+			continue;
+		}
+		run_end(&run);
 		if (session->conn)
 			deliver_reply(session->conn, reply.rid, &reply);
 		else
 			keep_reply(session, &reply);
 	}
+	run_end(&run);
 }

@@ -27,6 +27,14 @@ void deliver_again(struct conn *c, const struct qp_request *request,
 /* The request was answered with what need not be remembered. */
 void deliver_passed(struct conn *c, uint64_t rid);
 
+/* Whether the item's body goes to this client as a descriptor. */
+bool deliver_passes(const struct conn *c, const struct qe_item *item);
+
+/* Says that these items are given, as GET_MANY and GET_RUN do, with the bodies; it is not
+ * remembered here. With GET_RUN a body that is passed must be alone. */
+void deliver_rows(struct conn *c, enum qp_op op, uint64_t rid,
+		  struct qe_item *const *items, unsigned n);
+
 /* Answers a get of many, as deliver_again(). What the reply holds stays the caller's. */
 void deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply);
 

@@ -186,6 +186,7 @@ static handler *const handlers[] = {
 	[QP_OP_WAITERS] = handle_waiters,
 	[QP_OP_WHO] = handle_who,
 	[QP_OP_WATCH] = handle_watch,
+	[QP_OP_GET_RUN] = handle_get_run,
 	[QP_OP_POLICY] = handle_policy,
 	[QP_OP_TOUCH] = handle_touch,
 	[QP_OP_NACK] = handle_nack,

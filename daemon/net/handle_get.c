@@ -5,6 +5,7 @@
 
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
+#include "daemon/net/run.h"
 #include "daemon/net/server.h"
 
 /* --- get, join ------------------------------------------------------------------- */
@@ -55,6 +56,43 @@ handle_get_many(struct conn *c, struct qp_request *m, struct frame *f)
 		    .linger_ns = request_deadline(0, QP_OPT(o, linger_ms)),
 		    .max_said = QP_MAX_HEAD - QE_SAID,
 	    });
+}
+
+void
+handle_get_run(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	uint64_t now_ns = c->server->now_ns;
+	struct qe_get args = {
+		.run = true,
+		.deadline_ns = request_deadline(now_ns, m->timeout_ms),
+		.no_ack = m->ack == QP_ACK_NONE,
+	};
+	struct qe_reply reply;
+	struct run run;
+
+	if (m->max_items > QP_MAX_RUN || m->rid > INT64_MAX - m->max_items) {
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"GET_RUN: %" PRIu64
+				" gets from rid %" PRIu64
+				" on; at most %d are allowed, with rids up to 2^63-1",
+				m->max_items, m->rid, QP_MAX_RUN);
+		return;
+	}
+	run.n = 0;
+	for (uint64_t rid = m->rid; rid < m->rid + m->max_items; rid++) {
+		enum qe_result result =
+			qe_get(c->server->engine, now_ns, c->session->qe, rid,
+			       request_queue(m), &args, &reply);
+
+		if (result == QE_OK) {
+			run_add(&run, c, rid, &reply);
+			continue;
+		}
+		run_end(&run);
+		if (result != QE_WAIT)
+			deliver_result(c, rid, result);
+	}
+	run_end(&run);
 }
 
 static bool

@@ -79,6 +79,110 @@ START_TEST(started_requests_finish_in_the_callers_loop)
 }
 END_TEST
 
+static void
+answer_two(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_item rows[2] = {{.id = 11, .delivery = 1, .length = 3},
+				  {.id = 12, .delivery = 1, .length = 3}};
+	struct qp_reply reply = {
+		.rid = r->m.rid, .item_rows = rows, .items = {.n = 2}};
+
+	fake_reply(c, QP_OP_GET_RUN, &reply, "onetwo", 6);
+	if (r->m.max_items > 2)
+		fake_refuse(c, QP_EMPTY, r->m.rid + 2, "nothing more");
+}
+
+START_TEST(gets_that_wait_share_frames_and_finish_one_by_one)
+{
+	struct seen seen[4] = {0};
+	uint64_t rids[4];
+
+	fake.on[QP_OP_GET_RUN] = answer_two;
+	for (int i = 0; i < 3; i++)
+		ok(qb_start_get(q, "jobs", QB_FOREVER, QB_MANUAL, note, &seen[i],
+				&rids[i]));
+	ok(qb_start_get(q, "mail", QB_FOREVER, QB_MANUAL, note, &seen[3], &rids[3]));
+	ck_assert_uint_eq(fake.n_requests, 1);
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(fake.n_requests, 3);
+	ck_assert_int_eq(fake_request(&fake, 1)->m.op, QP_OP_GET_RUN);
+	ck_assert_uint_eq(fake_request(&fake, 1)->m.max_items, 3);
+	ck_assert_int_eq(fake_request(&fake, 2)->m.op, QP_OP_GET);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_uint_eq(seen[i].calls, 1);
+		ck_assert_uint_eq(seen[i].request, rids[i]);
+	}
+	ck_assert_str_eq(seen[0].body, "one");
+	ck_assert_str_eq(seen[1].body, "two");
+	ck_assert_int_eq(seen[2].result, QB_EMPTY);
+	ck_assert_str_eq(seen[2].error, "nothing more");
+	ck_assert_str_eq(seen[3].body, "body");
+	for (int i = 0; i < 4; i++)
+		qb_item_free(seen[i].keep);
+}
+END_TEST
+
+static void
+answer_two_and_hang_up(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	answer_two(f, c, r);
+	fake_close(c);
+}
+
+/* The rest is sent again by itself. */
+START_TEST(what_is_left_of_gets_that_shared_a_frame_is_sent_again)
+{
+	static const char *const bodies[] = {"one", "two", "", "body", "body"};
+	struct seen seen[5] = {0};
+
+	fake.on[QP_OP_GET_RUN] = answer_two_and_hang_up;
+	for (int i = 0; i < 5; i++)
+		ok(qb_start_get(q, "jobs", QB_FOREVER, QB_MANUAL, note, &seen[i],
+				NULL));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(fake.n_conns, 2);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_uint_eq(seen[i].calls, 1);
+		ck_assert_str_eq(seen[i].body, bodies[i]);
+	}
+	for (unsigned i = 3; i < 5; i++) { /* behind GET_RUN and the second HELLO */
+		ck_assert_int_eq(fake_request(&fake, i)->m.op, QP_OP_GET);
+		ck_assert_str_eq(fake_request(&fake, i)->queue, "jobs");
+		ck_assert_uint_eq(fake_request(&fake, i)->m.timeout_ms, QP_FOREVER);
+	}
+	for (int i = 0; i < 5; i++)
+		qb_item_free(seen[i].keep);
+}
+END_TEST
+
+static void
+answer_too_many(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_item rows[3] = {{.id = 11, .delivery = 1},
+				  {.id = 12, .delivery = 1},
+				  {.id = 13, .delivery = 1}};
+	struct qp_reply reply = {
+		.rid = r->m.rid, .item_rows = rows, .items = {.n = 3}};
+
+	fake_reply(c, QP_OP_GET_RUN, &reply, "", 0);
+}
+
+START_TEST(a_reply_for_more_gets_than_there_are_is_malformed)
+{
+	struct seen seen[2] = {0};
+
+	fake.on[QP_OP_GET_RUN] = answer_too_many;
+	for (int i = 0; i < 2; i++)
+		ok(qb_start_get(q, "jobs", QB_FOREVER, QB_MANUAL, note, &seen[i],
+				NULL));
+	ck_assert_int_eq(qb_wait(q, QB_FOREVER), QB_MALFORMED);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(seen[i].calls, 1);
+		ck_assert_int_eq(seen[i].result, QB_MALFORMED);
+	}
+}
+END_TEST
+
 START_TEST(wait_ends_when_all_have_finished)
 {
 	struct seen seen = {0};
@@ -398,6 +502,9 @@ main(void)
 
 	tcase_add_checked_fixture(t, open_broker, close_broker);
 	tcase_add_test(t, started_requests_finish_in_the_callers_loop);
+	tcase_add_test(t, gets_that_wait_share_frames_and_finish_one_by_one);
+	tcase_add_test(t, what_is_left_of_gets_that_shared_a_frame_is_sent_again);
+	tcase_add_test(t, a_reply_for_more_gets_than_there_are_is_malformed);
 	tcase_add_test(t, wait_ends_when_all_have_finished);
 	tcase_add_test(t, a_blocking_call_finishes_what_was_started_before);
 	tcase_add_test(t, wait_gives_up_in_time);

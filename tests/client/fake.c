@@ -146,6 +146,24 @@ answer_put_many(struct fake *f, struct fake_conn *c, const struct fake_request *
 	fake_reply(c, QP_OP_PUT_MANY, &reply, NULL, 0);
 }
 
+/* One reply for all of them. */
+static void
+answer_get_run(struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_item rows[QP_MAX_RUN];
+	char bodies[4 * QP_MAX_RUN];
+	uint32_t n = (uint32_t)r->m.max_items;
+	struct qp_reply reply = {
+		.rid = r->m.rid, .item_rows = rows, .items = {.n = n}};
+
+	for (uint32_t i = 0; i < n; i++) {
+		rows[i] = (struct qp_item){
+			.id = 11, .delivery = 1, .length = 4, .ctype = 9, .crashes = 2};
+		memcpy(bodies + 4 * i, "body", 4);
+	}
+	fake_reply(c, QP_OP_GET_RUN, &reply, bodies, 4 * n);
+}
+
 static void
 answer_get_many(struct fake *f, struct fake_conn *c, const struct fake_request *r)
 {
@@ -191,6 +209,7 @@ fake_answer(struct fake *f, struct fake_conn *c, const struct fake_request *r)
 	case QP_OP_HELLO: answer_hello(c, r); return;
 	case QP_OP_PUT_MANY: answer_put_many(f, c, r); return;
 	case QP_OP_GET_MANY: answer_get_many(f, c, r); return;
+	case QP_OP_GET_RUN: answer_get_run(c, r); return;
 	case QP_OP_QUEUES:
 	case QP_OP_STATS:
 	case QP_OP_POLICY:

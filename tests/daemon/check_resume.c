@@ -155,6 +155,40 @@ START_TEST(a_get_that_was_answered_gives_the_same_item_with_its_tag)
 }
 END_TEST
 
+START_TEST(gets_of_a_run_are_remembered_one_by_one)
+{
+	struct client *c = begin();
+	struct answer a;
+
+	put(c, 2, "x", 1);
+	put(c, 3, "y", 1);
+	expect(c, QP_OP_PUT, 2, QP_OK);
+	expect(c, QP_OP_PUT, 3, QP_OK);
+	ask(c,
+	    &(struct qp_request){.op = QP_OP_GET_RUN,
+				 .rid = 4,
+				 .queue = q,
+				 .timeout_ms = QP_FOREVER,
+				 .max_items = 3},
+	    "", 0);
+	answer(c, QP_OP_GET_RUN, &a);
+	ck_assert_uint_eq(a.reply.items.n, 2);
+	cut(c);
+	c = resume();
+	for (uint64_t rid = 4; rid < 7; rid++)
+		get(c, rid, QP_FOREVER);
+	expect_item(c, 4, "x", 1);
+	expect_item(c, 5, "y", 1);
+	ck_assert_uint_eq(stats().getters, 1);
+	put(c, 7, "z", 1);
+	expect(c, QP_OP_PUT, 7, QP_OK);
+	expect_item(c, 6, "z", 1);
+	ck_assert_uint_eq(stats().leased, 3);
+	ck_assert_uint_eq(stats().counters.delivered, 3);
+	client_end(c);
+}
+END_TEST
+
 START_TEST(a_get_from_many_that_was_answered_gives_the_same_of_the_same_queue)
 {
 	const struct qp_str queues[] = {{"empty", 5}, q, {"other", 5}};
@@ -841,6 +875,7 @@ main(void)
 	tcase_add_test(t, a_get_that_was_answered_gives_the_same_item_with_its_tag);
 	tcase_add_test(
 		t, a_get_from_many_that_was_answered_gives_the_same_of_the_same_queue);
+	tcase_add_test(t, gets_of_a_run_are_remembered_one_by_one);
 	tcase_add_test(t, what_waited_leaves_the_lines_and_waits_again);
 	tcase_add_test(t, an_answer_that_was_on_its_way_is_remembered);
 	tcase_add_test(t, the_new_connection_takes_over_from_one_that_is_half_dead);
