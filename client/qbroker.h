@@ -275,7 +275,8 @@ qb_result qb_put_many(qb *q, const char *queue, const struct iovec *bodies, unsi
  * caller's again when the call returns. While the queue is full the put waits in the
  * broker, for ever. Up to the handle's window of puts (qb_set_window()) may be
  * outstanding; at the bound the call waits until a part of it is free. Data is sent
- * when enough has gathered, and by every other call.
+ * when enough has gathered, and by every other call. Small puts that follow each other into
+ * one queue share a request (PUT_MANY): they are confirmed together.
  *
  * A put that the broker refuses, or that is lost, is reported once: by the
  * next qb_put_start() or qb_flush(), or by qb_close_wait(), as their result;
@@ -602,7 +603,8 @@ typedef void qb_done(qb *q, uint64_t request, qb_result result, uint64_t id,
 
 /* Starts a request. *ret_request, which may be NULL, is for qb_cancel(). Bodies are
  * copied. Nothing is sent before qb_send(), qb_process(), qb_wait() or a blocking call,
- * or until enough has gathered. */
+ * or until enough has gathered. Gets that may wait and follow each other share a request
+ * (GET_RUN), which goes after puts and acks that are started later. */
 qb_result qb_start_put(qb *q, const char *queue, const void *body, size_t len,
 		       int64_t timeout_ms, qb_done *done, void *arg,
 		       uint64_t *ret_request);

@@ -406,6 +406,42 @@ START_TEST(a_full_queue_refuses_by_its_timeout)
 }
 END_TEST
 
+static void
+note_size(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+	  void *arg)
+{
+	size_t **next = arg;
+
+	ck_assert_int_eq(result, QB_OK);
+	*(*next)++ = qb_item_size(item);
+	ck_assert_int_eq(((const char *)qb_item_body(item))[qb_item_size(item) - 1], 'z');
+	ok(qb_ack_start(handle, item));
+	qb_item_free(item);
+}
+
+/* Some of their bodies share a frame, others are passed by themselves. */
+START_TEST(started_gets_take_items_of_all_sizes)
+{
+	static const size_t sizes[] = {1, 300000, 2, 3, 200000, 400000, 4};
+	size_t got[7], *next = got;
+	qb_buffer *buffer;
+
+	connect_over(_i);
+	for (int i = 0; i < 7; i++) {
+		buffer = qb_buffer_new(sizes[i]);
+		memset(qb_buffer_data(buffer), 'z', sizes[i]);
+		ok(qb_put_buffer(q, "jobs", NULL, buffer, 0, NULL));
+	}
+	for (int i = 0; i < 7; i++)
+		ok(qb_start_get(q, "jobs", QB_FOREVER, QB_MANUAL, note_size, &next,
+				NULL));
+	ok(qb_wait(q, QB_FOREVER));
+	for (int i = 0; i < 7; i++)
+		ck_assert_uint_eq(got[i], sizes[i]);
+	ok(qb_join(q, "jobs", 10000));
+}
+END_TEST
+
 START_TEST(pipelined_puts_learn_of_a_shutdown_once)
 {
 	static const char *const two[] = {"maxsize=2", NULL};
@@ -584,6 +620,7 @@ main(void)
 	tcase_add_loop_test(t, the_largest_item_survives_the_way, 0, 2);
 	tcase_add_loop_test(t, a_thousand_items_go_in_one_request, 0, 2);
 	tcase_add_loop_test(t, a_full_queue_refuses_by_its_timeout, 0, 2);
+	tcase_add_loop_test(t, started_gets_take_items_of_all_sizes, 0, 2);
 	tcase_add_loop_test(t, pipelined_puts_learn_of_a_shutdown_once, 0, 2);
 	tcase_add_loop_test(t, pipelined_puts_keep_their_order, 0, 2);
 	tcase_add_loop_test(t, started_requests_are_cancelled_served_and_deleted, 0, 2);
