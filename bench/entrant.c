@@ -87,7 +87,7 @@ start_workers(struct entrant *e)
 	for (unsigned i = 0; i < all_workers_of(e); i++)
 		start_worker(e, i);
 	for (unsigned i = 0; i < all_workers_of(e); i++)
-		if (!worker_report(&e->workers[i], &ready))
+		if (!worker_report(&e->workers[i], SLICE_WAIT_MS, &ready))
 			return fail(e, "a worker could not connect");
 	return true;
 }
@@ -132,7 +132,8 @@ entrant_order(struct entrant *e, struct worker *worker, const struct order *orde
 	struct report report;
 
 	worker_order(worker, order);
-	return worker_report(worker, &report) || fail(e, "a worker failed");
+	return worker_report(worker, FILL_WAIT_MS, &report) ||
+	       fail(e, "a worker failed");
 }
 
 static bool
@@ -151,7 +152,7 @@ gather(struct entrant *e, enum phase phase, int64_t *ret_ns)
 	for (unsigned i = 0; i < workers_of(e); i++) {
 		if (!takes_part(e, phase, i))
 			continue;
-		if (!worker_report(&e->workers[i], &report))
+		if (!worker_report(&e->workers[i], SLICE_WAIT_MS, &report))
 			return fail(e, "a worker failed");
 		start_ns = report.start_ns < start_ns ? report.start_ns : start_ns;
 		end_ns = report.end_ns > end_ns ? report.end_ns : end_ns;
@@ -180,7 +181,7 @@ bulk_has_passed(struct entrant *e)
 	struct report report;
 
 	for (unsigned i = workers_of(e); i < all_workers_of(e); i++)
-		if (!worker_report(&e->workers[i], &report))
+		if (!worker_report(&e->workers[i], SLICE_WAIT_MS, &report))
 			return fail(e, "a worker of the large item failed");
 	return true;
 }

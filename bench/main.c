@@ -48,7 +48,7 @@ set_defaults(struct settings *s)
 		int slice_ms;
 	} defaults[] = {[EXTENT_SMOKE] = {1, 1},
 			[EXTENT_QUICK] = {5, 50},
-			[EXTENT_FULL] = {11, 100}},
+			[EXTENT_FULL] = {15, 100}},
 	  comparing = {31, 50};
 	unsigned rounds = defaults[s->extent].rounds;
 	int slice_ms = defaults[s->extent].slice_ms;

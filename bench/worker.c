@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SILENCE_MS  60000
 #define OUTSTANDING 256 /* of fill and drain */
 
 struct state {
@@ -200,10 +199,10 @@ worker_order(const struct worker *worker, const struct order *order)
 }
 
 bool
-worker_report(const struct worker *worker, struct report *ret)
+worker_report(const struct worker *worker, int wait_ms, struct report *ret)
 {
 	struct pollfd p = {worker->reports, POLLIN, 0};
 
-	return poll(&p, 1, SILENCE_MS) == 1 &&
+	return poll(&p, 1, wait_ms) == 1 &&
 	       read(worker->reports, ret, sizeof(*ret)) == sizeof(*ret);
 }

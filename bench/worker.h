@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A worker: a process with one connection, that waits on a pipe for orders. Connecting and
- * starting are over before anything is timed. bench/python_queues.py speaks the same. */
+ * starting are over before anything is timed. */
 #ifndef BENCH_WORKER_H
 #define BENCH_WORKER_H
 
@@ -54,7 +54,10 @@ void worker_stop(struct worker *worker);
 
 void worker_order(const struct worker *worker, const struct order *order);
 
-/* false: it is dead, or says nothing for a minute. */
-bool worker_report(const struct worker *worker, struct report *ret);
+#define SLICE_WAIT_MS 60000  /* for a slice, or to connect */
+#define FILL_WAIT_MS  900000 /* for millions of items */
+
+/* false: it is dead, or says nothing for so long. */
+bool worker_report(const struct worker *worker, int wait_ms, struct report *ret);
 
 #endif

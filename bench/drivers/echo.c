@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A floor: an epoll server that sends back what it reads. A put, and a get, is a body sent
  * and received again. */
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -9,6 +11,7 @@
 #include "bench/server.h"
 
 #define BUFFER 131072
+#define SMALL  131072 /* sockets hold so much */
 
 struct echo {
 	int fd;
@@ -61,6 +64,33 @@ connect_client(const struct server *server, const struct load *load)
 	return c;
 }
 
+/* More than sockets hold: sends and receives as it can, else both ends would wait. */
+static void
+exchange(struct echo *c, size_t len)
+{
+	size_t sent = 0, got = 0;
+
+	while (got < len) {
+		struct pollfd p = {c->fd, POLLIN, 0};
+		ssize_t n;
+
+		if (sent < len)
+			p.events |= POLLOUT;
+		poll(&p, 1, -1);
+		if (p.revents & POLLOUT) {
+			n = send(c->fd, c->out + sent, len - sent,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+			sent += n > 0 ? (size_t)n : 0;
+		}
+		if (p.revents & (POLLIN | POLLHUP | POLLERR)) {
+			n = recv(c->fd, c->in + got, len - got, MSG_DONTWAIT);
+			if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+				die("echo: the server went away");
+			got += n > 0 ? (size_t)n : 0;
+		}
+	}
+}
+
 static void
 back_and_forth(void *client, unsigned n)
 {
@@ -70,8 +100,12 @@ back_and_forth(void *client, unsigned n)
 	while (n > 0) {
 		unsigned now = n < most ? n : most;
 
-		send_all(c->fd, c->out, now * c->load->size);
-		receive_all(c->fd, c->in, now * c->load->size);
+		if (now * c->load->size > SMALL) {
+			exchange(c, now * c->load->size);
+		} else {
+			send_all(c->fd, c->out, now * c->load->size);
+			receive_all(c->fd, c->in, now * c->load->size);
+		}
 		n -= now;
 	}
 }
