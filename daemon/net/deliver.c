@@ -415,7 +415,8 @@ describe_row(const struct qe_item *item, struct qp_item *row)
 bool
 deliver_passes(const struct conn *c, const struct qe_item *item)
 {
-	return c->passed.takes && pass_file(item);
+	return qe_item_body_len(item) >= QP_MIN_MEMFD && c->passed.takes &&
+	       pass_file(item);
 }
 
 /* The body goes along as a descriptor. */
