@@ -355,7 +355,9 @@ qb_result qb_get_any(qb *q, const char *const *queues, unsigned n, qb_any_mode m
 qb_result qb_peek(qb *q, const char *queue, qb_item **ret);
 
 const void *qb_item_body(
-	const qb_item *item); /* never NULL; followed by a 0 byte that is not counted */
+	const qb_item *item); /* never NULL; followed by a 0 byte that is not counted; of
+				 what was put from a qb_buffer, memory that is shared
+				 with others and cannot be written to */
 size_t qb_item_size(const qb_item *item);
 uint64_t qb_item_id(const qb_item *item);
 uint32_t qb_item_deliveries(

@@ -76,11 +76,10 @@ put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 	put_states(rows, q->ready, q->delayed, q->leased, q->dead);
 	qp_row_number(rows, "unfinished", q->ready + q->delayed + q->leased);
 	qp_row_number(rows, "bytes", q->bytes);
-#define PUT_NUMBER put_number
-#define PUT_ORDER  put_order
-#define PUT_NAME   put_name
-#define QE_QUEUE_OPTION(name, ctype, kind, text) \
-	PUT_##kind(rows, #name, q->name);
+#define PUT_NUMBER				 put_number
+#define PUT_ORDER				 put_order
+#define PUT_NAME				 put_name
+#define QE_QUEUE_OPTION(name, ctype, kind, text) PUT_##kind(rows, #name, q->name);
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 	qp_row_number(rows, "getters", q->getters);
@@ -159,7 +158,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qe_stats(s->engine, &e);
 	qp_out_init(&rows);
 	qp_row_array(&rows, 1);
-	qp_row_begin(&rows, 14 + COUNTERS + N_CLOSE_REASONS);
+	qp_row_begin(&rows, 15 + COUNTERS + N_CLOSE_REASONS);
 	qp_row_string(&rows, "version", PACKAGE_VERSION, sizeof(PACKAGE_VERSION) - 1);
 	qp_row_number(&rows, "epoch", s->epoch);
 	qp_row_number(&rows, "uptime_ms", MS(s->now_ns - s->started_ns));
@@ -170,6 +169,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qp_row_number(&rows, "waiters", e.waiters);
 	qp_row_number(&rows, "memory", e.memory);
 	qp_row_number(&rows, "memory_limit", s->limits.memory_limit);
+	qp_row_number(&rows, "memfds", s->n_memfds);
 	put_states(&rows, e.ready, e.delayed, e.leased, e.dead);
 	put_counters(&rows, &e.counters);
 	for (int i = 0; i < N_CLOSE_REASONS; i++)

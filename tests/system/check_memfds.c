@@ -111,6 +111,7 @@ get_large(qb *handle, unsigned seed)
 
 START_TEST(a_large_body_goes_from_handle_to_handle)
 {
+	struct wire w;
 	int before;
 
 	ck_assert_int_eq(qb_open(d.address, &other), QB_OK);
@@ -120,6 +121,9 @@ START_TEST(a_large_body_goes_from_handle_to_handle)
 	for (unsigned i = 0; i < 3; i++)
 		put_large(q, i);
 	ck_assert_int_eq(broker_fds(), before + 3);
+	wire_open(&w, d.address);
+	ck_assert_int_eq(broker_number(&w, "memfds"), 3);
+	wire_close(&w);
 	for (unsigned i = 0; i < 3; i++)
 		get_large(i == 1 ? q : other, i);
 	wait_for_fds(before);
