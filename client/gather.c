@@ -47,7 +47,7 @@ gather_ack(qb *q, const qb_item *item)
 	struct gather *g = &q->gather;
 
 	if (g->acks == GATHER_ACKS)
-		gather_end(q);
+		gather_end_all(q);
 	g->tags[2 * g->acks] = (int64_t)item->id;
 	g->tags[2 * g->acks++ + 1] = (int64_t)item->delivery;
 }
@@ -150,7 +150,7 @@ gather_end_gets(qb *q)
 /* --- all --------------------------------------------------------------------------- */
 
 void
-gather_end(qb *q)
+gather_end_all(qb *q)
 {
 	gather_end_puts(q);
 	end_acks(q);

@@ -73,7 +73,9 @@ qb_result gather_get(qb *q, const struct qp_request *m, struct call *call);
  * and the connection will be given up. */
 void gather_end_puts(qb *q);
 void gather_end_gets(qb *q);
-void gather_end(qb *q);
+void gather_end_all(qb *q);
+
+#define gather_end(q) (gather_waits(&(q)->gather) ? gather_end_all(q) : (void)0)
 
 /* Drops all, or the acks, without a word. */
 void gather_forget(struct gather *g);
