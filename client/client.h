@@ -13,6 +13,7 @@
 #include "client/gather.h"
 #include "client/inbox.h"
 #include "client/public.h"
+#include "proto/busy_poll.h"
 #include "proto/message.h"
 
 #define ERROR_BYTES 512
@@ -73,6 +74,8 @@ struct qb {
 	char server[QP_MAX_NAME + 1];
 	struct qp_out out;
 	struct inbox in;
+	struct busy_poll poll;
+	uint64_t busy_poll_ns; /* how long it looks for what it waits for */
 	uint64_t moved; /* bytes written and read: whether there is progress */
 
 	struct call_table calls;

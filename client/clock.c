@@ -5,13 +5,19 @@
 #include <limits.h>
 #include <time.h>
 
-static int64_t
-now_ms(void)
+uint64_t
+clock_ns(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static int64_t
+now_ms(void)
+{
+	return (int64_t)(clock_ns() / 1000000);
 }
 
 int64_t

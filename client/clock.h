@@ -7,6 +7,8 @@
 
 #define NEVER INT64_MAX
 
+uint64_t clock_ns(void); /* CLOCK_MONOTONIC */
+
 /* The deadline `ms` from now; NEVER, and what would be beyond it, is NEVER. */
 int64_t deadline_after(int64_t ms);
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -131,6 +132,8 @@ conn_read(qb *q, int flags, enum conn_got *ret_got)
 		return fail(q, QB_LOST);
 	}
 	q->moved += (uint64_t)got;
+	if (q->poll.since_ns)
+		busy_poll_end(&q->poll, clock_ns(), q->busy_poll_ns);
 	r = inbox_received(q, (size_t)got);
 	if (r != QB_OK)
 		return fail(q, r);
@@ -254,13 +257,35 @@ another(qb *q, int64_t deadline, int64_t without_ms, int64_t *limit)
 	return conn_resume(q, *limit < deadline ? *limit : deadline);
 }
 
+/* What is waited for may be here sooner than one could go to sleep. */
+static qb_result
+look(qb *q, enum conn_got *ret_got)
+{
+	qb_result r = QB_OK;
+
+	*ret_got = CONN_NOTHING;
+	busy_poll_start(&q->poll, clock_ns());
+	while (r == QB_OK && *ret_got == CONN_NOTHING && q->fd >= 0 &&
+	       busy_poll_goes_on(&q->poll, clock_ns(), q->busy_poll_ns)) {
+		r = conn_read(q, MSG_DONTWAIT, ret_got);
+		if (*ret_got == CONN_NOTHING)
+			sched_yield(); /* the broker may wait for the processor */
+	}
+	return r;
+}
+
 /* One step of conn_run(): writes, and reads or waits. */
 static qb_result
 move(qb *q, const unsigned *count, unsigned most, int64_t deadline, enum conn_got *got)
 {
+	enum conn_got soon = CONN_NOTHING;
 	qb_result r = conn_write(q);
 
 	if (r != QB_OK || *count <= most || q->fd < 0)
+		return r;
+	if (q->busy_poll_ns > 0 && *got != CONN_NOTHING && q->out.len == 0)
+		r = look(q, &soon);
+	if (r != QB_OK || soon != CONN_NOTHING || q->fd < 0)
 		return r;
 	if (*got != CONN_NOTHING && q->out.len == 0 &&
 	    deadline_left(deadline) > SLICE_MS)

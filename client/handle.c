@@ -34,6 +34,7 @@ handle_new(const struct address *address)
 		.call_ms = 30000,
 	};
 	q->puts.window = 256;
+	q->busy_poll_ns = BUSY_POLL_US * 1000;
 	q->fd = -1;
 	if (qp_valid_name(program_invocation_short_name, len))
 		memcpy(q->name, program_invocation_short_name, len);
@@ -141,6 +142,16 @@ qb_set_name(qb *q, const char *name)
 				 "characters: \"%s\"",
 				 name);
 	memcpy(q->name, name, len + 1);
+	return QB_OK;
+}
+
+qb_result
+qb_set_busy_poll(qb *q, unsigned us)
+{
+	if (us > BUSY_POLL_MAX_US)
+		return error_set(q, QB_INVALID, "busy_poll is %u: it must be at most %d",
+				 us, BUSY_POLL_MAX_US);
+	q->busy_poll_ns = (uint64_t)us * 1000;
 	return QB_OK;
 }
 

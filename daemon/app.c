@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "daemon/net/listener.h"
 #include "daemon/net/notify.h"
 #include "daemon/net/server.h"
+#include "proto/busy_poll.h"
 
 /* A stop waits so long for clients to read what is on its way to them. */
 #define STOP_SECONDS 5
@@ -26,6 +28,8 @@ struct app {
 	struct server *server;
 	struct listeners *listeners;
 	struct notify *notify;
+	struct busy_poll poll; /* for the next request */
+	uint64_t reads;	       /* that the server had at the end of the last turn */
 	uint32_t epoch;
 	bool stopping;
 };
@@ -286,6 +290,25 @@ stop(struct app *app)
 	log_event(LOG_LEVEL_INFO, "stopped", "connections=%zu", app->server->n_conns);
 }
 
+/* Whether the next turn looks for events without sleeping, though there is nothing to do. */
+static bool
+looks_on(struct app *app)
+{
+	uint64_t for_ns = app->config->busy_poll_us * 1000;
+	uint64_t now_ns = app->server->now_ns;
+	bool came = app->server->reads != app->reads;
+
+	app->reads = app->server->reads;
+	if (came) {
+		busy_poll_end(&app->poll, now_ns, for_ns);
+		busy_poll_start(&app->poll, now_ns);
+	}
+	if (!busy_poll_goes_on(&app->poll, now_ns, for_ns))
+		return false;
+	sched_yield(); /* the next request may come from who waits for the processor */
+	return true;
+}
+
 int
 app_run(struct app *app)
 {
@@ -300,7 +323,7 @@ app_run(struct app *app)
 			log_event(LOG_LEVEL_ERROR, "loop_failed", "stopping=1");
 			return EXIT_FAILURE;
 		}
-		more = server_turn(app->server);
+		more = server_turn(app->server) || looks_on(app);
 	}
 	stop(app);
 	return EXIT_SUCCESS;

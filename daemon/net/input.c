@@ -233,6 +233,7 @@ input_read(struct conn *c)
 		conn_close(c, CLOSE_reset);
 	if (n <= 0)
 		return;
+	c->server->reads++;
 	if (c->in.body) {
 		took_body(c, (size_t)n, body_left);
 		return;

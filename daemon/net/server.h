@@ -49,6 +49,7 @@ struct server {
 	uint64_t now_ns; /* the time of what is being handled; asking the clock for each
 			    request would cost as much as a lookup */
 	uint32_t last_number;
+	uint64_t reads; /* that brought bytes */
 	size_t n_conns;
 	uint64_t n_memfds; /* bodies that are descriptors */
 	struct closer *closer; /* of what peers pass; NULL: nothing to close yet */
