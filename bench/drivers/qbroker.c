@@ -10,20 +10,20 @@
 
 #include "bench/server.h"
 
-#define FUNCTIONS(F)                                                           \
-	F(open)                                                                \
-	F(close)                                                               \
-	F(error)                                                               \
-	F(result_text)                                                         \
-	F(set_window)                                                          \
-	F(ping)                                                                \
-	F(put)                                                                 \
-	F(put_start)                                                           \
-	F(put_many)                                                            \
-	F(flush)                                                               \
-	F(get)                                                                 \
-	F(get_many) F(start_get) F(ack_start) F(ack_many) F(wait) F(item_body) \
-		F(item_free)
+#define FUNCTIONS(F)   \
+	F(open)        \
+	F(close)       \
+	F(error)       \
+	F(result_text) \
+	F(set_window)  \
+	F(ping)        \
+	F(put)         \
+	F(put_start)   \
+	F(put_many)    \
+	F(flush)       \
+	F(get)         \
+	F(get_many)    \
+	F(start_get) F(ack_start) F(wait) F(item_body) F(item_free)
 
 /* Not in every build, and only needed for items that are special. */
 #define MORE_FUNCTIONS(F)           \
@@ -233,6 +233,7 @@ put(void *client, unsigned n)
 			      "put");
 }
 
+/* The acknowledgements travel with the next request. */
 static void
 get_batches(struct client *c, unsigned n)
 {
@@ -243,11 +244,11 @@ get_batches(struct client *c, unsigned n)
 		      c->lib.get_many(c->q, c->queue, QB_FOREVER, QB_MANUAL, most, 1, 0,
 				      0, c->items, &got),
 		      "get_many");
-		for (unsigned i = 0; i < got; i++)
+		for (unsigned i = 0; i < got; i++) {
 			load_got(c->load, c->lib.item_body(c->items[i]));
-		check(c, c->lib.ack_many(c->q, c->items, got), "ack_many");
-		for (unsigned i = 0; i < got; i++)
+			check(c, c->lib.ack_start(c->q, c->items[i]), "ack");
 			c->lib.item_free(c->items[i]);
+		}
 		n -= got;
 	}
 }
