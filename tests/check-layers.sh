@@ -60,7 +60,7 @@ check_includes() {
 	only_in 'sys/(socket|un|epoll)\.h|netinet/.*|netdb\.h|arpa/.*' 'daemon/net/|client/'
 
 	found=$(includes daemon/core | grep '<' |
-		grep -vE '<(assert|errno|inttypes|limits|malloc|stdalign|stdbool|stddef|stdint|stdlib|string)\.h>')
+		grep -vE '<(assert|errno|inttypes|limits|malloc|stdalign|stdbool|stddef|stdint|stdlib|string|sys/mman)\.h>')
 	[ -z "$found" ] || wrong "the core includes more than it needs:
 $found"
 }
@@ -87,7 +87,7 @@ check_core_symbols() {
 		NF == 2 && $1 == "U" { used[$2] = 1 }
 		END { for (s in used) if (!(s in defined)) print s }' |
 		grep -vE '^(__)?(mem(cpy|move|set|cmp|chr)|str(len|cmp|nlen))(_chk)?$' |
-		grep -vE '^(malloc|calloc|realloc|reallocarray|free|malloc_usable_size|qsort|bsearch|abort)$' |
+		grep -vE '^(malloc|calloc|realloc|reallocarray|free|malloc_usable_size|qsort|bsearch|abort|mmap|munmap|madvise)$' |
 		grep -vE '^(__assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$|^__(asan|ubsan|gcov|sanitizer)_' |
 		sort)
 	[ -z "$found" ] || wrong "the core takes from outside:

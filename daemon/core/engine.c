@@ -16,6 +16,8 @@
 #include "daemon/core/waiter.h"
 #include "daemon/core/watch.h"
 
+#include <limits.h>
+
 #define DUE_SHARE 1000 /* waits that one qe_tick() ends */
 
 static bool
@@ -99,6 +101,7 @@ qe_free(struct qe *e)
 	table_done(&e->groups);
 	table_done(&e->keys);
 	policy_done(e);
+	mem_give_back(&e->mem, LONG_MAX);
 	assert(e->mem.used == mem_cost(sizeof(*e)));
 	free(e);
 }
@@ -173,7 +176,7 @@ qe_stats(const struct qe *e, struct qe_stats *ret_stats)
 		.queues = e->n_queues,
 		.sessions = e->n_sessions,
 		.waiters = e->n_waiters,
-		.memory = e->mem.used,
+		.memory = qe_memory(e),
 		.ready = e->count[ITEM_READY],
 		.delayed = e->count[ITEM_DELAYED],
 		.leased = e->count[ITEM_LEASED],
@@ -185,7 +188,7 @@ qe_stats(const struct qe *e, struct qe_stats *ret_stats)
 uint64_t
 qe_memory(const struct qe *e)
 {
-	return e->mem.used;
+	return e->mem.used + e->mem.trash;
 }
 
 bool

@@ -11,8 +11,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#define MEM_STEP 4096
+
 struct mem {
-	uint64_t used; /* bytes, overhead included */
+	uint64_t used;	/* bytes, overhead included */
+	uint64_t trash; /* bytes of mappings that were freed and not given back yet */
+	struct mem_trash *first_trash;
 };
 
 static inline uint64_t
@@ -65,5 +69,16 @@ mem_free(struct mem *mem, void *p, size_t size)
 	mem->used -= mem_cost(size);
 	free(p);
 }
+
+/* As mem_zalloc, of so many bytes that the system would need long to take them back at once: a mapping
+ * of its own. */
+void *mem_map(struct mem *mem, size_t size);
+
+/* Frees it: it is not used any more, but mem_give_back() has yet to give it back. `p` may be NULL. */
+void mem_unmap(struct mem *mem, void *p, size_t size);
+
+/* Gives trash back in so many steps, about: one for every page of MEM_STEP bytes. Returns the steps that are
+ * left. */
+long mem_give_back(struct mem *mem, long steps);
 
 #endif

@@ -13,15 +13,20 @@
 #include "daemon/core/settle.h"
 #include "daemon/core/unique.h"
 
-/* Steps of one share. One takes up to 400 ns, when nothing of the item is in a cache,
- * and freeing a large body takes the system no more than that for every page. */
+/* Steps of one share. One takes up to 400 ns, when nothing of the item is in a cache, and giving
+ * back a page takes the system no more than that. Of bodies above MOST_BYTES that is done elsewhere. */
 #define SHARE	   500
-#define STEP_BYTES 4096
+#define MOST_BYTES 262144
+
+/* A share of what was freed goes back in each turn, so that however much is freed in each, it does not
+ * heap up: 1/256 at least. */
+#define TRASH_TURNS 256
 
 static long
 forget(struct qe *e, struct qe_item *item)
 {
-	long steps = 1 + (long)(item->body_len / STEP_BYTES);
+	uint32_t bytes = item->body_len < MOST_BYTES ? item->body_len : MOST_BYTES;
+	long steps = 1 + (long)(bytes / MEM_STEP);
 
 	item_forget(e, item);
 	return steps;
@@ -133,6 +138,12 @@ sweep_trash(struct qe *e, long steps)
 	return steps;
 }
 
+static long
+memory_share(const struct qe *e)
+{
+	return (long)(e->mem.trash / (MEM_STEP * TRASH_TURNS));
+}
+
 void
 sweep(struct qe *e)
 {
@@ -145,6 +156,7 @@ sweep(struct qe *e)
 	steps = sweep_queues(e, steps);
 	steps = sweep_groups(e, steps);
 	steps = sweep_trash(e, steps);
+	steps = mem_give_back(&e->mem, steps + memory_share(e));
 	sweep_emptied(e, steps); /* last: the trash still points to its queues */
 	if (e->keys_cost < keys) /* there is more memory for those who wait for it */
 		settle(e);
@@ -155,5 +167,6 @@ sweep_left(const struct qe *e)
 {
 	return e->policy_next != 0 || !list_empty(&e->ended) ||
 	       !list_empty(&e->deleted) || !list_empty(&e->emptied) ||
-	       !list_empty(&e->purged) || !list_empty(&e->trash) || e->trash_tree;
+	       !list_empty(&e->purged) || !list_empty(&e->trash) || e->trash_tree ||
+	       e->mem.first_trash;
 }

@@ -8,6 +8,7 @@
 
 #define CAP_MIN	   16
 #define CAP_KEPT   1024 /* a table is not made smaller than this */
+#define CAP_MAPPED 65536 /* from here on to clear an array, or to free it, takes long */
 #define MOVE_STEPS 16	/* slots looked at per insertion or removal while moving */
 
 void
@@ -16,10 +17,21 @@ table_init(struct table *t, struct mem *mem)
 	*t = (struct table){.mem = mem};
 }
 
+static struct table_slot *
+new_slots(struct table *t, size_t cap)
+{
+	if (cap < CAP_MAPPED)
+		return mem_zalloc(t->mem, cap, sizeof(struct table_slot));
+	return mem_map(t->mem, cap * sizeof(struct table_slot));
+}
+
 static void
 free_slots(struct table *t, struct table_slot *slots, size_t cap)
 {
-	mem_free(t->mem, slots, cap * sizeof(*slots));
+	if (cap < CAP_MAPPED)
+		mem_free(t->mem, slots, cap * sizeof(*slots));
+	else
+		mem_unmap(t->mem, slots, cap * sizeof(*slots));
 }
 
 void
@@ -84,7 +96,7 @@ move_some(struct table *t, size_t steps)
 static bool
 resize(struct table *t, size_t cap)
 {
-	struct table_slot *slots = mem_zalloc(t->mem, cap, sizeof(*slots));
+	struct table_slot *slots = new_slots(t, cap);
 
 	if (!slots)
 		return false;

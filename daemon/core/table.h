@@ -6,9 +6,9 @@
  *
  * It grows and shrinks a few slots at a time: while it does there is an old array
  * beside the new one, and every insertion and removal moves some of it. So no call
- * takes long, whatever the size, but for what the system needs to take an array back:
- * about a millisecond for 8 MiB, half a million slots. Room is reserved apart from
- * inserting, so that an insertion cannot fail in the middle of something.
+ * takes long, whatever the size; large arrays are given back by mem_give_back(). Room is
+ * reserved apart from inserting, so that an insertion cannot fail in the middle of
+ * something.
  */
 #ifndef QBROKER_CORE_TABLE_H
 #define QBROKER_CORE_TABLE_H

@@ -333,9 +333,40 @@ START_TEST(memory_returns_to_what_it_was)
 }
 END_TEST
 
+#define HUGE_BODY (UINT32_C(48) << 20)
+
+START_TEST(the_memory_of_a_huge_item_goes_back_over_ticks)
+{
+	uint64_t before = stats().memory, ticks = 1;
+
+	ck_assert_int_eq(put_sized(s1, 1, "q", HUGE_BODY, NO_WAIT), QE_OK);
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+	ck_assert_int_eq(qe_task_done(e, now, s2, name("q")), QE_OK);
+	expect_nothing(); /* which gives the answer of the get back */
+	ck_assert_uint_gt(stats().memory, HUGE_BODY); /* there is still all of it */
+	for (; qe_tick(e, now) == now; ticks++)
+		ck_assert_uint_lt(ticks, 100);
+	ck_assert_uint_gt(ticks, 10);
+	ck_assert_uint_lt(stats().memory, before + 20000);
+}
+END_TEST
+
+START_TEST(memory_that_was_freed_and_not_given_back_keeps_no_item_out)
+{
+	kit_limits((struct qe_config){.memory_limit = HUGE_BODY + LIMIT});
+	for (int i = 0; i < 4; i++) {
+		qe_item_unref(e, sized(HUGE_BODY));
+		ck_assert_uint_le(stats().memory, (HUGE_BODY + LIMIT) / 8 * 9);
+	}
+}
+END_TEST
+
 static void
 add(TCase *tcase)
 {
+	tcase_add_test(tcase, the_memory_of_a_huge_item_goes_back_over_ticks);
+	tcase_add_test(tcase,
+		       memory_that_was_freed_and_not_given_back_keeps_no_item_out);
 	tcase_add_test(tcase, puts_wait_above_the_memory_limit);
 	tcase_add_test(tcase, memory_that_is_freed_goes_to_those_who_wait_in_turn);
 	tcase_add_test(tcase, all_that_frees_memory_lets_puts_go_on);

@@ -104,6 +104,26 @@ START_TEST(a_table_keeps_up_with_random_changes)
 }
 END_TEST
 
+START_TEST(a_large_array_is_given_back_in_shares)
+{
+	size_t size;
+
+	ck_assert(table_reserve(&table, 50000));
+	insert(1);
+	ck_assert_ptr_eq(find(1), &values[1]);
+	size = table.cap * sizeof(struct table_slot);
+	table_done(&table);
+	ck_assert_uint_eq(mem.used, 0);
+	ck_assert_uint_eq(mem.trash, size);
+	ck_assert_int_le(mem_give_back(&mem, 1), 0);
+	ck_assert_uint_lt(mem.trash, size);
+	ck_assert_uint_gt(mem.trash, 0);
+	ck_assert_int_gt(mem_give_back(&mem, 100000), 0);
+	ck_assert_uint_eq(mem.trash, 0);
+	ck_assert_ptr_null(mem.first_trash);
+}
+END_TEST
+
 START_TEST(a_promised_slot_needs_no_memory_later)
 {
 	uint64_t used;
@@ -316,6 +336,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, a_table_finds_what_is_in_it_while_it_grows_and_shrinks);
 	tcase_add_test(tcase, a_table_keeps_up_with_random_changes);
+	tcase_add_test(tcase, a_large_array_is_given_back_in_shares);
 	tcase_add_test(tcase, a_promised_slot_needs_no_memory_later);
 	tcase_add_test(tcase, a_heap_gives_its_elements_in_order);
 	tcase_add_test(tcase, a_heap_stays_shallow_when_it_is_filled_in_order);
