@@ -14,7 +14,7 @@
 #include "daemon/net/peer.h"
 #include "daemon/net/server.h"
 
-#define WRITE_SHARE (1 << 20) /* bytes to one connection in one loop turn */
+#define WRITE_SHARE 262144 /* bytes to one connection in one loop turn */
 #define WRITE_PARTS 64
 
 static const struct {

@@ -13,7 +13,7 @@
 #include "daemon/net/pass.h"
 #include "daemon/net/server.h"
 
-#define BODY_SHARE 262144 /* bytes of one body in one loop turn */
+#define BODY_SHARE 65536 /* bytes of one body in one loop turn */
 
 /* Before HELLO no more is read than may have to be kept. */
 #define HELLO_SHARE (QP_FRAME_BYTES + QP_MAX_HEAD_HELLO)
