@@ -4,7 +4,6 @@
  * say is written to. */
 #include "daemon/net/server.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,9 +14,6 @@
 #include "daemon/net/watch.h"
 
 #define SWEEP_SECONDS 1
-#define TRIM_BYTES    (UINT64_C(32) << 20)
-#define MERGE_BYTES   (UINT64_C(256) << 10)
-#define MERGE_ASK     4096 /* malloc merges for this, and keeps none of it ready */
 
 uint64_t
 server_now_ns(void)
@@ -96,6 +92,7 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	s->started_ns = s->now_ns = server_now_ns();
 	s->timer_ns = QE_NEVER;
 	s->proof.fd = -1;
+	memory_init(&s->memory);
 	TAILQ_INIT(&s->conns);
 	TAILQ_INIT(&s->closed);
 	TAILQ_INIT(&s->dirty);
@@ -143,6 +140,7 @@ server_free(struct server *s)
 	if (s->proof.fd >= 0)
 		close(s->proof.fd);
 	closer_free(s->closer);
+	memory_done(&s->memory);
 	free(s->buffer);
 	free(s);
 }
@@ -210,40 +208,9 @@ wake_resting(struct server *s)
 	}
 }
 
-/* malloc lets small pieces that were freed gather until it is asked for a large one, and then merges
- * them all: of a million that takes 50 ms. So it is asked whenever some have gathered. */
-static void
-merge_freed(struct server *s, uint64_t memory)
-{
-	void *volatile large;
-
-	if (memory > s->merged)
-		s->merged = memory;
-	if (s->merged - memory < MERGE_BYTES)
-		return;
-	large = malloc(MERGE_ASK);
-	free(large);
-	s->merged = memory;
-}
-
-/* malloc keeps what was freed behind something that is still there. After a large fall it is
- * told to give it back, once. */
-static void
-give_memory_back(struct server *s, uint64_t memory)
-{
-	if (memory > s->peak)
-		s->peak = memory;
-	if (s->more || memory > s->peak / 2 || s->peak - memory < TRIM_BYTES)
-		return;
-	malloc_trim(0);
-	s->peak = memory;
-}
-
 bool
 server_turn(struct server *s)
 {
-	uint64_t memory;
-
 	answer(s); /* first of all: somebody waits for it */
 	s->now_ns = server_now_ns();
 	qe_tick(s->engine, s->now_ns);
@@ -253,10 +220,8 @@ server_turn(struct server *s)
 	answer(s);
 	free_closed(s);
 	set_timer(s);
-	memory = qe_memory(s->engine);
-	merge_freed(s, memory);
-	give_memory_back(s, memory);
-	return s->more || !TAILQ_EMPTY(&s->resting);
+	return memory_turn(&s->memory, qe_memory(s->engine), s->more) || s->more ||
+	       !TAILQ_EMPTY(&s->resting);
 }
 
 void

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "daemon/net/conn.h"
+#include "daemon/net/memory.h"
 
 struct closer;
 struct listeners;
@@ -65,8 +66,7 @@ struct server {
 	struct event sweep; /* looks for connections that do not go on */
 	uint64_t timer_ns;  /* what `timer` is set to; QE_NEVER: not set */
 	bool more;	    /* the engine has work left */
-	uint64_t peak;	    /* the engine's memory at most, since it was given back last */
-	uint64_t merged;    /* the same, since malloc merged what was freed */
+	struct memory memory;
 	uint8_t *
 		buffer; /* shared by all reads: room for what was gathered, and for a share */
 };

@@ -185,6 +185,29 @@ START_TEST(memory_goes_back_to_the_system_after_a_peak)
 }
 END_TEST
 
+START_TEST(memory_between_items_that_stay_goes_back_too)
+{
+	struct qp_request purge = {.op = QP_OP_PURGE, .queue = str("q")};
+	struct wire w;
+	long peak;
+	int64_t deadline = now_ms() + patience_ms();
+
+	daemon_start(&d, "--set", "memory_limit=256M", NULL);
+	wire_open(&w, d.address);
+	for (int i = 0; i < 2000; i++) {
+		wire_put(&w, "q", body, BODY);
+		if (i % 2 == 0)
+			wire_put(&w, "kept", body, 2000);
+	}
+	peak = daemon_resident(&d);
+	ck_assert_int_eq(wire_status(&w, purge), QP_OK);
+	while (!daemon_is_watched(&d) && daemon_resident(&d) > peak / 2)
+		look_again(deadline, "the memory to go back");
+	wire_close(&w);
+	daemon_stop(&d);
+}
+END_TEST
+
 #define IDLE 400
 
 START_TEST(an_idle_connection_takes_less_than_4_kib)
@@ -262,5 +285,6 @@ RUN_TESTS("memory", a_put_beyond_the_memory_limit_is_full_and_names_memory,
 	  a_put_that_waits_for_memory_is_accepted_when_there_is_room,
 	  memory_is_counted_to_zero_when_all_is_gone,
 	  memory_goes_back_to_the_system_after_a_peak,
+	  memory_between_items_that_stay_goes_back_too,
 	  an_idle_connection_takes_less_than_4_kib,
 	  without_file_descriptors_accepting_pauses_and_nothing_spins)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * How the process keeps malloc's memory, and gives it back to the system after a peak, in shares. What
+ * malloc would do by itself takes as long as there are pages: free() gives back all that is free at the
+ * end of the heap, malloc_trim() what is free anywhere; 1 GiB takes 100 ms. */
+#ifndef QBROKER_NET_MEMORY_H
+#define QBROKER_NET_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct memory_piece;
+
+struct memory {
+	uint64_t merged; /* the most that was used since malloc merged what was freed */
+	uint64_t peak;	 /* the same, since it was given back last */
+	void *heap;	 /* where it began to be watched */
+	size_t left;	 /* bytes that may still be taken: what there is of the heap */
+	size_t size;	 /* of the pieces that are taken; 0: none */
+	struct memory_piece *taken;
+};
+
+/* Has malloc leave it to memory_turn(). For the whole process. */
+void memory_init(struct memory *m);
+
+/* Frees what was taken. */
+void memory_done(struct memory *m);
+
+/* To be called in each turn, with what is used; `more`: it is about to become less. Returns whether
+ * the next turn must not wait. */
+bool memory_turn(struct memory *m, uint64_t used, bool more);
+
+#endif
