@@ -90,16 +90,16 @@ closer_close(struct closer **closer, int fd)
 	close(fd);
 }
 
-bool
-closer_is_full(const struct closer *closer)
+unsigned
+closer_waiting(const struct closer *closer)
 {
-	return closer && atomic_load(&closer->waiting) >= MOST;
+	return closer ? atomic_load(&closer->waiting) : 0;
 }
 
 bool
-closer_is_idle(const struct closer *closer)
+closer_is_full(const struct closer *closer)
 {
-	return !closer || atomic_load(&closer->waiting) == 0;
+	return closer_waiting(closer) >= MOST;
 }
 
 void

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/net/closer.h"
@@ -20,6 +21,10 @@
 #include "proto/memfd.h"
 
 #define SCM_MAX_FD 253 /* of the kernel: in one message */
+
+/* A file of more bytes is closed by a thread: the last to close one of 1 GiB waits for 170 ms until
+ * its pages are free. */
+#define CLOSED_HERE 262144
 
 struct memfd {
 	struct qe_foreign foreign; /* the first member */
@@ -62,14 +67,29 @@ pass_hello(struct conn *c, const struct qp_request *m, struct qp_reply *reply)
 	conn_dirty(c);
 }
 
-/* A file in memory is closed at once. */
+static void
+close_file(struct server *s, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_blocks * INT64_C(512) <= CLOSED_HERE)
+		close(fd);
+	else
+		closer_close(&s->freer, fd);
+}
+
+/* Nobody bounds how many files a peer can have discarded, as max_memfds does those of items. */
 void
 pass_discard(struct server *s, int fd)
 {
-	if (fd >= 0 && fcntl(fd, F_GET_SEALS) >= 0)
-		close(fd);
-	else if (fd >= 0)
+	if (fd < 0)
+		return;
+	if (fcntl(fd, F_GET_SEALS) < 0)
 		closer_close(&s->closer, fd);
+	else if (closer_is_full(s->freer))
+		close(fd);
+	else
+		close_file(s, fd);
 }
 
 void
@@ -187,7 +207,7 @@ release(struct qe_foreign *foreign)
 	struct memfd *f = (struct memfd *)foreign;
 
 	f->server->n_memfds--;
-	close(f->file.fd);
+	close_file(f->server, f->file.fd);
 	free(f);
 }
 
@@ -225,7 +245,7 @@ admit(struct conn *c, const struct qp_request *m, int fd)
 				qp_op_name(m->op), fault);
 		return false;
 	}
-	if (s->n_memfds < s->limits.max_memfds)
+	if (s->n_memfds + closer_waiting(s->freer) < s->limits.max_memfds)
 		return true;
 	deliver_refusal(c, m->rid, QP_LIMIT, "the broker has max_memfds descriptors");
 	return false;

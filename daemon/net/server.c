@@ -140,6 +140,7 @@ server_free(struct server *s)
 	if (s->proof.fd >= 0)
 		close(s->proof.fd);
 	closer_free(s->closer);
+	closer_free(s->freer);
 	memory_done(&s->memory);
 	free(s->buffer);
 	free(s);

@@ -54,6 +54,7 @@ struct server {
 	size_t n_conns;
 	uint64_t n_memfds; /* bodies that are descriptors */
 	struct closer *closer; /* of what peers pass; NULL: nothing to close yet */
+	struct closer *freer;  /* of files in memory whose pages go when they are closed */
 	struct qp_file proof; /* that descriptors reach a client; fd -1: not made yet */
 	uint64_t closed_by[N_CLOSE_REASONS];
 	struct conn_list conns, closed, dirty, resting;

@@ -34,17 +34,23 @@ count_fds(void)
 	return n;
 }
 
-/* A file of LEN bytes, all of them `byte`. */
+/* A file of `len` bytes, all of them `byte`. */
+static int
+filled_to(size_t len, char byte)
+{
+	int fd = qp_memfd_new(len);
+	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	ck_assert_ptr_ne(p, MAP_FAILED);
+	memset(p, byte, len);
+	munmap(p, len);
+	return fd;
+}
+
 static int
 filled(char byte)
 {
-	int fd = qp_memfd_new(LEN);
-	char *p = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	ck_assert_ptr_ne(p, MAP_FAILED);
-	memset(p, byte, LEN);
-	munmap(p, LEN);
-	return fd;
+	return filled_to(LEN, byte);
 }
 
 static int
@@ -202,17 +208,23 @@ teardown_memfds(void)
 	teardown();
 }
 
-/* After the clients have ended: nothing is left but what is held, and the pipe to the thread that closes
- * what was passed, if there had to be one. */
+static int
+pipe_of(const struct closer *closer)
+{
+	for (int i = 0; i < MAX_TURNS && closer_waiting(closer) > 0; i++)
+		sched_yield();
+	return closer ? 2 : 0;
+}
+
+/* After the clients have ended: nothing is left but what is held, and the pipes to the threads that close
+ * what was passed, if there had to be any. */
 static void
 check_fds(uint64_t held)
 {
-	int pipe = server->closer ? 2 : 0;
+	int pipes = pipe_of(server->closer) + pipe_of(server->freer);
 
-	for (int i = 0; i < MAX_TURNS && !closer_is_idle(server->closer); i++)
-		sched_yield();
 	ck_assert_uint_eq(server->n_memfds, held);
-	ck_assert_int_eq(count_fds(), fds_before + (int)held + pipe);
+	ck_assert_int_eq(count_fds(), fds_before + (int)held + pipes);
 }
 
 START_TEST(a_body_goes_from_hand_to_hand_as_a_descriptor)
@@ -780,8 +792,9 @@ START_TEST(a_descriptor_that_does_not_close_delays_nobody)
 	}
 	ask(d, &(struct qp_request){.op = QP_OP_PING, .rid = 2}, "", 0);
 	expect(d, QP_OP_PING, 2, QP_OK);
-	ck_assert(!closer_is_idle(server->closer)); /* it still has not closed */
-	close(reader); /* with what it has not read: now it does */
+	ck_assert_uint_gt(closer_waiting(server->closer),
+			  0); /* it still has not closed */
+	close(reader);	      /* with what it has not read: now it does */
 	client_end(c);
 	client_end(d);
 	check_fds(0);
@@ -799,10 +812,38 @@ START_TEST(what_was_not_received_when_the_connection_ends_delays_nobody)
 	conn_close(conn, CLOSE_stopping);
 	ask(d, &(struct qp_request){.op = QP_OP_PING, .rid = 2}, "", 0);
 	expect(d, QP_OP_PING, 2, QP_OK);
-	ck_assert(!closer_is_idle(server->closer));
+	ck_assert_uint_gt(closer_waiting(server->closer), 0);
 	close(reader);
 	client_end(c);
 	client_end(d);
+	check_fds(0);
+}
+END_TEST
+
+/* Because it is purged, or refused. */
+START_TEST(a_large_body_is_freed_by_a_thread)
+{
+	size_t large = 8 * LEN;
+	struct qe_config config = {.epoch = EPOCH, .memory_limit = LEN};
+	struct qp_request m = put_of(2, large);
+	struct client *c = passing();
+	int fd = filled_to(large, 'x');
+
+	if (_i > 0) {
+		put_file(c, 3, sealed('x'));
+		expect(c, QP_OP_PUT, 3, QP_OK);
+		ck_assert_int_eq(qe_configure(server->engine, server->now_ns, &config),
+				 QE_OK);
+	}
+	ck_assert_int_eq(qp_memfd_seal(fd), 0);
+	ck_assert_ptr_null(server->freer);
+	ask_with(c, &m, &fd, 1);
+	expect(c, QP_OP_PUT, 2, _i > 0 ? QP_FULL : QP_OK);
+	ask(c, &(struct qp_request){.op = QP_OP_PURGE, .rid = 4, .queue = q}, "", 0);
+	expect(c, QP_OP_PURGE, 4, QP_OK);
+	turn();
+	ck_assert_ptr_nonnull(server->freer);
+	client_end(c);
 	check_fds(0);
 }
 END_TEST
@@ -840,6 +881,7 @@ memfds_suite(void)
 	tcase_add_loop_test(tc, a_descriptor_that_does_not_close_delays_nobody, 0, 2);
 	tcase_add_test(tc,
 		       what_was_not_received_when_the_connection_ends_delays_nobody);
+	tcase_add_loop_test(tc, a_large_body_is_freed_by_a_thread, 0, 2);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
