@@ -56,13 +56,14 @@ struct qb {
 	char lost_why[ERROR_BYTES];
 	uint8_t session[QP_SESSION_BYTES];
 	uint8_t mark[QP_SESSION_BYTES]; /* of its leases: another when they were lost */
-	uint64_t epoch;
+	uint64_t epoch, begun; /* which session of which run of the broker it is */
 	bool passes; /* has sent descriptors, and says so in HELLO */
 
 	/* The connection. All of it is void while fd is -1. */
 	int fd;
 	bool greeting;	   /* HELLO has not been answered */
-	bool resumed;	   /* as the broker said then */
+	bool resumed;	   /* it goes on with the session */
+	uint64_t said_epoch, said_begun; /* which session it is over, as the broker said */
 	bool memfds;	   /* likewise: it takes and gives descriptors, and they arrive */
 	bool unproven;	   /* they do not */
 	bool sends_memfds; /* it knows that some may come */

@@ -349,8 +349,10 @@ take_hello(qb *q, void *ret, struct answer *answer)
 	if (memcmp(reply->session.p, q->session, sizeof(q->session)) != 0)
 		return error_set(q, QB_MALFORMED,
 				 "the broker answered for another session");
-	q->epoch = reply->epoch;
-	q->resumed = QP_OPT(o, resumed);
+	q->said_epoch = reply->epoch;
+	q->said_begun = QP_OPT(o, begun);
+	q->resumed = QP_OPT(o, resumed) && q->said_epoch == q->epoch &&
+		     q->said_begun == q->begun;
 	q->max_item = QP_GIVEN(o, max_item) && o->max_item < QP_MAX_BODY ? o->max_item
 									 : QP_MAX_BODY;
 	q->max_batch_bytes =
@@ -452,9 +454,12 @@ conn_open(qb *q, int64_t timeout_ms)
 	memcpy(&q->random, q->session, sizeof(q->random));
 	q->pause_ms = 0;
 	r = conn_link(q, deadline_after(limit));
-	if (r == QB_OK)
-		notice_connected(q);
-	else
+	if (r != QB_OK) {
 		conn_forget(q);
-	return r;
+		return r;
+	}
+	q->epoch = q->said_epoch;
+	q->begun = q->said_begun;
+	notice_connected(q);
+	return QB_OK;
 }

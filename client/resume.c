@@ -161,10 +161,10 @@ finish_failed(qb *q, const uint64_t *rids, uint64_t n)
 
 /* Sends again what is outstanding. Not QB_OK: there is no memory, and nothing was changed. */
 static qb_result
-send_again(qb *q, bool new_run)
+send_again(qb *q)
 {
 	uint64_t n = q->calls.used, *rids = call_list(&q->calls);
-	bool failed = rids == NULL;
+	bool new_run = q->said_epoch != q->epoch, failed = rids == NULL;
 
 	for (uint64_t i = 0; i < n && !failed; i++) {
 		struct call *call = call_find(&q->calls, rids[i]);
@@ -177,6 +177,8 @@ send_again(qb *q, bool new_run)
 		return error_set(q, QB_NO_MEMORY,
 				 "there is no memory to send the requests again");
 	}
+	q->epoch = q->said_epoch;
+	q->begun = q->said_begun;
 	if (q->resumed)
 		request_confirm(q, 0);
 	else {
@@ -191,12 +193,11 @@ send_again(qb *q, bool new_run)
 qb_result
 conn_resume_once(qb *q, int64_t ms)
 {
-	uint64_t epoch = q->epoch;
 	qb_result r = conn_link(q, deadline_after(ms));
 
 	if (r != QB_OK)
 		return r;
-	r = send_again(q, q->epoch != epoch);
+	r = send_again(q);
 	if (r == QB_OK) {
 		q->lost = false;
 		notice_connected(q);

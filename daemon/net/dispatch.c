@@ -124,6 +124,7 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 	QP_GIVE(&reply.options, max_batch_bytes, QP_MAX_BATCH_BYTES);
 	if (resumed)
 		QP_GIVE(&reply.options, resumed, 1);
+	QP_GIVE(&reply.options, begun, c->session->number);
 	pass_wanted(c, m);
 	if (c->passed.takes)
 		pass_hello(c, m, &reply);

@@ -179,6 +179,7 @@ session_new(struct conn *c, const struct qp_request *hello,
 	*session = (struct session){
 		.server = server,
 		.conn = c,
+		.number = c->number,
 		.resumes = QP_OPT(&hello->options, resume),
 		.since_ns = server->now_ns,
 		.pid = QP_OPT(&hello->options, pid),

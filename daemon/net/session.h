@@ -24,6 +24,7 @@ struct session {
 	struct server *server;
 	struct qe_session *qe;	/* the engine's, whose owner this is */
 	struct conn *conn;	/* NULL while it is lost */
+	uint32_t number;	/* that of the connection that it began over */
 	bool resumes;		/* its client sends again what was not answered */
 	bool dead;		/* its process has ended */
 	uint64_t lost_ns;	/* when the connection was lost */

@@ -324,6 +324,43 @@ START_TEST(items_of_a_session_that_was_not_resumed_are_stale)
 }
 END_TEST
 
+/* The first HELLO begins a session, the second is not answered, the third says that it is resumed. */
+static void
+resume_another(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_reply reply = {.rid = r->m.rid,
+				 .version = 1,
+				 .epoch = FAKE_EPOCH,
+				 .session = {(const char *)r->session,
+					     sizeof(r->session)}};
+
+	QP_GIVE(&reply.options, max_item, FAKE_MAX_ITEM);
+	QP_GIVE(&reply.options, resumed, f->keep == 2);
+	QP_GIVE(&reply.options, begun, 5 + (f->keep == 2 ? f->next_id : 0));
+	if (f->keep++ == 1)
+		fake_close(c);
+	else
+		fake_reply(c, QP_OP_HELLO, &reply, NULL, 0);
+}
+
+START_TEST(a_session_is_resumed_if_it_is_the_same)
+{
+	qb_result lost = _i == 0 ? QB_OK : QB_LOST;
+
+	fake.on[QP_OP_HELLO] = resume_another;
+	fake.on[QP_OP_PUT] = fake_hang_up_once;
+	fake.next_id = (unsigned)_i;
+	open_handle();
+	ck_assert_int_eq(qb_put(q, "jobs", "x", 1, QB_FOREVER, NULL), lost);
+	ck_assert_int_eq(fake.keep, 3);
+	ck_assert_int_eq(fake_request(&fake, 3)->m.op, QP_OP_HELLO);
+	if (lost)
+		ck_assert_uint_eq(fake.n_requests, 4);
+	else
+		ck_assert_int_eq(fake_request(&fake, 4)->m.op, QP_OP_PUT);
+}
+END_TEST
+
 START_TEST(items_of_another_handle_are_stale)
 {
 	qb_item *item;
@@ -491,6 +528,7 @@ main(void)
 	tcase_add_test(t, the_last_word_is_heard_when_writing_fails);
 	tcase_add_loop_test(t, a_get_with_half_a_reply_is_sent_again, 0, 2);
 	tcase_add_test(t, items_of_a_session_that_was_not_resumed_are_stale);
+	tcase_add_loop_test(t, a_session_is_resumed_if_it_is_the_same, 0, 2);
 	tcase_add_test(t, items_of_another_handle_are_stale);
 	tcase_add_test(t, a_body_that_stops_is_given_up);
 	tcase_add_test(t, a_silent_broker_is_given_up_after_the_grace);

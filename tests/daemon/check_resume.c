@@ -9,6 +9,8 @@
 
 static uint8_t id[QP_SESSION_BYTES] = {0xaa};
 
+static uint64_t begun; /* as the last HELLO was answered */
+
 /* Says HELLO with the session of this file. Whether it was resumed. */
 static bool
 hello(struct client *c)
@@ -23,6 +25,7 @@ hello(struct client *c)
 	ask(c, &m, "", 0);
 	answer(c, QP_OP_HELLO, &a);
 	ck_assert_uint_eq(a.reply.status, QP_OK);
+	begun = QP_OPT(&a.reply.options, begun);
 	return QP_OPT(&a.reply.options, resumed);
 }
 
@@ -811,6 +814,25 @@ START_TEST(when_the_grace_is_over_the_items_come_back)
 }
 END_TEST
 
+START_TEST(a_session_has_a_number_of_its_own)
+{
+	struct client *c = begin();
+	uint64_t first = begun;
+
+	cut(c);
+	c = resume();
+	ck_assert_uint_eq(begun, first);
+	server->limits.resume_grace_ms = 20;
+	cut(c);
+	wait_for_the_end();
+	server->limits.resume_grace_ms = 10000;
+	cut(begin());
+	ck_assert_uint_ne(begun, first);
+	client_end(resume()); /* of the second one */
+	ck_assert_uint_ne(begun, first);
+}
+END_TEST
+
 START_TEST(without_grace_or_promise_the_end_of_the_link_is_the_end)
 {
 	struct client *c = begin();
@@ -896,6 +918,7 @@ main(void)
 		t, answers_of_all_connections_are_remembered_until_one_is_confirmed);
 	tcase_add_test(t, a_session_that_lost_an_answer_cannot_be_resumed);
 	tcase_add_test(t, when_the_grace_is_over_the_items_come_back);
+	tcase_add_test(t, a_session_has_a_number_of_its_own);
 	tcase_add_test(t, without_grace_or_promise_the_end_of_the_link_is_the_end);
 	tcase_add_test(t, a_session_in_use_is_refused_to_who_does_not_resume);
 	tcase_add_test(t, no_more_sessions_without_a_link_than_connections);

@@ -152,6 +152,38 @@ START_TEST(when_the_grace_is_over_the_item_is_others)
 }
 END_TEST
 
+/* The put was accepted, and nobody knows: the session has ended, another was begun with its id, and that
+ * answer was lost too. The next HELLO resumes this one, and not that of the put. */
+START_TEST(a_session_whose_beginning_was_not_heard_of_is_not_gone_on_with)
+{
+	qb_item *item;
+	qb *own;
+
+	daemon_stop(&d);
+	d = (struct daemon){.tcp = {"tcp://127.0.0.1:0"}};
+	daemon_start(&d, "--set", "resume_grace=1s", NULL);
+	over(_i);
+	ck_assert_int_eq(qb_open(p.address, &own), QB_OK);
+	ok(qb_put(direct, "jobs", "x", 1, 0, NULL));
+	ck_assert_int_eq(qb_get(own, "jobs", 0, QB_MANUAL, &item), QB_OK);
+	proxy_refuse(&p, true);
+	proxy_apply(&p, (struct proxy_rule){PROXY_CUT, PROXY_DOWN, 1});
+	ck_assert_int_eq(qb_put_start(own, "jobs", "y", 1), QB_OK);
+	ck_assert_int_eq(qb_send(own), QB_OK);
+	wait_for("accepted", 2);
+	wait_for("crashed", 1);
+	proxy_refuse(&p, false);
+	proxy_plan(&p, (struct proxy_rule){PROXY_CUT, PROXY_DOWN, 1});
+	ck_assert_int_eq(qb_flush(own, QB_FOREVER), QB_LOST);
+	ck_assert_uint_eq(proxy_counts(&p).cuts, 2);
+	ck_assert_int_eq(number("jobs", "accepted"), 2);
+	ck_assert_int_eq(qb_ack(own, item), QB_STALE);
+	qb_item_free(item);
+	qb_close(own);
+	proxy_stop(&p);
+}
+END_TEST
+
 /* A worker waits, the broker is killed, and the next one has the item. */
 static void
 get_one(int line, void *arg)
@@ -243,6 +275,9 @@ main(void)
 	tcase_add_loop_test(t, a_worker_whose_link_comes_back_in_time_has_kept_its_item,
 			    0, 2);
 	tcase_add_loop_test(t, when_the_grace_is_over_the_item_is_others, 0, 2);
+	tcase_add_loop_test(
+		t, a_session_whose_beginning_was_not_heard_of_is_not_gone_on_with, 0,
+		2);
 	tcase_add_loop_test(t, a_wait_whose_link_is_cut_ends_at_its_own_timeout, 0, 2);
 	tcase_add_test(t, a_wait_goes_on_with_the_next_broker);
 	return run_case("resume", t);
