@@ -3,7 +3,8 @@
  * into one queue a PUT_MANY, the acks of qb_ack_start() an ACK_MANY, the gets of qb_start_get() from
  * one queue a GET_RUN. What waits here is added to what is sent before anything is written: the puts,
  * the acks, the gets. So a put goes before all that is started after it, and acks and gets that wait
- * may be overtaken by puts, which does no harm; every other request goes after what waits. */
+ * may be overtaken by puts, which does no harm to those without a key; every other request goes
+ * after what waits. */
 #ifndef QBROKER_CLIENT_GATHER_H
 #define QBROKER_CLIENT_GATHER_H
 

@@ -135,7 +135,10 @@ put_alone(qb *q, struct qp_request *m, const void *body, size_t len)
 	const struct iovec part = {(void *)body, len};
 	const struct bodies bodies = {&part, 1, len, false, NULL};
 
-	gather_end_puts(q);
+	if (QP_GIVEN(&m->options, key))
+		gather_end(q); /* an ack or a get may free the key */
+	else
+		gather_end_puts(q);
 	q->puts.outstanding++;
 	pipeline_add(q, m, &bodies, 1);
 	send_enough(q, len < LARGE_BODY ? SEND_BYTES : 1);

@@ -263,6 +263,26 @@ START_TEST(a_key_is_taken_by_one_item)
 }
 END_TEST
 
+START_TEST(a_key_is_free_for_a_pipelined_put_behind_the_ack)
+{
+	qb_put_options *options = qb_put_options_new();
+	uint64_t unfinished;
+	qb_item *item;
+
+	connect_over(_i);
+	qb_put_options_set_key(options, "k");
+	ok(qb_put_with(q, "jobs", options, "a", 1, 0, NULL));
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ok(qb_ack_start(q, item));
+	ok(qb_put_start_with(q, "jobs", options, "b", 1));
+	ok(qb_flush(q, QB_FOREVER));
+	ok(qb_size(q, "jobs", NULL, &unfinished, NULL));
+	ck_assert_uint_eq(unfinished, 1);
+	qb_item_free(item);
+	qb_put_options_free(options);
+}
+END_TEST
+
 /* The head of a reply has an end. */
 START_TEST(a_thousand_items_with_long_groups_come_in_several_requests)
 {
@@ -614,6 +634,7 @@ main(void)
 	tcase_add_loop_test(t, groups_are_joined_and_cancelled, 0, 2);
 	tcase_add_loop_test(t, a_join_says_that_nobody_works, 0, 2);
 	tcase_add_loop_test(t, a_key_is_taken_by_one_item, 0, 2);
+	tcase_add_loop_test(t, a_key_is_free_for_a_pipelined_put_behind_the_ack, 0, 2);
 	tcase_add_loop_test(
 		t, a_thousand_items_with_long_groups_come_in_several_requests, 0, 2);
 	tcase_add_loop_test(t, a_queue_has_an_order_and_items_a_priority, 0, 2);

@@ -97,6 +97,26 @@ START_TEST(an_ack_never_overtakes_a_put)
 }
 END_TEST
 
+/* Else it would be a duplicate of an item that was finished before. */
+START_TEST(a_put_with_a_key_overtakes_no_ack)
+{
+	qb_put_options *options = qb_put_options_new();
+	qb_item *item;
+
+	qb_put_options_set_key(options, "k");
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ok(qb_put_start(q, "done", "a", 1));
+	ok(qb_ack_start(q, item));
+	ok(qb_put_start_with(q, "jobs", options, "b", 1));
+	ok(qb_flush(q, QB_FOREVER));
+	ck_assert_int_eq(fake_request(&fake, 2)->m.op, QP_OP_PUT);
+	ck_assert_int_eq(fake_request(&fake, 3)->m.op, QP_OP_ACK);
+	ck_assert_int_eq(fake_request(&fake, 4)->m.op, QP_OP_PUT);
+	qb_item_free(item);
+	qb_put_options_free(options);
+}
+END_TEST
+
 START_TEST(a_get_comes_after_the_puts_before_it)
 {
 	qb_item *item;
@@ -351,6 +371,7 @@ main(void)
 	tcase_add_test(t, puts_gather_until_a_flush);
 	tcase_add_test(t, what_cannot_go_with_the_others_goes_after_them);
 	tcase_add_test(t, an_ack_never_overtakes_a_put);
+	tcase_add_test(t, a_put_with_a_key_overtakes_no_ack);
 	tcase_add_test(t, a_get_comes_after_the_puts_before_it);
 	tcase_add_test(t, wrong_results_are_failures_of_all);
 	tcase_add_test(t, any_other_call_sends_what_gathered);
