@@ -70,7 +70,7 @@ handle_get_run(struct conn *c, struct qp_request *m, struct frame *f)
 	struct qe_reply reply;
 	struct run run;
 
-	if (m->max_items > QP_MAX_RUN || m->rid > INT64_MAX - m->max_items) {
+	if (m->max_items > QP_MAX_RUN || m->rid - 1 > INT64_MAX - m->max_items) {
 		deliver_refusal(c, m->rid, QP_INVALID,
 				"GET_RUN: %" PRIu64
 				" gets from rid %" PRIu64

@@ -119,6 +119,9 @@ START_TEST(too_many_and_rids_too_high_are_refused)
 	expect(c, QP_OP_GET_RUN, INT64_MAX - 1, QP_INVALID);
 	get_run(c, INT64_MAX - 1, 1, 0, QP_ACK_MANUAL);
 	expect(c, QP_OP_GET_RUN, INT64_MAX - 1, QP_EMPTY);
+	get_run(c, INT64_MAX - 1, 2, 0, QP_ACK_MANUAL);
+	expect(c, QP_OP_GET_RUN, INT64_MAX - 1, QP_EMPTY);
+	expect(c, QP_OP_GET_RUN, INT64_MAX, QP_EMPTY);
 	client_end(c);
 }
 END_TEST
