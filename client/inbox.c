@@ -83,9 +83,9 @@ gives_leases(const struct awaited *call)
 	       call->op == QP_OP_GET_ANY || call->op == QP_OP_GET_RUN;
 }
 
-/* One item that there is no memory for goes back to its queue. */
+/* One item that there is no memory for goes back to its queue, if it was leased. */
 static qb_result
-give_back(qb *q, const struct qp_item *item)
+give_back(qb *q, uint8_t ack, const struct qp_item *item)
 {
 	struct qp_request m = {
 		.op = QP_OP_RELEASE,
@@ -94,11 +94,22 @@ give_back(qb *q, const struct qp_item *item)
 		.epoch = q->epoch,
 	};
 
-	if (q->in.call.ack == QB_NONE || !gives_leases(&q->in.call))
+	if (ack == QB_NONE || !gives_leases(&q->in.call))
 		return QB_OK;
 	if (request_unheard(q, &m) == QB_OK)
 		return QB_OK;
 	return error_set(q, QB_LOST, "the connection was given up: no memory");
+}
+
+/* The one that asked for the i-th item of the reply may not be the one that is answered. */
+static uint8_t
+ack_of(const qb *q, uint32_t i)
+{
+	const struct awaited *awaited = &q->in.call;
+
+	return awaited->op == QP_OP_GET_RUN
+		       ? call_find(&q->calls, awaited->rid + i)->ack
+		       : awaited->ack;
 }
 
 static qb_result
@@ -112,12 +123,12 @@ no_memory(qb *q, const struct qp_item *one, uint32_t body_len)
 	in->no_memory = true;
 	in->thrown = body_len;
 	if (one)
-		return give_back(q, one);
+		return give_back(q, in->call.ack, one);
 	items = in->reply.items;
 	for (uint32_t i = 0; i < items.n && r == QB_OK; i++) {
 		struct qp_item item = qp_item_next(&items);
 
-		r = give_back(q, &item);
+		r = give_back(q, ack_of(q, i), &item);
 	}
 	return r;
 }

@@ -118,6 +118,8 @@ started_requests(void)
 			qb_start_put(q, "jobs", large, 900, 0, count, NULL, NULL));
 		started += went_well(
 			qb_start_get(q, "jobs", 0, QB_AUTO, count, NULL, NULL));
+		started += went_well(
+			qb_start_get(q, "jobs", 5, QB_AUTO, count, NULL, NULL));
 	}
 	(void)went_well(qb_wait(q, QB_FOREVER));
 	countdown = -1; /* Check allocates too */
@@ -192,6 +194,51 @@ START_TEST(an_item_without_memory_goes_back)
 }
 END_TEST
 
+/* The gets of two requests are answered together; the first item was finished when it was given. */
+static void
+answer_together(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_item rows[2] = {{.id = 11, .delivery = 1, .length = 3},
+				  {.id = 12, .delivery = 1, .length = 3}};
+	struct qp_reply reply = {
+		.rid = r->m.rid - 1, .item_rows = rows, .items = {.n = 2}};
+
+	if (++f->keep < 2)
+		return;
+	fake_refuse(c, QP_EMPTY, r->m.rid - 2, "nothing here");
+	fake_refuse(c, QP_EMPTY, r->m.rid + 1, "nothing here");
+	fake_reply(c, QP_OP_GET_RUN, &reply, "onetwo", 6);
+}
+
+static void
+note_result(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+	    void *arg)
+{
+	failures += result == QB_NO_MEMORY;
+	qb_item_free(item);
+}
+
+START_TEST(of_gets_that_are_answered_together_each_gives_back_its_own)
+{
+	open_broker();
+	failures = 0;
+	fake.on[QP_OP_GET_RUN] = answer_together;
+	for (int i = 0; i < 4; i++)
+		ok(qb_start_get(q, "jobs", QB_FOREVER, i < 2 ? QB_NONE : QB_MANUAL,
+				note_result, NULL, NULL));
+	ok(qb_send(q));
+	countdown = 0; /* the array of the items */
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_int_eq(countdown, -1);
+	ck_assert_uint_eq(failures, 2);
+	ok(qb_ping(q));
+	ck_assert_int_eq(fake_request(&fake, 3)->m.op, QP_OP_RELEASE);
+	ck_assert_uint_eq(fake_request(&fake, 3)->m.id, 12);
+	ck_assert_int_eq(fake_request(&fake, 4)->m.op, QP_OP_PING);
+	close_broker();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -200,5 +247,6 @@ main(void)
 	tcase_add_test(t, any_allocation_may_fail);
 	tcase_add_test(t, a_request_without_memory_changes_nothing);
 	tcase_add_test(t, an_item_without_memory_goes_back);
+	tcase_add_test(t, of_gets_that_are_answered_together_each_gives_back_its_own);
 	return run_case(t);
 }
