@@ -442,12 +442,14 @@ inbox_abort(qb *q, qb_result result, const char *why)
 
 	parts_free(&q->in.parts);
 	q->in.call.rid = 0;
+	error_set(q, result, "%s", why);
+	pipeline_abort(q,
+		       result); /* nothing is gathered when callbacks cancel requests */
 	while (call_take(&q->calls, &cursor, &call)) {
 		error_set(q, result, "%s", why);
 		call.finish(q, &call, &answer);
 	}
 	error_set(q, result, "%s", why);
-	pipeline_abort(q, result);
 }
 
 /* --- frames ---------------------------------------------------------------------- */

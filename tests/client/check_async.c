@@ -479,6 +479,53 @@ START_TEST(a_callback_may_cancel)
 }
 END_TEST
 
+/* Starts two gets, which gather; then the broker breaks the protocol. */
+static struct seen after_end;
+
+static void
+cancel_the_last(qb *handle, uint64_t request, qb_result result, uint64_t id,
+		qb_item *item, void *arg)
+{
+	links++;
+	ck_assert_int_eq(result, QB_MALFORMED);
+	ck_assert_int_eq(qb_cancel(handle, other_request), QB_LOST);
+}
+
+static void
+start_two(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+	  void *arg)
+{
+	qb_item_free(item);
+	ck_assert_int_eq(qb_start_get(handle, "jobs", 5, QB_AUTO, cancel_the_last, NULL,
+				      NULL),
+			 QB_OK);
+	ck_assert_int_eq(qb_start_get(handle, "jobs", 5, QB_AUTO, note, &after_end,
+				      &other_request),
+			 QB_OK);
+}
+
+static void
+answer_and_break(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	static const uint8_t reply[] = {0, 0, 0, 4, 0, 0, 0, 0, 0x93, 0,
+					2, 1, 0, 0, 0, 0, 0, 0, 0,    0};
+
+	fake_write(c, reply, sizeof(reply));
+}
+
+START_TEST(what_gathered_may_be_cancelled_when_all_is_over)
+{
+	links = 0;
+	after_end = (struct seen){0};
+	fake.on[QP_OP_PUT] = answer_and_break;
+	ok(qb_start_put(q, "jobs", "x", 1, 5, start_two, NULL, NULL));
+	ck_assert_int_eq(qb_wait(q, QB_FOREVER), QB_MALFORMED);
+	ck_assert_uint_eq(links, 1);
+	ck_assert_uint_eq(after_end.calls, 1);
+	ck_assert_int_eq(after_end.result, QB_MALFORMED);
+}
+END_TEST
+
 START_TEST(a_long_wait_does_not_hold_up_many_requests)
 {
 	struct seen get = {0}, puts = {0};
@@ -519,6 +566,7 @@ main(void)
 	tcase_add_test(t, a_callback_must_not_wait);
 	tcase_add_test(t, a_callback_makes_no_connection);
 	tcase_add_test(t, a_callback_may_cancel);
+	tcase_add_test(t, what_gathered_may_be_cancelled_when_all_is_over);
 	tcase_add_test(t, a_long_wait_does_not_hold_up_many_requests);
 	return run_case(t);
 }
