@@ -116,6 +116,16 @@ gather_get(qb *q, const struct qp_request *m, struct call *call)
 	return QB_OK;
 }
 
+/* Of all of them what is left to the last one: so none ends early. It is less than at the start when
+ * they waited for a connection. */
+static uint64_t
+time_left(const qb *q, uint64_t rid)
+{
+	uint64_t left = (uint64_t)deadline_left(call_find(&q->calls, rid)->deadline);
+
+	return left < q->gather.get.timeout_ms ? left : q->gather.get.timeout_ms;
+}
+
 static void
 end_gets(qb *q)
 {
@@ -129,6 +139,8 @@ end_gets(qb *q)
 	g->get.op = n > 1 ? QP_OP_GET_RUN : QP_OP_GET;
 	g->get.rid = g->first_rid;
 	g->get.max_items = n;
+	if (g->get.timeout_ms != QP_FOREVER)
+		g->get.timeout_ms = time_left(q, g->first_rid + n - 1);
 	mark = request_encode(q, &g->get);
 	for (unsigned i = 0; i < n && !q->out.failed; i++) {
 		struct call *call = call_find(&q->calls, g->first_rid + i);

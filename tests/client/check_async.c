@@ -526,6 +526,47 @@ START_TEST(what_gathered_may_be_cancelled_when_all_is_over)
 }
 END_TEST
 
+#define WAIT_MS	   60000
+#define WITHOUT_MS 50
+
+static void
+start_one(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+	  void *arg)
+{
+	ck_assert_int_eq(
+		qb_start_get(handle, "jobs", WAIT_MS, QB_AUTO, note, arg, NULL), QB_OK);
+}
+
+static void
+answer_and_hang_up(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	fake_answer(f, c, r);
+	fake_close(c);
+}
+
+/* The put's answer is read when the next one cannot be written. */
+START_TEST(a_get_that_gathered_without_a_link_waits_no_longer_for_it)
+{
+	struct seen seen = {0}, put = {0};
+
+	fake.on[QP_OP_PUT] = answer_and_hang_up;
+	ok(qb_start_put(q, "jobs", "x", 1, 5, start_one, &seen, NULL));
+	ok(qb_send(q));
+	fake_wait_requests(&fake, 2);
+	fake_stop(&fake);
+	ok(qb_start_put(q, "jobs", "y", 1, 5, note, &put, NULL));
+	ck_assert_int_eq(qb_wait(q, WITHOUT_MS), QB_NO_BROKER);
+	fake.on[QP_OP_PUT] = NULL;
+	fake_run(&fake);
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_int_eq(seen.result, QB_OK);
+	ck_assert_int_eq(put.result, QB_OK);
+	ck_assert_int_eq(fake_request(&fake, 4)->m.op, QP_OP_GET);
+	ck_assert_uint_le(fake_request(&fake, 4)->m.timeout_ms, WAIT_MS - WITHOUT_MS);
+	qb_item_free(seen.keep);
+}
+END_TEST
+
 START_TEST(a_long_wait_does_not_hold_up_many_requests)
 {
 	struct seen get = {0}, puts = {0};
@@ -567,6 +608,7 @@ main(void)
 	tcase_add_test(t, a_callback_makes_no_connection);
 	tcase_add_test(t, a_callback_may_cancel);
 	tcase_add_test(t, what_gathered_may_be_cancelled_when_all_is_over);
+	tcase_add_test(t, a_get_that_gathered_without_a_link_waits_no_longer_for_it);
 	tcase_add_test(t, a_long_wait_does_not_hold_up_many_requests);
 	return run_case(t);
 }
