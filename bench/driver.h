@@ -47,6 +47,7 @@ struct load {
 	const char *queue; /* NULL: QUEUE. Only qbroker knows another */
 	char *body;	   /* what it puts: size bytes */
 	bool stamped;	   /* a body begins with the moment at which it was to be put */
+	bool yields;	   /* it leaves the processor to the others */
 	struct histogram *times; /* stamped: how long items were on their way */
 };
 

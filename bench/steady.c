@@ -7,6 +7,7 @@
 
 #define SLICE_NS	  INT64_C(1000000000)
 #define QUICK_NS	  INT64_C(300000000)
+#define BULK_NS		  INT64_C(3000000000) /* about as long as the item is on its way */
 #define SMALL		  16384
 #define FULL_SLICES	  5 /* the full load is the median of so many */
 #define MAX_ROUNDS_STEADY 9
@@ -18,16 +19,16 @@ slice_ns(const struct settings *s)
 }
 
 static void
-offer(const struct settings *s, struct entrant *e, double per_second)
+offer(struct entrant *e, int64_t slice_ns, double per_second)
 {
 	e->interval_ns = per_second > 1 ? (int64_t)(1e9 / per_second) : 1000000000;
-	e->count = (unsigned)(slice_ns(s) / e->interval_ns);
+	e->count = (unsigned)(slice_ns / e->interval_ns);
 	if (e->count == 0)
 		e->count = 1;
 }
 
 static void
-offer_half_of_full_load(const struct settings *s, struct entrant *e)
+offer_half_of_full_load(const struct settings *s, struct entrant *e, int64_t slice_ns)
 {
 	static struct measured measured;
 	size_t bulk = e->bulk.size;
@@ -37,7 +38,7 @@ offer_half_of_full_load(const struct settings *s, struct entrant *e)
 	rounds_calibrate(e, 1, true, s->slice_ns);
 	rounds_run(e, 1, true, FULL_SLICES, &measured);
 	e->bulk.size = bulk;
-	offer(s, e, series_spread(&measured.rate[PHASE_STREAM], 0).median / 2);
+	offer(e, slice_ns, series_spread(&measured.rate[PHASE_STREAM], 0).median / 2);
 }
 
 static void
@@ -85,7 +86,7 @@ measure_steady(const struct settings *s, struct result *ret)
 
 	case_start(s, e, n, ret);
 	for (unsigned i = 0; i < n; i++)
-		offer(s, &e[i], ret->what->amount);
+		offer(&e[i], slice_ns(s), ret->what->amount);
 	run_rounds(s, e, n, ret);
 	case_stop(e, n);
 }
@@ -102,12 +103,14 @@ measure_sizes(const struct settings *s, struct result *ret)
 	e[1].load.size = SMALL;
 	case_start(s, e, 2, ret);
 	for (int i = 0; i < 2; i++)
-		offer_half_of_full_load(s, &e[i]);
+		offer_half_of_full_load(s, &e[i], slice_ns(s));
 	run_rounds(s, e, 2, ret);
 	case_stop(e, 2);
 }
 
-/* Both get the same load: the half of what the one without the bulk can do. */
+/* Both get the same load: the half of what the one without the bulk can do. What is asked is how long the
+ * broker keeps others waiting, so the two processes with the large item, which copy all the time,
+ * take no processor from those with the small ones. */
 void
 measure_bulk(const struct settings *s, struct result *ret)
 {
@@ -129,9 +132,10 @@ measure_bulk(const struct settings *s, struct result *ret)
 	e[0].bulk.size = bytes;
 	e[0].bulk.queue = "bulk";
 	e[0].bulk.stamped = false;
+	e[0].bulk.yields = true;
 	e[1].label = "alone";
 	case_start(s, e, 2, ret);
-	offer_half_of_full_load(s, &e[1]);
+	offer_half_of_full_load(s, &e[1], BULK_NS);
 	e[0].interval_ns = e[1].interval_ns;
 	e[0].count = e[1].count;
 	run_rounds(s, e, 2, ret);

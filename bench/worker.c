@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -155,6 +156,8 @@ run(struct worker *w, const struct server *server, int orders, int reports)
 	struct state s = {w, server, server->driver, NULL};
 
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	if (w->load.yields)
+		setpriority(PRIO_PROCESS, 0, 19);
 	w->load.body = zalloc(w->load.size);
 	w->load.times = w->times;
 	s.client = s.driver->connect(server, &w->load);
