@@ -27,6 +27,14 @@ struct grace {
 	int64_t call_ms;    /* for a request that does not wait */
 };
 
+/* Bodies in shared memory, over one connection: pass.c. */
+enum memfds {
+	MEMFDS_NONE,	/* the broker does not offer them, or they do not arrive */
+	MEMFDS_OFFERED, /* no large body has come or gone yet */
+	MEMFDS_ASKED,	/* one may come, as a proof */
+	MEMFDS_TAKEN,
+};
+
 /* Pipelined puts. */
 struct puts {
 	unsigned window;
@@ -57,16 +65,15 @@ struct qb {
 	uint8_t session[QP_SESSION_BYTES];
 	uint8_t mark[QP_SESSION_BYTES]; /* of its leases: another when they were lost */
 	uint64_t epoch, begun; /* which session of which run of the broker it is */
-	bool passes; /* has sent descriptors, and says so in HELLO */
+	uint64_t proof_rid; /* who asks whether descriptors arrive; 0: nobody */
 
 	/* The connection. All of it is void while fd is -1. */
 	int fd;
 	bool greeting;	   /* HELLO has not been answered */
 	bool resumed;	   /* it goes on with the session */
 	uint64_t said_epoch, said_begun; /* which session it is over, as the broker said */
-	bool memfds;	   /* likewise: it takes and gives descriptors, and they arrive */
-	bool unproven;	   /* they do not */
-	bool sends_memfds; /* it knows that some may come */
+	enum memfds memfds;
+	bool sends_memfds; /* the broker knows that some may come */
 	unsigned mute_run; /* mute requests since there were none outstanding */
 	unsigned heard;	   /* replies that were not confirmed */
 	uint64_t random;

@@ -33,7 +33,8 @@ conn_unlink(qb *q)
 	if (q->fd >= 0)
 		close(q->fd);
 	q->fd = -1;
-	q->memfds = q->sends_memfds = false;
+	q->memfds = MEMFDS_NONE;
+	q->sends_memfds = false;
 	qp_out_done(&q->out);
 	inbox_done(&q->in);
 }
@@ -44,6 +45,7 @@ conn_forget(qb *q)
 	conn_unlink(q);
 	q->lost = false;
 	q->epoch = 0;
+	q->proof_rid = 0;
 	q->max_item = 0;
 	q->server[0] = 0;
 	call_forget(&q->calls);
@@ -112,7 +114,7 @@ conn_read(qb *q, int flags, enum conn_got *ret_got)
 	*ret_got = CONN_NOTHING;
 	msg.msg_iovlen = (size_t)inbox_space(&q->in, places);
 	room = places[0].iov_len + (msg.msg_iovlen > 1 ? places[1].iov_len : 0);
-	if (q->address.local)
+	if (q->memfds >= MEMFDS_ASKED)
 		got = pass_receive(q, &msg, flags);
 	else
 		got = msg.msg_iovlen > 1 ? recvmsg(q->fd, &msg, flags)
@@ -357,9 +359,8 @@ take_hello(qb *q, void *ret, struct answer *answer)
 									 : QP_MAX_BODY;
 	q->max_batch_bytes =
 		QP_GIVEN(o, max_batch_bytes) ? o->max_batch_bytes : QP_MAX_BATCH_BYTES;
-	q->memfds = QP_OPT(o, memfds) && pass_proven(q);
-	q->unproven = QP_OPT(o, memfds) && !q->memfds;
-	q->sends_memfds = q->memfds && q->passes;
+	if (q->address.local && QP_OPT(o, memfds))
+		q->memfds = q->proof_rid ? MEMFDS_ASKED : MEMFDS_OFFERED;
 	q->server[0] = 0;
 	if (QP_GIVEN(o, server))
 		snprintf(q->server, sizeof(q->server), "%.*s", (int)o->server.len,
@@ -403,10 +404,6 @@ say_hello(qb *q, int64_t deadline)
 	QP_GIVE(&m.options, resume, 1);
 	if (!q->address.local)
 		say_host(&m, boot);
-	else
-		QP_GIVE(&m.options, takes_memfds, 1);
-	if (q->address.local && q->passes)
-		QP_GIVE(&m.options, sends_memfds, 1);
 	if (q->on_lease_ending)
 		QP_GIVE(&m.options, notices, 1);
 	return request_run(q, &m, NULL, &w, deadline_left(deadline));
@@ -431,8 +428,6 @@ conn_link(qb *q, int64_t deadline)
 	setsockopt(q->fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice));
 	q->greeting = true;
 	r = say_hello(q, deadline);
-	if (r == QB_OK && q->unproven)
-		r = pass_decline(q, deadline);
 	if (r != QB_OK)
 		conn_unlink(q);
 	q->greeting = false;

@@ -194,6 +194,8 @@ expect_one(qb *q, uint32_t body_len)
 		said = &reply->options;
 	if (QP_GIVEN(&reply->options, memfd) && body_len == 0 && is_item(q->in.call.op))
 		return expect_passed(q, &item, said);
+	if (body_len >= PASS_BYTES && is_item(q->in.call.op))
+		pass_ask(q);
 	return add_part(&q->in.parts, &item, said) ? QB_OK
 						   : no_memory(q, &item, body_len);
 }
@@ -267,6 +269,8 @@ expect_run(qb *q, uint32_t body_len)
 
 		return expect_passed(q, &item, NULL);
 	}
+	if (body_len > 0 && body_len >= PASS_BYTES * q->in.reply.items.n)
+		pass_ask(q);
 	return expect_many(q, body_len);
 }
 

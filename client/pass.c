@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See pass.h. That this connection will send descriptors is said when the first one is to be sent:
- * the broker reads other connections in a cheaper way. */
+ * See pass.h. Both ends read a connection in a cheaper way until descriptors are to come: so these are
+ * asked for when a body has come that could have been one, and announced when the first one
+ * is to be sent. */
 #include "client/pass.h"
 #include "client/conn.h"
 #include "client/request.h"
@@ -70,25 +71,45 @@ pass_take(qb *q, int *ret_fd)
 	return true;
 }
 
-bool
-pass_proven(qb *q)
+static bool
+is_proven(qb *q, const struct answer *answer)
 {
 	int fd;
 
-	if (!pass_take(q, &fd) || fd < 0)
+	if (answer->result != QB_OK || !QP_OPT(&answer->reply->options, memfds) ||
+	    !pass_take(q, &fd) || fd < 0)
 		return false;
 	close(fd);
 	return true;
 }
 
-qb_result
-pass_decline(qb *q, int64_t deadline)
+static void
+finish_ask(qb *q, const struct call *call, struct answer *answer)
+{
+	bool proven = is_proven(q, answer);
+	struct qp_request m = {.op = QP_OP_PING};
+
+	q->proof_rid = 0;
+	if (q->memfds != MEMFDS_ASKED) /* the broker offers none any more */
+		return;
+	QP_GIVE(&m.options, takes_memfds, 1);
+	q->memfds =
+		proven && request_unheard(q, &m) == QB_OK ? MEMFDS_TAKEN : MEMFDS_NONE;
+}
+
+void
+pass_ask(qb *q)
 {
 	struct qp_request m = {.op = QP_OP_PING};
-	struct wait w = {0};
+	struct call call = {.finish = finish_ask};
 
-	QP_GIVE(&m.options, takes_memfds, 0);
-	return request_run(q, &m, NULL, &w, deadline_left(deadline));
+	if (q->memfds != MEMFDS_OFFERED)
+		return;
+	QP_GIVE(&m.options, memfds, 1);
+	if (request_add(q, &m, NULL, &call) != QB_OK)
+		return;
+	q->proof_rid = call.rid;
+	q->memfds = MEMFDS_ASKED;
 }
 
 void
@@ -143,20 +164,20 @@ pass_write(qb *q)
 	return q->out.failed ? ENOMEM : 0;
 }
 
-/* Whether descriptors may be sent now. The first time the broker is told. */
+/* Whether descriptors may be sent now. The first time the broker is asked for a proof, and
+ * told. */
 static bool
 may_send(qb *q)
 {
 	struct qp_request m = {.op = QP_OP_PING};
 	struct wait w = {0};
 
-	if (!q->memfds || q->sends_memfds)
-		return q->memfds;
+	pass_ask(q);
+	if (q->sends_memfds || q->memfds == MEMFDS_NONE)
+		return q->sends_memfds;
 	QP_GIVE(&m.options, sends_memfds, 1);
-	q->passes = true;
-	if (request_call(q, &m, &w) != QB_OK)
-		return false;
-	q->sends_memfds = q->memfds;
+	if (request_call(q, &m, &w) == QB_OK)
+		q->sends_memfds = q->memfds == MEMFDS_TAKEN;
 	return q->sends_memfds;
 }
 

@@ -23,11 +23,9 @@ ssize_t pass_receive(qb *q, struct msghdr *msg, int flags);
 /* Takes the next one of those; -1: it could not be received. false: none has come. */
 bool pass_take(qb *q, int *ret_fd);
 
-/* Whether one came with the reply to HELLO. */
-bool pass_proven(qb *q);
-
-/* Tells the broker that they do not arrive, as a part of the greeting. */
-qb_result pass_decline(qb *q, int64_t deadline);
+/* A large body came as bytes: asks the broker for a proof that descriptors arrive, if it offers them and
+ * was not asked over this connection. When the proof has come it is told to pass them. */
+void pass_ask(qb *q);
 
 /* Closes those that were not taken. */
 void pass_done(struct inbox *in);

@@ -41,7 +41,7 @@ put_one(qb *q, struct qp_request *m, const char *queue, const void *body, size_t
 	    (r = verify_blocking(q, timeout_ms)) || (r = verify_body(q, body, len)))
 		return r;
 	m->timeout_ms = wire_timeout(timeout_ms);
-	if (buffer && len >= PASS_BYTES && q->memfds)
+	if (buffer && len >= PASS_BYTES && q->memfds != MEMFDS_NONE)
 		bodies.file = buffer_seal(buffer);
 	if (bodies.file)
 		return pass_put(q, m, &bodies, &w, timeout_ms);

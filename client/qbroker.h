@@ -244,8 +244,9 @@ qb_result qb_put_start_with(qb *q, const char *queue, const qb_put_options *opti
 			    const void *body, size_t len);
 
 /* Memory for one large item, which is handed over instead of being copied when the broker is on
- * this host (a Unix socket), and read by its consumer where it was written. NULL: no memory.
- * The memory is all zero, its address that of a page. */
+ * this host (a Unix socket), and read by its consumer where it was written; but the first ones that
+ * come over a connection are copied, for only then are others asked for. NULL: no memory. The
+ * memory is all zero, its address that of a page. */
 qb_buffer *qb_buffer_new(size_t size);
 void *qb_buffer_data(qb_buffer *buffer);
 size_t qb_buffer_size(const qb_buffer *buffer);

@@ -71,7 +71,7 @@ repeat_bytes(qb *q, const struct call *call)
 		      frame.body_len);
 }
 
-/* Its body goes along again, or behind it where no descriptors are taken. */
+/* The bytes of the body go behind it: over a new connection nobody has asked for descriptors yet. */
 static void
 repeat_file(qb *q, const struct call *call, const struct qp_file *file)
 {
@@ -80,12 +80,7 @@ repeat_file(qb *q, const struct call *call, const struct qp_file *file)
 	qp_out_init(&out);
 	qp_request_repeat(&out, qp_mark_bytes(&call->mark), timeout_left(call));
 	if (!out.failed)
-		qp_frame_set_body((uint8_t *)out.first->bytes,
-				  q->sends_memfds ? 0 : (uint32_t)file->len);
-	if (q->sends_memfds) {
-		qp_out_pass(&q->out, &out, file, NULL, NULL);
-		return;
-	}
+		qp_frame_set_body((uint8_t *)out.first->bytes, (uint32_t)file->len);
 	qp_out_move(&q->out, &out);
 	qp_out_refer(&q->out, file->bytes, file->len, NULL, NULL);
 }

@@ -45,6 +45,7 @@ struct conn_input {
  * that could not be received. */
 #define PASS_MAX 4
 struct conn_passed {
+	bool proved;	   /* one was sent, to see whether it arrives */
 	bool takes, sends; /* the client; over TCP neither */
 	uint8_t n;
 	int fds[PASS_MAX];

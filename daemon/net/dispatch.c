@@ -125,11 +125,9 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 	if (resumed)
 		QP_GIVE(&reply.options, resumed, 1);
 	QP_GIVE(&reply.options, begun, c->session->number);
-	pass_wanted(c, m);
-	if (c->passed.takes)
-		pass_hello(c, m, &reply);
-	else
-		deliver_fields(c, m, &reply);
+	if (pass_offered(c))
+		QP_GIVE(&reply.options, memfds, 1);
+	deliver_fields(c, m, &reply);
 }
 
 void
@@ -138,7 +136,10 @@ handle_ping(struct conn *c, struct qp_request *m, struct frame *f)
 	if (QP_GIVEN(&m->options, notices))
 		session_want_notices(c->session, m->options.notices);
 	pass_wanted(c, m);
-	deliver_ok(c, m);
+	if (QP_OPT(&m->options, memfds) && pass_offered(c))
+		pass_prove(c, m);
+	else
+		deliver_ok(c, m);
 }
 
 void

@@ -32,39 +32,44 @@ struct memfd {
 	struct server *server;
 };
 
+bool
+pass_offered(const struct conn *c)
+{
+	return c->session->peer.local && c->server->limits.max_memfds > 0 &&
+	       !closer_is_full(c->server->closer);
+}
+
 void
 pass_wanted(struct conn *c, const struct qp_request *m)
 {
-	bool allowed = c->session->peer.local && c->server->limits.max_memfds > 0 &&
-		       !closer_is_full(c->server->closer);
-
 	if (QP_GIVEN(&m->options, takes_memfds))
-		c->passed.takes = allowed && m->options.takes_memfds;
-	if (!QP_OPT(&m->options, sends_memfds) || !allowed)
+		c->passed.takes = c->passed.proved && m->options.takes_memfds;
+	if (!QP_OPT(&m->options, sends_memfds) || !pass_offered(c))
 		return;
 	c->passed.sends = true;
 	peer_may_pass(c->fd, true);
 }
 
 void
-pass_hello(struct conn *c, const struct qp_request *m, struct qp_reply *reply)
+pass_prove(struct conn *c, const struct qp_request *m)
 {
 	struct server *s = c->server;
+	struct qp_reply reply = {.rid = m->rid};
 	struct qp_out frame;
 
 	if (s->proof.fd < 0)
 		s->proof.fd = qp_memfd_new(0);
 	if (s->proof.fd < 0) {
-		c->passed.takes = c->passed.sends = false;
-		deliver_fields(c, m, reply);
+		deliver_ok(c, m);
 		return;
 	}
-	QP_GIVE(&reply->options, memfds, 1);
-	reply->rid = m->rid;
+	QP_GIVE(&reply.options, memfds, 1);
 	qp_out_init(&frame);
-	qp_reply_encode(&frame, QP_OP_HELLO, reply, 0);
+	qp_reply_encode(&frame, m->op, &reply, 0);
 	qp_out_pass(&c->out, &frame, &s->proof, NULL, NULL);
 	conn_dirty(c);
+	deliver_passed(c, m->rid);
+	c->passed.proved = true;
 }
 
 static void

@@ -10,11 +10,14 @@
 
 #include "daemon/net/conn.h"
 
-/* What HELLO or PING says of it. */
+/* Whether descriptors may come and go over this connection, of a session. */
+bool pass_offered(const struct conn *c);
+
+/* What PING says of it. */
 void pass_wanted(struct conn *c, const struct qp_request *m);
 
-/* Answers the HELLO of who takes descriptors: one goes along, as a proof that they arrive. */
-void pass_hello(struct conn *c, const struct qp_request *m, struct qp_reply *reply);
+/* Answers a PING that asks whether descriptors arrive: one goes along. */
+void pass_prove(struct conn *c, const struct qp_request *m);
 
 /* As recv(), of a connection that sends descriptors. Refuses the connection if what came is not
  * allowed, and then, too, returns -1 with EAGAIN. */

@@ -112,8 +112,9 @@ put_file(struct client *c, uint64_t rid, int fd)
 	ask_with(c, &m, &fd, 1);
 }
 
+/* Whether the session was resumed. */
 static bool
-hello(struct client *c, bool resume)
+hello(struct client *c, bool resume, bool offered)
 {
 	struct qp_request m = {.op = QP_OP_HELLO,
 			       .rid = 1,
@@ -121,16 +122,52 @@ hello(struct client *c, bool resume)
 			       .session = {(char *)id, sizeof(id)}};
 	struct answer a;
 
-	QP_GIVE(&m.options, takes_memfds, 1);
-	QP_GIVE(&m.options, sends_memfds, 1);
 	QP_GIVE(&m.options, resume, resume);
 	ask(c, &m, "", 0);
 	answer(c, QP_OP_HELLO, &a);
 	ck_assert_uint_eq(a.reply.status, QP_OK);
-	ck_assert(QP_OPT(&a.reply.options, memfds));
-	ck_assert_uint_eq(c->n_fds, 1);
-	close(c->fds[--c->n_fds]);
+	ck_assert_uint_eq(QP_OPT(&a.reply.options, memfds), offered);
+	ck_assert_uint_eq(c->n_fds, 0);
 	return QP_OPT(&a.reply.options, resumed);
+}
+
+static void
+say_takes(struct client *c, bool takes)
+{
+	struct qp_request m = {.op = QP_OP_PING, .rid = 101};
+
+	QP_GIVE(&m.options, takes_memfds, takes);
+	ask(c, &m, "", 0);
+	expect(c, QP_OP_PING, 101, QP_OK);
+}
+
+static void
+ask_for_proof(struct client *c, bool sends, bool proves)
+{
+	struct qp_request m = {.op = QP_OP_PING, .rid = 100};
+	struct answer a;
+
+	QP_GIVE(&m.options, memfds, 1);
+	QP_GIVE(&m.options, sends_memfds, sends);
+	ask(c, &m, "", 0);
+	answer(c, QP_OP_PING, &a);
+	ck_assert_uint_eq(a.reply.rid, 100);
+	ck_assert_uint_eq(a.reply.status, QP_OK);
+	ck_assert_uint_eq(QP_OPT(&a.reply.options, memfds), proves);
+	ck_assert_uint_eq(c->n_fds, proves);
+	if (proves)
+		close(c->fds[--c->n_fds]);
+}
+
+/* Descriptors go both ways. */
+static bool
+agree(struct client *c, bool resume)
+{
+	bool resumed = hello(c, resume, true);
+
+	ask_for_proof(c, true, true);
+	say_takes(c, true);
+	return resumed;
 }
 
 static struct client *
@@ -139,7 +176,7 @@ passing(void)
 	struct client *c = client_raw();
 
 	id[0]++;
-	hello(c, false);
+	agree(c, false);
 	return c;
 }
 
@@ -596,19 +633,41 @@ END_TEST
 START_TEST(no_descriptors_are_offered_where_max_memfds_is_0)
 {
 	struct client *c = client_raw();
-	struct qp_request m = {.op = QP_OP_HELLO,
-			       .rid = 1,
-			       .version = 1,
-			       .session = {(char *)id, sizeof(id)}};
-	struct answer a;
 
 	server->limits.max_memfds = 0;
-	QP_GIVE(&m.options, takes_memfds, 1);
-	QP_GIVE(&m.options, sends_memfds, 1);
-	ask(c, &m, "", 0);
-	answer(c, QP_OP_HELLO, &a);
-	ck_assert(!QP_GIVEN(&a.reply.options, memfds));
+	hello(c, false, false);
+	ask_for_proof(c, true, false);
 	client_end(c);
+	check_fds(0);
+}
+END_TEST
+
+START_TEST(nothing_is_passed_before_a_proof_and_no_longer_than_it_is_taken)
+{
+	struct client *c = passing(), *d = client_raw();
+	struct answer a;
+
+	for (uint64_t rid = 2; rid <= 5; rid++) {
+		put_file(c, rid, sealed('z'));
+		expect(c, QP_OP_PUT, rid, QP_OK);
+	}
+	id[0]++;
+	hello(d, false, true);
+	say_takes(d, true); /* which means nothing */
+	get(d, 2, 0);
+	expect_bytes(d, 2, 'z');
+	ask_for_proof(d, false, true);
+	get(d, 3, 0);
+	expect_bytes(d, 3, 'z'); /* it may not have arrived */
+	say_takes(d, true);
+	get(d, 4, 0);
+	expect_file(d, QP_OP_GET, 4, 'z', &a);
+	say_takes(d, false);
+	get(d, 5, 0);
+	expect_bytes(d, 5, 'z');
+	client_end(c);
+	client_end(d);
+	check_fds(4);
 }
 END_TEST
 
@@ -686,12 +745,12 @@ START_TEST(requests_that_are_sent_again_come_with_their_descriptors)
 	struct client *c = client_raw();
 	struct answer a;
 
-	ck_assert(!hello(c, true));
+	ck_assert(!agree(c, true));
 	put_file(c, 2, sealed('x'));
 	get(c, 3, 0);
 	client_end(c); /* the replies are lost */
 	c = client_raw();
-	ck_assert(hello(c, true));
+	ck_assert(agree(c, true));
 	put_file(c, 2, sealed('x'));
 	answer(c, QP_OP_PUT, &a);
 	ck_assert(QP_OPT(&a.reply.options, dup));
@@ -872,6 +931,8 @@ memfds_suite(void)
 	tcase_add_test(tc, without_descriptors_left_the_client_is_told_to_send_bytes);
 	tcase_add_test(tc, a_body_without_room_is_refused_and_its_descriptor_closed);
 	tcase_add_test(tc, no_descriptors_are_offered_where_max_memfds_is_0);
+	tcase_add_test(tc,
+		       nothing_is_passed_before_a_proof_and_no_longer_than_it_is_taken);
 	tcase_add_test(tc, a_ping_says_that_descriptors_will_come);
 	tcase_add_test(tc, frames_come_in_pieces);
 	tcase_add_test(tc, a_frame_that_never_comes_whole_leaves_nothing);

@@ -292,7 +292,8 @@ START_TEST(a_body_in_shared_memory_is_announced)
 {
 	static const char put[] = "\x95\x0a\x07\xa4jobs\x00\x81\xa5"
 				  "memfd\xce\x00\x02\x00\x00";
-	static const char ping[] = "\x93\x02\x07\x82\xac"
+	static const char ping[] = "\x93\x02\x07\x83\xa6"
+				   "memfds\xc3\xac"
 				   "takes_memfds\xc2\xac"
 				   "sends_memfds\xc3";
 	static const char got[] = "\x95\x00\x07\x2a\x01\x81\xa5"
@@ -307,6 +308,7 @@ START_TEST(a_body_in_shared_memory_is_announced)
 	qp_request_encode(&out, &m, 0);
 	expect_frame(&out, HEAD(put), 0);
 	m = decode(HEAD(ping));
+	ck_assert(QP_OPT(&m.options, memfds));
 	ck_assert(QP_GIVEN(&m.options, takes_memfds) && !m.options.takes_memfds);
 	ck_assert(QP_GIVEN(&m.options, sends_memfds) && m.options.sends_memfds);
 	ck_assert(qp_reply_decode(HEAD(got), QP_OP_GET, &reply, &e));

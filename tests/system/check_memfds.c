@@ -43,7 +43,8 @@ teardown(void)
 	daemon_stop(&d);
 }
 
-#define PIPE 2 /* to the thread that closes large files, from the first one on */
+#define PIPE  2 /* to the thread that closes large files, from the first one on */
+#define PROOF 1 /* which the broker has from when the first one asks for it */
 
 static int
 broker_fds(void)
@@ -100,15 +101,19 @@ check_large(const qb_item *item, unsigned seed)
 	ck_assert_int_eq(p[LEN], 0);
 }
 
-static void
+/* Whether it came as a descriptor: then it begins where a page does. */
+static bool
 get_large(qb *handle, unsigned seed)
 {
 	qb_item *item;
+	bool mapped;
 
 	ok_on(handle, qb_get(handle, "q", 0, QB_MANUAL, &item));
 	check_large(item, seed);
+	mapped = (uintptr_t)qb_item_body(item) % 4096 == 0;
 	ok_on(handle, qb_ack(handle, item));
 	qb_item_free(item);
+	return mapped;
 }
 
 START_TEST(a_large_body_goes_from_handle_to_handle)
@@ -117,7 +122,7 @@ START_TEST(a_large_body_goes_from_handle_to_handle)
 	int before;
 
 	ck_assert_int_eq(qb_open(d.address, &other), QB_OK);
-	before = broker_fds() + PIPE;
+	before = broker_fds() + PIPE + PROOF;
 	put_large(q, 0);
 	get_large(other, 0);
 	wait_for_fds(before);
@@ -130,6 +135,35 @@ START_TEST(a_large_body_goes_from_handle_to_handle)
 	for (unsigned i = 0; i < 3; i++)
 		get_large(i == 1 ? q : other, i);
 	wait_for_fds(before);
+}
+END_TEST
+
+START_TEST(the_first_large_body_is_copied_and_then_descriptors_come)
+{
+	ck_assert_int_eq(qb_open(d.address, &other), QB_OK);
+	for (unsigned i = 0; i < 3; i++)
+		put_large(q, i);
+	ck_assert(!get_large(other, 0));
+	ok_on(other, qb_ping(other)); /* the proof has come, */
+	ok_on(other, qb_ping(other)); /* and the broker knows it */
+	ck_assert(get_large(other, 1));
+	ck_assert(get_large(q, 2)); /* it has put some */
+}
+END_TEST
+
+START_TEST(descriptors_come_again_from_another_broker)
+{
+	ck_assert_int_eq(qb_open(d.address, &other), QB_OK);
+	put_large(q, 0);
+	(void)get_large(other, 0);
+	daemon_kill(&d);
+	daemon_start(&d, "--set", "max_memfds=3", NULL);
+	for (unsigned i = 0; i < 5; i++) {
+		put_large(q, i);
+		(void)get_large(other, i);
+	}
+	put_large(q, 5);
+	ck_assert(get_large(other, 5));
 }
 END_TEST
 
@@ -158,7 +192,7 @@ START_TEST(above_max_memfds_bodies_are_copied)
 {
 	int before;
 
-	before = broker_fds() + PIPE;
+	before = broker_fds() + PIPE + PROOF;
 	put_large(q, 0);
 	get_large(q, 0);
 	wait_for_fds(before);
@@ -230,6 +264,17 @@ START_TEST(a_body_outlives_its_producer)
 }
 END_TEST
 
+static unsigned n_started;
+
+static void
+check_started(qb *handle, uint64_t request, qb_result r, uint64_t id, qb_item *item,
+	      void *arg)
+{
+	ok_on(handle, r);
+	check_large(item, n_started++);
+	qb_item_free(item);
+}
+
 /* Whoever forwards bytes alone loses descriptors: none are passed through it. */
 START_TEST(through_a_proxy_bodies_are_copied)
 {
@@ -245,6 +290,17 @@ START_TEST(through_a_proxy_bodies_are_copied)
 	put_large(q, 3);
 	get_large(other, 3); /* over a link that is cut in the middle */
 	ck_assert_uint_eq(proxy_counts(&proxy).cuts, 1);
+	for (unsigned i = 0; i < 3; i++)
+		put_large(q, i);
+	n_started = 0;
+	for (unsigned i = 0; i < 3; i++) /* over the new connection all at once */
+		ok_on(other,
+		      qb_start_get(other, "q", 0, QB_AUTO, check_started, NULL, NULL));
+	ok_on(other, qb_wait(other, 10000));
+	ck_assert_uint_eq(n_started, 3);
+	put_large(q, 4);
+	ck_assert(!get_large(other, 4));
+	ck_assert_uint_eq(proxy_counts(&proxy).connections, 2);
 	qb_close(other);
 	other = NULL;
 	proxy_stop(&proxy);
@@ -303,6 +359,8 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_large_body_goes_from_handle_to_handle);
+	tcase_add_test(t, the_first_large_body_is_copied_and_then_descriptors_come);
+	tcase_add_test(t, descriptors_come_again_from_another_broker);
 	tcase_add_test(t, over_tcp_the_same_body_comes_as_bytes);
 	tcase_add_test(t, above_max_memfds_bodies_are_copied);
 	tcase_add_test(t, the_body_of_a_holder_that_was_killed_is_given_again);
