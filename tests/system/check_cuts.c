@@ -7,8 +7,8 @@
 #include "tests/system/cuts.h"
 
 static const struct cut_dialogue *const dialogues[] = {
-	&cut_usual,  &cut_nack,	 &cut_bury,    &cut_update, &cut_keys,
-	&cut_groups, &cut_times, &cut_get_any, &cut_move,   &cut_administer};
+	&cut_usual,  &cut_gathered, &cut_nack,	  &cut_bury, &cut_update,    &cut_keys,
+	&cut_groups, &cut_times,    &cut_get_any, &cut_move, &cut_administer};
 #define N_DIALOGUES (int)(sizeof(dialogues) / sizeof(*dialogues))
 
 qb *q;
