@@ -76,8 +76,9 @@ qb_get_any(qb *q, const char *const *queues, unsigned n, qb_any_mode mode,
 	*ret = NULL;
 	if ((r = any_request(q, queues, n, mode, options, timeout_ms, ack, names,
 			     &m)) ||
-	    (r = verify_blocking(q, timeout_ms)))
+	    (r = verify_waiting(q, &timeout_ms)))
 		return r;
+	m.timeout_ms = wire_timeout(timeout_ms);
 	r = request_wait(q, &m, NULL, &w, timeout_ms);
 	*ret = any.item;
 	if (r == QB_OK && ret_which)

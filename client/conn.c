@@ -246,15 +246,17 @@ lost(qb *q)
 /* There is no connection: is there one now? `limit` is the call's own, 0 at first: connections that
  * are lost before the broker has answered anything do not put it off. */
 static qb_result
-another(qb *q, int64_t deadline, int64_t without_ms, int64_t *limit)
+another(qb *q, int64_t deadline, struct without without, int64_t *limit)
 {
 	bool first = *limit == 0 || q->pause_ms == 0;
 
 	if (!conn_resumable(q))
 		return lost(q);
-	if (first)
-		*limit = deadline_after(without_ms);
-	else if (deadline_left(*limit) == 0)
+	if (first) {
+		*limit = deadline_after(without.ms);
+		if (*limit < without.until)
+			*limit = without.until;
+	} else if (deadline_left(*limit) == 0)
 		return error_set(q, QB_LOST, "%s", q->lost_why);
 	return conn_resume(q, *limit < deadline ? *limit : deadline);
 }
@@ -297,14 +299,14 @@ move(qb *q, const unsigned *count, unsigned most, int64_t deadline, enum conn_go
 
 qb_result
 conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline,
-	 int64_t without_ms)
+	 struct without without)
 {
 	enum conn_got got = CONN_SOME; /* nothing: the receive timeout ran out */
 	int64_t limit = 0;
 	qb_result r;
 
 	while (*count > most) {
-		if (q->fd < 0 && (r = another(q, deadline, without_ms, &limit)))
+		if (q->fd < 0 && (r = another(q, deadline, without, &limit)))
 			return r;
 		r = move(q, count, most, deadline, &got);
 		if (r == QB_LOST && conn_resumable(q) && deadline_left(deadline) > 0)
@@ -316,14 +318,14 @@ conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline,
 }
 
 qb_result
-conn_flush(qb *q, int64_t stall_ms, int64_t without_ms)
+conn_flush(qb *q, int64_t stall_ms, struct without without)
 {
 	int64_t deadline = NEVER, limit = 0;
 	size_t left = SIZE_MAX;
 	qb_result r;
 
 	for (;;) {
-		if (q->fd < 0 && (r = another(q, NEVER, without_ms, &limit)))
+		if (q->fd < 0 && (r = another(q, NEVER, without, &limit)))
 			return r;
 		r = conn_write(q);
 		if (r == QB_OK && (q->fd < 0 || q->out.len == 0))
@@ -333,7 +335,7 @@ conn_flush(qb *q, int64_t stall_ms, int64_t without_ms)
 		left = q->out.len;
 		if (r == QB_OK)
 			r = poll_and_read(q, deadline);
-		if (r == QB_LOST && conn_resumable(q) && without_ms > 0)
+		if (r == QB_LOST && conn_resumable(q) && without.ms > 0)
 			continue;
 		if (r != QB_OK)
 			return r;

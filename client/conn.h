@@ -27,6 +27,9 @@ void conn_cut(qb *q);
 /* Whether a lost connection can be replaced from here. */
 bool conn_resumable(const qb *q);
 
+/* Another connection is looked for so long at least, by who has less time. */
+#define CONN_LEAST_MS 1000
+
 /* Makes a new connection for the session, tries again and again until the deadline, and at least
  * once. What is outstanding is sent again; what cannot be is finished. QB_OK: there is a
  * connection. Else why there is none; the session can be tried again, unless it was dropped. (resume.c) */
@@ -47,14 +50,21 @@ enum conn_got {
 };
 qb_result conn_read(qb *q, int flags, enum conn_got *ret_got);
 
-/* Writes and reads until *count <= most, also over several connections, but for no longer than
- * `without_ms` without one. QB_AGAIN: the deadline passed. */
+/* How long a call may be without a connection: for so many milliseconds, and until its own time is
+ * over. With 0 it does not look for another one. */
+struct without {
+	int64_t ms, until;
+};
+#define WITHOUT(ms) ((struct without){ms, 0})
+
+/* Writes and reads until *count <= most, also over several connections. QB_AGAIN: the deadline
+ * passed. */
 qb_result conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline,
-		   int64_t without_ms);
+		   struct without without);
 
 /* Likewise, until everything is written. QB_AGAIN: for `stall_ms` not a byte could be
  * written. */
-qb_result conn_flush(qb *q, int64_t stall_ms, int64_t without_ms);
+qb_result conn_flush(qb *q, int64_t stall_ms, struct without without);
 
 /* Opens a socket and says HELLO for q->session; closes it, and drops what was to be sent. */
 qb_result conn_link(qb *q, int64_t deadline);

@@ -109,7 +109,7 @@ qb_show(qb *q, const char *queue, uint64_t id, qb_item **ret)
 
 	*ret = NULL;
 	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_id(q, id)) ||
-	    (r = verify_blocking(q, 0)))
+	    (r = verify_blocking(q)))
 		return r;
 	return request_call(q, &m, &w);
 }
@@ -131,7 +131,7 @@ run_for_dead(qb *q, struct qp_request *m, const char *queue, uint64_t id,
 	qb_result r;
 
 	if ((r = verify_queue(q, queue, &m->queue)) ||
-	    (id > 0 && (r = verify_id(q, id))) || (r = verify_blocking(q, 0)))
+	    (id > 0 && (r = verify_id(q, id))) || (r = verify_blocking(q)))
 		return r;
 	if (id > 0)
 		QP_GIVE(&m->options, id, id);

@@ -23,7 +23,7 @@ void
 get_send_ack(qb *q)
 {
 	if (q->fd >= 0 && (q->out.len > 0 || gather_waits(&q->gather)))
-		(void)conn_flush(q, q->grace.wait_ms, 0);
+		(void)conn_flush(q, q->grace.wait_ms, WITHOUT(0));
 }
 
 qb_result
@@ -40,7 +40,7 @@ qb_get_with(qb *q, const char *queue, const qb_get_options *options, int64_t tim
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
 	    (r = verify_ack(q, ack)) ||
 	    (r = get_options_take(q, options, &m.options)) ||
-	    (r = verify_blocking(q, timeout_ms)))
+	    (r = verify_waiting(q, &timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	m.ack = (enum qp_ack)ack;
@@ -109,7 +109,7 @@ qb_get_many_with(qb *q, const char *queue, const qb_get_options *options,
 	    (r = verify_get_many(q, timeout_ms, ack, max_items, min_items,
 				 linger_ms)) ||
 	    (r = get_options_take(q, options, &m.options)) ||
-	    (r = verify_blocking(q, timeout_ms)))
+	    (r = verify_waiting(q, &timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	QP_GIVE(&m.options, min_items, min_items);
@@ -146,7 +146,7 @@ qb_peek(qb *q, const char *queue, qb_item **ret)
 	qb_result r;
 
 	*ret = NULL;
-	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q, 0)))
+	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q)))
 		return r;
 	return request_call(q, &m, &w);
 }
@@ -200,7 +200,7 @@ qb_ack_start(qb *q, const qb_item *item)
 	if (q->out.len < SEND_BYTES || q->in_callback)
 		return QB_OK;
 	/* What is lost now is sent again later. What is done need not be kept. */
-	if (conn_flush(q, NEVER, 0) == QB_OK && q->fd >= 0)
+	if (conn_flush(q, NEVER, WITHOUT(0)) == QB_OK && q->fd >= 0)
 		(void)conn_read(q, MSG_DONTWAIT, &got);
 	return QB_OK;
 }

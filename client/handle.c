@@ -104,7 +104,7 @@ qb_close_wait(qb *q, int64_t timeout_ms)
 	r = timeout_ms < 0 ? QB_INVALID : QB_OK;
 	deadline = deadline_after(timeout_ms < 0 ? 0 : timeout_ms);
 	if (q->fd >= 0 || q->lost) {
-		(void)conn_run(q, &q->puts.outstanding, 0, deadline, NEVER);
+		(void)conn_run(q, &q->puts.outstanding, 0, deadline, WITHOUT(NEVER));
 		if (q->fd >= 0)
 			say_bye(q, deadline_left(deadline));
 		else if (q->lost && conn_resume_once(q, BYE_MS) == QB_OK)
@@ -190,7 +190,7 @@ qb_ping(qb *q)
 {
 	struct qp_request m = {.op = QP_OP_PING};
 	struct wait w = {0};
-	qb_result r = verify_blocking(q, 0);
+	qb_result r = verify_blocking(q);
 
 	return r ? r : request_call(q, &m, &w);
 }

@@ -143,7 +143,7 @@ qb_watch(qb *q, const char *queue, qb_watching *watching, void *arg)
 	qb_result r;
 
 	if ((queue && (r = verify_queue(q, queue, &m.queue))) ||
-	    (r = verify_blocking(q, 0)))
+	    (r = verify_blocking(q)))
 		return r;
 	if (!watching)
 		QP_GIVE(&m.options, stop, 1);

@@ -107,9 +107,10 @@ make_room(qb *q)
 			"a callback must not wait, and %u puts are outstanding",
 			q->puts.outstanding);
 	r = conn_run(q, &q->puts.outstanding, q->puts.window - quarter, NEVER,
-		     q->grace.call_ms);
+		     WITHOUT(q->grace.call_ms));
 	if (r == QB_OK)
-		r = conn_run(q, &q->puts.kept_kib, KEEP_KIB, NEVER, q->grace.call_ms);
+		r = conn_run(q, &q->puts.kept_kib, KEEP_KIB, NEVER,
+			     WITHOUT(q->grace.call_ms));
 	return r == QB_OK || !q->lost ? report(q) : r;
 }
 
@@ -125,7 +126,7 @@ send_enough(qb *q, size_t enough)
 		conn_push(q);
 	}
 	if (q->out.len >= enough)
-		(void)conn_flush(q, NEVER, 0);
+		(void)conn_flush(q, NEVER, WITHOUT(0));
 }
 
 /* By itself: it says more than others do, or is large. */
@@ -206,7 +207,8 @@ qb_flush(qb *q, int64_t timeout_ms)
 
 	if ((r = verify_timeout(q, "timeout_ms", timeout_ms)) || (r = verify_handle(q)))
 		return r;
-	r = conn_run(q, &q->puts.outstanding, 0, deadline_after(timeout_ms), NEVER);
+	r = conn_run(q, &q->puts.outstanding, 0, deadline_after(timeout_ms),
+		     WITHOUT(NEVER));
 	if (r == QB_AGAIN)
 		return error_set(q, QB_FULL, "%u puts are still outstanding",
 				 q->puts.outstanding);

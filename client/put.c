@@ -38,7 +38,7 @@ put_one(qb *q, struct qp_request *m, const char *queue, const void *body, size_t
 
 	if ((r = verify_queue(q, queue, &m->queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = verify_blocking(q, timeout_ms)) || (r = verify_body(q, body, len)))
+	    (r = verify_waiting(q, &timeout_ms)) || (r = verify_body(q, body, len)))
 		return r;
 	m->timeout_ms = wire_timeout(timeout_ms);
 	if (buffer && len >= PASS_BYTES && q->memfds != MEMFDS_NONE)
@@ -181,7 +181,7 @@ qb_put_many_with(qb *q, const char *queue, const qb_put_options *options,
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
 	    (r = verify_count(q, "n", n, QB_MAX_BATCH)) ||
 	    (r = options_take(q, options, &m.options)) ||
-	    (r = verify_blocking(q, timeout_ms)) ||
+	    (r = verify_waiting(q, &timeout_ms)) ||
 	    (r = verify_bodies(q, parts, n, lengths, &bodies.len)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);

@@ -22,7 +22,8 @@
  *
  * Handles. A `qb` is one client session over one connection. It is opened at the first
  * need. When it is lost the session goes on over another one: calls that wait connect
- * again, with pauses that grow, as long as their own time lasts (those without a timeout: 10 s), and
+ * again, with pauses that grow, until their own timeout is over, but for a second at least (those without a
+ * timeout: 10 s), and what is left of the timeout they wait for then; and
  * everything that has no answer, also pipelined puts, started requests and
  * acknowledgements, is sent again and has exactly one effect. Items that the session holds stay its own. That works
  * for as long as the broker keeps the session, resume_grace (10 s) by default. Later, items are back
@@ -45,9 +46,10 @@
  * QB_INVALID before anything is sent. The broker watches over them. When it does not
  * answer within 10 s after a timeout, or for requests that do not wait within 30 s, the
  * call returns QB_LOST; the time counts from when the request has been sent, and a
- * large body may take its time as long as it moves. When the connection cannot be made
- * within 10 s, or the timeout if that is longer, it is QB_NO_BROKER when nothing had been
- * sent, and QB_LOST otherwise. When nobody listens at all, a first connection fails at
+ * large body may take its time as long as it moves. When a first connection cannot be made
+ * within 10 s, or the timeout if that is longer, it is QB_NO_BROKER; when there is no other one in a
+ * call's time (see above), QB_NO_BROKER if nothing of it had been sent, and QB_LOST if something
+ * had. When nobody listens at all, a first connection fails at
  * once, and so does a call that finds the connection lost, has no timeout and nothing outstanding.
  *
  * Memory. Strings and bodies that are passed in are used during the call only, unless

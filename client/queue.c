@@ -14,7 +14,7 @@ run(qb *q, struct qp_request *m, const char *queue, struct wait *w)
 {
 	qb_result r;
 
-	if ((r = verify_queue(q, queue, &m->queue)) || (r = verify_blocking(q, 0)))
+	if ((r = verify_queue(q, queue, &m->queue)) || (r = verify_blocking(q)))
 		return r;
 	return request_call(q, m, w);
 }
@@ -52,7 +52,7 @@ qb_join_with(qb *q, const char *queue, const char *group, int64_t timeout_ms,
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
 	    (r = verify_timeout(q, "stall_ms", stall_ms)) ||
-	    (r = verify_blocking(q, timeout_ms)))
+	    (r = verify_waiting(q, &timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
 	if (stall_ms < QB_FOREVER)

@@ -207,17 +207,17 @@ give_up(qb *q, uint64_t rid)
 
 /* QB_AGAIN when the answer is not there in time. */
 static qb_result
-exchange(qb *q, struct wait *w, int64_t answer_ms, int64_t without_ms)
+exchange(qb *q, struct wait *w, int64_t answer_ms, struct without without)
 {
 	int64_t stall_ms = answer_ms < q->grace.wait_ms ? answer_ms : q->grace.wait_ms;
 	uint64_t moved;
-	qb_result r = conn_flush(q, stall_ms, without_ms);
+	qb_result r = conn_flush(q, stall_ms, without);
 
 	if (r != QB_OK)
 		return r;
 	do {
 		moved = q->moved;
-		r = conn_run(q, &w->pending, 0, deadline_after(answer_ms), without_ms);
+		r = conn_run(q, &w->pending, 0, deadline_after(answer_ms), without);
 		answer_ms = q->grace.wait_ms;
 	} while (r == QB_AGAIN && q->in.call.rid != 0 && q->moved != moved);
 	return r;
@@ -237,7 +237,7 @@ fail(qb *q, const struct qp_request *m, qb_result r)
 	return unsent || q->greeting ? r : QB_LOST;
 }
 
-/* `without_ms`: how long it may be without a connection. */
+/* `without_ms`: how long it may be without a connection, if its own time is not longer. */
 static qb_result
 run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wait *w,
     int64_t answer_ms, int64_t without_ms)
@@ -253,7 +253,7 @@ run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wait *w,
 	if (r != QB_OK)
 		return r;
 	w->pending = 1;
-	r = exchange(q, w, answer_ms, without_ms);
+	r = exchange(q, w, answer_ms, (struct without){without_ms, call.deadline});
 	if (w->pending && call_find(&q->calls, m->rid))
 		return fail(q, m, r);
 	if (w->pending) /* forgotten: a callback forked, and this is the child */
@@ -270,7 +270,7 @@ qb_result
 request_run(qb *q, struct qp_request *m, const struct bodies *bodies, struct wait *w,
 	    int64_t answer_ms)
 {
-	return run(q, m, bodies, w, answer_ms, answer_ms);
+	return run(q, m, bodies, w, answer_ms, q->grace.connect_ms);
 }
 
 qb_result
@@ -285,6 +285,6 @@ request_wait(qb *q, struct qp_request *m, const struct bodies *bodies, struct wa
 {
 	int64_t ms = q->grace.wait_ms;
 
-	return request_run(q, m, bodies, w,
-			   timeout_ms < NEVER - ms ? timeout_ms + ms : NEVER);
+	return run(q, m, bodies, w, timeout_ms < NEVER - ms ? timeout_ms + ms : NEVER,
+		   CONN_LEAST_MS);
 }

@@ -25,8 +25,12 @@ qb_result verify_handle(qb *q);
  * like verify_handle(). */
 qb_result verify_connected(qb *q, int64_t timeout_ms);
 
-/* Both: for calls that wait. */
-qb_result verify_blocking(qb *q, int64_t timeout_ms);
+/* Both: for calls that wait for an answer. */
+qb_result verify_blocking(qb *q);
+
+/* The same for those that may wait in the broker: what was spent on a new connection is taken from
+ * *timeout_ms. */
+qb_result verify_waiting(qb *q, int64_t *timeout_ms);
 
 /* Arguments. QB_INVALID or QB_TOO_BIG, with a sentence that names the value. */
 qb_result verify_name(qb *q, const char *what, const char *name, struct qp_str *ret);

@@ -226,6 +226,17 @@ pause_until(qb *q, int64_t deadline)
 		(void)poll(NULL, 0, (int)ms);
 }
 
+/* One attempt takes no longer than there is time, and as long as a broker needs that is there. */
+static int64_t
+attempt_ms(const qb *q, int64_t deadline)
+{
+	int64_t ms = deadline_left(deadline);
+
+	if (ms < CONN_LEAST_MS)
+		ms = CONN_LEAST_MS;
+	return ms < q->grace.connect_ms ? ms : q->grace.connect_ms;
+}
+
 qb_result
 conn_resume(qb *q, int64_t deadline)
 {
@@ -234,7 +245,7 @@ conn_resume(qb *q, int64_t deadline)
 	do {
 		if (q->pause_ms > 0)
 			pause_until(q, deadline);
-		r = conn_resume_once(q, q->grace.connect_ms);
+		r = conn_resume_once(q, attempt_ms(q, deadline));
 		q->pause_ms = q->pause_ms == 0 ? FIRST_PAUSE_MS : q->pause_ms * 2;
 		if (q->pause_ms > MOST_PAUSE_MS)
 			q->pause_ms = MOST_PAUSE_MS;

@@ -9,8 +9,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define READS	 16   /* of one qb_process(): the caller's loop has others to serve */
-#define AGAIN_MS 1000 /* for which it may try to make a new connection */
+#define READS 16 /* of one qb_process(): the caller's loop has others to serve */
 
 /* --- starting ---------------------------------------------------------------------- */
 
@@ -212,14 +211,14 @@ qb_process(qb *q)
 		return r;
 	if (q->fd < 0 && !q->lost)
 		return error_set(q, QB_LOST, "there is no connection");
-	if (q->fd < 0 && conn_resume_once(q, AGAIN_MS) != QB_OK)
+	if (q->fd < 0 && conn_resume_once(q, CONN_LEAST_MS) != QB_OK)
 		return QB_LOST;
 	r = conn_write(q);
 	for (int i = 0; i < READS && got == CONN_FULL && r == QB_OK && q->fd >= 0; i++)
 		r = conn_read(q, MSG_DONTWAIT, &got);
 	if (r == QB_OK && q->fd >= 0)
 		r = conn_write(q);
-	if (r == QB_LOST && q->lost && conn_resume_once(q, AGAIN_MS) == QB_OK)
+	if (r == QB_LOST && q->lost && conn_resume_once(q, CONN_LEAST_MS) == QB_OK)
 		r = conn_write(q);
 	return r;
 }
@@ -241,7 +240,7 @@ qb_wait(qb *q, int64_t timeout_ms)
 
 	if ((r = verify_timeout(q, "timeout_ms", timeout_ms)) || (r = verify_handle(q)))
 		return r;
-	r = conn_run(q, &q->started, 0, deadline_after(timeout_ms), NEVER);
+	r = conn_run(q, &q->started, 0, deadline_after(timeout_ms), WITHOUT(NEVER));
 	if (r == QB_AGAIN)
 		error_set(q, QB_AGAIN, "%u requests are outstanding", q->started);
 	return r;

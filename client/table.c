@@ -211,7 +211,7 @@ ask(qb *q, enum qp_op op, const char *queue, qb_table **ret)
 
 	*ret = NULL;
 	if ((queue && (r = verify_queue(q, queue, &m.queue))) ||
-	    (r = verify_blocking(q, 0)))
+	    (r = verify_blocking(q)))
 		return r;
 	return fetch(q, &m, ret);
 }
@@ -229,7 +229,7 @@ qb_policy(qb *q, const char *queue, qb_table **ret)
 	qb_result r;
 
 	*ret = NULL;
-	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q, 0)))
+	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q)))
 		return r;
 	return fetch(q, &m, ret);
 }
@@ -259,8 +259,7 @@ qb_holders(qb *q, const char *queue, qb_table **ret)
 	qb_result r;
 
 	*ret = NULL;
-	if ((r = verify_queue(q, queue, &m.options.queue)) ||
-	    (r = verify_blocking(q, 0)))
+	if ((r = verify_queue(q, queue, &m.options.queue)) || (r = verify_blocking(q)))
 		return r;
 	QP_GIVE(&m.options, queue, m.options.queue);
 	return fetch(q, &m, ret);
@@ -276,7 +275,7 @@ qb_who(qb *q, uint64_t id, qb_table **ret)
 	if (id < 1 || id > INT64_MAX)
 		return error_set(q, QB_INVALID, "%llu is no id of an item",
 				 (unsigned long long)id);
-	r = verify_blocking(q, 0);
+	r = verify_blocking(q);
 	return r ? r : fetch(q, &m, ret);
 }
 
@@ -292,7 +291,7 @@ qb_browse(qb *q, const char *queue, const char *state, unsigned skip, qb_table *
 	if (skip > QB_MAX_SKIP)
 		return error_set(q, QB_INVALID, "skip is %u: it must be from 0 to %u",
 				 skip, QB_MAX_SKIP);
-	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q, 0)))
+	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q)))
 		return r;
 	QP_GIVE(&m.options, skip, skip);
 	return fetch(q, &m, ret);

@@ -43,17 +43,33 @@ verify_connected(qb *q, int64_t timeout_ms)
 	if (!q->lost)
 		return conn_open(q, timeout_ms);
 	/* Who waits for something already has the time that a first connection has. */
-	if (q->calls.used > q->calls.mutes && timeout_ms < q->grace.connect_ms)
+	if (q->calls.used > q->calls.mutes && timeout_ms == 0)
 		timeout_ms = q->grace.connect_ms;
 	return conn_resume(q, deadline_after(timeout_ms));
 }
 
 qb_result
-verify_blocking(qb *q, int64_t timeout_ms)
+verify_blocking(qb *q)
 {
 	qb_result r = verify_handle(q);
 
-	return r ? r : verify_connected(q, timeout_ms);
+	return r ? r : verify_connected(q, 0);
+}
+
+qb_result
+verify_waiting(qb *q, int64_t *timeout_ms)
+{
+	qb_result r = verify_handle(q);
+	int64_t deadline, left;
+
+	if (r != QB_OK || (q->fd >= 0 && !q->out.failed))
+		return r;
+	deadline = deadline_after(*timeout_ms);
+	r = verify_connected(q, *timeout_ms);
+	left = deadline_left(deadline);
+	if (left < *timeout_ms)
+		*timeout_ms = left;
+	return r;
 }
 
 qb_result

@@ -473,6 +473,60 @@ START_TEST(a_link_that_is_lost_again_and_again_is_given_up)
 }
 END_TEST
 
+/* The broker is gone, or its host answers nothing any more. */
+static void
+hang_up_for_good(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	if (f->keep)
+		f->accepts = false;
+	else
+		unlink(f->path);
+	fake_close(c);
+}
+
+/* Neither the 10 s that a broker may take to answer, nor those that a connection may take, come on
+ * top of it. */
+START_TEST(a_wait_looks_for_another_link_in_its_own_time)
+{
+	int64_t timeout_ms = _i < 2 ? 100 : 1500;
+	int64_t early = deadline_after(timeout_ms), late = deadline_after(6000);
+	qb_item *item;
+
+	open_handle();
+	fake.keep = _i % 2;
+	fake.on[QP_OP_GET] = hang_up_for_good;
+	ck_assert_int_eq(qb_get(q, "jobs", timeout_ms, QB_AUTO, &item), QB_LOST);
+	ck_assert_int_le(deadline_left(early), 1);
+	ck_assert_int_gt(deadline_left(late), 0);
+}
+END_TEST
+
+static void
+refuse_some(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	if (f->keep++ < 5)
+		fake_refuse(c, QP_LIMIT, r->m.rid, "too many connections");
+	else
+		fake_answer(f, c, r);
+}
+
+/* 5 pauses of at least 5, 10, 20, 40 and 80 ms. */
+START_TEST(what_a_new_link_took_is_taken_from_the_timeout)
+{
+	qb_item *item;
+
+	open_handle();
+	fake_stop(&fake);
+	fake.on[QP_OP_HELLO] = refuse_some;
+	fake_run(&fake);
+	ck_assert_int_eq(qb_process(q), QB_LOST);
+	ok(qb_get(q, "jobs", 60000, QB_AUTO, &item));
+	qb_item_free(item);
+	ck_assert_int_eq(fake_request(&fake, 7)->m.op, QP_OP_GET);
+	ck_assert_uint_le(fake_request(&fake, 7)->m.timeout_ms, 60000 - 70);
+}
+END_TEST
+
 START_TEST(hello_without_an_answer_is_given_up)
 {
 	fake_stop(&fake);
@@ -534,6 +588,8 @@ main(void)
 	tcase_add_test(t, a_silent_broker_is_given_up_after_the_grace);
 	tcase_add_test(t, a_broker_that_does_not_read_is_given_up_too);
 	tcase_add_loop_test(t, a_link_that_is_lost_again_and_again_is_given_up, 0, 10);
+	tcase_add_loop_test(t, a_wait_looks_for_another_link_in_its_own_time, 0, 4);
+	tcase_add_test(t, what_a_new_link_took_is_taken_from_the_timeout);
 	tcase_add_test(t, hello_without_an_answer_is_given_up);
 	tcase_add_test(t, a_full_backlog_is_given_up);
 	return run_case(t);
