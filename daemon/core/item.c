@@ -37,7 +37,7 @@ cost_of(const struct qe_item *item)
  * unmap it at once: 1 GiB takes 100 ms. Smaller ones it keeps and uses again. */
 #define LARGE_BODY (UINT32_C(32) << 20)
 
-static void *
+static __attribute__((noinline)) void *
 map_item(struct qe *e, size_t size)
 {
 	uint64_t limit = e->config.memory_limit, most = limit + limit / 8;
@@ -112,11 +112,23 @@ qe_item_ref(struct qe_item *item)
 	item->refs++;
 }
 
-void
-qe_item_unref(struct qe *e, struct qe_item *item)
+/* The body is elsewhere, or large. Not inlined: every item would save registers for it. */
+static __attribute__((noinline)) void
+free_unusual(struct qe *e, struct qe_item *item)
 {
 	size_t size = offsetof(struct qe_item, body) + item->body_len;
 
+	if (item->foreign) {
+		qe_item_foreign(item)->release(qe_item_foreign(item));
+		mem_free(&e->mem, item, size);
+	} else {
+		mem_unmap(&e->mem, item, size);
+	}
+}
+
+void
+qe_item_unref(struct qe *e, struct qe_item *item)
+{
 	assert(item->refs > 0);
 	if (--item->refs > 0)
 		return;
@@ -124,12 +136,11 @@ qe_item_unref(struct qe *e, struct qe_item *item)
 	e->other_cost -= cost_of(item);
 	if (item->extra)
 		extra_free(e, item);
-	if (item->foreign)
-		qe_item_foreign(item)->release(qe_item_foreign(item));
-	if (item->body_len >= LARGE_BODY && !item->foreign)
-		mem_unmap(&e->mem, item, size);
+	if (item->foreign || item->body_len >= LARGE_BODY)
+		free_unusual(e, item);
 	else
-		mem_free(&e->mem, item, size);
+		mem_free(&e->mem, item,
+			 offsetof(struct qe_item, body) + item->body_len);
 }
 
 void *

@@ -25,7 +25,7 @@ new_slots(struct table *t, size_t cap)
 	return mem_map(t->mem, cap * sizeof(struct table_slot));
 }
 
-static void
+static __attribute__((noinline)) void
 free_slots(struct table *t, struct table_slot *slots, size_t cap)
 {
 	if (cap < CAP_MAPPED)
@@ -93,7 +93,7 @@ move_some(struct table *t, size_t steps)
 }
 
 /* Begins to move to an array of `cap` slots. */
-static bool
+static __attribute__((noinline)) bool
 resize(struct table *t, size_t cap)
 {
 	struct table_slot *slots = new_slots(t, cap);
