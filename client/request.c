@@ -116,15 +116,14 @@ request_unheard(qb *q, struct qp_request *m)
 qb_result
 request_mute(qb *q, struct qp_request *m)
 {
-	struct call call = {.finish = finish_unheard, .mute = true};
+	struct call call = {.finish = finish_unheard};
 	qb_result r;
 
 	if (q->calls.mutes == 0)
 		q->mute_run = 0;
-	if (++q->mute_run % MUTES == 0)
-		return request_unheard(q, m);
-	r = request_add(q, m, NULL, &call);
-	if (r == QB_OK && q->calls.mutes++ == 0)
+	call.mute = ++q->mute_run % MUTES != 0;
+	r = request_append(q, m, NULL, &call);
+	if (r == QB_OK && call.mute && q->calls.mutes++ == 0)
 		q->calls.first_mute = call.rid;
 	return r;
 }

@@ -84,7 +84,7 @@ qb_result request_append(qb *q, struct qp_request *m, const struct bodies *bodie
 /* The same for a request whose answer nobody waits for. */
 qb_result request_unheard(qb *q, struct qp_request *m);
 
-/* An ACK or ACK_MANY with the rid 0, which is not answered. Now and then one is answered, for it
+/* An ACK or ACK_MANY with the rid 0, which is not answered, before what has gathered. Now and then one is answered, for it
  * would have to be kept for ever. */
 qb_result request_mute(qb *q, struct qp_request *m);
 

@@ -80,7 +80,11 @@ END_TEST
 
 START_TEST(what_is_outstanding_stays_with_the_parent)
 {
+	qb_item *item;
+
 	callbacks = 0;
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+	ok(qb_ack_start(q, item));
 	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, count, NULL, NULL));
 	ok(qb_put_start(q, "jobs", "p", 1));
 	in_child({
@@ -93,10 +97,12 @@ START_TEST(what_is_outstanding_stays_with_the_parent)
 		qb_close(q);
 		expect(callbacks == 0);
 	});
-	ck_assert_uint_eq(fake.n_requests, 4); /* the child's: HELLO, PUT, CLOSE */
+	ck_assert_uint_eq(fake.n_requests, 5); /* the child's: HELLO, PUT, CLOSE */
 	ok(qb_wait(q, QB_FOREVER));
 	ok(qb_flush(q, QB_FOREVER));
 	ck_assert_uint_eq(callbacks, 1);
+	ck_assert_int_eq(fake_request(&fake, 6)->m.op, QP_OP_ACK);
+	qb_item_free(item);
 }
 END_TEST
 
@@ -123,9 +129,10 @@ START_TEST(a_fork_within_a_callback_is_survived)
 	qb_result r;
 
 	callbacks = 0;
-	fake.keep = _i; /* whether the child uses the handle within the callback */
+	fake.keep = _i % 2; /* whether the child uses the handle within the callback */
 	for (int i = 0; i < 5; i++)
-		ok(qb_start_get(q, "jobs", 0, QB_AUTO, fork_in_callback, &pid, NULL));
+		ok(qb_start_get(q, "jobs", _i / 2 ? QB_FOREVER : 0, QB_AUTO,
+				fork_in_callback, &pid, NULL));
 	r = qb_wait(q, QB_FOREVER);
 	if (pid == 0) {
 		expect(callbacks == 1);
@@ -163,7 +170,7 @@ main(void)
 	tcase_add_test(t, a_child_gets_a_connection_of_its_own);
 	tcase_add_test(t, a_child_that_does_not_use_it_disturbs_nothing);
 	tcase_add_test(t, what_is_outstanding_stays_with_the_parent);
-	tcase_add_loop_test(t, a_fork_within_a_callback_is_survived, 0, 2);
+	tcase_add_loop_test(t, a_fork_within_a_callback_is_survived, 0, 4);
 	tcase_add_test(t, without_a_page_the_pid_tells_a_fork);
 	return run_case(t);
 }
