@@ -450,7 +450,7 @@ qb_result qb_join_group(qb *q, const char *queue, const char *group,
  * `stall_ms` (QB_FOREVER: never mind) items were ready, nobody held one or waited for one, and
  * nothing happened to any; qb_error() has the numbers. *ret_died, which may be NULL: how many
  * items died while it waited; they do not hold it back. If `strict` is not 0, it is QB_DEAD
- * when that is not 0. */
+ * when that is not 0. When the connection is lost meanwhile, those that died before are not counted. */
 qb_result qb_join_with(qb *q, const char *queue, const char *group, int64_t timeout_ms,
 		       int64_t stall_ms, int strict, uint64_t *ret_died);
 
