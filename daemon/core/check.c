@@ -80,6 +80,7 @@ check_ready_set(struct census *c, const struct queue *q)
 		PASS(check_ready(q, list_entry(at, const struct qe_item, node), false,
 				 &fresh));
 	PASS(check_sorted(q, q->sorted.root, &sorted));
+	PASS(check_sorted(q, q->sorted.young, &sorted));
 	HOLDS(heap_check(&q->sorted) == sorted.n, "the sorted items are in order");
 	PASS(check_groups(c, q, &sorted, &delayed));
 	HOLDS(q->count[ITEM_READY] == fresh.n + sorted.n, "ready items are counted");
@@ -407,6 +408,7 @@ qe_check(const struct qe *e)
 
 	HOLDS(heap_check(&e->queues) == e->n_queues, "the heap of queues is sound");
 	PASS(check_queues(&c, e->queues.root, &n));
+	PASS(check_queues(&c, e->queues.young, &n));
 	HOLDS(n == e->n_queues, "queues are counted");
 	PASS(check_deleted(&c));
 	PASS(check_sessions(&c));

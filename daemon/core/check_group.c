@@ -63,6 +63,7 @@ static const char *
 check_group(const struct group *g, struct sum *ready, struct sum *delayed)
 {
 	PASS(check_ready(g, g->ready.root, ready));
+	PASS(check_ready(g, g->ready.young, ready));
 	HOLDS(heap_check(&g->ready) == ready->n, "a group's items are in order");
 	list_each (at, &g->delayed)
 		PASS(check_member(g, list_entry(at, const struct qe_item, node),

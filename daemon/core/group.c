@@ -89,7 +89,7 @@ group_new(struct qe *e, struct queue *q, struct qe_name name)
 static void
 group_free(struct qe *e, struct group *g)
 {
-	assert(list_empty(&g->joins) && list_empty(&g->puts) && !g->ready.root);
+	assert(list_empty(&g->joins) && list_empty(&g->puts) && !g->ready.first);
 	if (g->queue)
 		table_remove(&e->groups, g->hash, g);
 	list_remove(&g->in_queue);

@@ -4,14 +4,19 @@
  * the caller's order, kept shallow by pretending that the elements came in the order of
  * a hash of their addresses. Unlike a heap in an array it takes no memory, so nothing
  * has to be reserved for an item that may come back, it can be given away whole in
- * O(1), and it can be walked in order. Insertion and removal are O(log n), the first is
- * O(1).
+ * O(1), and it can be walked in order. Insertion and removal are O(log n), the first
+ * is O(1).
+ *
+ * In a tree of millions most steps of a way down wait for memory. So in a large one the last ones
+ * to come are kept in a small tree beside it, and move into the large one many at a time: then
+ * their ways are gone side by side, and they wait together.
  */
 #ifndef QBROKER_CORE_HEAP_H
 #define QBROKER_CORE_HEAP_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct heap_node {
 	struct heap_node *left, *right;
@@ -22,7 +27,10 @@ typedef bool heap_before_fn(const struct heap_node *a, const struct heap_node *b
 
 struct heap {
 	struct heap_node *root;
-	struct heap_node *first; /* the leftmost, NULL when empty */
+	struct heap_node *young; /* another tree: those that came last */
+	struct heap_node *first; /* of both, NULL when empty */
+	uint64_t n : 56;	 /* elements of both */
+	uint64_t n_young : 8;	 /* of them in `young` */
 	heap_before_fn *before;
 };
 

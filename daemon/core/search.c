@@ -129,7 +129,7 @@ search_heap(const struct heap *heap, uint64_t id, struct qe_search *s)
 {
 	struct qe_item probe = {.priority = s->priority,
 				.id = s->within ? s->place : id};
-	struct heap_node *at = heap->root ? heap_from(heap, &probe.heap) : NULL;
+	struct heap_node *at = heap->first ? heap_from(heap, &probe.heap) : NULL;
 
 	if (!s->within && !(at && in_heap(at)->id == id))
 		at = heap->first;

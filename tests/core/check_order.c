@@ -184,6 +184,31 @@ START_TEST(purge_drops_the_items_of_every_order)
 }
 END_TEST
 
+/* More than are kept in one tree (heap.c). */
+START_TEST(many_priorities_are_sorted_found_and_purged)
+{
+	enum { MANY = 9000 };
+	uint64_t count;
+
+	declare_order("q", QE_PRIORITY);
+	for (int i = 0; i < MANY; i++)
+		put_priority("q", "x", i * 7919 % MANY);
+	ck_assert_ptr_null(qe_check(e));
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+		ck_assert_int_eq(qe_item_priority(got.item), i);
+		if (i % 2)
+			ck_assert_int_eq(qe_ack(e, now, s2, tag_of(got.item)), QE_OK);
+	}
+	qe_session_end(e, now, s2, QE_END_CLOSED);
+	tick_at(now);
+	ck_assert_uint_eq(stats_of("q").ready, MANY - 50);
+	ck_assert_ptr_null(qe_check(e));
+	ck_assert_int_eq(qe_purge(e, now, name("q"), &count), QE_OK);
+	ck_assert_uint_eq(count, MANY - 50);
+}
+END_TEST
+
 static void
 add(TCase *tcase)
 {
@@ -196,6 +221,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, declare_compares_the_order);
 	tcase_add_test(tcase, the_order_changes_only_while_nothing_is_unfinished);
 	tcase_add_test(tcase, purge_drops_the_items_of_every_order);
+	tcase_add_test(tcase, many_priorities_are_sorted_found_and_purged);
 }
 
 int
