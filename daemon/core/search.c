@@ -152,24 +152,27 @@ search_heap(const struct heap *heap, uint64_t id, struct qe_search *s)
 static struct qe_item *
 search_groups(struct qe *e, struct queue *q, uint64_t id, struct qe_search *s)
 {
-	struct list *at = s->group ? &s->group->in_queue : q->groups.next;
-	struct qe_item *item;
+	/* It may be there for this reference alone, and is gone on from. */
+	struct group *held = s->group;
+	struct list *at = held ? &held->in_queue : q->groups.next;
+	struct qe_item *item = NULL;
 
+	s->group = NULL;
 	forget(e, s);
-	for (; at != &q->groups; at = at->next) {
+	for (; at != &q->groups && !item; at = at->next) {
 		struct group *g = list_entry(at, struct group, in_queue);
 		bool more = step(s);
 
 		item = more ? search_heap(&g->ready, id, s) : NULL;
-		if (item)
-			return item;
-		if (more && !s->within)
+		if (item || (more && !s->within))
 			continue;
 		s->group = g;
 		g->refs++;
 		break;
 	}
-	return NULL;
+	if (held)
+		group_unref(e, held);
+	return item;
 }
 
 static struct qe_item *
