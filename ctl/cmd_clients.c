@@ -6,9 +6,6 @@
 #include "ctl/out.h"
 #include "ctl/who.h"
 
-#include <inttypes.h>
-#include <unistd.h>
-
 enum { CLIENT, PID, USER, COMMAND, HOST, SINCE, HELD, WAITING, LINK, COLUMNS };
 
 static const char *const titles[COLUMNS] = {
@@ -69,7 +66,6 @@ cmd_clients(struct ctl *ctl, int argc, char **argv)
 		.columns = COLUMNS,
 		.cell = cell,
 	};
-	unsigned lines;
 	qb_table *table;
 	qb_result result;
 	int status;
@@ -81,13 +77,5 @@ cmd_clients(struct ctl *ctl, int argc, char **argv)
 	result = qb_clients(ctl->q, &table);
 	if (result != QB_OK)
 		return ctl_result(ctl, result);
-	grid.arg = table;
-	grid.rows = qb_table_rows(table);
-	grid_terminal(STDOUT_FILENO, &grid.width, &lines);
-	if (ctl->json)
-		status = out_json(out_rows(table));
-	else
-		grid_print(stdout, &grid, "\n");
-	qb_table_free(table);
-	return status;
+	return grid_or_json(&grid, table, ctl->json);
 }

@@ -6,8 +6,6 @@
 #include "ctl/out.h"
 #include "ctl/who.h"
 
-#include <unistd.h>
-
 enum { QUEUE, REQUEST, PLACE, ITEMS, SINCE, LEFT, CLIENT, PID, HOST, COLUMNS };
 
 static const char *const titles[COLUMNS] = {
@@ -63,7 +61,6 @@ cmd_waiters(struct ctl *ctl, int argc, char **argv)
 		.columns = COLUMNS,
 		.cell = cell,
 	};
-	unsigned lines;
 	qb_table *table;
 	qb_result result;
 	int status;
@@ -75,13 +72,5 @@ cmd_waiters(struct ctl *ctl, int argc, char **argv)
 	result = qb_waiters(ctl->q, ctl->queue, &table);
 	if (result != QB_OK)
 		return ctl_result(ctl, result);
-	grid.arg = table;
-	grid.rows = qb_table_rows(table);
-	grid_terminal(STDOUT_FILENO, &grid.width, &lines);
-	if (ctl->json)
-		status = out_json(out_rows(table));
-	else
-		grid_print(stdout, &grid, "\n");
-	qb_table_free(table);
-	return status;
+	return grid_or_json(&grid, table, ctl->json);
 }

@@ -3,11 +3,13 @@
  * are UTF-8, whatever the locale says. */
 #include <config.h>
 
+#include "ctl/ctl.h"
 #include "ctl/out.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 #include <wchar.h>
 
 #define MAX_COLUMNS 12
@@ -174,4 +176,21 @@ grid_terminal(int fd, unsigned *ret_columns, unsigned *ret_lines)
 	*ret_columns = size.ws_col ? size.ws_col : 80;
 	*ret_lines = size.ws_row ? size.ws_row : 24;
 	return true;
+}
+
+int
+grid_or_json(struct grid *grid, qb_table *table, bool json)
+{
+	int status = CTL_DONE;
+	unsigned lines;
+
+	grid->arg = table;
+	grid->rows = qb_table_rows(table);
+	grid_terminal(STDOUT_FILENO, &grid->width, &lines);
+	if (json)
+		status = out_json(out_rows(table));
+	else
+		grid_print(stdout, grid, "\n");
+	qb_table_free(table);
+	return status;
 }

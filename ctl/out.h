@@ -47,6 +47,10 @@ struct grid {
 /* `end` closes each line: "\n", on a screen with what clears the next. */
 void grid_print(FILE *file, const struct grid *grid, const char *end);
 
+/* Prints a table of the library, on a terminal as wide as that, or with `json` its rows as they are,
+ * and frees it. The grid gets its rows and argument here. Returns an exit status. */
+int grid_or_json(struct grid *grid, qb_table *table, bool json);
+
 /* A number; with `narrow` in at most 7 characters, as 12.3M, if it has more. */
 const char *grid_number(int64_t number, bool narrow, char buf[GRID_CELL]);
 
