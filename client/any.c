@@ -4,8 +4,6 @@
 #include "client/lease.h"
 #include "client/request.h"
 
-#include <string.h>
-
 static qb_result
 verify_queues(qb *q, const char *const *queues, unsigned n, struct qp_str *ret_names)
 {
@@ -99,5 +97,5 @@ qb_start_get_any(qb *q, const char *const *queues, unsigned n, qb_any_mode mode,
 
 	if ((r = any_request(q, queues, n, mode, options, timeout_ms, ack, names, &m)))
 		return r;
-	return get_start(q, &m, done, arg, ret_request);
+	return start_request(q, &m, done, arg, ret_request);
 }

@@ -37,7 +37,6 @@ struct call {
 	bool sent;	     /* a part of it, on a connection that is lost */
 	bool given_up;	     /* nobody waits any more; an item that it got goes back */
 	bool gathered;	     /* gather.c: it is still to be added to what is sent */
-	bool failed;	     /* resume.c: it is about to be finished */
 	struct qp_mark mark; /* its bytes, which it pins */
 	int64_t deadline;    /* of its wait; NEVER for those that do not */
 };

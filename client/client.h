@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The handle, as the library's own files see it. Who may touch what: call.c the table
- * of outstanding requests, inbox.c what is received, conn.c the socket; the files of
+ * of outstanding requests, inbox.c what is received, conn.c and pass.c the socket; the files of
  * the public calls (put.c, get.c, ...) go through request.h. */
 #ifndef QBROKER_CLIENT_CLIENT_H
 #define QBROKER_CLIENT_CLIENT_H

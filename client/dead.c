@@ -34,13 +34,10 @@ run_for_item(qb *q, struct qp_request *m, const qb_item *item, const char *error
 	struct wait w = {0};
 	qb_result r;
 
-	if ((r = verify_handle(q)) || (r = verify_held(q, item)))
+	if ((r = verify_handle(q)) || (r = verify_held_for(q, m, item)))
 		return r;
 	if (error && *error)
 		QP_GIVE(&m->options, error, last_part(error));
-	m->id = item->id;
-	m->delivery = item->delivery;
-	m->epoch = q->epoch;
 	return request_call(q, m, &w);
 }
 
@@ -79,31 +76,20 @@ qb_update(qb *q, const qb_item *item, uint8_t ctype, const void *body, size_t le
 	struct qp_request m = {.op = QP_OP_UPDATE};
 	qb_result r;
 
-	if ((r = verify_handle(q)) || (r = verify_held(q, item)) ||
+	if ((r = verify_handle(q)) || (r = verify_held_for(q, &m, item)) ||
 	    (r = verify_body(q, body, len)))
 		return r;
 	if (ctype)
 		QP_GIVE(&m.options, ctype, ctype);
-	m.id = item->id;
-	m.delivery = item->delivery;
-	m.epoch = q->epoch;
 	return request_run(q, &m, &bodies, &w, q->grace.call_ms);
 }
 
 /* --- of the dead ------------------------------------------------------------------- */
 
-static qb_result
-take_shown(qb *q, void *ret, struct answer *answer)
-{
-	*(qb_item **)ret = answer->items[0];
-	answer->items[0] = NULL;
-	return QB_OK;
-}
-
 qb_result
 qb_show(qb *q, const char *queue, uint64_t id, qb_item **ret)
 {
-	struct wait w = {.take = take_shown, .ret = ret};
+	struct wait w = {.take = request_take_item, .ret = ret};
 	struct qp_request m = {.op = QP_OP_SHOW, .id = id};
 	qb_result r;
 
@@ -114,20 +100,12 @@ qb_show(qb *q, const char *queue, uint64_t id, qb_item **ret)
 	return request_call(q, &m, &w);
 }
 
-static qb_result
-take_count(qb *q, void *ret, struct answer *answer)
-{
-	if (ret)
-		*(uint64_t *)ret = answer->reply->count;
-	return QB_OK;
-}
-
 /* For all, or with an id for this one. */
 static qb_result
 run_for_dead(qb *q, struct qp_request *m, const char *queue, uint64_t id,
 	     uint64_t *ret_count)
 {
-	struct wait w = {.take = take_count, .ret = ret_count};
+	struct wait w = {.take = request_take_count, .ret = ret_count};
 	qb_result r;
 
 	if ((r = verify_queue(q, queue, &m->queue)) ||

@@ -6,18 +6,9 @@
 #include "client/lease.h"
 #include "client/request.h"
 
-#include <string.h>
 #include <sys/socket.h>
 
 /* --- getting ----------------------------------------------------------------------- */
-
-static qb_result
-take_item(qb *q, void *ret, struct answer *answer)
-{
-	*(qb_item **)ret = answer->items[0];
-	answer->items[0] = NULL;
-	return QB_OK;
-}
 
 void
 get_send_ack(qb *q)
@@ -30,7 +21,7 @@ qb_result
 qb_get_with(qb *q, const char *queue, const qb_get_options *options, int64_t timeout_ms,
 	    qb_ack_mode ack, qb_item **ret)
 {
-	struct wait w = {.take = take_item, .ret = ret, .ack = (uint8_t)ack};
+	struct wait w = {.take = request_take_item, .ret = ret, .ack = (uint8_t)ack};
 	struct qp_request m;
 	qb_result r;
 
@@ -141,7 +132,7 @@ qb_get_many(qb *q, const char *queue, int64_t timeout_ms, qb_ack_mode ack,
 qb_result
 qb_peek(qb *q, const char *queue, qb_item **ret)
 {
-	struct wait w = {.take = take_item, .ret = ret};
+	struct wait w = {.take = request_take_item, .ret = ret};
 	struct qp_request m = {.op = QP_OP_PEEK};
 	qb_result r;
 
@@ -153,15 +144,6 @@ qb_peek(qb *q, const char *queue, qb_item **ret)
 
 /* --- finishing --------------------------------------------------------------------- */
 
-static void
-item_request(const qb *q, struct qp_request *m, enum qp_op op, const qb_item *item)
-{
-	request_init(m, op);
-	m->id = item->id;
-	m->delivery = item->delivery;
-	m->epoch = q->epoch;
-}
-
 /* ACK and RELEASE. */
 static qb_result
 run_item_request(qb *q, enum qp_op op, const qb_item *item)
@@ -170,9 +152,9 @@ run_item_request(qb *q, enum qp_op op, const qb_item *item)
 	struct qp_request m;
 	qb_result r;
 
-	if ((r = verify_handle(q)) || (r = verify_held(q, item)))
+	request_init(&m, op);
+	if ((r = verify_handle(q)) || (r = verify_held_for(q, &m, item)))
 		return r;
-	item_request(q, &m, op, item);
 	return request_call(q, &m, &w);
 }
 

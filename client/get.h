@@ -13,8 +13,8 @@
  * delivered again. (get.c) */
 void get_send_ack(qb *q);
 
-/* Starts a get of one item, whose request is complete. (start.c) */
-qb_result get_start(qb *q, struct qp_request *m, qb_done *done, void *arg,
-		    uint64_t *ret_request);
+/* Starts a get of one item, or a join, whose request is complete. (start.c) */
+qb_result start_request(qb *q, struct qp_request *m, qb_done *done, void *arg,
+			uint64_t *ret_request);
 
 #endif

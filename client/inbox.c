@@ -76,13 +76,6 @@ add_part(struct parts *parts, const struct qp_item *item, const struct qp_option
 	return true;
 }
 
-static bool
-gives_leases(const struct awaited *call)
-{
-	return call->op == QP_OP_GET || call->op == QP_OP_GET_MANY ||
-	       call->op == QP_OP_GET_ANY || call->op == QP_OP_GET_RUN;
-}
-
 /* One item that there is no memory for goes back to its queue, if it was leased. */
 static qb_result
 give_back(qb *q, uint8_t ack, const struct qp_item *item)
@@ -94,7 +87,7 @@ give_back(qb *q, uint8_t ack, const struct qp_item *item)
 		.epoch = q->epoch,
 	};
 
-	if (ack == QB_NONE || !gives_leases(&q->in.call))
+	if (ack == QB_NONE || !request_gets(q->in.call.op))
 		return QB_OK;
 	if (request_unheard(q, &m) == QB_OK)
 		return QB_OK;
@@ -431,7 +424,7 @@ finish(qb *q)
 			error_set(q, QB_NO_MEMORY, "there is no memory for the reply");
 	else if (in->reply.status != QP_OK)
 		answer.result = error_status(q, in->reply.status, in->reply.text);
-	else if (parts.n > 0 && gives_leases(&in->call) && call.ack != QB_NONE)
+	else if (parts.n > 0 && request_gets(in->call.op) && call.ack != QB_NONE)
 		take_leases(q, call.ack, &parts);
 	call.finish(q, &call, &answer);
 	parts_free(&parts);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What the broker says: received bytes to frames, frames to the requests that they answer.
- * It believes nothing before it has checked it. No I/O. */
+ * It believes nothing before it has checked it. It does not touch the socket. */
 #ifndef QBROKER_CLIENT_INBOX_H
 #define QBROKER_CLIENT_INBOX_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * An item that was received: metadata and body in one allocation. */
+ * An item that was received: metadata and body in one allocation, or the body mapped. */
 #ifndef QBROKER_CLIENT_ITEM_H
 #define QBROKER_CLIENT_ITEM_H
 

@@ -68,11 +68,8 @@ qb_touch(qb *q, const qb_item *item, int64_t lease_ms, int64_t *ret_left_ms,
 	qb_result r;
 
 	if ((r = verify_handle(q)) || (r = lease_option(q, lease_ms, &m.options)) ||
-	    (r = verify_held(q, item)))
+	    (r = verify_held_for(q, &m, item)))
 		return r;
-	m.id = item->id;
-	m.delivery = item->delivery;
-	m.epoch = q->epoch;
 	r = request_call(q, &m, &w);
 	if (r == QB_OK && ret_left_ms)
 		*ret_left_ms = touched.left_ms;

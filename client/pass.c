@@ -3,7 +3,6 @@
  * asked for when a body has come that could have been one, and announced when the first one
  * is to be sent. */
 #include "client/pass.h"
-#include "client/conn.h"
 #include "client/request.h"
 
 #include <errno.h>

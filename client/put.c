@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Puts: one at a time, many in a request, and pipelined. */
 #include "client/buffer.h"
-#include "client/conn.h"
 #include "client/options.h"
 #include "client/pass.h"
 #include "client/request.h"
-
-#include <stdio.h>
-#include <string.h>
 
 /* --- waiting for the confirmation -------------------------------------------------- */
 

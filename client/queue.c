@@ -261,19 +261,11 @@ qb_delete(qb *q, const char *queue, int force)
 	return run(q, &m, queue, &w);
 }
 
-static qb_result
-take_count(qb *q, void *ret, struct answer *answer)
-{
-	if (ret)
-		*(uint64_t *)ret = answer->reply->count;
-	return QB_OK;
-}
-
 qb_result
 qb_purge(qb *q, const char *queue, uint64_t *ret_count)
 {
 	struct qp_request m = {.op = QP_OP_PURGE};
-	struct wait w = {.take = take_count, .ret = ret_count};
+	struct wait w = {.take = request_take_count, .ret = ret_count};
 
 	return run(q, &m, queue, &w);
 }
@@ -283,7 +275,7 @@ qb_move(qb *q, const char *queue, const char *target, const char *state,
 	unsigned max_items, uint64_t *ret_count)
 {
 	struct qp_request m = {.op = QP_OP_MOVE, .max_items = max_items};
-	struct wait w = {.take = take_count, .ret = ret_count};
+	struct wait w = {.take = request_take_count, .ret = ret_count};
 	qb_result r;
 
 	if ((r = verify_queue(q, target, &m.to)) ||

@@ -53,7 +53,8 @@ append_bodies(qb *q, const struct bodies *bodies, size_t large)
 }
 
 qb_result
-request_append(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call)
+request_append(qb *q, struct qp_request *m, const struct bodies *bodies,
+	       struct call *call)
 {
 	size_t large = bodies && bodies->lasting ? LARGE_BODY : SIZE_MAX;
 	size_t len = bodies ? bodies->len : 0;
@@ -83,8 +84,8 @@ request_append(qb *q, struct qp_request *m, const struct bodies *bodies, struct 
 	return QB_OK;
 }
 
-static bool
-gets(enum qp_op op)
+bool
+request_gets(unsigned op)
 {
 	return op == QP_OP_GET || op == QP_OP_GET_MANY || op == QP_OP_GET_ANY ||
 	       op == QP_OP_GET_RUN;
@@ -93,7 +94,7 @@ gets(enum qp_op op)
 qb_result
 request_add(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call)
 {
-	if (gets(m->op))
+	if (request_gets(m->op))
 		gather_end_gets(q);
 	else if (!q->greeting)
 		gather_end(q);
@@ -153,6 +154,22 @@ request_confirm(qb *q, uint64_t rid)
 	q->heard = 0;
 }
 
+qb_result
+request_take_item(qb *q, void *ret, struct answer *answer)
+{
+	*(qb_item **)ret = answer->items[0];
+	answer->items[0] = NULL;
+	return QB_OK;
+}
+
+qb_result
+request_take_count(qb *q, void *ret, struct answer *answer)
+{
+	if (ret)
+		*(uint64_t *)ret = answer->reply->count;
+	return QB_OK;
+}
+
 /* --- waiting for the answer -------------------------------------------------------- */
 
 static void
@@ -193,7 +210,7 @@ give_up(qb *q, uint64_t rid)
 	call = call_find(&q->calls, rid);
 	if (!call)
 		return;
-	if (!gets(call->op) || call->ack == QB_NONE || !call->sent) {
+	if (!request_gets(call->op) || call->ack == QB_NONE || !call->sent) {
 		call_remove(&q->calls, call);
 		return;
 	}

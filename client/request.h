@@ -48,6 +48,9 @@ qb_result verify_lease(qb *q, const qb_item *item); /* not of this session: QB_S
  * there is none. */
 qb_result verify_held(qb *q, const qb_item *item);
 
+/* The same, and the request is about this item. */
+qb_result verify_held_for(qb *q, struct qp_request *m, const qb_item *item);
+
 /* A public timeout as the wire has it. */
 uint64_t wire_timeout(int64_t timeout_ms);
 
@@ -71,6 +74,9 @@ request_init(struct qp_request *m, enum qp_op op)
 	m->op = op;
 	m->options.present = 0;
 }
+
+/* Whether what it gives is leased to the session: GET and its kin. */
+bool request_gets(unsigned op);
 
 /* Adds a request to what is sent, behind what has gathered; *call tells how it is to be finished, and
  * gets its rid. QB_NO_MEMORY: it was not added. */
@@ -98,6 +104,10 @@ int64_t request_deadline(const struct qp_request *m);
 /* Tells the broker that it need not remember the answer with this rid (0: none), nor those
  * before it. Without memory it does nothing. */
 void request_confirm(qb *q, uint64_t rid);
+
+/* For wait.take: the item (qb_item **), the number (uint64_t *, may be NULL) of an answer. */
+qb_result request_take_item(qb *q, void *ret, struct answer *answer);
+qb_result request_take_count(qb *q, void *ret, struct answer *answer);
 
 /* A request whose answer is waited for. */
 struct wait {

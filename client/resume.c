@@ -9,7 +9,6 @@
 
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define FIRST_PAUSE_MS 10
 #define MOST_PAUSE_MS  1000
@@ -134,7 +133,7 @@ repeat(qb *q, struct call *call)
 	return true;
 }
 
-/* Finishes those that were not repeated. */
+/* Finishes those whose rids are still there: that were not repeated. */
 static void
 finish_failed(qb *q, const uint64_t *rids, uint64_t n)
 {
@@ -143,7 +142,7 @@ finish_failed(qb *q, const uint64_t *rids, uint64_t n)
 	for (uint64_t i = 0; i < n; i++) {
 		struct call *slot = call_find(&q->calls, rids[i]), call;
 
-		if (!slot || !slot->failed)
+		if (!slot)
 			continue;
 		call = *slot;
 		q->calls.mutes -= call.mute;
@@ -164,8 +163,10 @@ send_again(qb *q)
 	for (uint64_t i = 0; i < n && !failed; i++) {
 		struct call *call = call_find(&q->calls, rids[i]);
 
-		call->failed = !q->resumed && !may_repeat(call, new_run);
-		failed = !call->failed && !repeat(q, call);
+		if (!q->resumed && !may_repeat(call, new_run))
+			continue;
+		failed = !repeat(q, call);
+		rids[i] = 0;
 	}
 	if (failed) {
 		free(rids);

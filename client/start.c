@@ -83,7 +83,8 @@ qb_start_put(qb *q, const char *queue, const void *body, size_t len, int64_t tim
 }
 
 qb_result
-get_start(qb *q, struct qp_request *m, qb_done *done, void *arg, uint64_t *ret_request)
+start_request(qb *q, struct qp_request *m, qb_done *done, void *arg,
+	      uint64_t *ret_request)
 {
 	struct call call = {.finish = finish_started,
 			    .done = done,
@@ -112,7 +113,7 @@ qb_start_get_with(qb *q, const char *queue, const qb_get_options *options,
 	    (r = verify_ack(q, ack)) || (r = get_options_take(q, options, &m.options)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
-	return get_start(q, &m, done, arg, ret_request);
+	return start_request(q, &m, done, arg, ret_request);
 }
 
 qb_result
@@ -131,11 +132,8 @@ start_for_item(qb *q, struct qp_request *m, const qb_item *item, qb_done *done,
 	struct call call = {.finish = finish_started, .done = done, .arg = arg};
 	qb_result r;
 
-	if ((r = verify_done(q, done)) || (r = verify_held(q, item)))
+	if ((r = verify_done(q, done)) || (r = verify_held_for(q, m, item)))
 		return r;
-	m->id = item->id;
-	m->delivery = item->delivery;
-	m->epoch = q->epoch;
 	return start(q, m, NULL, &call, ret_request);
 }
 
@@ -163,16 +161,14 @@ qb_result
 qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *done, void *arg,
 	      uint64_t *ret_request)
 {
-	struct call call = {.finish = finish_started, .done = done, .arg = arg};
 	struct qp_request m = {.op = QP_OP_JOIN};
 	qb_result r;
 
 	if ((r = verify_queue(q, queue, &m.queue)) ||
-	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = verify_done(q, done)) || (r = verify_connected(q, 0)))
+	    (r = verify_timeout(q, "timeout_ms", timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
-	return start(q, &m, NULL, &call, ret_request);
+	return start_request(q, &m, done, arg, ret_request);
 }
 
 qb_result

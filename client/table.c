@@ -182,11 +182,13 @@ table_new(void)
 static qb_result
 fetch(qb *q, struct qp_request *m, qb_table **ret)
 {
-	struct page page = {.table = table_new(),
-			    .paged = m->op == QP_OP_QUEUES || m->op == QP_OP_CLIENTS ||
+	struct page page = {.paged = m->op == QP_OP_QUEUES || m->op == QP_OP_CLIENTS ||
 				     m->op == QP_OP_WAITERS};
-	qb_result r = QB_OK;
+	qb_result r = verify_blocking(q);
 
+	if (r != QB_OK)
+		return r;
+	page.table = table_new();
 	if (!page.table)
 		return error_set(q, QB_NO_MEMORY, "there is no memory for the table");
 	do {
@@ -210,8 +212,7 @@ ask(qb *q, enum qp_op op, const char *queue, qb_table **ret)
 	qb_result r;
 
 	*ret = NULL;
-	if ((queue && (r = verify_queue(q, queue, &m.queue))) ||
-	    (r = verify_blocking(q)))
+	if (queue && (r = verify_queue(q, queue, &m.queue)))
 		return r;
 	return fetch(q, &m, ret);
 }
@@ -229,7 +230,7 @@ qb_policy(qb *q, const char *queue, qb_table **ret)
 	qb_result r;
 
 	*ret = NULL;
-	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q)))
+	if ((r = verify_queue(q, queue, &m.queue)))
 		return r;
 	return fetch(q, &m, ret);
 }
@@ -259,7 +260,7 @@ qb_holders(qb *q, const char *queue, qb_table **ret)
 	qb_result r;
 
 	*ret = NULL;
-	if ((r = verify_queue(q, queue, &m.options.queue)) || (r = verify_blocking(q)))
+	if ((r = verify_queue(q, queue, &m.options.queue)))
 		return r;
 	QP_GIVE(&m.options, queue, m.options.queue);
 	return fetch(q, &m, ret);
@@ -269,14 +270,12 @@ qb_result
 qb_who(qb *q, uint64_t id, qb_table **ret)
 {
 	struct qp_request m = {.op = QP_OP_WHO, .id = id};
-	qb_result r;
 
 	*ret = NULL;
 	if (id < 1 || id > INT64_MAX)
 		return error_set(q, QB_INVALID, "%llu is no id of an item",
 				 (unsigned long long)id);
-	r = verify_blocking(q);
-	return r ? r : fetch(q, &m, ret);
+	return fetch(q, &m, ret);
 }
 
 qb_result
@@ -291,7 +290,7 @@ qb_browse(qb *q, const char *queue, const char *state, unsigned skip, qb_table *
 	if (skip > QB_MAX_SKIP)
 		return error_set(q, QB_INVALID, "skip is %u: it must be from 0 to %u",
 				 skip, QB_MAX_SKIP);
-	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q)))
+	if ((r = verify_queue(q, queue, &m.queue)))
 		return r;
 	QP_GIVE(&m.options, skip, skip);
 	return fetch(q, &m, ret);

@@ -189,6 +189,19 @@ verify_held(qb *q, const qb_item *item)
 }
 
 qb_result
+verify_held_for(qb *q, struct qp_request *m, const qb_item *item)
+{
+	qb_result r = verify_held(q, item);
+
+	if (r != QB_OK)
+		return r;
+	m->id = item->id;
+	m->delivery = item->delivery;
+	m->epoch = q->epoch; /* of the connection that there is now */
+	return QB_OK;
+}
+
+qb_result
 verify_ack(qb *q, qb_ack_mode ack)
 {
 	if (ack == QB_MANUAL || ack == QB_AUTO || ack == QB_NONE)

@@ -5,7 +5,6 @@
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static const struct argp argp = {
