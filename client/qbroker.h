@@ -474,11 +474,7 @@ qb_result qb_move(qb *q, const char *queue, const char *target, const char *stat
  * that waits, which takes a while in a queue of millions. */
 qb_result qb_delete_item(qb *q, const char *queue, uint64_t id, int force);
 
-/* --- dead items ------------------------------------------------------------------ */
-
-/* An item is dead when it failed too often, was buried, or has expired and was to be kept. It
- * does not count for maxsize or join and is given to nobody, until it is kicked, purged, or falls
- * out (the queue's max_dead and dead_ttl_ms). */
+/* --- looking at items ------------------------------------------------------------ */
 
 /* Up to 100 items of the queue in this state, behind the first `skip` (0 to QB_MAX_SKIP) of them,
  * without their bodies, as a table for qb_table_free(). "ready": in the order in which they would be
@@ -489,6 +485,12 @@ qb_result qb_delete_item(qb *q, const char *queue, uint64_t id, int force);
 #define QB_MAX_SKIP 10000
 qb_result qb_browse(qb *q, const char *queue, const char *state, unsigned skip,
 		    qb_table **ret);
+
+/* --- dead items ------------------------------------------------------------------ */
+
+/* An item is dead when it failed too often, was buried, or has expired and was to be kept. It
+ * does not count for maxsize or join and is given to nobody, until it is kicked, purged, or falls
+ * out (the queue's max_dead and dead_ttl_ms). */
 
 /* The dead item with this id, or one that is held, left where it is. QB_NOT_FOUND. */
 qb_result qb_show(qb *q, const char *queue, uint64_t id, qb_item **ret);
@@ -605,8 +607,9 @@ void qb_table_free(qb_table *table);
  * within qb_process(), qb_wait(), qb_send() or any call on the handle that may wait.
  * `item` is the callback's to free (get only, and only with QB_OK). `id` is that of the
  * item that was put; of qb_start_get_any() the place of the queue that gave. qb_error() has the sentence when the result is not QB_OK. Requests stay
- * outstanding while the connection is lost. When the handle is closed they are finished with QB_LOST
- * (with QB_MALFORMED when the broker broke the protocol). The callback may start and
+ * outstanding while the connection is lost. When the session cannot be resumed, those that may have
+ * been carried out are finished with QB_LOST, as all are when the handle is closed; all with
+ * QB_MALFORMED when the broker broke the protocol. The callback may start and
  * cancel requests (QB_LOST when there is no session any more: it cannot wait for a
  * new one); calls that may wait are QB_BAD_STATE in it, also closing the handle. */
 typedef void qb_done(qb *q, uint64_t request, qb_result result, uint64_t id,
