@@ -14,25 +14,12 @@
 
 /* --- making, finding, freeing ------------------------------------------------------ */
 
-struct group_key {
-	const struct queue *queue;
-	struct qe_name name;
-};
-
 static bool
 match_group(const void *value, const void *key)
 {
 	const struct group *g = value;
-	const struct group_key *k = key;
 
-	return g->queue == k->queue && g->name_len == k->name.len &&
-	       memcmp(g->name, k->name.p, k->name.len) == 0;
-}
-
-static uint64_t
-hash_group(const struct qe *e, const struct queue *q, struct qe_name name)
-{
-	return hash_pair(&e->key, q->serial, hash_bytes(&e->key, name.p, name.len));
+	return named_is(key, g->queue, g->name, g->name_len);
 }
 
 static size_t
@@ -50,11 +37,11 @@ group_size(const struct group *g)
 struct group *
 group_find(struct qe *e, struct queue *q, struct qe_name name)
 {
-	struct group_key key = {q, name};
+	struct named key = {q, name};
 	struct group *g = NULL;
 
 	if (q && e->groups.n > 0)
-		g = table_find(&e->groups, hash_group(e, q, name), match_group, &key);
+		g = table_find(&e->groups, named_hash(e, &key), match_group, &key);
 	if (g)
 		group_update(e, g);
 	return g;
@@ -71,7 +58,7 @@ group_new(struct qe *e, struct queue *q, struct qe_name name)
 	if (!g)
 		return NULL;
 	*g = (struct group){.queue = q,
-			    .hash = hash_group(e, q, name),
+			    .hash = named_hash(e, &(struct named){q, name}),
 			    .purges = q->purges,
 			    .name_len = name.len};
 	memcpy(g->name, name.p, name.len);

@@ -18,8 +18,8 @@ static const uint8_t legal_moves[ITEM_STATES] = {
 	[ITEM_NEW] = 1 << ITEM_READY | 1 << ITEM_DELAYED,
 	[ITEM_READY] = 1 << ITEM_LEASED | 1 << ITEM_DEAD | 1 << ITEM_GONE,
 	[ITEM_DELAYED] = 1 << ITEM_READY | 1 << ITEM_DEAD | 1 << ITEM_GONE,
-	[ITEM_LEASED] = 1 << ITEM_READY | 1 << ITEM_DELAYED | 1 << ITEM_DEAD |
-			1 << ITEM_GONE,
+	[ITEM_LEASED] =
+		1 << ITEM_READY | 1 << ITEM_DELAYED | 1 << ITEM_DEAD | 1 << ITEM_GONE,
 	[ITEM_DEAD] = 1 << ITEM_READY | 1 << ITEM_GONE,
 };
 
@@ -304,20 +304,23 @@ item_match(const void *item, const void *id)
 	return ((const struct qe_item *)item)->id == *(const uint64_t *)id;
 }
 
+/* Since a point in time of which `bits`, from `shift` on, are known. */
+static uint64_t
+since(const struct qe *e, uint64_t point, unsigned bits, unsigned shift)
+{
+	return (e->now_ns - (point << shift)) & ((UINT64_C(1) << (bits + shift)) - 1);
+}
+
 uint64_t
 item_age_ns(const struct qe *e, const struct qe_item *item)
 {
-	uint64_t accepted_ns = (uint64_t)item->accepted << ITEM_ACCEPTED_SHIFT;
-
-	return (e->now_ns - accepted_ns) & ((UINT64_C(1) << (37 + 20)) - 1);
+	return since(e, item->accepted, ITEM_ACCEPTED_BITS, ITEM_ACCEPTED_SHIFT);
 }
 
 uint64_t
 item_held_ns(const struct qe *e, const struct qe_item *item)
 {
-	uint64_t given_ns = (uint64_t)item->given << ITEM_GIVEN_SHIFT;
-
-	return (e->now_ns - given_ns) & ((UINT64_C(1) << (26 + 27)) - 1);
+	return since(e, item->given, ITEM_GIVEN_BITS, ITEM_GIVEN_SHIFT);
 }
 
 struct queue *

@@ -37,16 +37,22 @@ enum item_cause {
 	CAUSE_NONE = CAUSES, /* nothing is counted */
 };
 
+#define ITEM_ACCEPTED_BITS  37
+#define ITEM_ACCEPTED_SHIFT 20
+#define ITEM_GIVEN_BITS	    26
+#define ITEM_GIVEN_SHIFT    27
+
 struct qe_item {
 	union {
 		struct list node;      /* fresh, delayed, leased, dead */
 		struct heap_node heap; /* sorted */
 	};
-	uint64_t id;	      /* the order of acceptance */
+	uint64_t id; /* the order of acceptance */
 	/* Points in time, in parts of it that are enough to look at, modulo what fits: */
-	uint64_t accepted : 37; /* when that was, in 2^20 ns; 4 years */
-	uint64_t given : 26;	/* LEASED: since when, in 2^27 ns; 104 days */
-	uint64_t foreign : 1;	/* `body` is a struct qe_foreign *, whatever body_len says */
+	uint64_t accepted : ITEM_ACCEPTED_BITS; /* when that was, in 2^20 ns; 4 years */
+	uint64_t given : ITEM_GIVEN_BITS; /* LEASED: since when, in 2^27 ns; 104 days */
+	uint64_t
+		foreign : 1; /* `body` is a struct qe_foreign *, whatever body_len says */
 	union {
 		struct queue *queue;	 /* READY, DELAYED, DEAD */
 		struct holding *holding; /* LEASED: who has it, and of which queue */
@@ -70,9 +76,6 @@ static_assert(offsetof(struct qe_item, body) + 8 + 15 <= 96, "an item has grown"
 
 /* What the item takes of the engine's memory. */
 uint64_t item_cost(const struct qe_item *item);
-
-#define ITEM_ACCEPTED_SHIFT 20
-#define ITEM_GIVEN_SHIFT    27
 
 /* How long ago it was accepted, to a millisecond; and, of a leased one, given, to an
  * eighth of a second. It may be so much less. */

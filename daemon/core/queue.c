@@ -291,3 +291,17 @@ queue_stats(const struct qe *e, const struct queue *q, struct qe_queue_stats *re
 		.counters = q->counters,
 	};
 }
+
+bool
+named_is(const struct named *key, const struct queue *q, const char *name, size_t len)
+{
+	return q == key->queue && len == key->name.len &&
+	       memcmp(name, key->name.p, len) == 0;
+}
+
+uint64_t
+named_hash(const struct qe *e, const struct named *key)
+{
+	return hash_pair(&e->key, key->queue->serial,
+			 hash_bytes(&e->key, key->name.p, key->name.len));
+}

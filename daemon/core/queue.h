@@ -120,4 +120,13 @@ enum qe_result queue_room(const struct queue *q, unsigned n, uint64_t bytes);
 void queue_stats(const struct qe *e, const struct queue *q,
 		 struct qe_queue_stats *ret_stats);
 
+/* What has a name within a queue, groups and keys: how it is looked up in a table. */
+struct named {
+	const struct queue *queue;
+	struct qe_name name;
+};
+
+bool named_is(const struct named *key, const struct queue *q, const char *name, size_t len);
+uint64_t named_hash(const struct qe *e, const struct named *key);
+
 #endif

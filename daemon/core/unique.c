@@ -12,19 +12,12 @@
 
 /* --- making, finding, freeing ------------------------------------------------------ */
 
-struct unique_key {
-	const struct queue *queue;
-	struct qe_name name;
-};
-
 static bool
 match_unique(const void *value, const void *key)
 {
 	const struct unique *u = value;
-	const struct unique_key *k = key;
 
-	return u->queue == k->queue && u->name_len == k->name.len &&
-	       memcmp(u->name, k->name.p, k->name.len) == 0;
+	return named_is(key, u->queue, u->name, u->name_len);
 }
 
 static size_t
@@ -68,9 +61,8 @@ unique_new(struct qe *e, struct queue *q, struct qe_name name, uint64_t hash)
 static struct unique *
 unique_need(struct qe *e, struct queue *q, struct qe_name name)
 {
-	struct unique_key key = {q, name};
-	uint64_t hash =
-		hash_pair(&e->key, q->serial, hash_bytes(&e->key, name.p, name.len));
+	struct named key = {q, name};
+	uint64_t hash = named_hash(e, &key);
 	struct unique *u = table_find(&e->keys, hash, match_unique, &key);
 
 	return u ? u : unique_new(e, q, name, hash);
