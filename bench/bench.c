@@ -90,3 +90,21 @@ shared_free(void *p, size_t size)
 	if (p)
 		munmap(p, size);
 }
+
+uint64_t
+proc_bytes(const char *path, const char *key)
+{
+	FILE *f = fopen(path, "r");
+	size_t len = strlen(key);
+	char line[128];
+	uint64_t kib = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, key, len) == 0) {
+			kib = strtoull(line + len, NULL, 10);
+			break;
+		}
+	if (f)
+		fclose(f);
+	return kib << 10;
+}

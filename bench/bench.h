@@ -26,4 +26,7 @@ void *zalloc(size_t size);
 void *shared_alloc(size_t size);
 void shared_free(void *p, size_t size);
 
+/* A size in a file of /proc, by its key with the colon; 0: it is not there. */
+uint64_t proc_bytes(const char *path, const char *key);
+
 #endif

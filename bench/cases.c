@@ -96,14 +96,12 @@ case_figure(struct result *r, const char *name, const char *unit)
 {
 	struct figure *f = &r->figure[r->figures++];
 
-	memset(f, 0, sizeof(*f));
 	f->name = name;
 	f->unit = unit;
-	f->series.entrants = r->entrants;
 	return f;
 }
 
-static void
+void
 take_quantiles(const struct entrant *e, enum phase phase, double ret_us[QUANTILES])
 {
 	static const double shares[QUANTILES] = {0.5, 0.99, 0.999};

@@ -85,6 +85,10 @@ struct entrant case_entrant(const struct settings *s, const struct bench_case *c
 unsigned case_choose(const struct settings *s, const struct bench_case *c,
 		     struct entrant *ret);
 
+/* What an entrant's times were in this phase: p50, p99, p99.9. */
+void take_quantiles(const struct entrant *e, enum phase phase,
+		    double ret_us[QUANTILES]);
+
 /* Starts the entrants and notes them in the result; stops them. */
 void case_start(const struct settings *s, struct entrant *e, unsigned n,
 		struct result *ret);

@@ -19,18 +19,10 @@ struct needs {
 static double
 resident(const struct entrant *e)
 {
-	char path[64], line[128];
-	unsigned long kib = 0;
-	FILE *f;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)e->server.pid);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmRSS: %lu", &kib) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return (double)kib * 1024;
+	return (double)proc_bytes(path, "VmRSS:");
 }
 
 /* What is resident when it has not shrunk any more for a while. */

@@ -176,8 +176,6 @@ rounds_run(struct entrant *entrants, unsigned n, bool stream, unsigned rounds,
 
 			run_turn(&entrants[i], i, stream, round, ret);
 		}
-	for (int phase = 0; phase < PHASES; phase++) {
-		ret->rate[phase].entrants = ret->cpu_ns[phase].entrants = n;
+	for (int phase = 0; phase < PHASES; phase++)
 		ret->rate[phase].rounds = ret->cpu_ns[phase].rounds = end;
-	}
 }

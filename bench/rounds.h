@@ -10,7 +10,7 @@
 
 /* A quantity of all entrants in all rounds; 0 where an entrant took no part. */
 struct series {
-	unsigned entrants, rounds;
+	unsigned rounds;
 	double value[MAX_ENTRANTS][MAX_ROUNDS];
 };
 

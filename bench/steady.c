@@ -44,8 +44,7 @@ offer_half_of_full_load(const struct settings *s, struct entrant *e, int64_t sli
 static void
 run_slice(struct entrant *e, struct result *r, unsigned entrant, unsigned round)
 {
-	static const double shares[QUANTILES] = {0.5, 0.99, 0.999};
-	struct histogram times;
+	double us[QUANTILES];
 	int64_t ns;
 
 	if (e->out)
@@ -53,10 +52,9 @@ run_slice(struct entrant *e, struct result *r, unsigned entrant, unsigned round)
 	entrant_forget_times(e);
 	if (!entrant_slice(e, PHASE_STREAM, &ns))
 		return;
-	entrant_times(e, PHASE_STREAM, &times);
+	take_quantiles(e, PHASE_STREAM, us);
 	for (int i = 0; i < QUANTILES; i++)
-		r->figure[i].series.value[entrant][round] =
-			histogram_quantile(&times, shares[i]) / 1000;
+		r->figure[i].series.value[entrant][round] = us[i];
 	r->figure[QUANTILES].series.value[entrant][round] =
 		1e9 / (double)e->interval_ns;
 }

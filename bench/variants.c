@@ -29,16 +29,7 @@ measure_clients(const struct settings *s, struct result *ret)
 uint64_t
 memory_available(void)
 {
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[128];
-	uint64_t kib = 0;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kib << 10;
+	return proc_bytes("/proc/meminfo", "MemAvailable:");
 }
 
 unsigned

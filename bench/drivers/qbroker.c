@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <client/qbroker.h>
 
@@ -48,15 +47,6 @@ struct client {
 	qb_item **items;
 	unsigned to_start; /* gets that are not started yet */
 };
-
-static const char *
-missing(const struct server *server)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/qbrokerd", server->build);
-	return access(path, X_OK) < 0 ? "its build folder has no qbrokerd" : NULL;
-}
 
 static void
 address_of(const struct server *server, char *ret, size_t len)
@@ -335,7 +325,6 @@ close_client(void *client)
 
 const struct driver driver_qbroker = {
 	.name = "qbroker",
-	.missing = missing,
 	.start = start,
 	.connect = connect_client,
 	.put = put,

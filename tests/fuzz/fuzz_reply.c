@@ -3,6 +3,7 @@
  * connection: what decodes, encodes, and decodes to the same. */
 #include "tests/fuzz/fuzz.h"
 
+#include "proto/signature.h"
 #include "tests/fuzz/flat.h"
 
 static void
@@ -86,7 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	uint64_t rid;
 
 	(void)qp_reply_rid(bytes, len, &rid);
-	for (unsigned op = 0; op <= QP_OP_WHO; op++)
+	for (unsigned op = 0; op < QP_N_OPS; op++)
 		if (op == 0 || qp_op_name(op))
 			reply_to(op, bytes, len);
 	return 0;
