@@ -5,17 +5,16 @@
  * medians, and the broker's relation to the others.
  *
  *	bench/qbroker-large ./qbrokerd [MEGABYTES [MEGABYTES-OF-AN-ITEM [ROUNDS]]] */
+#include "bench/bench.h"
 #include "client/qbroker.h"
 
+#include <errno.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAX_ROUNDS 99
@@ -23,22 +22,6 @@
 
 static char address[128];
 static size_t item_size, n_items;
-
-static void
-fail(const char *what)
-{
-	perror(what);
-	exit(EXIT_FAILURE);
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void
 fill(void *p, size_t i)
@@ -82,7 +65,7 @@ produce_shared(void)
 	for (size_t i = 0; i < n_items; i++) {
 		fill(shared + i * item_size, i);
 		if (write(line[1], "", 1) != 1)
-			fail("write");
+			die("write: %s", strerror(errno));
 	}
 }
 
@@ -93,7 +76,7 @@ consume_shared(void)
 
 	for (size_t i = 0; i < n_items; i++) {
 		if (read(line[0], &byte, 1) != 1)
-			fail("read");
+			die("read: %s", strerror(errno));
 		drain(shared + i * item_size, i);
 	}
 }
@@ -109,7 +92,7 @@ produce_pipe(void)
 			ssize_t n = write(line[1], body + at, item_size - at);
 
 			if (n <= 0)
-				fail("write");
+				die("write: %s", strerror(errno));
 			at += (size_t)n;
 		}
 	}
@@ -126,7 +109,7 @@ consume_pipe(void)
 			ssize_t n = read(line[0], body + at, item_size - at);
 
 			if (n <= 0)
-				fail("read");
+				die("read: %s", strerror(errno));
 			at += (size_t)n;
 		}
 		drain(body, i);
@@ -141,17 +124,14 @@ connect_broker(void)
 
 	if (qb_open(address, &q) == QB_OK)
 		return q;
-	fprintf(stderr, "large: %s\n", q ? qb_error(q) : address);
-	exit(EXIT_FAILURE);
+	die("%s", q ? qb_error(q) : address);
 }
 
 static void
 check(qb *q, qb_result r)
 {
-	if (r == QB_OK)
-		return;
-	fprintf(stderr, "large: %s\n", qb_error(q));
-	exit(EXIT_FAILURE);
+	if (r != QB_OK)
+		die("%s", qb_error(q));
 }
 
 static void
@@ -163,7 +143,7 @@ produce_broker(void)
 		qb_buffer *b = qb_buffer_new(item_size);
 
 		if (!b)
-			fail("qb_buffer_new");
+			die("qb_buffer_new: %s", strerror(errno));
 		fill(qb_buffer_data(b), i);
 		check(q, qb_put_buffer(q, "large", NULL, b, WAIT_MS, NULL));
 	}
@@ -197,18 +177,15 @@ static struct way ways[] = {
 static double
 run(const struct way *way)
 {
-	double begin;
+	int64_t begin;
 	int status;
 	pid_t pid;
 
-	shared = mmap(NULL, n_items * item_size, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED || pipe(line) != 0)
-		fail("large");
-	begin = now();
-	pid = fork();
-	if (pid < 0)
-		fail("fork");
+	shared = shared_alloc(n_items * item_size);
+	if (pipe(line) != 0)
+		die("pipe: %s", strerror(errno));
+	begin = now_ns();
+	pid = fork_bound();
 	if (pid == 0) {
 		close(line[1]);
 		way->consume();
@@ -217,11 +194,12 @@ run(const struct way *way)
 	way->produce();
 	if (waitpid(pid, &status, 0) != pid || status != 0)
 		exit(EXIT_FAILURE);
-	munmap(shared, n_items * item_size); /* the others give their memory back too */
-	begin = now() - begin;
+	/* The others give their memory back too. */
+	shared_free(shared, n_items * item_size);
+	begin = now_ns() - begin;
 	close(line[0]);
 	close(line[1]);
-	return begin;
+	return (double)begin / 1e9;
 }
 
 static pid_t
@@ -234,7 +212,7 @@ start_broker(const char *program, const char *folder)
 	snprintf(max_item, sizeof(max_item), "max_item=%zu", item_size);
 	pid = fork();
 	if (pid < 0)
-		fail("fork");
+		die("fork: %s", strerror(errno));
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		execl(program, program, "--listen", address, "--set", max_item, "--set",
@@ -300,7 +278,7 @@ main(int argc, char **argv)
 	}
 	n_items = total / item_size;
 	if (!mkdtemp(folder))
-		fail(folder);
+		die("%s: %s", folder, strerror(errno));
 	broker = start_broker(argv[1], folder);
 	printf("%zu items of %zu bytes, medians of %d rounds\n", n_items, item_size,
 	       rounds);
