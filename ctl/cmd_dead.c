@@ -4,6 +4,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/out.h"
+#include "ctl/view.h"
 #include "ctl/who.h"
 
 #include <inttypes.h>
@@ -97,126 +98,34 @@ run_show(const struct dead *dead)
 
 /* --- ls ---------------------------------------------------------------------------- */
 
-enum { ID, REASON, DEAD, AGE, CRASHES, NACKS, TIMEOUTS, SIZE, WORKER, ERROR, COLUMNS };
-
-static const char *const titles[COLUMNS] = {
-	[ID] = "ID",
-	[REASON] = "REASON",
-	[DEAD] = "DEAD",
-	[AGE] = "AGE",
-	[CRASHES] = "CRASHES",
-	[NACKS] = "NACKS",
-	[TIMEOUTS] = "TIMEOUTS",
-	[SIZE] = "SIZE",
-	[WORKER] = "WORKER",
-	[ERROR] = "ERROR",
+static const struct view view = {
+	"dead",
+	{{"ID", "id", NUMBER},
+	 {"REASON", "reason", TEXT},
+	 {"DEAD", "dead_ms", TIME},
+	 {"AGE", "age_ms", TIME},
+	 {"CRASHES", "crashes", NUMBER},
+	 {"NACKS", "nacks", NUMBER},
+	 {"TIMEOUTS", "timeouts", NUMBER},
+	 {"SIZE", "size", NUMBER},
+	 {"WORKER", "worker", TEXT},
+	 {"ERROR", "error", TEXT}},
 };
-
-static const char *const values[COLUMNS] = {
-	[ID] = "id",
-	[REASON] = "reason",
-	[DEAD] = "dead_ms",
-	[AGE] = "age_ms",
-	[CRASHES] = "crashes",
-	[NACKS] = "nacks",
-	[TIMEOUTS] = "timeouts",
-	[SIZE] = "size",
-	[WORKER] = "worker",
-	[ERROR] = "error",
-};
-
-static const char *
-cell(const void *arg, unsigned row, unsigned column, char buf[GRID_CELL])
-{
-	const qb_table *table = arg;
-	int64_t number = who_number(table, row, values[column], -1);
-
-	switch (column) {
-	case REASON:
-	case WORKER:
-	case ERROR: return who_text(table, row, values[column], "-");
-	case DEAD:
-	case AGE: return number < 0 ? "-" : grid_time(number, buf);
-	default: return number < 0 ? "-" : grid_number(number, false, buf);
-	}
-}
-
-static int
-print_page(const struct ctl *ctl, const qb_table *table, json_t *all)
-{
-	struct grid grid = {
-		.titles = titles,
-		.left = 1 << REASON | 1 << WORKER | 1 << ERROR,
-		.columns = COLUMNS,
-		.rows = qb_table_rows(table),
-		.cell = cell,
-		.arg = table,
-	};
-
-	if (!ctl->json)
-		grid_print(stdout, &grid, "\n");
-	for (unsigned i = 0; ctl->json && i < grid.rows; i++)
-		json_array_append_new(all, out_row(table, i));
-	return CTL_DONE;
-}
 
 static int
 run_ls(const struct dead *dead)
 {
-	struct ctl *ctl = dead->ctl;
-	json_t *all = ctl->json ? json_array() : NULL;
-	qb_table *table;
-	unsigned rows = 1;
-	qb_result result = QB_OK;
-
-	for (unsigned skip = 0; rows > 0 && skip <= QB_MAX_SKIP; skip += rows) {
-		result = qb_browse(ctl->q, ctl->queue, "dead", skip, &table);
-		if (result != QB_OK)
-			break;
-		rows = qb_table_rows(table);
-		if (rows > 0 || skip == 0)
-			print_page(ctl, table, all);
-		qb_table_free(table);
-	}
-	if (result == QB_OK)
-		return ctl->json ? out_json(all) : CTL_DONE;
-	json_decref(all);
-	return ctl_result(ctl, result);
+	return view_print(dead->ctl, &view, 0, UINT64_MAX);
 }
 
 /* --- kick, purge ------------------------------------------------------------------- */
 
-static int
-print_count(const struct ctl *ctl, const char *name, uint64_t count)
-{
-	if (ctl->json)
-		return out_json(json_pack("{s:s, s:I}", "queue", ctl->queue, name,
-					  (json_int_t)count));
-	printf("%" PRIu64 "\n", count);
-	return CTL_DONE;
-}
-
-/* So many are dead now; those that die while they are kicked stay. */
-static qb_result
-count_dead(const struct ctl *ctl, uint64_t *ret)
-{
-	qb_table *table;
-	qb_result result = qb_queues(ctl->q, ctl->queue, &table);
-	int64_t number = 0;
-
-	if (result != QB_OK)
-		return result;
-	qb_table_number(table, 0, "dead", &number);
-	qb_table_free(table);
-	*ret = (uint64_t)number;
-	return QB_OK;
-}
-
+/* Those that die while they are kicked stay. */
 static qb_result
 kick_all(const struct ctl *ctl, uint64_t *ret_count)
 {
 	uint64_t left, n = 1;
-	qb_result result = count_dead(ctl, &left);
+	qb_result result = ctl_count(ctl, "dead", &left);
 
 	*ret_count = 0;
 	while (result == QB_OK && left > 0 && n > 0) {
@@ -239,7 +148,7 @@ run_kick(const struct dead *dead)
 	qb_result result = dead->id ? qb_kick(ctl->q, ctl->queue, dead->id, 1, &count)
 				    : kick_all(ctl, &count);
 
-	return result == QB_OK ? print_count(ctl, "kicked", count)
+	return result == QB_OK ? out_count(ctl, "kicked", count)
 			       : ctl_result(ctl, result);
 }
 
@@ -250,7 +159,7 @@ run_purge(const struct dead *dead)
 	uint64_t count;
 	qb_result result = qb_dead_purge(ctl->q, ctl->queue, dead->id, &count);
 
-	return result == QB_OK ? print_count(ctl, "purged", count)
+	return result == QB_OK ? out_count(ctl, "purged", count)
 			       : ctl_result(ctl, result);
 }
 

@@ -63,28 +63,13 @@ static const struct argp argp = {
 	.children = args_children,
 };
 
-/* So many are there now; what comes meanwhile stays. */
-static qb_result
-count_items(const struct mv *mv, uint64_t *ret)
-{
-	qb_table *table;
-	qb_result result = qb_queues(mv->ctl->q, mv->ctl->queue, &table);
-	int64_t number = 0;
-
-	if (result != QB_OK)
-		return result;
-	qb_table_number(table, 0, mv->state, &number);
-	qb_table_free(table);
-	*ret = (uint64_t)number;
-	return QB_OK;
-}
-
+/* What comes meanwhile stays. */
 static qb_result
 move_all(const struct mv *mv, uint64_t *ret_moved)
 {
 	struct ctl *ctl = mv->ctl;
 	uint64_t left = mv->count, n = 1;
-	qb_result result = left < ALL ? QB_OK : count_items(mv, &left);
+	qb_result result = left < ALL ? QB_OK : ctl_count(ctl, mv->state, &left);
 
 	*ret_moved = 0;
 	while (result == QB_OK && left > 0 && n > 0) {

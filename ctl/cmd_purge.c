@@ -5,8 +5,6 @@
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 
-#include <inttypes.h>
-
 static const struct argp argp = {
 	.parser = args_queue_parser,
 	.args_doc = "QUEUE",
@@ -30,9 +28,5 @@ cmd_purge(struct ctl *ctl, int argc, char **argv)
 	result = qb_purge(ctl->q, ctl->queue, &count);
 	if (result != QB_OK)
 		return ctl_result(ctl, result);
-	if (ctl->json)
-		return out_json(json_pack("{s:s, s:I}", "queue", ctl->queue, "purged",
-					  (json_int_t)count));
-	printf("%" PRIu64 "\n", count);
-	return CTL_DONE;
+	return out_count(ctl, "purged", count);
 }

@@ -80,6 +80,9 @@ int ctl_result_note(const struct ctl *ctl, qb_result result, const char *note);
 int ctl_error(const struct ctl *ctl, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* How many items of the command's queue are in this state, a column of qb_queues(). */
+qb_result ctl_count(const struct ctl *ctl, const char *state, uint64_t *ret);
+
 /* --- arguments (args.c) -------------------------------------------------------------- */
 
 /* -s, --json, as the children of the whole tool's argp and of each command's. */

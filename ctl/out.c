@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,16 @@ out_json(json_t *document)
 		return CTL_ERROR;
 	}
 	putchar('\n');
+	return CTL_DONE;
+}
+
+int
+out_count(const struct ctl *ctl, const char *name, uint64_t count)
+{
+	if (ctl->json)
+		return out_json(json_pack("{s:s, s:I}", "queue", ctl->queue, name,
+					  (json_int_t)count));
+	printf("%" PRIu64 "\n", count);
 	return CTL_DONE;
 }
 

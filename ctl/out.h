@@ -4,6 +4,7 @@
 #define CTL_OUT_H
 
 #include "client/qbroker.h"
+#include "ctl/ctl.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -15,6 +16,10 @@ void out_error(bool json, const char *name, const char *where, const char *messa
 /* Prints a JSON document and a newline on stdout, and drops the reference. NULL stands
  * for a document for which there was no memory. Returns an exit status. */
 int out_json(json_t *document);
+
+/* Prints how many items of the queue something was done to, as JSON under this name. Returns an exit
+ * status. */
+int out_count(const struct ctl *ctl, const char *name, uint64_t count);
 
 /* A row of a table of the library as a JSON object, with everything that it has. */
 json_t *out_row(const qb_table *table, unsigned row);

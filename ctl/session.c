@@ -88,3 +88,18 @@ ctl_error(const struct ctl *ctl, const char *format, ...)
 	print_error(ctl, "ERROR", message);
 	return CTL_ERROR;
 }
+
+qb_result
+ctl_count(const struct ctl *ctl, const char *state, uint64_t *ret)
+{
+	qb_table *table;
+	qb_result result = qb_queues(ctl->q, ctl->queue, &table);
+	int64_t number = 0;
+
+	if (result != QB_OK)
+		return result;
+	qb_table_number(table, 0, state, &number);
+	qb_table_free(table);
+	*ret = (uint64_t)number;
+	return QB_OK;
+}
