@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the engine needs of a store: an ordered log. Records are appended by one thread, in an
+ * order that is the order of their numbers; that they are kept is known later. What the
+ * payloads mean is the engine's; doc/store-format.md has it. Behind it are files
+ * (daemon/store/), or whatever a test pretends.
+ *
+ * The log is made of segments. The engine moves what it still needs out of the oldest one by
+ * appending it again, and then has it trimmed.
+ *
+ * After STORE_FAILED nothing that is appended will be kept, for good: what is on disk is what had
+ * been kept before. Not thread-safe: one thread calls, whatever threads there are behind it.
+ */
+#ifndef QBROKER_CORE_STORE_H
+#define QBROKER_CORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum store_state {
+	STORE_GOOD,
+	STORE_LOW,    /* there is no room for more, but for what makes room: `append` goes
+			 on, as long as what was kept in reserve lasts */
+	STORE_FAILED, /* a write or a sync failed */
+};
+
+struct store_place {
+	uint64_t seq;	  /* of the record, from 1 on */
+	uint64_t segment; /* in which it will be */
+	uint64_t offset;  /* of its payload in that segment, in bytes */
+};
+
+struct store_status {
+	enum store_state state;
+	uint64_t last_seq; /* of the last record that was appended */
+	uint64_t written;  /* records up to this one outlive the process */
+	uint64_t synced;   /* and up to this one a loss of power */
+	uint64_t first_segment, last_segment; /* last: that `append` goes into now */
+	uint64_t bytes;	      /* of all segments, as far as they are used */
+	uint64_t segment_bytes; /* how large a segment is */
+	const char *error;    /* STORE_LOW, STORE_FAILED: a sentence; else NULL */
+};
+
+struct store;
+
+struct store_class {
+	/* Appends a record of `len` bytes, 1 to STORE_MAX_RECORD, which are copied. `sync`: somebody waits
+	 * until it is synced; else it will be within a time that is the store's. false: no
+	 * memory, or the reserve is used up; nothing was appended. */
+	bool (*append)(struct store *s, const void *payload, size_t len, bool sync,
+		       struct store_place *ret_place);
+
+	/* Nothing more will be appended for now: what was goes on its way. */
+	void (*flush)(struct store *s);
+
+	/* What has become of it, as far as the caller's thread has been told. */
+	void (*status)(struct store *s, struct store_status *ret_status);
+
+	/* What is appended from now on, once it is synced, makes the segments before this one needless:
+	 * they will be removed. Not the last one. false: as append. */
+	bool (*trim)(struct store *s, uint64_t segment);
+
+	/* Reads `len` bytes of a record that was written. false: it cannot be read; errno says why. */
+	bool (*read)(struct store *s, uint64_t segment, uint64_t offset, void *ret,
+		     size_t len);
+
+	/* Writes all, syncs it, and closes in order. false: it failed; status() says why. */
+	bool (*close)(struct store *s);
+
+	void (*free)(struct store *s);
+};
+
+/* The first member of every store. */
+struct store {
+	const struct store_class *class;
+};
+
+#define STORE_MAX_RECORD UINT32_C(0x90000000) /* a body of 2 GiB, and what is said of it */
+
+#endif
