@@ -326,6 +326,12 @@ enum qe_request {
 	QE_REQUEST_JOIN,
 };
 
+/* What must be kept before somebody hears of something: see "keeping". */
+struct qe_after {
+	uint64_t seq; /* this record and those before (store.h); 0: nothing */
+	bool sync;    /* synced; else written */
+};
+
 /* The answer of one put, get or join. */
 struct qe_reply {
 	struct qe_session *session; /* whose request; only in answers that come from
@@ -338,6 +344,8 @@ struct qe_reply {
 	bool run;	  /* get, QE_OK: as qe_get.run said */
 	bool dup; /* put of one item, QE_OK: its key was taken, `id` is the other one's */
 	bool paused; /* join, QE_STALLED: gets are given nothing: qe_pause() */
+	struct qe_after after; /* what must be kept before it is told; only in answers that come
+				  from qe_next_reply() */
 	uint8_t giver; /* get from many queues, QE_OK: the place in the request of the one that
 			  gave, from 1; else 0 */
 	unsigned n;	  /* get: items given; put of many: entries of `results` */
@@ -915,6 +923,79 @@ enum qe_result qe_move(struct qe *e, uint64_t now_ns, struct qe_name queue,
 enum qe_result qe_delete_item(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			      uint64_t id, bool force,
 			      struct qe_search *search) QE_MUST_USE;
+
+/* --- keeping --------------------------------------------------------------------- */
+
+/* What changes in queues with the option `durable` is written to a store (store.h), as the state
+ * in which the queues, items, leases and sessions are when qe_commit() is called: between two of these
+ * calls everything happens at one moment. doc/store-format.md has the entries.
+ *
+ * A change is made at once, and is right in all that the engine says. But who hears of it must
+ * not before it is kept: an answer waits for `after`. That is what the queues depend on that it is about, so also
+ * what only says how things are waits for what made them so. Leases and sessions are written too,
+ * but nobody waits for that: one that is lost is an item given again. */
+
+struct store;
+struct store_place;
+
+typedef void qe_emit(void *to, const void *bytes, size_t len);
+
+/* What the network side has to say of sessions that are kept, and is told after a restart. `owner` is
+ * the session's. */
+struct qe_hooks {
+	void *arg;
+	/* Emits once what is needed to be there again for this client. */
+	void (*describe)(void *owner, qe_emit *emit, void *to);
+	/* Emits each answer that is remembered, in their order. */
+	void (*answers)(void *owner, qe_emit *emit, void *to);
+	/* Restoring: a session was, as it described itself; sets its owner. Said again of one that
+	 * has an owner: its answers are said anew. false: nonsense, or no memory. */
+	bool (*restore_session)(void *arg, struct qe_session *session,
+				const uint8_t id[16], const void *note, size_t len);
+	bool (*restore_answer)(void *owner, const void *answer, size_t len);
+	void (*restore_confirm)(void *owner, uint64_t rid);
+	void (*restore_end)(void *owner); /* it had ended; frees the owner */
+};
+
+/* Before anything else. `hooks` is not copied. */
+void qe_set_hooks(struct qe *e, const struct qe_hooks *hooks);
+void qe_session_set_owner(struct qe_session *session, void *owner);
+
+/* The wall clock's nanoseconds since 1970 when the engine's clock was 0. To be said before anything is
+ * restored, and again when somebody has set the clock. */
+void qe_set_wall(struct qe *e, uint64_t wall_ns);
+
+/* Restores what a record says, one after the other, before anything else is done. QE_INVALID: it is not
+ * what doc/store-format.md says. QE_NOMEM. */
+enum qe_result qe_restore(struct qe *e, uint64_t now_ns, const void *payload,
+			  size_t len, const struct store_place *place) QE_MUST_USE;
+
+/* All has been restored: items take their places; what had become due meanwhile will be by the next
+ * qe_tick(). From now on changes are written to `store` (NULL: nowhere), which stays the caller's. The epoch is that which was
+ * restored, if any was. QE_NOMEM. */
+enum qe_result qe_restored(struct qe *e, uint64_t now_ns,
+			   struct store *store) QE_MUST_USE;
+uint32_t qe_epoch(const struct qe *e);
+
+/* What the answers of all calls since the last qe_after() depend on. */
+struct qe_after qe_after(struct qe *e);
+
+/* An answer that the network side remembers of this session's request, before qe_after(). It is kept if the request has
+ * changed something that is kept. */
+void qe_session_answer(struct qe *e, struct qe_session *session, const void *answer,
+		       size_t len);
+
+/* The client has the answer with this rid and all before it. */
+void qe_session_confirm(struct qe *e, struct qe_session *session, uint64_t rid);
+
+/* After each request and each qe_tick(), with all that is said of it. What was changed is now one moment. It may be written
+ * together with what comes next; with qe_flush(), at the end of a turn, it is on its way. */
+void qe_commit(struct qe *e);
+void qe_flush(struct qe *e);
+
+/* Writes everything that is not in a durable queue, with the sessions, to another store: at an orderly
+ * stop, after the last request. false: no memory, or the store takes no more. */
+bool qe_snapshot(struct qe *e, uint64_t now_ns, struct store *store) QE_MUST_USE;
 
 /* --- time ------------------------------------------------------------------------ */
 
