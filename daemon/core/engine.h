@@ -328,8 +328,8 @@ enum qe_request {
 
 /* What must be kept before somebody hears of something: see "keeping". */
 struct qe_after {
-	uint64_t seq; /* this record and those before (store.h); 0: nothing */
-	bool sync;    /* synced; else written */
+	uint64_t synced;  /* this record and those before are to be synced (store.h); 0: none */
+	uint64_t written; /* and up to this one written */
 };
 
 /* The answer of one put, get or join. */
@@ -948,6 +948,8 @@ struct qe_hooks {
 	void (*describe)(void *owner, qe_emit *emit, void *to);
 	/* Emits each answer that is remembered, in their order. */
 	void (*answers)(void *owner, qe_emit *emit, void *to);
+	/* The bytes of a body that is elsewhere, for as long as the item is there. NULL: no memory. */
+	const void *(*body)(struct qe_foreign *foreign);
 	/* Restoring: a session was, as it described itself; sets its owner. Said again of one that
 	 * has an owner: its answers are said anew. false: nonsense, or no memory. */
 	bool (*restore_session)(void *arg, struct qe_session *session,

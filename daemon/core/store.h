@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 enum store_state {
 	STORE_GOOD,
@@ -45,10 +46,10 @@ struct store_status {
 struct store;
 
 struct store_class {
-	/* Appends a record of `len` bytes, 1 to STORE_MAX_RECORD, which are copied. `sync`: somebody waits
-	 * until it is synced; else it will be within a time that is the store's. false: no
-	 * memory, or the reserve is used up; nothing was appended. */
-	bool (*append)(struct store *s, const void *payload, size_t len, bool sync,
+	/* Appends a record whose payload are these parts, of 1 to STORE_MAX_RECORD bytes together, which are
+	 * copied. `sync`: somebody waits until it is synced; else it will be within a time that is the
+	 * store's. false: no memory, or the reserve is used up; nothing was appended. */
+	bool (*append)(struct store *s, const struct iovec *parts, unsigned n, bool sync,
 		       struct store_place *ret_place);
 
 	/* Nothing more will be appended for now: what was goes on its way. */
