@@ -990,10 +990,15 @@ void qe_session_answer(struct qe *e, struct qe_session *session, const void *ans
 /* The client has the answer with this rid and all before it. */
 void qe_session_confirm(struct qe *e, struct qe_session *session, uint64_t rid);
 
-/* After each request and each qe_tick(), with all that is said of it. What was changed is now one moment. It may be written
- * together with what comes next; with qe_flush(), at the end of a turn, it is on its way. */
+/* At the end of a turn of the caller's loop, when all answers have been taken and told to
+ * qe_session_answer(): what was changed since the last time is one record, and on its way. An answer that
+ * is not told before is not kept together with what it is about. Between the requests of a turn too, then
+ * after the same preparations, when qe_should_commit(): so that a record does not become too large. */
 void qe_commit(struct qe *e);
-void qe_flush(struct qe *e);
+bool qe_should_commit(const struct qe *e);
+
+/* Whether something could not be written for want of memory or room: as if the store had failed. */
+bool qe_store_lost(const struct qe *e);
 
 /* Writes everything that is not in a durable queue, with the sessions, to another store: at an orderly
  * stop, after the last request. false: no memory, or the store takes no more. */
