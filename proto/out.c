@@ -146,12 +146,47 @@ qp_out_move(struct qp_out *out, struct qp_out *from)
 	*from = (struct qp_out){.owner = from->owner};
 }
 
-/* --- reading again what was sent -------------------------------------------------- */
+/* --- marks ------------------------------------------------------------------------ */
 
 static size_t
 filled(const struct qp_segment *s)
 {
 	return (size_t)(s->bytes + s->len - s->start);
+}
+
+static bool
+is_block(const struct qp_segment *s)
+{
+	return s->kind == QP_BYTES && s->start == s->block;
+}
+
+void
+qp_out_cut(struct qp_out *out, const struct qp_mark *mark, struct qp_out *tail)
+{
+	struct qp_segment *s = mark->first ? mark->first : out->first;
+	struct qp_out rest = {.failed = out->failed};
+
+	if (!mark->first && s && !is_block(s)) {
+		rest.first = s;
+		out->first = NULL;
+		s = NULL;
+	} else if (s) {
+		size_t n = filled(s) - mark->offset;
+
+		/* The block stays: the next ones begin in it, also if nothing is left. */
+		qp_out_append(tail, s->start + mark->offset, n);
+		s->len -= n;
+		s->room += n;
+		out->len -= n;
+		rest.first = s->next;
+		s->next = NULL;
+	}
+	rest.last = rest.first ? out->last : NULL;
+	out->last = s;
+	for (s = rest.first; s; s = s->next)
+		rest.len += s->len;
+	out->len -= rest.len;
+	qp_out_move(tail, &rest);
 }
 
 void

@@ -97,7 +97,7 @@ void qp_out_pass(struct qp_out *out, struct qp_out *frame, const struct qp_file 
 /* Moves everything that waits in `from` to the end of `out`; `from` is empty then. */
 void qp_out_move(struct qp_out *out, struct qp_out *from);
 
-/* --- reading again what was sent -------------------------------------------------- */
+/* --- marks ------------------------------------------------------------------------ */
 
 /* Where something begins, and in how many segments it is. */
 struct qp_mark {
@@ -113,6 +113,10 @@ qp_out_mark(const struct qp_out *out)
 
 	return (struct qp_mark){s, s ? (uint32_t)(s->bytes + s->len - s->start) : 0, 1};
 }
+
+/* Moves what was appended since then, of which nothing has been sent or is pinned, to the end of
+ * `tail`. */
+void qp_out_cut(struct qp_out *out, const struct qp_mark *mark, struct qp_out *tail);
 
 /* Keeps what was appended since then until qp_unpin(): also when it has been sent, and after
  * qp_out_done(). Referenced bytes must live until then. */

@@ -72,6 +72,71 @@ START_TEST(what_was_not_sent_is_released_once)
 }
 END_TEST
 
+START_TEST(what_was_appended_last_is_cut_off)
+{
+	struct qp_out out, tail;
+	struct qp_mark mark;
+	int one = 1;
+
+	qp_out_init(&out);
+	qp_out_init(&tail);
+	released = 0;
+	mark = qp_out_mark(&out);
+	qp_out_append(&out, "ab", 2);
+	qp_out_cut(&out, &mark, &tail);
+	expect_bytes(&out, "");
+	expect_bytes(&tail, "ab");
+	qp_out_append(&out, "xy", 2);
+	qp_out_consume(&out, 1);
+	mark = qp_out_mark(&out);
+	qp_out_append(&out, "cd", 2);
+	qp_out_refer(&out, "EF", 2, count_release, &one);
+	qp_out_append(&out, "gh", 2);
+	qp_out_cut(&out, &mark, &tail);
+	expect_bytes(&out, "y");
+	expect_bytes(&tail, "abcdEFgh");
+	qp_out_append(&out, "z", 1);
+	expect_bytes(&out, "yz");
+	mark = qp_out_mark(&out);
+	qp_out_cut(&out, &mark, &tail);
+	qp_out_move(&out, &tail);
+	expect_bytes(&out, "yzabcdEFgh");
+	ck_assert_int_eq(released, 0);
+	qp_out_consume(&out, 10);
+	ck_assert_int_eq(released, 1);
+	ck_assert_ptr_null(out.first);
+	qp_out_done(&out);
+}
+END_TEST
+
+START_TEST(a_reference_that_came_first_is_cut_off)
+{
+	struct qp_out out, tail;
+	struct qp_mark mark;
+	int one = 1;
+
+	qp_out_init(&out);
+	qp_out_init(&tail);
+	released = 0;
+	mark = qp_out_mark(&out);
+	qp_out_refer(&out, "AB", 2, count_release, &one);
+	qp_out_append(&out, "cd", 2);
+	qp_out_cut(&out, &mark, &tail);
+	ck_assert_ptr_null(out.first);
+	ck_assert_ptr_null(out.last);
+	expect_bytes(&tail, "ABcd");
+	qp_out_refer(&out, "EF", 2, count_release, &one);
+	mark = qp_out_mark(&out);
+	qp_out_append(&out, "gh", 2);
+	qp_out_cut(&out, &mark, &tail);
+	expect_bytes(&out, "EF");
+	expect_bytes(&tail, "ABcdgh");
+	qp_out_done(&tail);
+	qp_out_done(&out);
+	ck_assert_int_eq(released, 2);
+}
+END_TEST
+
 /* What a mark pins, appended to another list. */
 static void
 expect_again(const struct qp_mark *mark, size_t offset, const char *want)
@@ -343,6 +408,8 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, copies_and_references_keep_their_order);
 	tcase_add_test(t, what_was_not_sent_is_released_once);
+	tcase_add_test(t, what_was_appended_last_is_cut_off);
+	tcase_add_test(t, a_reference_that_came_first_is_cut_off);
 	tcase_add_test(t, what_is_pinned_can_be_read_again_after_it_was_sent);
 	tcase_add_test(t, what_was_not_sent_may_stay_pinned);
 	tcase_add_test(t, an_empty_reference_is_released_when_it_is_reached);
