@@ -60,7 +60,7 @@ check_includes() {
 	only_in 'sys/(socket|un|epoll)\.h|netinet/.*|netdb\.h|arpa/.*' 'daemon/net/|client/'
 
 	found=$(includes daemon/core | grep '<' |
-		grep -vE '<(assert|errno|inttypes|limits|malloc|stdalign|stdbool|stddef|stdint|stdlib|string|sys/mman)\.h>')
+		grep -vE '<(assert|errno|inttypes|limits|malloc|stdalign|stdbool|stddef|stdint|stdlib|string|sys/mman|sys/uio)\.h>')
 	[ -z "$found" ] || wrong "the core includes more than it needs:
 $found"
 }
