@@ -52,7 +52,7 @@ queue_name(const struct config_name *name)
 /* An option of a queue, as the engine has it. */
 #define TO_NAME(ctype, value)	queue_name(&(value))
 #define TO_NUMBER(ctype, value) (ctype)(value)
-#define TO_ORDER(ctype, value)	(ctype)(value)
+#define TO_WORD(ctype, value)	(ctype)(value)
 
 static struct qe_rule
 make_rule(const struct config_policy *p)

@@ -32,10 +32,10 @@ enum {
 
 /* Of a queue's option, the meaning stands in the engine's list, the range in the wire's. */
 static const struct config_option options[] = {
-#define CONFIG_OPTION(name, member, type, def, min, max, reloadable, help)             \
-	[OPTION_##name] = {#name,      CONFIG_##type, offsetof(struct config, member), \
-			   def,	       min,	      max,                             \
-			   reloadable, help},
+#define CONFIG_OPTION(name, member, type, def, min, max, reloadable, help)        \
+	[OPTION_##name] = {#name, CONFIG_##type, offsetof(struct config, member), \
+			   def,	  NULL,		 min,                             \
+			   max,	  reloadable,	 help},
 #define CONFIG_QUEUE_OPTION(name_, type_, def_)                                 \
 	[OPTION_##name_].name = #name_, [OPTION_##name_].type = CONFIG_##type_, \
 	[OPTION_##name_].offset = offsetof(struct config, name_),               \
@@ -43,7 +43,11 @@ static const struct config_option options[] = {
 #include "daemon/options.def"
 #undef CONFIG_QUEUE_OPTION
 #undef CONFIG_OPTION
-#define QE_QUEUE_OPTION(name, ctype, kind, text) [OPTION_##name].help = text,
+#define WORDS_OF_NUMBER(name) NULL
+#define WORDS_OF_NAME(name)   NULL
+#define WORDS_OF_WORD(name)   &words_of_##name
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	[OPTION_##name].help = text, [OPTION_##name].words = WORDS_OF_##kind(name),
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 #define QP_OPTION(name, ctype, type, min, max)
@@ -373,7 +377,7 @@ member_size(enum config_type type)
 	case CONFIG_COUNT:
 	case CONFIG_SIZE:
 	case CONFIG_MEMORY:
-	case CONFIG_ORDER:
+	case CONFIG_WORD:
 	case CONFIG_MS:
 	case CONFIG_TIME: return sizeof(uint64_t);
 	case CONFIG_NAME: return sizeof(struct config_name);

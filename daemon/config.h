@@ -50,7 +50,7 @@ struct config_name {
 	char text[256]; /* empty, or the name of a queue */
 };
 #define CONFIG_KIND_NUMBER int64_t
-#define CONFIG_KIND_ORDER  int64_t
+#define CONFIG_KIND_WORD   int64_t
 #define CONFIG_KIND_NAME   struct config_name
 
 /* What is said of queues whose names match a pattern: in a section, or, for all, outside

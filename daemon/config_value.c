@@ -41,13 +41,6 @@ static const char *const level_names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 };
 
-#define QE_ORDER(name, c_name, text) #name,
-static const char *const order_names[] = {
-#include "daemon/core/orders.def"
-};
-#undef QE_ORDER
-#define ORDERS (sizeof(order_names) / sizeof(order_names[0]))
-
 static const struct unit *
 units_of(enum config_type type)
 {
@@ -69,7 +62,7 @@ config_type_name(enum config_type type)
 		[CONFIG_COUNT] = "number",    [CONFIG_SIZE] = "size",
 		[CONFIG_MEMORY] = "size",     [CONFIG_TIME] = "time",
 		[CONFIG_MS] = "milliseconds", [CONFIG_LEVEL] = "level",
-		[CONFIG_ORDER] = "order",     [CONFIG_NAME] = "name",
+		[CONFIG_WORD] = "word",	      [CONFIG_NAME] = "name",
 	};
 	return names[type];
 }
@@ -89,21 +82,6 @@ format_number(int64_t value, const struct unit *units, char *buf, size_t size)
 	snprintf(buf, size, "%lld%s", (long long)(value / unit->factor), unit->name);
 }
 
-/* "a, b or c" */
-static void
-list_words(const char *const *words, size_t n, char *buf, size_t size)
-{
-	size_t len = 0;
-
-	buf[0] = 0;
-	for (size_t i = 0; i < n && len < size; i++)
-		len += (size_t)snprintf(buf + len, size - len, "%s%s",
-					i == 0	     ? ""
-					: i + 1 == n ? " or "
-						     : ", ",
-					words[i]);
-}
-
 const char *
 config_range(const struct config_option *option, char *buf, size_t size)
 {
@@ -117,7 +95,7 @@ config_range(const struct config_option *option, char *buf, size_t size)
 		break;
 	case CONFIG_LEVEL: snprintf(buf, size, "error, warning, info or debug"); break;
 	case CONFIG_NAME: snprintf(buf, size, "the name of a queue, or empty"); break;
-	case CONFIG_ORDER: list_words(order_names, ORDERS, buf, size); break;
+	case CONFIG_WORD: words_list(option->words, buf, size); break;
 	case CONFIG_MODE:
 		snprintf(buf, size, "%04llo to %04llo", (unsigned long long)option->min,
 			 (unsigned long long)option->max);
@@ -216,14 +194,14 @@ parse_level(const char *text, enum log_level *ret)
 }
 
 static const char *
-parse_order(const char *text, int64_t *ret)
+parse_word(const struct words *words, const char *text, int64_t *ret)
 {
-	for (size_t i = 0; i < ORDERS; i++)
-		if (strcmp(text, order_names[i]) == 0) {
-			*ret = (int64_t)i;
-			return NULL;
-		}
-	return "is not an order";
+	int found = words_find(words, text, strlen(text));
+
+	if (found < 0)
+		return "is none of the words";
+	*ret = found;
+	return NULL;
 }
 
 static const char *
@@ -285,7 +263,7 @@ config_parse(const struct config_option *option, const char *text, void *member)
 	case CONFIG_BOOL: return parse_bool(text, member);
 	case CONFIG_GROUP: return parse_group(text, member);
 	case CONFIG_LEVEL: return parse_level(text, member);
-	case CONFIG_ORDER: return parse_order(text, member);
+	case CONFIG_WORD: return parse_word(option->words, text, member);
 	case CONFIG_NAME: return parse_name(text, member);
 	case CONFIG_MODE:
 		wrong = parse_number(option, text, &value);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/words.h"
+
 enum config_type {		  /* in struct config it is a */
 		   CONFIG_LISTEN, /* struct config_list of addresses, one per line */
 		   CONFIG_BOOL,	 /* bool: yes or no (also true, false, on, off, 1, 0) */
@@ -22,7 +24,7 @@ enum config_type {		  /* in struct config it is a */
 		   CONFIG_MS,	 /* the same, also without a unit */
 		   CONFIG_LEVEL, /* enum log_level */
 		   CONFIG_NAME,	 /* struct config_name: of a queue, or empty */
-		   CONFIG_ORDER, /* int64_t: the number of a row of core/orders.def */
+		   CONFIG_WORD,	 /* int64_t: the number of one of `words` */
 };
 
 struct config_option {
@@ -30,6 +32,7 @@ struct config_option {
 	enum config_type type;
 	size_t offset; /* in struct config */
 	const char *def;
+	const struct words *words;
 	int64_t min, max; /* of MODE, COUNT, SIZE, MEMORY and TIME */
 	bool reloadable;
 	const char *help;

@@ -51,7 +51,7 @@ same_name(const struct qe_text *a, const struct qe_text *b)
 
 #define SAME_NUMBER(name) \
 	same_number(option, (int64_t)declare->name, (int64_t)has->name)
-#define SAME_ORDER(name) (declare->name == has->name)
+#define SAME_WORD(name)	 (declare->name == has->name)
 #define SAME_NAME(name)	 same_name(&declare->name, &has->name)
 
 bool

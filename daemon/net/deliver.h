@@ -65,10 +65,6 @@ void deliver_notices(struct server *s);
 
 /* --- report.c: the rows of QUEUES, STATS, POLICY ------------------------------- */
 
-/* By enum qe_order. */
-#define ORDERS 3
-extern const char *const order_names[ORDERS];
-
 /* Rows in one reply. */
 #define REPORT_ROWS 100
 

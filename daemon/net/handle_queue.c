@@ -7,6 +7,7 @@
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
 #include "daemon/net/server.h"
+#include "daemon/words.h"
 
 #define TEXT_BYTES (QE_MAX_NAME + 3)
 
@@ -41,30 +42,12 @@ handle_size(struct conn *c, struct qp_request *m, struct frame *f)
 	deliver_fields(c, m, &reply);
 }
 
-static bool
-read_order(const struct qp_options *o, enum qe_order *ret)
-{
-	for (int i = 0; i < ORDERS; i++)
-		if (strlen(order_names[i]) == o->order.len &&
-		    memcmp(order_names[i], o->order.p, o->order.len) == 0) {
-			*ret = (enum qe_order)i;
-			return true;
-		}
-	return false;
-}
-
 /* One option of a queue, as text. */
 static const char *
 text_number(char buf[], int64_t value)
 {
 	snprintf(buf, TEXT_BYTES, "%" PRId64, value);
 	return buf;
-}
-
-static const char *
-text_order(char buf[], enum qe_order value)
-{
-	return order_names[value];
 }
 
 static const char *
@@ -80,16 +63,16 @@ refuse_mismatch(struct conn *c, const struct qp_request *m,
 {
 	char was[TEXT_BYTES], is[TEXT_BYTES];
 
-#define TEXT_NUMBER text_number
-#define TEXT_ORDER  text_order
-#define TEXT_NAME   text_name
-#define QE_QUEUE_OPTION(name, ctype, kind, text)                          \
-	if (qe_declare_differs(declare, QE_OPTION_##name, has)) {         \
-		deliver_refusal(c, m->rid, QP_MISMATCH,                   \
-				"the queue has " #name " %s, not %s",     \
-				TEXT_##kind(was, has->name),     \
-				TEXT_##kind(is, declare->name)); \
-		return;                                                   \
+#define TEXT_NUMBER(name, buf, value) text_number(buf, value)
+#define TEXT_WORD(name, buf, value)   words_of_##name.v[value]
+#define TEXT_NAME(name, buf, value)   text_name(buf, value)
+#define QE_QUEUE_OPTION(name, ctype, kind, text)                       \
+	if (qe_declare_differs(declare, QE_OPTION_##name, has)) {      \
+		deliver_refusal(c, m->rid, QP_MISMATCH,                \
+				"the queue has " #name " %s, not %s",  \
+				TEXT_##kind(name, was, has->name),     \
+				TEXT_##kind(name, is, declare->name)); \
+		return;                                                \
 	}
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
@@ -104,18 +87,45 @@ read_text(struct qp_str s)
 	return text;
 }
 
+/* false: it is none of the words, and was refused. */
+static bool
+check_word(struct conn *c, uint64_t rid, const char *name, const struct words *words,
+	   struct qp_str text)
+{
+	char list[64];
+
+	if (words_find(words, text.p, text.len) >= 0)
+		return true;
+	deliver_refusal(c, rid, QP_INVALID, "option %s must be %s", name,
+			words_list(words, list, sizeof(list)));
+	return false;
+}
+
+static bool
+check_words(struct conn *c, const struct qp_request *m)
+{
+	const struct qp_options *o = &m->options;
+
+#define CHECK_NUMBER(name) true
+#define CHECK_NAME(name)   true
+#define CHECK_WORD(name) \
+	!QP_GIVEN(o, name) || check_word(c, m->rid, #name, &words_of_##name, o->name)
+#define QE_QUEUE_OPTION(name, ctype, kind, text) \
+	if (!(CHECK_##kind(name)))               \
+		return false;
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+	return true;
+}
+
 /* The options of a queue that a request gives. false: it was refused. */
 static bool
 read_declare(struct conn *c, const struct qp_request *m, struct qe_declare *ret)
 {
 	const struct qp_options *o = &m->options;
-	enum qe_order order = QE_FIFO;
 
-	if (QP_GIVEN(o, order) && !read_order(o, &order)) {
-		deliver_refusal(c, m->rid, QP_INVALID,
-				"option order must be fifo, lifo or priority");
+	if (!check_words(c, m))
 		return false;
-	}
 	if (QP_GIVEN(o, dead_to) && o->dead_to.len > 0 &&
 	    !qp_valid_name(o->dead_to.p, o->dead_to.len)) {
 		deliver_refusal(c, m->rid, QP_INVALID,
@@ -124,7 +134,8 @@ read_declare(struct conn *c, const struct qp_request *m, struct qe_declare *ret)
 	}
 	*ret = (struct qe_declare){.update = QP_OPT(o, update)};
 #define READ_NUMBER(name) QP_OPT(o, name)
-#define READ_ORDER(name)  order
+#define READ_WORD(name) \
+	QP_GIVEN(o, name) ? words_find(&words_of_##name, o->name.p, o->name.len) : 0
 #define READ_NAME(name) \
 	QP_GIVEN(o, name) ? read_text(o->name) : (struct qe_text){.len = 0}
 #define QE_QUEUE_OPTION(name, ctype, kind, text) \

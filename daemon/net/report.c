@@ -9,6 +9,7 @@
 
 #include "daemon/net/deliver.h"
 #include "daemon/net/server.h"
+#include "daemon/words.h"
 
 #define MS(ns) ((ns) / 1000000)
 
@@ -25,12 +26,6 @@ static const char *const closed_names[] = {
 #include "daemon/net/close_reasons.def"
 };
 #undef CLOSE_REASON
-
-#define QE_ORDER(name, c_name, text) [c_name] = #name,
-const char *const order_names[ORDERS] = {
-#include "daemon/core/orders.def"
-};
-#undef QE_ORDER
 
 static void
 put_counters(struct qp_out *rows, const struct qe_counters *counters)
@@ -51,22 +46,19 @@ put_states(struct qp_out *rows, uint64_t ready, uint64_t delayed, uint64_t lease
 }
 
 static void
-put_number(struct qp_out *rows, const char *name, int64_t value)
+put_word(struct qp_out *rows, const char *name, const struct words *words,
+	 unsigned value)
 {
-	qp_row_signed(rows, name, value);
+	qp_row_string(rows, name, words->v[value], strlen(words->v[value]));
 }
 
-static void
-put_order(struct qp_out *rows, const char *name, enum qe_order value)
-{
-	qp_row_string(rows, name, order_names[value], strlen(order_names[value]));
-}
-
-static void
-put_name(struct qp_out *rows, const char *name, struct qe_text value)
-{
-	qp_row_string(rows, name, value.p, value.len);
-}
+/* An option of a queue, of each kind. */
+#define PUT_NUMBER(rows, label, option, value) \
+	qp_row_signed(rows, label, (int64_t)(value))
+#define PUT_WORD(rows, label, option, value) \
+	put_word(rows, label, &words_of_##option, value)
+#define PUT_NAME(rows, label, option, value) \
+	qp_row_string(rows, label, (value).p, (value).len)
 
 static void
 put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
@@ -76,10 +68,7 @@ put_queue(struct qp_out *rows, const struct qe_queue_stats *q)
 	put_states(rows, q->ready, q->delayed, q->leased, q->dead);
 	qp_row_number(rows, "unfinished", q->ready + q->delayed + q->leased);
 	qp_row_number(rows, "bytes", q->bytes);
-#define PUT_NUMBER				 put_number
-#define PUT_ORDER				 put_order
-#define PUT_NAME				 put_name
-#define QE_QUEUE_OPTION(name, ctype, kind, text) PUT_##kind(rows, #name, q->name);
+#define QE_QUEUE_OPTION(name, ctype, kind, text) PUT_##kind(rows, #name, name, q->name);
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
 	qp_row_number(rows, "getters", q->getters);
@@ -214,7 +203,7 @@ report_policy(struct conn *c, const struct qp_request *request)
 #define QE_QUEUE_OPTION(name, ctype, kind, text)                  \
 	qp_row_begin(&rows, 3);                                   \
 	qp_row_string(&rows, "option", #name, sizeof(#name) - 1); \
-	PUT_##kind(&rows, "value", policy.has.name);              \
+	PUT_##kind(&rows, "value", name, policy.has.name);        \
 	put_source(&rows, &policy.sources[QE_OPTION_##name]);
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION

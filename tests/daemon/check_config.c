@@ -439,7 +439,8 @@ START_TEST(wrong_sections_are_refused_with_what_is_allowed)
 		{"[queue \"x\"]\nmaxsize = many",
 		 ":2: maxsize = \"many\" is not a number; allowed: -2147483648 to "},
 		{"[queue \"x\"]\norder = sorted",
-		 "order = \"sorted\" is not an order; allowed: fifo, lifo or priority"},
+		 "order = \"sorted\" is none of the words; allowed: fifo, lifo or "
+		 "priority"},
 		{"[queue \"x\"]\nmaxsize = 1\nmaxsize = 2",
 		 ":3: maxsize is set twice in this section"},
 		{"order = none", "allowed: fifo, lifo or priority"},
