@@ -527,10 +527,12 @@ qb_result qb_size(qb *q, const char *queue, uint64_t *ret_qsize,
 /* Makes a queue. `options` is an array of "name=value" that ends with NULL: "maxsize=N"
  * (<= 0: no bound), "max_bytes=N" (0: no bound), "lease_ms=N" (how long gets lease an
  * item; 0: without an end), "order=fifo", "order=lifo" or
- * "order=priority"; what is not in it, or all when it is NULL, is as the broker's
+ * "order=priority", "durable=none", "durable=async" or "durable=sync" (what of it outlives the
+ * broker: nothing; what was put, if its process ends; also if the machine does); what is not in it, or all when it is NULL, is as the broker's
  * configuration says. If the queue exists, the options must be those it has (QB_MISMATCH
  * names the first that is not), unless `update` is not 0: then they are changed
- * (QB_NOT_EMPTY: the order, while there are unfinished items). What is given is the queue's
+ * (QB_NOT_EMPTY: the order, while there are unfinished items; whether it is durable, while there
+ * are any). QB_INVALID: also what is durable, if the broker can keep nothing. What is given is the queue's
  * own from then on, whatever the broker's configuration says. *ret_created (may be
  * NULL): whether it was made. */
 qb_result qb_declare(qb *q, const char *queue, const char *const *options, int update,

@@ -47,7 +47,8 @@ static const struct argp argp = {
 	       "maxsize=N    most items that may wait; 0: any number\n"
 	       "max_bytes=N  most bytes of their bodies; 0: any number\n"
 	       "lease_ms=N   ends leases after so many milliseconds; 0: never\n"
-	       "max_attempts=N  an item is dead after so many failed attempts; 0: never\n"
+	       "max_attempts=N  an item is dead after so many failed attempts; 0: "
+	       "never\n"
 	       "max_crashes=N  or so many holders that died; 0: any number\n"
 	       "retry_delay_ms=N  how long it waits after the first failed attempt\n"
 	       "retry_factor=N  for which percentage of that after each further one\n"
@@ -55,6 +56,8 @@ static const struct argp argp = {
 	       "max_dead=N   most dead items that are kept; 0: any number\n"
 	       "dead_ttl_ms=N  for so many milliseconds; 0: for ever\n"
 	       "dead_to=QUEUE  takes them instead\n"
+	       "durable=none|async|sync  what of it outlives the broker: nothing; "
+	       "what was put, if its process ends; or if the machine does\n"
 	       "order=fifo|lifo|priority  which item comes first: the oldest, the "
 	       "youngest, the oldest of those with the lowest priority",
 	.children = args_children,

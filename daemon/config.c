@@ -382,7 +382,8 @@ member_size(enum config_type type)
 	case CONFIG_TIME: return sizeof(uint64_t);
 	case CONFIG_NAME: return sizeof(struct config_name);
 	case CONFIG_LISTEN:
-	case CONFIG_GROUP: break;
+	case CONFIG_GROUP:
+	case CONFIG_PATH: break;
 	}
 	return 0; /* not one of plain bytes */
 }
@@ -410,12 +411,36 @@ add_policy(struct loading *l, enum source source, const char *text)
 	}
 }
 
+/* What is said of durable queues needs a place to keep them. `why` goes on the sentence. false: there
+ * is none, and `buf` says who needs it. */
+static bool
+can_keep(const struct config *config, const char *state_dir, const char *why, char *buf,
+	 size_t size)
+{
+	for (size_t i = 0; i < config->n_policies && !*state_dir; i++) {
+		const struct config_policy *p = &config->policies[i];
+
+		if (!p->set[CONFIG_QUEUE_durable] || p->says.durable == 0)
+			continue;
+		snprintf(buf, size, "%s: durable = %s needs the option state_dir%s",
+			 p->source, words_of_durable.v[p->says.durable], why);
+		return false;
+	}
+	return true;
+}
+
 static void
 finish_policies(struct loading *l)
 {
+	char text[CONFIG_ERROR_LEN];
+
 	add_policy(l, FROM_FILE, l->file);
 	add_policy(l, FROM_COMMAND_LINE, "command line");
 	policies_sort(&l->config);
+	l->source = FROM_NOWHERE;
+	if (!l->failed &&
+	    !can_keep(&l->config, l->config.state_dir, "", text, sizeof(text)))
+		fail(l, "%s", text);
 }
 
 int
@@ -448,7 +473,9 @@ config_free(struct config *config)
 	list_clear(&config->listen);
 	policies_free(config);
 	free(config->socket_group);
+	free(config->state_dir);
 	config->socket_group = NULL;
+	config->state_dir = NULL;
 }
 
 static bool
@@ -467,8 +494,9 @@ same_value(const struct config_option *option, struct config *a, struct config *
 {
 	if (option->type == CONFIG_LISTEN)
 		return same_list(&a->listen, &b->listen);
-	if (option->type == CONFIG_GROUP)
-		return strcmp(a->socket_group, b->socket_group) == 0;
+	if (option->type == CONFIG_GROUP || option->type == CONFIG_PATH)
+		return strcmp(*(char **)member_of(a, option),
+			      *(char **)member_of(b, option)) == 0;
 	return memcmp(member_of(a, option), member_of(b, option),
 		      member_size(option->type)) == 0;
 }
@@ -494,6 +522,11 @@ config_reload(struct config *config, struct config_changes *ret, char *err,
 
 	if (config_load(&fresh, config->args, err, errlen) != 0)
 		return -1;
+	if (!can_keep(&fresh, config->state_dir, ", which a restart applies", err,
+		      errlen)) {
+		config_free(&fresh);
+		return -1;
+	}
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const struct config_option *option = &options[i];
 		if (same_value(option, config, &fresh))

@@ -73,6 +73,7 @@ struct config {
 	bool allow_remote;
 	unsigned socket_mode;
 	char *socket_group; /* never NULL; empty: the group of the process */
+	char *state_dir;    /* never NULL; empty: nothing is kept */
 	uint64_t max_connections;
 	uint64_t max_item;
 	uint64_t memory_limit; /* `auto` has become a number */

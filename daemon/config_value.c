@@ -63,6 +63,7 @@ config_type_name(enum config_type type)
 		[CONFIG_MEMORY] = "size",     [CONFIG_TIME] = "time",
 		[CONFIG_MS] = "milliseconds", [CONFIG_LEVEL] = "level",
 		[CONFIG_WORD] = "word",	      [CONFIG_NAME] = "name",
+		[CONFIG_PATH] = "path",
 	};
 	return names[type];
 }
@@ -93,6 +94,7 @@ config_range(const struct config_option *option, char *buf, size_t size)
 	case CONFIG_GROUP:
 		snprintf(buf, size, "a group of this system, or empty");
 		break;
+	case CONFIG_PATH: snprintf(buf, size, "an absolute path, or empty"); break;
 	case CONFIG_LEVEL: snprintf(buf, size, "error, warning, info or debug"); break;
 	case CONFIG_NAME: snprintf(buf, size, "the name of a queue, or empty"); break;
 	case CONFIG_WORD: words_list(option->words, buf, size); break;
@@ -217,16 +219,32 @@ parse_name(const char *text, struct config_name *ret)
 }
 
 static const char *
-parse_group(const char *text, char **ret)
+replace_string(const char *text, char **ret)
 {
-	if (*text && !getgrnam(text))
-		return "is not a group of this system";
 	char *copy = strdup(text);
+
 	if (!copy)
 		return "needs more memory than there is";
 	free(*ret);
 	*ret = copy;
 	return NULL;
+}
+
+static const char *
+parse_group(const char *text, char **ret)
+{
+	if (*text && !getgrnam(text))
+		return "is not a group of this system";
+	return replace_string(text, ret);
+}
+
+/* The process may be started anywhere. */
+static const char *
+parse_path(const char *text, char **ret)
+{
+	if (*text && *text != '/')
+		return "is not an absolute path";
+	return replace_string(text, ret);
 }
 
 static const char *
@@ -262,6 +280,7 @@ config_parse(const struct config_option *option, const char *text, void *member)
 	case CONFIG_LISTEN: return parse_listen(text, member);
 	case CONFIG_BOOL: return parse_bool(text, member);
 	case CONFIG_GROUP: return parse_group(text, member);
+	case CONFIG_PATH: return parse_path(text, member);
 	case CONFIG_LEVEL: return parse_level(text, member);
 	case CONFIG_WORD: return parse_word(option->words, text, member);
 	case CONFIG_NAME: return parse_name(text, member);

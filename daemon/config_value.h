@@ -17,6 +17,7 @@ enum config_type {		  /* in struct config it is a */
 		   CONFIG_BOOL,	 /* bool: yes or no (also true, false, on, off, 1, 0) */
 		   CONFIG_MODE,	 /* unsigned: octal */
 		   CONFIG_GROUP, /* char *: name of a group of the system, or empty */
+		   CONFIG_PATH,	 /* char *: absolute, or empty */
 		   CONFIG_COUNT, /* uint64_t, or int64_t where the range begins below 0 */
 		   CONFIG_SIZE,	  /* uint64_t: bytes, with suffix k, M, G or T */
 		   CONFIG_MEMORY, /* uint64_t: a size, or `auto` */

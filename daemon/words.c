@@ -18,7 +18,14 @@ static const char *const orders[] = {
 };
 #undef QE_ORDER
 
+#define QE_DURABILITY(name, c_name, text) #name,
+static const char *const durability[] = {
+#include "daemon/core/durability.def"
+};
+#undef QE_DURABILITY
+
 const struct words words_of_order = WORDS(orders);
+const struct words words_of_durable = WORDS(durability);
 
 int
 words_find(const struct words *words, const char *text, size_t len)

@@ -15,7 +15,7 @@ struct words {
 };
 
 /* By the name of the option. */
-extern const struct words words_of_order;
+extern const struct words words_of_order, words_of_durable;
 
 /* The number of the word. -1: it is none of them. */
 int words_find(const struct words *words, const char *text, size_t len);

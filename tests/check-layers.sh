@@ -48,7 +48,7 @@ check_includes() {
 	may_include config 'daemon/config|daemon/log\.h|daemon/options\.def|daemon/net/address\.h|daemon/core/queue_options\.def|daemon/words\.h|proto/(message\.h|options\.def)' \
 		daemon/config.c daemon/config_value.c daemon/config_memory.c daemon/config_policy.c \
 		daemon/config.h daemon/config_policy.h
-	may_include words 'daemon/words\.h|daemon/core/orders\.def' daemon/words.c daemon/words.h
+	may_include words 'daemon/words\.h|daemon/core/(orders|durability)\.def' daemon/words.c daemon/words.h
 	may_include log 'daemon/log\.h' daemon/log.c daemon/log.h
 	may_include main 'daemon/(app|config|log)\.h' daemon/main.c
 

@@ -90,29 +90,39 @@ own(struct queue *q, const struct qe_declare *declare)
 #undef QE_QUEUE_OPTION
 }
 
+/* Whether the queue's items allow it. */
+static bool
+may_change(const struct queue *q, const struct qe_declare *declare)
+{
+	return (!declare->has_order || queue_may_order(q, declare->order)) &&
+	       (!declare->has_durable || queue_may_keep(q, declare->durable));
+}
+
 enum qe_result
 qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 	   const struct qe_declare *declare, bool *ret_created,
 	   struct qe_queue_stats *ret_stats)
 {
+	struct qe_queue_stats has;
 	struct queue *q;
 	bool created;
-	enum qe_result result = queue_need(e, queue, &q, &created);
+	enum qe_result result;
 
 	e->now_ns = now_ns;
+	if (!e->config.can_keep && declare_is_durable(declare))
+		return QE_INVALID;
+	result = queue_need(e, queue, &q, &created);
 	if (result != QE_OK)
 		return result;
-	if (!created && !declare->update) {
-		struct qe_queue_stats has;
-
-		queue_stats(e, q, &has);
-		if (!matches(&has, declare)) {
-			*ret_stats = has;
-			return QE_MISMATCH;
-		}
+	queue_stats(e, q, &has);
+	if (!created && !declare->update && !matches(&has, declare))
+		result = QE_MISMATCH;
+	else if (!may_change(q, declare))
+		result = QE_NOT_EMPTY;
+	if (result != QE_OK) {
+		*ret_stats = has;
+		return result;
 	}
-	if (declare->has_order && q->order != declare->order && queue_unfinished(q) > 0)
-		return QE_NOT_EMPTY;
 	own(q, declare);
 	if (created || declare->update) {
 		queue_configure(e, q, declare);

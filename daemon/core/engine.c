@@ -109,13 +109,15 @@ qe_free(struct qe *e)
 enum qe_result
 qe_configure(struct qe *e, uint64_t now_ns, const struct qe_config *config)
 {
-	uint32_t epoch = e->config.epoch;
-	enum qe_result result = policy_set(e, config);
+	struct qe_config fresh = *config;
+	enum qe_result result;
 
+	fresh.epoch = e->config.epoch;
+	fresh.can_keep = e->config.can_keep;
+	result = policy_set(e, &fresh);
 	e->now_ns = now_ns;
 	if (result != QE_OK)
 		return result;
-	e->config.epoch = epoch;
 	sweep(e);
 	return QE_OK;
 }

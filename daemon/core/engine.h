@@ -101,6 +101,13 @@ enum qe_order {
 };
 #undef QE_ORDER
 
+/* What of a queue outlives the broker. */
+#define QE_DURABILITY(name, c_name, text) c_name,
+enum qe_durable {
+#include "daemon/core/durability.def"
+};
+#undef QE_DURABILITY
+
 struct qe_text { /* a short string by value */
 	uint8_t len;
 	char p[QE_MAX_NAME];
@@ -128,9 +135,11 @@ struct qe_config {
 				  all else, no item is made above 9/8 of it */
 	uint32_t max_queues;   /* named queues */
 	uint32_t max_waiters;  /* waiting requests of one session */
+	bool can_keep;	       /* queues may be durable */
 };
 
-/* Makes an engine. `config` is copied. NULL: no memory. */
+/* Makes an engine. `config` is copied. NULL: no memory, or a default or a rule says `durable` and
+ * it cannot keep anything. */
 struct qe *qe_new(const struct qe_config *config) QE_MUST_USE;
 
 /* Frees everything: queues, items, waiters, sessions. Items that the caller still
@@ -139,11 +148,11 @@ struct qe *qe_new(const struct qe_config *config) QE_MUST_USE;
 void qe_free(struct qe *e);
 
 /* Takes over new limits; they hold for what comes, nothing that exists is dropped but dead
- * items (max_dead, dead_ttl_ms). The
- * epoch is not changed. Queues that exist have what defaults and rules say now, but for
- * what was declared, and for the order of a queue that has unfinished items; if there are
+ * items (max_dead, dead_ttl_ms). `epoch` and `can_keep` are not changed. Queues that exist have
+ * what defaults and rules say now, but for what was declared, for the order of a queue that has
+ * unfinished items, and for whether one that has any items is durable; if there are
  * many, over several qe_tick() calls. Puts that fit now are accepted: drain
- * qe_next_reply(). QE_NOMEM: nothing was changed. */
+ * qe_next_reply(). QE_NOMEM; QE_INVALID, as qe_new(): nothing was changed. */
 enum qe_result qe_configure(struct qe *e, uint64_t now_ns,
 			    const struct qe_config *config) QE_MUST_USE;
 
@@ -810,10 +819,11 @@ struct qe_declare {
 };
 
 /* Makes a queue, or compares it, or changes it. From then on the options that are given
- * are the queue's own: no qe_configure() changes them. QE_OK and whether it was made; QE_MISMATCH and, in
- * `ret_stats`, what the queue has (`ret_stats` is otherwise left alone). QE_NOT_EMPTY:
- * the order cannot change while the queue has unfinished items; nothing was changed.
- * QE_INVALID, QE_LIMIT, QE_NOMEM. */
+ * are the queue's own: no qe_configure() changes them. QE_OK and whether it was made; else nothing
+ * was changed. QE_MISMATCH, QE_NOT_EMPTY and, in `ret_stats`, what the queue has (it is otherwise
+ * left alone). QE_NOT_EMPTY: the order cannot change while the queue has unfinished items, nor
+ * can it become durable, or cease to be, while it has any, dead ones too. QE_INVALID: the name, or
+ * it shall be durable without `can_keep`. QE_LIMIT, QE_NOMEM. */
 enum qe_result qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			  const struct qe_declare *declare, bool *ret_created,
 			  struct qe_queue_stats *ret_stats) QE_MUST_USE;
@@ -837,7 +847,7 @@ struct qe_policy_source {
 		QE_FROM_RULE,
 		QE_FROM_DECLARE,
 		QE_FROM_BEFORE, /* the configuration says something else, but the queue
-				   had unfinished items when it began to do so */
+				   had items when it began to do so */
 	} from;
 	struct qe_name rule; /* the source of the rule that says something; length 0:
 				none does */

@@ -119,11 +119,24 @@ policy_done(struct qe *e)
 	e->config.n_rules = 0;
 }
 
+static bool
+says_durable(const struct qe_config *config)
+{
+	bool durable = config->durable != QE_NOT_DURABLE;
+
+	for (unsigned i = 0; i < config->n_rules && !durable; i++)
+		durable = declare_is_durable(&config->rules[i].says);
+	return durable;
+}
+
 enum qe_result
 policy_set(struct qe *e, const struct qe_config *config)
 {
-	struct qe_rule *rules = copy_rules(e, config);
+	struct qe_rule *rules;
 
+	if (!config->can_keep && says_durable(config))
+		return QE_INVALID;
+	rules = copy_rules(e, config);
 	if (!rules && config->n_rules > 0)
 		return QE_NOMEM;
 	policy_done(e);
@@ -152,8 +165,10 @@ apply(struct qe *e, struct queue *q)
 		want.has_##name = false;
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
-	if (queue_unfinished(q) > 0)
+	if (!queue_may_order(q, want.order))
 		want.has_order = false;
+	if (!queue_may_keep(q, want.durable))
+		want.has_durable = false;
 	queue_configure(e, q, &want);
 	settle_later(e, q);
 }
@@ -214,6 +229,14 @@ explain(const struct qe *e, const struct queue *q, struct qe_name name,
 		ret->from = QE_FROM_DECLARE;
 }
 
+/* The configuration says something else than the queue has. */
+static void
+explain_kept(struct qe_policy_source *source)
+{
+	if (source->from != QE_FROM_DECLARE)
+		source->from = QE_FROM_BEFORE;
+}
+
 enum qe_result
 qe_policy(const struct qe *e, struct qe_name queue, struct qe_policy *ret_policy)
 {
@@ -226,9 +249,10 @@ qe_policy(const struct qe *e, struct qe_name queue, struct qe_policy *ret_policy
 		explain(e, q, queue, (enum qe_queue_option)i, &ret_policy->sources[i]);
 	if (!q)
 		return QE_OK;
-	if (ret_policy->has.order != q->order &&
-	    ret_policy->sources[QE_OPTION_order].from != QE_FROM_DECLARE)
-		ret_policy->sources[QE_OPTION_order].from = QE_FROM_BEFORE;
+	if (ret_policy->has.order != q->order)
+		explain_kept(&ret_policy->sources[QE_OPTION_order]);
+	if (ret_policy->has.durable != q->durable)
+		explain_kept(&ret_policy->sources[QE_OPTION_durable]);
 #define QE_QUEUE_OPTION(name, ctype, kind, text) ret_policy->has.name = q->name;
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION

@@ -16,7 +16,8 @@ bool policy_matches(struct qe_name pattern, struct qe_name name);
 /* What the configuration says of a queue with this name: every option is given. */
 void policy_for(const struct qe *e, struct qe_name name, struct qe_declare *ret);
 
-/* Takes over a configuration, with a copy of its rules. QE_NOMEM: it is as it was. */
+/* Takes over a configuration, with a copy of its rules. QE_NOMEM; QE_INVALID: something shall be
+ * durable, and it can keep nothing. Then it is as it was. */
 enum qe_result policy_set(struct qe *e, const struct qe_config *config) QE_MUST_USE;
 
 /* Frees the rules. */

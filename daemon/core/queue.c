@@ -255,6 +255,20 @@ queue_unfinished(const struct queue *q)
 	return queue_size(q) + q->count[ITEM_LEASED];
 }
 
+bool
+queue_may_order(const struct queue *q, enum qe_order order)
+{
+	return q->order == order || queue_unfinished(q) == 0;
+}
+
+bool
+queue_may_keep(const struct queue *q, enum qe_durable durable)
+{
+	bool same = (q->durable == QE_NOT_DURABLE) == (durable == QE_NOT_DURABLE);
+
+	return same || queue_unfinished(q) + q->count[ITEM_DEAD] == 0;
+}
+
 enum qe_result
 queue_room(const struct queue *q, unsigned n, uint64_t bytes)
 {

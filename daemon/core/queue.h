@@ -113,6 +113,19 @@ bool queue_drained(const struct queue *q);
 uint64_t queue_size(const struct queue *q);
 uint64_t queue_unfinished(const struct queue *q);
 
+/* Whether it can have this order, be kept like this, now: not while it has items of another order,
+ * not while it has any, also dead ones, that are on the disk and ought not, or the other way
+ * round. */
+bool queue_may_order(const struct queue *q, enum qe_order order);
+bool queue_may_keep(const struct queue *q, enum qe_durable durable);
+
+/* Whether it is given, and is more than nothing. */
+static inline bool
+declare_is_durable(const struct qe_declare *declare)
+{
+	return declare->has_durable && declare->durable != QE_NOT_DURABLE;
+}
+
 /* Whether `n` items with `bytes` of bodies are within the queue's bounds: QE_OK,
  * QE_FULL_ITEMS, QE_FULL_BYTES. A pause is no bound. */
 enum qe_result queue_room(const struct queue *q, unsigned n, uint64_t bytes);

@@ -146,12 +146,38 @@ read_declare(struct conn *c, const struct qp_request *m, struct qe_declare *ret)
 	return true;
 }
 
+static void
+refuse_declare(struct conn *c, const struct qp_request *m,
+	       const struct qe_declare *declare, const struct qe_queue_stats *has,
+	       enum qe_result result)
+{
+	bool kept = declare->has_durable && (declare->durable == QE_NOT_DURABLE) !=
+						    (has->durable == QE_NOT_DURABLE);
+
+	switch ((unsigned)result) {
+	case QE_MISMATCH: refuse_mismatch(c, m, declare, has); break;
+	case QE_NOT_EMPTY:
+		deliver_refusal(c, m->rid, QP_NOT_EMPTY,
+				kept ? "durable cannot change from none or to none "
+				       "while the queue has items, dead ones too"
+				     : "the order cannot change while the queue has "
+				       "items");
+		break;
+	case QE_INVALID: /* the names have been looked at */
+		deliver_refusal(c, m->rid, QP_INVALID,
+				"durable=%s needs the broker's option state_dir",
+				words_of_durable.v[declare->durable]);
+		break;
+	default: deliver_result(c, m->rid, result);
+	}
+}
+
 void
 handle_declare(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	struct qe_declare declare;
 	struct qp_reply reply = {0};
-	struct qe_queue_stats has;
+	struct qe_queue_stats has = {0};
 	enum qe_result result;
 
 	if (!read_declare(c, m, &declare))
@@ -160,13 +186,8 @@ handle_declare(struct conn *c, struct qp_request *m, struct frame *f)
 			    &declare, &reply.created, &has);
 	if (result == QE_OK)
 		deliver_fields(c, m, &reply);
-	else if (result == QE_MISMATCH)
-		refuse_mismatch(c, m, &declare, &has);
-	else if (result == QE_NOT_EMPTY)
-		deliver_refusal(c, m->rid, QP_NOT_EMPTY,
-				"the order cannot change while the queue has items");
 	else
-		deliver_result(c, m->rid, result);
+		refuse_declare(c, m, &declare, &has, result);
 }
 
 void

@@ -155,6 +155,48 @@ START_TEST(a_queue_has_an_order_and_items_a_priority)
 }
 END_TEST
 
+START_TEST(a_queue_is_durable_only_where_there_is_a_place)
+{
+	static const char *const sync[] = {"durable=sync", NULL};
+	static const char *const none[] = {"durable=none", NULL};
+	static const char *const nonsense[] = {"durable=yes", NULL};
+
+	connect_over(0);
+	says(QB_INVALID, qb_declare(q, "jobs", sync, 0, NULL));
+	ck_assert_str_eq(qb_error(q),
+			 "durable=sync needs the broker's option state_dir");
+	says(QB_INVALID, qb_declare(q, "jobs", nonsense, 0, NULL));
+	ck_assert_str_eq(qb_error(q), "option durable must be none, async or sync");
+	ok(qb_declare(q, "jobs", none, 0, NULL));
+}
+END_TEST
+
+START_TEST(a_queue_becomes_durable_while_it_has_no_items)
+{
+	static const char *const sync[] = {"durable=sync", NULL};
+	static const char *const none[] = {"durable=none", NULL};
+	char place[64], option[96];
+
+	daemon_stop(&broker);
+	test_folder(place, sizeof(place));
+	snprintf(option, sizeof(option), "state_dir = %s", place);
+	broker = (struct daemon){.config = {option}};
+	daemon_start(&broker, NULL);
+	connect_over(0);
+	ok(qb_declare(q, "jobs", sync, 0, NULL));
+	says(QB_MISMATCH, qb_declare(q, "jobs", none, 0, NULL));
+	ck_assert_str_eq(qb_error(q), "the queue has durable sync, not none");
+	ok(qb_put(q, "jobs", "a", 1, 0, NULL));
+	says(QB_NOT_EMPTY, qb_declare(q, "jobs", none, 1, NULL));
+	ck_assert_ptr_nonnull(strstr(qb_error(q), "durable cannot change"));
+	ok(qb_purge(q, "jobs", NULL));
+	ok(qb_declare(q, "jobs", none, 1, NULL));
+	daemon_stop(&broker);
+	remove_tree(place);
+	setup();
+}
+END_TEST
+
 START_TEST(groups_are_joined_and_cancelled)
 {
 	struct iovec bodies[3] = {{(void *)"a", 1}, {(void *)"b", 1}, {(void *)"c", 1}};
@@ -638,6 +680,8 @@ main(void)
 	tcase_add_loop_test(
 		t, a_thousand_items_with_long_groups_come_in_several_requests, 0, 2);
 	tcase_add_loop_test(t, a_queue_has_an_order_and_items_a_priority, 0, 2);
+	tcase_add_test(t, a_queue_is_durable_only_where_there_is_a_place);
+	tcase_add_test(t, a_queue_becomes_durable_while_it_has_no_items);
 	tcase_add_loop_test(t, the_largest_item_survives_the_way, 0, 2);
 	tcase_add_loop_test(t, a_thousand_items_go_in_one_request, 0, 2);
 	tcase_add_loop_test(t, a_full_queue_refuses_by_its_timeout, 0, 2);

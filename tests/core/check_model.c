@@ -149,7 +149,7 @@ declare_order(int queue)
 static void
 begin(uint64_t seed)
 {
-	struct qe_config config = {.epoch = 5};
+	struct qe_config config = {.epoch = 5, .can_keep = true};
 	uint8_t id[16] = {0, 7};
 
 	memset(&run, 0, sizeof(run));

@@ -44,6 +44,14 @@ m_policy(const struct model *m, int queue)
 	return q;
 }
 
+static bool
+m_may_keep(const struct model *m, int queue, enum qe_durable durable)
+{
+	if ((m->queues[queue].durable != QE_NOT_DURABLE) == (durable != QE_NOT_DURABLE))
+		return true;
+	return m_unfinished(m, queue) == 0 && m_dead(m, queue) == 0;
+}
+
 void
 m_configure(struct model *m)
 {
@@ -66,6 +74,8 @@ m_configure(struct model *m)
 		made = q->made;
 		if (m_unfinished(m, next) > 0)
 			wanted.order = q->order;
+		if (!m_may_keep(m, next, wanted.durable))
+			wanted.durable = q->durable;
 #define QE_QUEUE_OPTION(name, ctype, kind, text) \
 	if (!q->own_##name)                      \
 		q->name = wanted.name;
@@ -104,6 +114,8 @@ m_declare(struct model *m, int queue, const struct qe_declare *declare,
 		return QE_MISMATCH;
 	if (declare->has_order && q->order != declare->order &&
 	    m_unfinished(m, queue) > 0)
+		return QE_NOT_EMPTY;
+	if (declare->has_durable && !m_may_keep(m, queue, declare->durable))
 		return QE_NOT_EMPTY;
 	*ret_created = created;
 #define QE_QUEUE_OPTION(name, ctype, kind, text)                 \

@@ -225,7 +225,8 @@ compare_queue(int queue, const struct qe_queue_stats *stats)
 	AGREE(stats->delayed == m_delayed(m, queue) && stats->dead == m_dead(m, queue));
 	AGREE(stats->bytes == m_bytes(m, queue, true));
 	AGREE(stats->maxsize == q->maxsize && stats->max_bytes == q->max_bytes);
-	AGREE(stats->order == q->order && stats->lease_ms == q->lease_ms);
+	AGREE(stats->order == q->order && stats->durable == q->durable);
+	AGREE(stats->lease_ms == q->lease_ms);
 	AGREE(stats->getters == m_waiting(m, queue, QE_REQUEST_GET));
 	AGREE(stats->putters == m_waiting(m, queue, QE_REQUEST_PUT));
 	AGREE(stats->joiners == m_waiting(m, queue, QE_REQUEST_JOIN));

@@ -438,6 +438,8 @@ op_declare(void)
 				     .lease_ms = below(3),
 				     .has_order = chance(50),
 				     .order = (enum qe_order)below(3),
+				     .has_durable = chance(30),
+				     .durable = (enum qe_durable)below(3),
 				     .maxsize = (int64_t)below(8) - 2,
 				     .max_bytes =
 					     chance(50) ? 0 : below(4 * run.most_len),
@@ -474,6 +476,7 @@ op_declare(void)
 	if (result == QE_MISMATCH)
 		AGREE(stats.maxsize == run.m.queues[queue].maxsize &&
 		      stats.order == run.m.queues[queue].order &&
+		      stats.durable == run.m.queues[queue].durable &&
 		      stats.lease_ms == run.m.queues[queue].lease_ms);
 }
 
@@ -652,7 +655,9 @@ random_rules(struct qe_config *config)
 				 .has_lease_ms = chance(30),
 				 .lease_ms = below(3),
 				 .has_order = chance(30),
-				 .order = (enum qe_order)below(3)},
+				 .order = (enum qe_order)below(3),
+				 .has_durable = chance(30),
+				 .durable = (enum qe_durable)below(3)},
 		};
 	}
 	if (config->memory_limit > 0) /* as with max_bytes of the whole run */

@@ -511,6 +511,54 @@ START_TEST(a_reload_takes_over_what_may_change_and_names_the_rest)
 }
 END_TEST
 
+START_TEST(what_is_durable_needs_a_place)
+{
+	static const char *const without[][2] = {
+		{"durable = sync\n",
+		 "/conf: durable = sync needs the option state_dir"},
+		{"[queue \"a\"]\ndurable = async\n",
+		 "/conf: [queue \"a\"]: durable = async needs the option state_dir"},
+	};
+	char *set[] = {(char *)"durable=sync"};
+	struct config_args args = {.file = file, .set = set, .n_set = 1};
+	char text[128];
+
+	for (size_t i = 0; i < 2; i++) {
+		refuse_file(without[i][0], without[i][1]);
+		snprintf(text, sizeof(text), "state_dir = /x\n%s", without[i][0]);
+		accept_file(text);
+		ck_assert_str_eq(config.state_dir, "/x");
+		config_free(&config);
+	}
+	accept_file("durable = none\n");
+	config_free(&config);
+	refuse_file("state_dir = x\n", "state_dir = \"x\" is not an absolute path");
+	write_file("");
+	ck_assert_int_eq(config_load(&config, &args, err, sizeof(err)), -1);
+	ck_assert_str_eq(err,
+			 "command line: durable = sync needs the option state_dir");
+}
+END_TEST
+
+START_TEST(a_place_for_what_is_durable_comes_with_a_restart)
+{
+	struct config_changes changes;
+
+	accept_file("maxsize = 1\n");
+	write_file("maxsize = 2\nstate_dir = /x\n[queue \"a\"]\ndurable = sync\n");
+	ck_assert_int_eq(config_reload(&config, &changes, err, sizeof(err)), -1);
+	ck_assert_ptr_nonnull(strstr(err, "/conf: [queue \"a\"]: durable = sync needs "
+					  "the option state_dir, which a restart "
+					  "applies"));
+	ck_assert_int_eq(config.maxsize, 1);
+	write_file("maxsize = 2\nstate_dir = /x\n");
+	ck_assert_int_eq(config_reload(&config, &changes, err, sizeof(err)), 0);
+	ck_assert_str_eq(changes.restart, "state_dir");
+	ck_assert_str_eq(config.state_dir, "");
+	config_free(&config);
+}
+END_TEST
+
 START_TEST(a_reload_without_a_change_changes_nothing)
 {
 	struct config_changes changes;
@@ -559,6 +607,8 @@ main(void)
 	tcase_add_test(t, a_reload_takes_over_the_sections);
 	tcase_add_test(t, a_reload_takes_over_what_may_change_and_names_the_rest);
 	tcase_add_test(t, a_reload_without_a_change_changes_nothing);
+	tcase_add_test(t, what_is_durable_needs_a_place);
+	tcase_add_test(t, a_place_for_what_is_durable_comes_with_a_restart);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
