@@ -66,10 +66,10 @@ END_TEST
 
 START_TEST(memory_that_is_freed_goes_to_those_who_wait_in_turn)
 {
-	kit_limits((struct qe_config){.memory_limit = LIMIT});
-	for (int i = 0; i < 3; i++)
+	kit_limits((struct qe_config){.memory_limit = 2 * LIMIT});
+	for (int i = 0; i < 6; i++)
 		ck_assert_int_eq(put_sized(s1, 1, "q", LARGE, NO_WAIT), QE_OK);
-	ck_assert_int_eq(put_sized(s1, 1, "a", 9700, QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(put_sized(s1, 1, "a", 19700, QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(put(s1, 2, "a", "small", QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(put(s2, 1, "b", "small", QE_NEVER), QE_WAIT);
 	ck_assert_int_eq(put(s2, 2, "b", "small", QE_NEVER), QE_WAIT);
