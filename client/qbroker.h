@@ -99,6 +99,8 @@ typedef enum qb_result {
 	QB_DUPLICATE = 22, /* put: the key of the item is taken */
 	QB_STALLED = 23,   /* join: nobody works on what is ready */
 	QB_DEAD = 24,	   /* join: items died */
+	QB_NOSPACE = 25,   /* put: the queue is durable, and the broker's disk has no
+			      room; as QB_FULL, a later try may succeed */
 	QB_NO_BROKER = -1, /* nobody listens at the address, or it cannot be reached */
 	QB_LOST = -2,  /* the connection was lost, and what became of the request is not
 			 known */
@@ -188,8 +190,8 @@ uint64_t qb_max_item(const qb *q);
 /* --- put ------------------------------------------------------------------------- */
 
 /* Puts one item of `len` bytes. Waits while the queue is full. QB_OK: the broker has
- * it, and its id is in *ret_id unless that is NULL. QB_FULL, QB_SHUT_DOWN, QB_TOO_BIG,
- * QB_INVALID, QB_LIMIT, QB_DELETED, … : it was not accepted. QB_LOST: unknown. */
+ * it, and its id is in *ret_id unless that is NULL. QB_FULL, QB_NOSPACE, QB_SHUT_DOWN,
+ * QB_TOO_BIG, QB_INVALID, QB_LIMIT, QB_DELETED, … : it was not accepted. QB_LOST: unknown. */
 qb_result qb_put(qb *q, const char *queue, const void *body, size_t len,
 		 int64_t timeout_ms, uint64_t *ret_id);
 
@@ -425,7 +427,8 @@ qb_result qb_bury(qb *q, const qb_item *item, const char *error);
 /* Replaces the body of an item, with its content type, and gives it back to its original place,
  * unworked: same id, no attempt counted. So one item in a queue of its own is a value that
  * processes share, and whoever holds it has the lock; if the holder dies it is as it was. A
- * larger body needs room: QB_FULL, at once, or QB_TOO_BIG; the item is held still. QB_STALE. */
+ * larger body needs room: QB_FULL, QB_NOSPACE, at once, or QB_TOO_BIG; the item is held still.
+ * QB_STALE. */
 qb_result qb_update(qb *q, const qb_item *item, uint8_t ctype, const void *body,
 		    size_t len);
 

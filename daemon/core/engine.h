@@ -91,6 +91,7 @@ enum qe_result {
 	QE_STALLED,   /* join: nobody works on what is ready */
 	QE_DEAD,      /* join, strict: items died */
 	QE_DUPLICATE, /* the key of the item is taken */
+	QE_NO_SPACE,  /* durable queue: the store has no room */
 	QE_UNDECIDED, /* one item of a put of many: qe_session_detach() */
 };
 

@@ -61,6 +61,7 @@ static const struct {
 	[QE_DUPLICATE] = {QP_DUPLICATE, NULL},
 	[QE_STALLED] = {QP_STALLED, NULL},
 	[QE_DEAD] = {QP_DEAD, NULL},
+	[QE_NO_SPACE] = {QP_NOSPACE, NULL},
 	[QE_UNDECIDED] = {QP_OK, NULL}, /* never told */
 };
 

@@ -412,7 +412,7 @@ END_TEST
 
 START_TEST(every_result_has_a_name_and_a_text)
 {
-	for (int r = QB_AGAIN; r <= QB_VERSION; r++) {
+	for (int r = QB_AGAIN; r <= QB_NOSPACE; r++) {
 		ck_assert_str_ne(qb_result_name((qb_result)r), "UNKNOWN");
 		ck_assert_ptr_nonnull(qb_result_text((qb_result)r));
 	}

@@ -29,6 +29,7 @@ START_TEST(refusals_come_with_the_brokers_sentence)
 		ck_assert_str_eq(qb_error(q), "because"); \
 	} while (0)
 	refused(FULL, qb_put(q, "jobs", "x", 1, 0, NULL));
+	refused(NOSPACE, qb_put(q, "jobs", "x", 1, 0, NULL));
 	refused(TOO_BIG, qb_put_many(q, "jobs", &one, 1, 0, 0, NULL));
 	refused(EMPTY, qb_get(q, "jobs", 0, QB_AUTO, &item));
 	ck_assert_ptr_null(item);
