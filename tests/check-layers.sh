@@ -44,6 +44,7 @@ check_includes() {
 	may_include 'the installed header' 'nothing' client/qbroker.h
 	may_include ctl 'config\.h"|client/qbroker\.h|ctl/' ctl
 	may_include core 'daemon/core/' daemon/core
+	may_include store 'daemon/store/|daemon/core/store\.h"' daemon/store
 	may_include net 'daemon/net/|daemon/core/|daemon/config\.h|daemon/log\.h|daemon/words\.h|proto/' daemon/net
 	may_include config 'daemon/config|daemon/log\.h|daemon/options\.def|daemon/net/address\.h|daemon/core/queue_options\.def|daemon/words\.h|proto/(message\.h|options\.def)' \
 		daemon/config.c daemon/config_value.c daemon/config_memory.c daemon/config_policy.c \
@@ -58,6 +59,7 @@ check_includes() {
 	only_in 'ini\.h' 'daemon/config\.c'
 	only_in 'jansson\.h' 'ctl/'
 	only_in 'argp\.h' 'daemon/main\.c|ctl/'
+	only_in 'pthread\.h' 'daemon/store/|daemon/net/closer\.c'
 	only_in 'sys/(socket|un|epoll)\.h|netinet/.*|netdb\.h|arpa/.*' 'daemon/net/|client/'
 
 	found=$(includes daemon/core | grep '<' |

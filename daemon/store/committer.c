@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Writes what was appended: all that is there at once, and one sync for all of it. Goes
+ * on to the next segment in the order that a crash at any moment can be read from
+ * (doc/store-format.md).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/store/bytes.h"
+#include "daemon/store/files_int.h"
+#include "daemon/store/record.h"
+
+#define MAX_IOV 64
+
+static bool
+failed(struct store_files *s, const char *what, uint64_t segment, uint64_t offset)
+{
+	int error = errno;
+
+	pthread_mutex_lock(&s->lock);
+	files_fail_segment(s, what, segment, offset, error);
+	pthread_mutex_unlock(&s->lock);
+	return false;
+}
+
+static void
+now_synced(struct store_files *s, uint64_t upto)
+{
+	if (s->synced < s->trim_seq && upto >= s->trim_seq)
+		files_kick(s); /* there is something to remove */
+	s->synced = upto;
+}
+
+/* One at a time: a failure of the disk is reported to one of those who sync a file, and
+ * what the other one is told means nothing. */
+bool
+files_sync(struct store_files *s)
+{
+	uint64_t upto, segment;
+	struct spare *current;
+	int error = 0;
+	bool ok;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->syncing)
+		pthread_cond_wait(&s->changed, &s->lock);
+	upto = s->written;
+	current = s->current;
+	segment = s->writing;
+	s->syncing = !s->failed && s->synced < upto;
+	if (s->syncing) {
+		pthread_mutex_unlock(&s->lock);
+		if (s->disk->sync(s->disk, current->fd) < 0)
+			error = errno;
+		pthread_mutex_lock(&s->lock);
+		s->syncing = false;
+		if (error)
+			files_fail_segment(s, "fdatasync", segment, 0, error);
+		else
+			now_synced(s, upto);
+		files_wake(s);
+	}
+	ok = !s->failed;
+	pthread_mutex_unlock(&s->lock);
+	return ok;
+}
+
+static void
+publish_written(struct store_files *s, uint64_t upto, bool async, bool sync)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->written == s->synced && !sync)
+		files_kick(s); /* it has to be synced within a time */
+	s->written = upto;
+	if (async)
+		files_wake(s); /* somebody waits for this */
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+finish_records(struct store_files *s, struct chunk *c, uint64_t synced)
+{
+	for (size_t at = 0; at < c->len;) {
+		record_finish(c->bytes + at, s->seed, synced);
+		at += record_size(get_le32(c->bytes + at + 4));
+	}
+}
+
+/* Writes the chunks of one segment, as many as go into one call. NULL: it failed. */
+static struct chunk *
+write_some(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync)
+{
+	struct iovec iov[MAX_IOV];
+	struct chunk *last = c;
+	uint64_t offset = c->offset;
+	bool async = false;
+	int n = 0;
+
+	for (; c && !c->end && n < MAX_IOV; c = c->next) {
+		assert(c->segment == s->writing);
+		finish_records(s, c, synced);
+		iov[n++] = (struct iovec){c->bytes, c->len};
+		*sync |= c->sync;
+		async |= c->async;
+		last = c;
+	}
+	if (!disk_write_all(s->disk, s->current->fd, iov, n, offset)) {
+		failed(s, "write", s->writing, offset);
+		return NULL;
+	}
+	publish_written(s, last->last_seq, async, *sync);
+	return last;
+}
+
+/* END is made first, for the header of the successor says its CRC; and written last. */
+static bool
+go_on(struct store_files *s, struct chunk *end)
+{
+	struct segment_header h = {.number = s->writing + 1,
+				   .first_seq = end->last_seq + 1};
+	const char *what;
+	struct spare *next;
+
+	if (!files_sync(s))
+		return false;
+	pthread_mutex_lock(&s->lock);
+	next = spares_pop(&s->assigned);
+	pthread_mutex_unlock(&s->lock);
+	memcpy(h.id, s->id, sizeof(h.id));
+	h.crc_before = record_finish(end->bytes, s->seed, end->last_seq - 1);
+	if (!spare_to_segment(s->disk, s->folder, next, &h, &what)) {
+		failed(s, what, h.number, 0);
+		spare_free(s, next);
+		return false;
+	}
+	if (!disk_write(s->disk, s->current->fd, end->bytes, end->len, end->offset)) {
+		failed(s, "write", s->writing, end->offset);
+		spare_free(s, next);
+		return false;
+	}
+	publish_written(s, end->last_seq, false, true);
+	if (!files_sync(s)) {
+		spare_free(s, next);
+		return false;
+	}
+	pthread_mutex_lock(&s->lock);
+	spares_push(&s->retired, s->current);
+	s->current = next;
+	s->writing = h.number;
+	files_kick(s);
+	pthread_mutex_unlock(&s->lock);
+	s->seed = segment_seed(s->id, h.number);
+	return true;
+}
+
+static bool
+commit(struct store_files *s, struct chunk *c, uint64_t synced, bool sync)
+{
+	while (c) {
+		if (c->end) {
+			if (!go_on(s, c))
+				return false;
+			synced = c->last_seq;
+		} else {
+			c = write_some(s, c, synced, &sync);
+			if (!c)
+				return false;
+		}
+		c = c->next;
+	}
+	return !sync || files_sync(s);
+}
+
+bool
+committer_step(struct store_files *s)
+{
+	struct chunks list;
+	uint64_t synced;
+	bool sync, has_failed;
+
+	chunks_init(&list);
+	pthread_mutex_lock(&s->lock);
+	chunks_move(&list, &s->pending);
+	sync = s->want_sync;
+	s->want_sync = false;
+	synced = s->synced;
+	has_failed = s->failed;
+	pthread_mutex_unlock(&s->lock);
+	if (!list.first && !sync)
+		return false;
+	if (!has_failed)
+		commit(s, list.first, synced, sync);
+	chunks_free(&list);
+	return true;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The disk that there is.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/store/disk.h"
+
+static void
+close_keeping_errno(int fd)
+{
+	int e = errno;
+
+	close(fd);
+	errno = e;
+}
+
+/* The name of a new folder is kept by the folder above it. */
+static int
+sync_above(int folder)
+{
+	int fd = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result;
+
+	if (fd < 0)
+		return -1;
+	result = fsync(fd);
+	close_keeping_errno(fd);
+	return result;
+}
+
+static int
+os_folder(struct disk *d, const char *path, bool lock)
+{
+	bool made = mkdir(path, 0700) == 0;
+	int fd;
+
+	if (!made && errno != EEXIST)
+		return -1;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if ((made && sync_above(fd) < 0) ||
+	    (lock && flock(fd, LOCK_EX | LOCK_NB) < 0)) {
+		close_keeping_errno(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+os_list(struct disk *d, int folder, void (*each)(void *arg, const char *name),
+	void *arg)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		if (fd >= 0)
+			close_keeping_errno(fd);
+		return -1;
+	}
+	for (errno = 0; (entry = readdir(dir)); errno = 0)
+		each(arg, entry->d_name);
+	result = errno ? -1 : 0;
+	closedir(dir);
+	return result;
+}
+
+static int
+os_sync_folder(struct disk *d, int folder)
+{
+	int result;
+
+	while ((result = fsync(folder)) < 0 && errno == EINTR)
+		;
+	return result;
+}
+
+static int
+os_rename(struct disk *d, int folder, const char *from, const char *to)
+{
+	return renameat(folder, from, folder, to);
+}
+
+static int
+os_unlink(struct disk *d, int folder, const char *name)
+{
+	return unlinkat(folder, name, 0);
+}
+
+static int
+os_open(struct disk *d, int folder, const char *name)
+{
+	return openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int
+os_create(struct disk *d, int folder, const char *name)
+{
+	return openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+static int
+os_size(struct disk *d, int fd, uint64_t *ret_size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	*ret_size = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* For file systems that cannot allocate: zeros take the room as well. */
+static int
+fill(struct disk *d, int fd, uint64_t size)
+{
+	static const char zeros[65536];
+
+	for (uint64_t at = 0; at < size; at += sizeof(zeros)) {
+		size_t len = size - at < sizeof(zeros) ? size - at : sizeof(zeros);
+
+		if (!disk_write(d, fd, zeros, len, at))
+			return -1;
+	}
+	return 0;
+}
+
+static int
+os_allocate(struct disk *d, int fd, uint64_t size)
+{
+	int result;
+
+	while ((result = fallocate(fd, 0, 0, (off_t)size)) < 0 && errno == EINTR)
+		;
+	return result < 0 && errno == EOPNOTSUPP ? fill(d, fd, size) : result;
+}
+
+static ssize_t
+os_pread(struct disk *d, int fd, void *ret, size_t len, uint64_t offset)
+{
+	return pread(fd, ret, len, (off_t)offset);
+}
+
+static ssize_t
+os_pwritev(struct disk *d, int fd, const struct iovec *iov, int n, uint64_t offset)
+{
+	return pwritev(fd, iov, n, (off_t)offset);
+}
+
+static int
+os_sync(struct disk *d, int fd)
+{
+	int result;
+
+	while ((result = fdatasync(fd)) < 0 && errno == EINTR)
+		;
+	return result;
+}
+
+static void
+os_close(struct disk *d, int fd)
+{
+	close_keeping_errno(fd);
+}
+
+static int
+os_random(struct disk *d, void *ret, size_t len)
+{
+	return getentropy(ret, len);
+}
+
+struct disk disk_os = {
+	.folder = os_folder,
+	.list = os_list,
+	.sync_folder = os_sync_folder,
+	.rename = os_rename,
+	.unlink = os_unlink,
+	.open = os_open,
+	.create = os_create,
+	.size = os_size,
+	.allocate = os_allocate,
+	.pread = os_pread,
+	.pwritev = os_pwritev,
+	.sync = os_sync,
+	.close = os_close,
+	.random = os_random,
+};

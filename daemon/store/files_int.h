@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the parts of the file store share. The loop's side (journal.c) appends into
+ * chunks, which are pieces of a segment; the committer writes them and goes on to the
+ * next segment; the keeper has spare ones ready. Members are of one thread alone, or
+ * under the lock, as their sections say.
+ */
+#ifndef QBROKER_STORE_FILES_INT_H
+#define QBROKER_STORE_FILES_INT_H
+
+#include <pthread.h>
+
+#include "daemon/store/disk.h"
+#include "daemon/store/segment.h"
+#include "daemon/store/store_files.h"
+
+#define SPARES		 2
+#define LOW_RETRY_NS	 UINT64_C(1000000000)
+#define NS_PER_MS	 UINT64_C(1000000)
+#define SEGMENT_FOOT	 64  /* room for CLOSE and END in every segment */
+#define SEGMENT_FOR_TRIM 256 /* and for what makes room, when all else is used up */
+
+/* Consecutive records of one segment, as they will be in the file. */
+struct chunk {
+	struct chunk *next;
+	uint64_t segment;
+	uint64_t offset; /* in it */
+	size_t len, cap;
+	uint64_t last_seq;
+	bool sync;  /* somebody waits until one of them is synced */
+	bool async; /* until one is written */
+	bool end;   /* the END of its segment, alone */
+	unsigned char bytes[];
+};
+
+struct chunks {
+	struct chunk *first, **end;
+};
+
+/* A file without a segment's name. */
+struct spare {
+	struct spare *next;
+	int fd;
+	uint64_t number; /* in its name */
+};
+
+struct spares {
+	struct spare *first, **end;
+	unsigned n;
+};
+
+struct store_files {
+	struct store base;
+
+	/* Constant once it is open. */
+	struct disk *disk;
+	int folder;
+	char *dir;
+	int wake_fd;
+	uint64_t segment_bytes;
+	uint64_t sync_interval_ns;
+	unsigned char id[JOURNAL_ID];
+	bool threads;
+	pthread_t committer, keeper;
+
+	/* The loop's. */
+	struct chunks open;
+	uint64_t seq;		      /* of the last record */
+	uint64_t segment, used, size; /* that it appends into */
+	uint64_t first_segment;	      /* the oldest that was not trimmed */
+	uint64_t *used_of;	      /* of each segment from that on */
+	size_t used_cap;
+	uint64_t bytes; /* their sum */
+	int read_fd;	/* -1: none */
+	uint64_t read_segment;
+	char told_error[STORE_TEXT];
+
+	/* The committer's. */
+	uint32_t seed; /* of the CRCs of its segment */
+
+	/* The keeper's. */
+	uint64_t removed;     /* all segments before this one are */
+	uint64_t dirty_ns;    /* since when there is something unsynced; 0: nothing */
+	uint64_t next_try_ns; /* when there was no room for a spare */
+
+	pthread_mutex_t lock;
+	pthread_cond_t to_commit, to_keep, changed;
+
+	/* Under the lock. */
+	struct chunks pending;
+	struct spares ready;	/* spares that are on disk */
+	struct spares assigned; /* segments to come, in their order */
+	struct spares retired;	/* to be closed */
+	uint64_t next_spare;
+	struct spare *current; /* the committer's segment: what has to be synced */
+	uint64_t writing;      /* its number; only the committer changes it */
+	bool syncing;	       /* somebody does */
+	bool want_sync, stop, kick;
+	bool low, failed, told;
+	uint64_t written, synced;
+	uint64_t trim_to,
+		trim_seq; /* with record trim_seq synced, segments before trim_to go */
+	char error[STORE_TEXT];
+};
+
+static inline struct store_files *
+files_of(struct store *s)
+{
+	return (struct store_files *)s;
+}
+
+/* chunk.c */
+void chunks_init(struct chunks *list);
+void chunks_push(struct chunks *list, struct chunk *c);
+void chunks_move(struct chunks *to, struct chunks *from);
+void chunks_free(struct chunks *list);
+void spares_init(struct spares *list);
+void spares_push(struct spares *list, struct spare *sp);
+struct spare *spares_pop(struct spares *list);
+
+/* journal.c: the loop's side. */
+extern const struct store_class files_class;
+
+/* committer.c. The steps say false after a failure, which is told already. */
+bool committer_step(struct store_files *s);
+bool files_sync(struct store_files *s); /* what is written by now */
+
+/* keeper.c */
+uint64_t keeper_step(struct store_files *s, uint64_t now_ns);
+
+/* A new file with room for `size` bytes; not synced. NULL: errno; nothing is left of
+ * it. */
+struct spare *spare_make(struct store_files *s, uint64_t size);
+void spare_free(struct store_files *s, struct spare *sp);
+
+/* Writes the header into a spare, and gives it the segment's name. false: `ret_what`,
+ * errno */
+bool spare_to_segment(struct disk *d, int folder, const struct spare *sp,
+		      const struct segment_header *h, const char **ret_what);
+
+/* Removes what was trimmed and is on disk. false: it failed, and that is told. */
+bool keeper_trim(struct store_files *s);
+
+/* threads.c */
+bool threads_start(struct store_files *s);
+void threads_stop(struct store_files *s);
+
+/* state.c: all under the lock. */
+void files_wake(struct store_files *s);
+void files_kick(struct store_files *s);
+void files_low(struct store_files *s, int error);
+void files_fail(struct store_files *s, const char *what, const char *file, int error);
+void files_fail_segment(struct store_files *s, const char *what, uint64_t segment,
+			uint64_t offset, int error); /* 0: nowhere in particular */
+
+#endif

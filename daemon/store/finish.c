@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The end of reading back: a segment to go on in, and what was read is certain to be on
+ * disk. As everywhere the successor comes first, then the END of the one before it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/store/disk.h"
+#include "daemon/store/finish.h"
+
+#define COPY_BYTES ((size_t)1 << 20)
+
+struct needless {
+	struct disk *disk;
+	int folder;
+	int error;
+};
+
+static void
+remove_needless(void *arg, const char *name)
+{
+	struct needless *n = arg;
+
+	if (segment_name_needless(name) &&
+	    n->disk->unlink(n->disk, n->folder, name) < 0 && errno != ENOENT)
+		n->error = errno;
+}
+
+/* Spares too: what room they had may be needed. */
+static enum store_result
+remove_leftovers(struct recovery *rc)
+{
+	struct needless n = {rc->disk, rc->folder, 0};
+	char name[SEGMENT_NAME];
+
+	if (rc->disk->list(rc->disk, rc->folder, remove_needless, &n) < 0)
+		return recover_failed(rc, "list", "");
+	if (n.error) {
+		errno = n.error;
+		return recover_failed(rc, "unlink", "");
+	}
+	for (size_t i = 0; i < rc->n && rc->numbers[i] < rc->trim; i++) {
+		segment_name(rc->numbers[i], name);
+		if (rc->disk->unlink(rc->disk, rc->folder, name) < 0 && errno != ENOENT)
+			return recover_failed(rc, "unlink", name);
+	}
+	return STORE_OPENED;
+}
+
+/* Copies what was read, and writes END behind it. */
+static bool
+copy(struct recovery *rc, int from, int to, const unsigned char end[RECORD_END_SIZE])
+{
+	unsigned char *bytes = malloc(COPY_BYTES);
+	uint64_t at = 0;
+	bool ok = bytes != NULL;
+
+	while (ok && at < rc->used) {
+		size_t len = rc->used - at < COPY_BYTES ? rc->used - at : COPY_BYTES;
+		ssize_t n = disk_read(rc->disk, from, bytes, len, at);
+
+		if (n >= 0 && (size_t)n < len)
+			errno = EIO;
+		ok = n == (ssize_t)len && disk_write(rc->disk, to, bytes, len, at);
+		at += len;
+	}
+	free(bytes);
+	return ok && disk_write(rc->disk, to, end, RECORD_END_SIZE, at);
+}
+
+static enum store_result
+write_anew(struct recovery *rc, const char *name, const char *tmp,
+	   const unsigned char end[RECORD_END_SIZE])
+{
+	struct disk *d = rc->disk;
+	enum store_result result = STORE_OPENED;
+	int from = d->open(d, rc->folder, name), to = -1;
+
+	if (from < 0)
+		return recover_failed(rc, "open", name);
+	to = d->create(d, rc->folder, tmp);
+	if (to < 0)
+		result = recover_failed(rc, "create", tmp);
+	else if (!copy(rc, from, to, end))
+		result = recover_failed(rc, "copy to", tmp);
+	else if (d->sync(d, to) < 0)
+		result = recover_failed(rc, "fdatasync", tmp);
+	if (to >= 0)
+		d->close(d, to);
+	d->close(d, from);
+	return result;
+}
+
+/* CLOSE was written when all before it was on disk. Itself may not be, and is written
+ * again. */
+static enum store_result
+end_closed(struct recovery *rc, const char *name,
+	   const unsigned char end[RECORD_END_SIZE])
+{
+	unsigned char bytes[2 * RECORD_END_SIZE];
+	struct disk *d = rc->disk;
+	enum store_result result = STORE_OPENED;
+	int fd = d->open(d, rc->folder, name);
+
+	if (fd < 0)
+		return recover_failed(rc, "open", name);
+	memcpy(bytes, rc->close_record, RECORD_END_SIZE);
+	memcpy(bytes + RECORD_END_SIZE, end, RECORD_END_SIZE);
+	if (!disk_write(d, fd, bytes, sizeof(bytes), rc->close_at))
+		result = recover_failed(rc, "write", name);
+	else if (d->sync(d, fd) < 0)
+		result = recover_failed(rc, "fdatasync", name);
+	d->close(d, fd);
+	return result;
+}
+
+static enum store_result
+make_successor(struct recovery *rc, struct store_files *s, uint64_t number)
+{
+	struct segment_header h = {
+		.number = number, .first_seq = rc->seq + 1, .crc_before = rc->crc};
+	const char *what;
+	char name[SEGMENT_NAME];
+
+	segment_name(number, name);
+	memcpy(h.id, rc->id, sizeof(h.id));
+	s->current = spare_make(s, s->segment_bytes);
+	if (!s->current)
+		return recover_failed(rc, "make room for", name);
+	if (!spare_to_segment(rc->disk, rc->folder, s->current, &h, &what))
+		return recover_failed(rc, what, name);
+	return STORE_OPENED;
+}
+
+static enum store_result
+rename_anew(struct recovery *rc, const char *tmp, const char *name)
+{
+	if (rc->disk->rename(rc->disk, rc->folder, tmp, name) < 0)
+		return recover_failed(rc, "rename", tmp);
+	if (rc->disk->sync_folder(rc->disk, rc->folder) < 0)
+		return recover_failed(rc, "fsync", "");
+	return STORE_OPENED;
+}
+
+/* The last segment that holds records gets its END; the next one is made. */
+static enum store_result
+end_last(struct recovery *rc, struct store_files *s)
+{
+	unsigned char end[RECORD_END_SIZE];
+	char name[SEGMENT_NAME], tmp[SEGMENT_NAME + 4];
+	uint64_t seq = rc->seq + 1;
+	uint32_t crc =
+		record_make_own(end, RECORD_END, segment_seed(rc->id, rc->last), seq);
+	enum store_result result = STORE_OPENED;
+
+	segment_name(rc->last, name);
+	snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+	if (!rc->closed)
+		result = write_anew(rc, name, tmp, end);
+	rc->seq = seq;
+	rc->crc = crc;
+	if (result == STORE_OPENED)
+		result = make_successor(rc, s, rc->last + 1);
+	if (result == STORE_OPENED)
+		result = rc->closed ? end_closed(rc, name, end)
+				    : rename_anew(rc, tmp, name);
+	rc->used_of[rc->last - rc->numbers[rc->run]] = rc->used + sizeof(end);
+	return result;
+}
+
+/* What the loop knows of segments that hold records, and of the one to go on in. */
+static bool
+take_books(struct recovery *rc, struct store_files *s, uint64_t number)
+{
+	uint64_t first = rc->trim ? rc->trim : number;
+	size_t n = number - first + 1;
+
+	s->used_cap = n + 8;
+	s->used_of = calloc(s->used_cap, sizeof(*s->used_of));
+	if (!s->used_of)
+		return false;
+	for (uint64_t i = first; i < number; i++)
+		s->used_of[i - first] = rc->used_of[i - rc->numbers[rc->run]];
+	s->used_of[n - 1] = SEGMENT_HEADER;
+	for (size_t i = 0; i < n; i++)
+		s->bytes += s->used_of[i];
+	s->first_segment = s->removed = first;
+	s->segment = s->writing = number;
+	s->used = SEGMENT_HEADER;
+	s->size = s->segment_bytes;
+	s->seq = s->written = s->synced = rc->seq;
+	memcpy(s->id, rc->id, sizeof(s->id));
+	s->seed = segment_seed(s->id, number);
+	return true;
+}
+
+enum store_result
+finish_recovery(struct recovery *rc, struct store_files *s)
+{
+	/* One without records is made again: nothing says that its header is on
+	 * disk. */
+	bool empty = rc->last && rc->used == SEGMENT_HEADER;
+	uint64_t number = empty ? rc->last : rc->last + 1;
+	enum store_result result = remove_leftovers(rc);
+
+	if (result != STORE_OPENED)
+		return result;
+	if (rc->last == 0 && rc->disk->random(rc->disk, rc->id, sizeof(rc->id)) < 0)
+		return recover_failed(rc, "random numbers for", "");
+	if (rc->last == 0 || empty)
+		result = make_successor(rc, s, number);
+	else
+		result = end_last(rc, s);
+	if (result == STORE_OPENED && !take_books(rc, s, number)) {
+		errno = ENOMEM;
+		result = recover_failed(rc, "open", "");
+	}
+	return result;
+}

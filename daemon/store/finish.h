@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From what was read back to a store that appends.
+ */
+#ifndef QBROKER_STORE_FINISH_H
+#define QBROKER_STORE_FINISH_H
+
+#include "daemon/store/files_int.h"
+#include "daemon/store/recover.h"
+
+/* Removes what is needless, ends the last segment, begins the next. Not STORE_OPENED:
+ * the report says why. */
+enum store_result finish_recovery(struct recovery *rc, struct store_files *s);
+
+#endif

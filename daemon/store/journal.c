@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The loop's side: where each record will be is known when it is appended, and nothing
+ * here touches a file but to read, and to make room for a record that is larger than a
+ * segment.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/store/files_int.h"
+#include "daemon/store/record.h"
+
+#define CHUNK_BYTES ((size_t)128 << 10)
+
+static struct chunk *
+chunk_new(struct store_files *s, size_t cap)
+{
+	struct chunk *c = malloc(sizeof(*c) + cap);
+
+	if (!c)
+		return NULL;
+	*c = (struct chunk){.segment = s->segment, .offset = s->used, .cap = cap};
+	return c;
+}
+
+static struct chunk *
+last_chunk(struct store_files *s)
+{
+	if (!s->open.first)
+		return NULL;
+	return (struct chunk *)((char *)s->open.end - offsetof(struct chunk, next));
+}
+
+/* Where the next `size` bytes of the segment go. NULL: no memory. */
+static struct chunk *
+chunk_for(struct store_files *s, size_t size)
+{
+	struct chunk *c = last_chunk(s);
+
+	if (c && c->segment == s->segment && !c->end && c->cap - c->len >= size)
+		return c;
+	c = chunk_new(s, size > CHUNK_BYTES ? size : CHUNK_BYTES);
+	if (c)
+		chunks_push(&s->open, c);
+	return c;
+}
+
+/* The next record of the segment, without its payload. */
+static unsigned char *
+start_record(struct store_files *s, struct chunk *c, uint32_t len)
+{
+	unsigned char *at = c->bytes + c->len;
+	uint64_t size = record_size(len);
+
+	record_start(at, len, ++s->seq);
+	c->last_seq = s->seq;
+	c->len += size;
+	s->used += size;
+	s->used_of[s->segment - s->first_segment] = s->used;
+	s->bytes += size;
+	return at + RECORD_HEADER;
+}
+
+/* A spare; or, when the keeper cannot be as fast or the size is another one, a file
+ * made here. NULL: no room, or no memory. */
+static struct spare *
+take_spare(struct store_files *s, uint64_t size)
+{
+	struct spare *sp = NULL;
+	bool make;
+
+	pthread_mutex_lock(&s->lock);
+	if (size == s->segment_bytes)
+		sp = spares_pop(&s->ready);
+	make = !sp && !s->failed && (!s->low || size != s->segment_bytes);
+	if (sp)
+		files_kick(s);
+	pthread_mutex_unlock(&s->lock);
+	if (!make)
+		return sp;
+	sp = spare_make(s, size);
+	if (!sp && size == s->segment_bytes) {
+		int error = errno;
+
+		pthread_mutex_lock(&s->lock);
+		files_low(s, error);
+		pthread_mutex_unlock(&s->lock);
+	}
+	return sp;
+}
+
+static bool
+grow_used_of(struct store_files *s)
+{
+	size_t n = s->segment - s->first_segment + 1, cap = s->used_cap * 2;
+	uint64_t *grown;
+
+	if (n < s->used_cap)
+		return true;
+	grown = realloc(s->used_of, cap * sizeof(*grown));
+	if (!grown)
+		return false;
+	s->used_of = grown;
+	s->used_cap = cap;
+	return true;
+}
+
+/* Ends this segment; the next one has room for a record of `size` bytes. */
+static bool
+next_segment(struct store_files *s, uint64_t size)
+{
+	uint64_t all = SEGMENT_HEADER + size + SEGMENT_FOR_TRIM + SEGMENT_FOOT;
+	struct chunk *c = grow_used_of(s) ? chunk_new(s, RECORD_END_SIZE) : NULL;
+	struct spare *sp;
+
+	if (!c)
+		return false;
+	if (all < s->segment_bytes)
+		all = s->segment_bytes;
+	sp = take_spare(s, all);
+	if (!sp) {
+		free(c);
+		return false;
+	}
+	pthread_mutex_lock(&s->lock);
+	spares_push(&s->assigned, sp);
+	pthread_mutex_unlock(&s->lock);
+
+	*start_record(s, c, 1) = RECORD_END;
+	c->end = true;
+	chunks_push(&s->open, c);
+	s->segment++;
+	s->used = SEGMENT_HEADER;
+	s->used_of[s->segment - s->first_segment] = s->used;
+	s->bytes += s->used;
+	s->size = all;
+	return true;
+}
+
+static uint64_t
+len_of(const struct iovec *parts, unsigned n)
+{
+	uint64_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += parts[i].iov_len;
+	assert(len > 0 && len <= STORE_MAX_RECORD);
+	return len;
+}
+
+/* `keep_free`: what must be left of a segment. */
+static bool
+append_record(struct store_files *s, const struct iovec *parts, unsigned n, bool sync,
+	      uint64_t keep_free, struct store_place *ret_place)
+{
+	uint64_t len = len_of(parts, n), size = record_size(len);
+	unsigned char *to;
+	struct chunk *c;
+
+	if (s->used + size + keep_free > s->size && !next_segment(s, size))
+		return false;
+	c = chunk_for(s, size);
+	if (!c)
+		return false;
+	*ret_place = (struct store_place){.seq = s->seq + 1,
+					  .segment = s->segment,
+					  .offset = s->used + RECORD_HEADER};
+	to = start_record(s, c, (uint32_t)len);
+	for (unsigned i = 0; i < n; i++)
+		to = mempcpy(to, parts[i].iov_base, parts[i].iov_len);
+	if (sync)
+		c->sync = true;
+	else
+		c->async = true;
+	return true;
+}
+
+static bool
+files_append(struct store *base, const struct iovec *parts, unsigned n, bool sync,
+	     struct store_place *ret_place)
+{
+	return append_record(files_of(base), parts, n, sync,
+			     SEGMENT_FOR_TRIM + SEGMENT_FOOT, ret_place);
+}
+
+static void
+files_flush(struct store *base)
+{
+	struct store_files *s = files_of(base);
+
+	if (!s->open.first)
+		return;
+	pthread_mutex_lock(&s->lock);
+	chunks_move(&s->pending, &s->open);
+	pthread_cond_signal(&s->to_commit);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+files_status(struct store *base, struct store_status *ret)
+{
+	struct store_files *s = files_of(base);
+	uint64_t count;
+
+	pthread_mutex_lock(&s->lock);
+	if (s->told)
+		(void)!read(s->wake_fd, &count, sizeof(count));
+	s->told = false;
+	*ret = (struct store_status){
+		.state = s->failed ? STORE_FAILED
+			 : s->low  ? STORE_LOW
+				   : STORE_GOOD,
+		.last_seq = s->seq,
+		.written = s->written,
+		.synced = s->synced,
+		.first_segment = s->first_segment,
+		.last_segment = s->segment,
+		.bytes = s->bytes,
+		.segment_bytes = s->segment_bytes,
+	};
+	if (ret->state != STORE_GOOD) {
+		memcpy(s->told_error, s->error, sizeof(s->error));
+		ret->error = s->told_error;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* The loop's books: the segments before this one are gone. */
+static void
+forget_before(struct store_files *s, uint64_t segment)
+{
+	size_t gone = segment - s->first_segment;
+
+	for (size_t i = 0; i < gone; i++)
+		s->bytes -= s->used_of[i];
+	memmove(s->used_of, s->used_of + gone,
+		(s->segment - segment + 1) * sizeof(*s->used_of));
+	s->first_segment = segment;
+	if (s->read_fd >= 0 && s->read_segment < segment) {
+		s->disk->close(s->disk, s->read_fd);
+		s->read_fd = -1;
+	}
+}
+
+static bool
+files_trim(struct store *base, uint64_t segment)
+{
+	struct store_files *s = files_of(base);
+	unsigned char payload[RECORD_MAX_OWN];
+	const struct iovec part = {payload, record_trim_encode(segment, payload)};
+	struct store_place place;
+
+	assert(segment <= s->segment);
+	if (segment <= s->first_segment)
+		return true;
+	if (!append_record(s, &part, 1, true, SEGMENT_FOOT, &place))
+		return false;
+	forget_before(s, segment);
+	pthread_mutex_lock(&s->lock);
+	s->trim_to = segment;
+	s->trim_seq = place.seq;
+	pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
+static bool
+files_read(struct store *base, uint64_t segment, uint64_t offset, void *ret, size_t len)
+{
+	struct store_files *s = files_of(base);
+	char name[SEGMENT_NAME];
+	ssize_t n;
+
+	assert(segment >= s->first_segment && segment <= s->segment);
+	if (s->read_fd < 0 || s->read_segment != segment) {
+		if (s->read_fd >= 0)
+			s->disk->close(s->disk, s->read_fd);
+		segment_name(segment, name);
+		s->read_fd = s->disk->open(s->disk, s->folder, name);
+		if (s->read_fd < 0)
+			return false;
+		s->read_segment = segment;
+	}
+	n = disk_read(s->disk, s->read_fd, ret, len, offset);
+	if (n >= 0 && (size_t)n < len)
+		errno = EIO; /* the file is shorter than what was written */
+	return n == (ssize_t)len;
+}
+
+/* Everything that was appended is on disk, or it failed. */
+static bool
+settle(struct store_files *s)
+{
+	bool done;
+
+	files_flush(&s->base);
+	pthread_mutex_lock(&s->lock);
+	s->want_sync = true;
+	pthread_cond_signal(&s->to_commit);
+	while (s->threads && !s->failed && s->synced < s->seq)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	while (!s->threads && committer_step(s))
+		;
+	pthread_mutex_lock(&s->lock);
+	done = !s->failed && s->synced == s->seq;
+	pthread_mutex_unlock(&s->lock);
+	return done;
+}
+
+/* CLOSE is written when all else is on disk: whoever reads it knows that it is. */
+static bool
+files_close(struct store *base)
+{
+	struct store_files *s = files_of(base);
+	unsigned char payload = RECORD_CLOSE;
+	const struct iovec part = {&payload, 1};
+	struct store_place place;
+
+	if (!settle(s))
+		return false;
+	if (!append_record(s, &part, 1, true, RECORD_END_SIZE, &place)) {
+		pthread_mutex_lock(&s->lock);
+		files_fail(s, "close", "", ENOMEM);
+		pthread_mutex_unlock(&s->lock);
+		return false;
+	}
+	return settle(s);
+}
+
+static void
+free_spares(struct store_files *s, struct spares *list)
+{
+	struct spare *sp;
+
+	while ((sp = spares_pop(list)))
+		spare_free(s, sp);
+}
+
+static void
+files_free(struct store *base)
+{
+	struct store_files *s = files_of(base);
+
+	threads_stop(s);
+	chunks_free(&s->open);
+	chunks_free(&s->pending);
+	free_spares(s, &s->ready);
+	free_spares(s, &s->assigned);
+	free_spares(s, &s->retired);
+	if (s->current)
+		spare_free(s, s->current);
+	if (s->read_fd >= 0)
+		s->disk->close(s->disk, s->read_fd);
+	if (s->folder >= 0)
+		s->disk->close(s->disk, s->folder);
+	if (s->wake_fd >= 0)
+		close(s->wake_fd);
+	pthread_cond_destroy(&s->to_commit);
+	pthread_cond_destroy(&s->to_keep);
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s->used_of);
+	free(s->dir);
+	free(s);
+}
+
+const struct store_class files_class = {
+	.append = files_append,
+	.flush = files_flush,
+	.status = files_status,
+	.trim = files_trim,
+	.read = files_read,
+	.close = files_close,
+	.free = files_free,
+};

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Work on files for which nobody waits: spare segments, what was trimmed, the sync of
+ * records about which nobody asks.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/store/files_int.h"
+
+static bool
+failed(struct store_files *s, const char *what, const char *file)
+{
+	int error = errno;
+
+	pthread_mutex_lock(&s->lock);
+	files_fail(s, what, file, error);
+	pthread_mutex_unlock(&s->lock);
+	return false;
+}
+
+static bool
+sync_folder(struct store_files *s)
+{
+	return s->disk->sync_folder(s->disk, s->folder) == 0 || failed(s, "fsync", "");
+}
+
+static void
+close_retired(struct store_files *s)
+{
+	struct spare *sp;
+
+	do {
+		pthread_mutex_lock(&s->lock);
+		sp = spares_pop(&s->retired);
+		pthread_mutex_unlock(&s->lock);
+		if (sp)
+			spare_free(s, sp);
+	} while (sp);
+}
+
+/* How many are missing. */
+static unsigned
+missing(struct store_files *s)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->failed || s->ready.n >= SPARES ? 0 : SPARES - s->ready.n;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+/* They are on disk, under their names. */
+static void
+are_ready(struct store_files *s, struct spares *list)
+{
+	struct spare *sp;
+
+	pthread_mutex_lock(&s->lock);
+	while ((sp = spares_pop(list)))
+		spares_push(&s->ready, sp);
+	if (s->low && s->ready.n >= SPARES && !s->failed) {
+		s->low = false;
+		files_wake(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* A segment that is not needed any more becomes a spare. NULL: it is of another size,
+ * or errno. */
+static struct spare *
+use_again(struct store_files *s, const char *name)
+{
+	struct disk *d = s->disk;
+	struct spare *sp = malloc(sizeof(*sp));
+	char spare[SEGMENT_NAME];
+	uint64_t size;
+
+	if (!sp)
+		return NULL;
+	pthread_mutex_lock(&s->lock);
+	sp->number = s->next_spare++;
+	pthread_mutex_unlock(&s->lock);
+	segment_spare_name(sp->number, spare);
+	sp->fd = d->open(d, s->folder, name);
+	if (sp->fd < 0) {
+		free(sp);
+		return NULL;
+	}
+	if (d->size(d, sp->fd, &size) < 0 || size != s->segment_bytes ||
+	    d->rename(d, s->folder, name, spare) < 0) {
+		spare_free(s, sp);
+		return NULL;
+	}
+	return sp;
+}
+
+/* The names of spares are on disk before they are used: else a crash could show a new
+ * segment under an old name. */
+static bool
+remove_segments(struct store_files *s, uint64_t to)
+{
+	struct spares list;
+	unsigned wanted = missing(s);
+	char name[SEGMENT_NAME];
+	bool ok = true;
+
+	spares_init(&list);
+	for (; ok && s->removed < to; s->removed++) {
+		struct spare *sp;
+
+		segment_name(s->removed, name);
+		sp = list.n < wanted ? use_again(s, name) : NULL;
+		if (sp)
+			spares_push(&list, sp);
+		else if (s->disk->unlink(s->disk, s->folder, name) < 0 &&
+			 errno != ENOENT)
+			ok = failed(s, "unlink", name);
+	}
+	ok = ok && sync_folder(s);
+	if (ok)
+		are_ready(s, &list);
+	for (struct spare *sp; (sp = spares_pop(&list));)
+		spare_free(s, sp);
+	return ok;
+}
+
+/* What was trimmed, if that is on disk. */
+static bool
+remove_trimmed(struct store_files *s)
+{
+	uint64_t to;
+
+	pthread_mutex_lock(&s->lock);
+	to = s->trim_seq && s->synced >= s->trim_seq && !s->failed ? s->trim_to : 0;
+	pthread_mutex_unlock(&s->lock);
+	if (to <= s->removed)
+		return true;
+	s->next_try_ns = 0;
+	return remove_segments(s, to);
+}
+
+static bool
+is_no_room(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}
+
+/* One spare more. false: there is no room, or it failed. */
+static bool
+make_one(struct store_files *s)
+{
+	struct spare *sp = spare_make(s, s->segment_bytes);
+	struct spares list;
+	char name[SEGMENT_NAME];
+	int error = errno;
+
+	if (sp) {
+		segment_spare_name(sp->number, name);
+		if (s->disk->sync(s->disk, sp->fd) == 0) {
+			spares_init(&list);
+			spares_push(&list, sp);
+			if (sync_folder(s)) {
+				are_ready(s, &list);
+				return true;
+			}
+			spare_free(s, sp);
+			return false;
+		}
+		error = errno;
+		(void)s->disk->unlink(s->disk, s->folder, name); /* nothing is in it */
+		spare_free(s, sp);
+		errno = error;
+		if (!is_no_room(error))
+			return failed(s, "fdatasync", name);
+	}
+	pthread_mutex_lock(&s->lock);
+	files_low(s, error);
+	pthread_mutex_unlock(&s->lock);
+	return false;
+}
+
+static bool
+make_spares(struct store_files *s, uint64_t now_ns)
+{
+	if (now_ns < s->next_try_ns)
+		return true;
+	s->next_try_ns = 0;
+	while (missing(s))
+		if (!make_one(s)) {
+			s->next_try_ns = now_ns + LOW_RETRY_NS;
+			return false;
+		}
+	return true;
+}
+
+/* Since when is there something that is not synced? */
+static bool
+sync_late(struct store_files *s, uint64_t now_ns)
+{
+	bool dirty;
+
+	pthread_mutex_lock(&s->lock);
+	dirty = s->synced < s->written && !s->failed;
+	pthread_mutex_unlock(&s->lock);
+	if (!dirty) {
+		s->dirty_ns = 0;
+		return true;
+	}
+	if (s->dirty_ns == 0)
+		s->dirty_ns = now_ns ? now_ns : 1;
+	if (now_ns < s->dirty_ns + s->sync_interval_ns)
+		return true;
+	s->dirty_ns = 0;
+	return files_sync(s);
+}
+
+uint64_t
+keeper_step(struct store_files *s, uint64_t now_ns)
+{
+	uint64_t next = UINT64_MAX;
+
+	close_retired(s);
+	if (!sync_late(s, now_ns) || !remove_trimmed(s))
+		return next;
+	make_spares(s, now_ns);
+	if (s->dirty_ns)
+		next = s->dirty_ns + s->sync_interval_ns;
+	if (s->next_try_ns && s->next_try_ns < next)
+		next = s->next_try_ns;
+	return next;
+}

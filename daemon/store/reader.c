@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A window over the file, as large as what is looked at needs it.
+ */
+#include "daemon/store/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/core/store.h"
+#include "daemon/store/disk.h"
+
+#define WINDOW ((size_t)1 << 20)
+
+bool
+reader_open(struct reader *r, struct disk *d, int folder, const char *name)
+{
+	*r = (struct reader){.disk = d, .fd = d->open(d, folder, name)};
+	if (r->fd < 0)
+		return false;
+	if (d->size(d, r->fd, &r->size) == 0)
+		return true;
+	d->close(d, r->fd);
+	return false;
+}
+
+void
+reader_done(struct reader *r)
+{
+	free(r->bytes);
+	r->disk->close(r->disk, r->fd);
+}
+
+static bool
+grow(struct reader *r, size_t cap)
+{
+	unsigned char *bytes;
+
+	if (cap <= r->cap)
+		return true;
+	bytes = malloc(cap);
+	if (!bytes)
+		return false;
+	free(r->bytes);
+	r->bytes = bytes;
+	r->cap = cap;
+	r->len = 0;
+	return true;
+}
+
+static bool
+fill_window(struct reader *r, uint64_t offset, size_t len)
+{
+	ssize_t n;
+
+	r->len = 0;
+	if (!grow(r, len > WINDOW ? len : WINDOW)) {
+		r->error = ENOMEM;
+		return false;
+	}
+	n = disk_read(r->disk, r->fd, r->bytes, r->cap, offset);
+	if (n < 0) {
+		r->error = errno;
+		return false;
+	}
+	r->at = offset;
+	r->len = (size_t)n;
+	return r->len >= len;
+}
+
+const unsigned char *
+reader_get(struct reader *r, uint64_t offset, size_t len)
+{
+	if (r->error || offset > r->size || len > r->size - offset)
+		return NULL;
+	if ((offset < r->at || offset + len > r->at + r->len) &&
+	    !fill_window(r, offset, len))
+		return NULL;
+	return r->bytes + (offset - r->at);
+}
+
+const unsigned char *
+reader_record(struct reader *r, uint64_t offset, uint32_t seed, struct record *ret)
+{
+	const unsigned char *bytes = reader_get(r, offset, RECORD_HEADER);
+
+	if (!bytes)
+		return NULL;
+	record_parse(bytes, ret);
+	if (ret->len == 0 || ret->len > STORE_MAX_RECORD || ret->synced >= ret->seq)
+		return NULL;
+	bytes = reader_get(r, offset, RECORD_HEADER + (size_t)ret->len);
+	if (!bytes || record_crc(bytes, seed, ret->len) != ret->crc)
+		return NULL;
+	return bytes;
+}
+
+bool
+reader_find(struct reader *r, uint64_t offset, uint32_t seed, uint64_t min_seq,
+	    uint64_t min_synced, struct record *ret, uint64_t *ret_offset)
+{
+	/* Each takes some room: a number that is much higher is none. */
+	uint64_t max_seq = min_seq + (r->size - offset) / RECORD_END_SIZE + 1;
+	const unsigned char *bytes;
+
+	for (; (bytes = reader_get(r, offset, RECORD_HEADER)); offset += 8) {
+		record_parse(bytes, ret);
+		if (ret->seq < min_seq || ret->seq > max_seq ||
+		    ret->synced < min_synced)
+			continue;
+		if (!reader_record(r, offset, seed, ret)) {
+			if (r->error)
+				break;
+			continue;
+		}
+		*ret_offset = offset;
+		return true;
+	}
+	return false;
+}

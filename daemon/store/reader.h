@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading one file of records. Trusts nothing that is in it.
+ */
+#ifndef QBROKER_STORE_READER_H
+#define QBROKER_STORE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/store/record.h"
+
+struct disk;
+
+struct reader {
+	struct disk *disk;
+	int fd;
+	uint64_t size; /* of the file */
+	int error;     /* errno, if something could not be read; 0 */
+	unsigned char *bytes;
+	uint64_t at; /* of these bytes in the file */
+	size_t len, cap;
+};
+
+/* false: errno. */
+bool reader_open(struct reader *r, struct disk *d, int folder, const char *name);
+
+void reader_done(struct reader *r);
+
+/* Bytes of the file, until the next call. NULL: there are not so many, or `error` is
+ * set. */
+const unsigned char *reader_get(struct reader *r, uint64_t offset, size_t len);
+
+/* The whole record at an offset, whatever its number is. NULL: there is none, or
+ * `error`. */
+const unsigned char *reader_record(struct reader *r, uint64_t offset, uint32_t seed,
+				   struct record *ret);
+
+/* Looks for a whole record from an offset on that has a number of at least `min_seq`
+ * and knows that those up to `min_synced` had been on disk. false: there is none, or
+ * `error`. */
+bool reader_find(struct reader *r, uint64_t offset, uint32_t seed, uint64_t min_seq,
+		 uint64_t min_synced, struct record *ret, uint64_t *ret_offset);
+
+#endif

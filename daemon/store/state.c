@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the threads tell each other. All of it is called with the lock held.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/store/files_int.h"
+
+void
+files_wake(struct store_files *s)
+{
+	uint64_t one = 1;
+
+	pthread_cond_broadcast(&s->changed);
+	if (s->told)
+		return;
+	s->told = true;
+	/* It is below its limit: told says that nobody wrote since it was read. */
+	(void)!write(s->wake_fd, &one, sizeof(one));
+}
+
+void
+files_kick(struct store_files *s)
+{
+	s->kick = true;
+	pthread_cond_signal(&s->to_keep);
+}
+
+void
+files_low(struct store_files *s, int error)
+{
+	if (s->failed || s->low)
+		return;
+	s->low = true;
+	snprintf(s->error, sizeof(s->error), "no room for another segment in %s: %s",
+		 s->dir, strerror(error));
+	files_wake(s);
+}
+
+void
+files_fail(struct store_files *s, const char *what, const char *file, int error)
+{
+	if (s->failed)
+		return; /* the first one is the cause */
+	s->failed = true;
+	snprintf(s->error, sizeof(s->error), "%s %s/%s: %s", what, s->dir, file,
+		 strerror(error));
+	pthread_cond_signal(&s->to_commit);
+	files_kick(s);
+	files_wake(s);
+}
+
+void
+files_fail_segment(struct store_files *s, const char *what, uint64_t segment,
+		   uint64_t offset, int error)
+{
+	char name[SEGMENT_NAME], where[SEGMENT_NAME + 40];
+
+	segment_name(segment, name);
+	snprintf(where, sizeof(where), "%s, offset %" PRIu64, name, offset);
+	files_fail(s, what, offset ? where : name, error);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The two threads: loops around their steps, and when to sleep.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "daemon/store/files_int.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static uint64_t
+monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static void *
+commit_main(void *arg)
+{
+	struct store_files *s = arg;
+	bool stop;
+
+	do {
+		pthread_mutex_lock(&s->lock);
+		while (!s->stop && !s->pending.first && !s->want_sync)
+			pthread_cond_wait(&s->to_commit, &s->lock);
+		stop = s->stop;
+		pthread_mutex_unlock(&s->lock);
+		if (!stop)
+			committer_step(s);
+	} while (!stop);
+	return NULL;
+}
+
+/* Until something happens, or it is time. */
+static void
+keeper_wait(struct store_files *s, uint64_t until_ns)
+{
+	struct timespec t = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+			     .tv_nsec = (long)(until_ns % NS_PER_S)};
+	int result = 0;
+
+	while (!s->stop && !s->kick && result != ETIMEDOUT)
+		result = until_ns == UINT64_MAX
+				 ? pthread_cond_wait(&s->to_keep, &s->lock)
+				 : pthread_cond_timedwait(&s->to_keep, &s->lock, &t);
+	s->kick = false;
+}
+
+static void *
+keep_main(void *arg)
+{
+	struct store_files *s = arg;
+	bool stop;
+
+	do {
+		uint64_t next = keeper_step(s, monotonic_ns());
+
+		pthread_mutex_lock(&s->lock);
+		keeper_wait(s, next);
+		stop = s->stop;
+		pthread_mutex_unlock(&s->lock);
+	} while (!stop);
+	return NULL;
+}
+
+void
+threads_stop(struct store_files *s)
+{
+	if (!s->threads)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_cond_signal(&s->to_commit);
+	pthread_cond_signal(&s->to_keep);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->committer, NULL);
+	pthread_join(s->keeper, NULL);
+	s->threads = false;
+}
+
+static int
+start(struct store_files *s)
+{
+	int error = pthread_create(&s->committer, NULL, commit_main, s);
+
+	if (error)
+		return error;
+	error = pthread_create(&s->keeper, NULL, keep_main, s);
+	if (error) {
+		pthread_mutex_lock(&s->lock);
+		s->stop = true;
+		pthread_cond_signal(&s->to_commit);
+		pthread_mutex_unlock(&s->lock);
+		pthread_join(s->committer, NULL);
+	}
+	return error;
+}
+
+/* Signals are the loop's. */
+bool
+threads_start(struct store_files *s)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	errno = start(s);
+	s->threads = errno == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return s->threads;
+}
