@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the store does when nothing breaks but room: segments, states, trimming,
+ * reading.
+ */
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/store/segment.h"
+#include "tests/store/world.h"
+
+static struct world w;
+
+static void
+setup(void)
+{
+	world_init(&w, 3);
+	ck_assert_int_eq(world_open(&w, 0), STORE_OPENED);
+	world_settle(&w);
+}
+
+static void
+teardown(void)
+{
+	world_done(&w);
+}
+
+static void
+append_many(unsigned n, size_t len)
+{
+	for (unsigned i = 0; i < n; i++)
+		ck_assert(world_append(&w, len, false));
+	world_settle(&w);
+}
+
+static bool
+is_there(uint64_t segment)
+{
+	char name[SEGMENT_NAME];
+
+	segment_name(segment, name);
+	return pretend_find(w.disk, name) != NULL;
+}
+
+static bool
+may_have_news(void)
+{
+	struct pollfd fd = {.fd = store_files_fd(w.store), .events = POLLIN};
+
+	return poll(&fd, 1, 0) == 1;
+}
+
+START_TEST(a_new_journal_is_empty_and_good)
+{
+	ck_assert_uint_eq(w.report.records, 0);
+	ck_assert(w.report.closed);
+	ck_assert_str_eq(w.report.cut, "");
+	ck_assert_int_eq(w.status.state, STORE_GOOD);
+	ck_assert_uint_eq(w.status.first_segment, 1);
+	ck_assert_uint_eq(w.status.last_segment, 1);
+	ck_assert_uint_eq(w.status.last_seq, 0);
+}
+END_TEST
+
+START_TEST(records_come_back_over_many_segments)
+{
+	append_many(200, 300);
+	ck_assert_uint_gt(w.status.last_segment, 10);
+	ck_assert_uint_eq(w.status.synced, w.status.last_seq);
+	world_kill(&w);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_uint_eq(w.n, 200);
+	ck_assert(!w.report.closed);
+}
+END_TEST
+
+START_TEST(a_closed_journal_says_so_and_goes_on)
+{
+	for (int i = 0; i < 3; i++) {
+		append_many(20, 100);
+		ck_assert(w.store->class->close(w.store));
+		world_kill(&w);
+		pretend_lose_power(w.disk);
+		ck_assert_int_eq(world_open(&w, w.status.last_seq), STORE_OPENED);
+		ck_assert(w.report.closed);
+		ck_assert_uint_eq(w.n, 20u * (unsigned)(i + 1));
+	}
+}
+END_TEST
+
+START_TEST(one_sync_is_for_all_that_wait)
+{
+	unsigned long before;
+
+	for (int i = 0; i < 10; i++)
+		ck_assert(world_append(&w, 20, true));
+	world_flush(&w);
+	before = w.disk->calls;
+	ck_assert(store_step_commit(w.store));
+	ck_assert_uint_eq(w.disk->calls - before, 2); /* a write and a sync */
+	ck_assert(!store_step_commit(w.store));
+	w.store->class->status(w.store, &w.status);
+	ck_assert_uint_eq(w.status.synced, 10);
+}
+END_TEST
+
+START_TEST(what_nobody_waits_for_is_synced_in_time)
+{
+	uint64_t next;
+
+	ck_assert(world_append(&w, 20, false));
+	world_flush(&w);
+	store_step_commit(w.store);
+	next = store_step_keep(w.store, w.now_ns);
+	ck_assert_uint_eq(next, w.now_ns + 10000000);
+	w.store->class->status(w.store, &w.status);
+	ck_assert_uint_eq(w.status.written, 1);
+	ck_assert_uint_eq(w.status.synced, 0);
+	store_step_keep(w.store, next);
+	w.store->class->status(w.store, &w.status);
+	ck_assert_uint_eq(w.status.synced, 1);
+}
+END_TEST
+
+START_TEST(news_are_told_once)
+{
+	ck_assert(!may_have_news());
+	ck_assert(world_append(&w, 20, true));
+	world_flush(&w);
+	store_step_commit(w.store);
+	ck_assert(may_have_news());
+	w.store->class->status(w.store, &w.status);
+	ck_assert(!may_have_news());
+}
+END_TEST
+
+START_TEST(a_record_larger_than_a_segment_has_its_own)
+{
+	append_many(1, 100);
+	append_many(1, 5 * WORLD_SEGMENT / 4);
+	append_many(1, 100);
+	ck_assert_uint_eq(w.records[1].place.segment, 2);
+	world_kill(&w);
+	pretend_lose_power(w.disk);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_uint_eq(w.n, 3);
+}
+END_TEST
+
+START_TEST(what_was_trimmed_is_removed)
+{
+	uint64_t bytes, last;
+
+	append_many(100, 300);
+	bytes = w.status.bytes;
+	last = w.status.last_segment;
+	ck_assert(world_trim(&w, last - 1));
+	ck_assert(is_there(1));
+	world_settle(&w);
+	ck_assert_uint_eq(w.status.first_segment, last - 1);
+	ck_assert_uint_lt(w.status.bytes, bytes);
+	ck_assert(!is_there(1) && !is_there(last - 2) && is_there(last - 1));
+	ck_assert_uint_le(w.status.bytes, 2 * WORLD_SEGMENT);
+	world_kill(&w);
+	pretend_lose_power(w.disk);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_uint_eq(w.status.first_segment, last - 1);
+}
+END_TEST
+
+START_TEST(what_was_written_can_be_read)
+{
+	unsigned char got[300], first;
+
+	append_many(50, 300);
+	for (unsigned i = 0; i < w.n; i += 7) {
+		const struct store_place *at = &w.records[i].place;
+
+		ck_assert(w.store->class->read(w.store, at->segment, at->offset, got,
+					       300));
+		ck_assert_uint_eq(got[0], 8);
+		ck_assert(w.store->class->read(w.store, at->segment, at->offset + 5,
+					       &first, 1));
+		ck_assert_uint_eq(first, got[5]);
+	}
+	ck_assert(!w.store->class->read(w.store, 1, 1 << 20, got, 300));
+}
+END_TEST
+
+/* The tail, two spares, and what is kept for TRIM; then no more, until there is
+ * room. */
+START_TEST(a_full_disk_is_told_before_it_is_full)
+{
+	unsigned n = 0;
+
+	w.disk->room = 8 * WORLD_SEGMENT;
+	while (n < 100 && w.status.state == STORE_GOOD) {
+		append_many(1, 300);
+		n++;
+	}
+	ck_assert_int_eq(w.status.state, STORE_LOW);
+	ck_assert(strstr(w.status.error, "No space left"));
+	while (world_append(&w, 300, true) && n < 200)
+		n++;
+	ck_assert_uint_gt(n, 60);
+	ck_assert_uint_lt(n, 100);
+	world_settle(&w);
+	ck_assert_int_eq(w.status.state, STORE_LOW);
+	ck_assert_uint_eq(w.status.synced, w.status.last_seq);
+
+	ck_assert(world_trim(&w, 4));
+	world_settle(&w);
+	ck_assert_int_eq(w.status.state, STORE_GOOD);
+	ck_assert_ptr_null(w.status.error);
+	append_many(3, 300);
+}
+END_TEST
+
+START_TEST(room_is_looked_for_again_in_time)
+{
+	w.disk->room = 1;
+	append_many(10, 600);
+	ck_assert_int_eq(w.status.state, STORE_LOW);
+	w.disk->room = 0;
+	ck_assert_uint_gt(store_step_keep(w.store, w.now_ns), w.now_ns);
+	w.store->class->status(w.store, &w.status);
+	ck_assert_int_eq(w.status.state, STORE_LOW);
+	ck_assert_uint_eq(store_step_keep(w.store, w.now_ns + 1000000000), UINT64_MAX);
+	w.store->class->status(w.store, &w.status);
+	ck_assert_int_eq(w.status.state, STORE_GOOD);
+}
+END_TEST
+
+START_TEST(it_starts_on_a_full_disk)
+{
+	w.disk->room = 6 * WORLD_SEGMENT;
+	while (world_append(&w, 300, true))
+		world_settle(&w);
+	for (int i = 0; i < 3; i++) {
+		world_kill(&w);
+		pretend_lose_power(w.disk);
+		if (world_open(&w, w.status.synced) != STORE_OPENED) {
+			ck_assert_msg(strstr(w.report.error, "No space"), "%s",
+				      w.report.error);
+			w.disk->room += 2 * WORLD_SEGMENT;
+			ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_failed_sync_is_final)
+{
+	append_many(3, 50);
+	ck_assert(world_append(&w, 20, true));
+	world_flush(&w);
+	w.disk->fail_at = w.disk->calls + 2;
+	w.disk->fail_errno = EIO;
+	store_step_commit(w.store);
+	w.store->class->status(w.store, &w.status);
+	ck_assert_int_eq(w.status.state, STORE_FAILED);
+	ck_assert_str_eq(w.status.error,
+			 "fdatasync pretended/journal-0000000000000001.qbj: "
+			 "Input/output error");
+	world_append(&w, 20, true);
+	world_settle(&w);
+	ck_assert_uint_eq(w.status.synced, 3);
+	ck_assert(!w.store->class->close(w.store));
+}
+END_TEST
+
+START_TEST(a_failed_write_names_its_place)
+{
+	append_many(1, 40);
+	ck_assert(world_append(&w, 20, true));
+	world_flush(&w);
+	w.disk->fail_at = w.disk->calls + 1;
+	w.disk->fail_errno = ENOSPC;
+	store_step_commit(w.store);
+	w.store->class->status(w.store, &w.status);
+	ck_assert_int_eq(w.status.state, STORE_FAILED);
+	ck_assert_str_eq(
+		w.status.error,
+		"write pretended/journal-0000000000000001.qbj, offset 128: No space "
+		"left on device");
+}
+END_TEST
+
+START_TEST(a_folder_in_use_is_refused)
+{
+	struct store_files_options options = {.dir = "pretended",
+					      .disk = &w.disk->disk,
+					      .segment_bytes = WORLD_SEGMENT};
+	struct store_files_report report;
+	struct store *other;
+
+	ck_assert_int_eq(store_files_open(&options, &other, &report), STORE_IN_USE);
+	ck_assert_str_eq(report.error,
+			 "another broker uses pretended: it has the folder locked");
+}
+END_TEST
+
+/* Segments that were trimmed become spares when there is no room for new ones; the
+ * power goes at any call. */
+START_TEST(segments_are_used_again)
+{
+	bool more = true;
+
+	for (unsigned long n = 1; more; n++)
+		for (unsigned seed = 1; seed <= 4; seed++) {
+			world_done(&w);
+			world_init(&w, seed);
+			w.disk->room = 5 * WORLD_SEGMENT;
+			w.disk->stop_at = n;
+			more = world_open(&w, 0) != STORE_OPENED;
+			for (int i = 0; i < 60 && !more; i++) {
+				if (!world_append(&w, 300, true) ||
+				    w.status.last_segment > w.status.first_segment + 1)
+					world_trim(&w, w.status.last_segment);
+				world_settle(&w);
+				more = w.status.state == STORE_FAILED;
+			}
+			world_kill(&w);
+			pretend_lose_power(w.disk);
+			w.disk->room = 0;
+			ck_assert_msg(world_open(&w, w.status.synced) == STORE_OPENED,
+				      "%s", w.report.error);
+		}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("files");
+	TCase *tcase = tcase_create("files");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, a_new_journal_is_empty_and_good);
+	tcase_add_test(tcase, records_come_back_over_many_segments);
+	tcase_add_test(tcase, a_closed_journal_says_so_and_goes_on);
+	tcase_add_test(tcase, one_sync_is_for_all_that_wait);
+	tcase_add_test(tcase, what_nobody_waits_for_is_synced_in_time);
+	tcase_add_test(tcase, news_are_told_once);
+	tcase_add_test(tcase, a_record_larger_than_a_segment_has_its_own);
+	tcase_add_test(tcase, what_was_trimmed_is_removed);
+	tcase_add_test(tcase, what_was_written_can_be_read);
+	tcase_add_test(tcase, a_full_disk_is_told_before_it_is_full);
+	tcase_add_test(tcase, room_is_looked_for_again_in_time);
+	tcase_add_test(tcase, it_starts_on_a_full_disk);
+	tcase_add_test(tcase, a_failed_sync_is_final);
+	tcase_add_test(tcase, a_failed_write_names_its_place);
+	tcase_add_test(tcase, a_folder_in_use_is_refused);
+	tcase_add_test(tcase, segments_are_used_again);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed > 0;
+}
