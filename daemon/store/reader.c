@@ -10,7 +10,8 @@
 #include "daemon/core/store.h"
 #include "daemon/store/disk.h"
 
-#define WINDOW ((size_t)1 << 20)
+#define WINDOW	   ((size_t)1 << 20)
+#define FIND_TIMES 32 /* how often a file is read over to find a record in it */
 
 bool
 reader_open(struct reader *r, struct disk *d, int folder, const char *name)
@@ -101,6 +102,8 @@ reader_find(struct reader *r, uint64_t offset, uint32_t seed, uint64_t min_seq,
 {
 	/* Each takes some room: a number that is much higher is none. */
 	uint64_t max_seq = min_seq + (r->size - offset) / RECORD_END_SIZE + 1;
+	/* And payloads may be full of what looks like one. */
+	uint64_t budget = FIND_TIMES * r->size;
 	const unsigned char *bytes;
 
 	for (; (bytes = reader_get(r, offset, RECORD_HEADER)); offset += 8) {
@@ -109,8 +112,11 @@ reader_find(struct reader *r, uint64_t offset, uint32_t seed, uint64_t min_seq,
 		    ret->synced < min_synced)
 			continue;
 		if (!reader_record(r, offset, seed, ret)) {
-			if (r->error)
+			uint64_t cost = ret->len <= r->size ? ret->len : 0;
+
+			if (r->error || cost > budget)
 				break;
+			budget -= cost;
 			continue;
 		}
 		*ret_offset = offset;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/store/bytes.h"
+#include "daemon/store/reader.h"
 #include "daemon/store/segment.h"
 #include "tests/store/world.h"
 
@@ -226,6 +228,36 @@ START_TEST(files_of_others_are_left_alone)
 }
 END_TEST
 
+/* A payload may be full of what looks like records: the search for a real one has an
+ * end. */
+START_TEST(what_looks_like_records_does_not_hold_it_up)
+{
+	static unsigned char bytes[MAX_BYTES];
+	const size_t real = MAX_BYTES - 64;
+	struct record record;
+	struct reader r;
+	uint64_t at;
+
+	w.disk = pretend_new(1);
+	for (unsigned fakes = 10; fakes <= 310; fakes += 300) {
+		memset(bytes, 0, sizeof(bytes));
+		for (unsigned i = 0; i < fakes; i++) {
+			record_start(bytes + (size_t)24 * i, 0, 5);
+			put_le32(bytes + (size_t)24 * i + 4, 2000);
+		}
+		record_start(bytes + real, 1, 5);
+		record_finish(bytes + real, 77, 4);
+		pretend_put(w.disk, "file", bytes, sizeof(bytes));
+		ck_assert(reader_open(&r, &w.disk->disk, 0, "file"));
+		ck_assert_int_eq(reader_find(&r, 0, 77, 5, 0, &record, &at),
+				 fakes == 10);
+		ck_assert_int_eq(r.error, 0);
+		reader_done(&r);
+	}
+	pretend_free(w.disk);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -241,6 +273,7 @@ main(void)
 	tcase_add_test(tcase, segments_are_missing_doubled_swapped_foreign);
 	tcase_add_test(tcase, a_segment_of_another_journal_is_refused);
 	tcase_add_test(tcase, files_of_others_are_left_alone);
+	tcase_add_test(tcase, what_looks_like_records_does_not_hold_it_up);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

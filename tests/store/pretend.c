@@ -11,7 +11,7 @@
 #define FOLDER	  100000
 #define FIRST_FD  1000
 #define SECTOR	  512
-#define MAX_BYTES ((size_t)128 << 10)
+#define MAX_BYTES ((size_t)16 << 10)
 
 static struct pretend *
 pretend_of(struct disk *d)
