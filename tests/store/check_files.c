@@ -313,12 +313,11 @@ START_TEST(segments_are_used_again)
 		for (unsigned seed = 1; seed <= 4; seed++) {
 			world_done(&w);
 			world_init(&w, seed);
-			w.disk->room = 5 * WORLD_SEGMENT;
+			w.disk->room = 4 * WORLD_SEGMENT;
 			w.disk->stop_at = n;
 			more = world_open(&w, 0) != STORE_OPENED;
 			for (int i = 0; i < 60 && !more; i++) {
-				if (!world_append(&w, 300, true) ||
-				    w.status.last_segment > w.status.first_segment + 1)
+				if (!world_append(&w, 900, true))
 					world_trim(&w, w.status.last_segment);
 				world_settle(&w);
 				more = w.status.state == STORE_FAILED;
