@@ -14,9 +14,9 @@
 
 /* Finds a queue that must exist: QE_OK, QE_NOT_FOUND, QE_INVALID. */
 static enum qe_result
-find(const struct qe *e, struct qe_name name, struct queue **ret_queue)
+find(struct qe *e, struct qe_name name, struct queue **ret_queue)
 {
-	*ret_queue = queue_find(e, name);
+	*ret_queue = queue_ask(e, name);
 	if (*ret_queue)
 		return QE_OK;
 	return queue_name_valid(name) ? QE_NOT_FOUND : QE_INVALID;
@@ -124,10 +124,12 @@ qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		return result;
 	}
 	own(q, declare);
-	if (created || declare->update) {
+	if (created || declare->update)
 		queue_configure(e, q, declare);
+	if (q->durable)
+		keep_queue(e, q);
+	if (created || declare->update)
 		settle_queue(e, q);
-	}
 	*ret_created = created;
 	return QE_OK;
 }
@@ -158,6 +160,8 @@ qe_delete(struct qe *e, uint64_t now_ns, struct qe_name queue, bool force)
 	item_discard_waiting(e, q, CAUSE_purged);
 	item_discard_leased(e, q, CAUSE_purged);
 	item_discard_dead(e, q, CAUSE_purged);
+	if (q->durable)
+		keep_deleted(e, q);
 	queue_unname(e, q);
 	list_append(&e->deleted, &q->ending);
 	settle(e);
@@ -195,6 +199,8 @@ qe_shutdown(struct qe *e, uint64_t now_ns, struct qe_name queue, bool immediate)
 	watch_note(e, QE_EVENT_SHUTDOWN, q);
 	if (immediate)
 		item_discard_waiting(e, q, CAUSE_dropped);
+	if (q->durable)
+		keep_queue(e, q);
 	settle_queue(e, q);
 	sweep(e);
 	return QE_OK;
@@ -214,6 +220,8 @@ qe_pause(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		q->paused_in = pause->in;
 	if (pause->has_out)
 		q->paused_out = pause->out;
+	if (q->durable)
+		keep_queue(e, q);
 	watch_note(e,
 		   q->paused_in || q->paused_out ? QE_EVENT_PAUSED : QE_EVENT_RESUMED,
 		   q);
@@ -233,5 +241,7 @@ qe_reopen(struct qe *e, uint64_t now_ns, struct qe_name queue)
 	if (q->shutdown != QE_OPEN)
 		watch_note(e, QE_EVENT_REOPENED, q);
 	q->shutdown = QE_OPEN;
+	if (q->durable)
+		keep_queue(e, q);
 	return QE_OK;
 }

@@ -130,7 +130,7 @@ static enum qe_result
 find_queues(const struct qe *e, const struct qe_any *args, struct queue **ret_queues)
 {
 	for (unsigned i = 0; i < args->n; i++) {
-		ret_queues[i] = queue_find(e, args->queues[i]);
+		ret_queues[i] = queue_ask(e, args->queues[i]);
 		for (unsigned k = 0; k < i; k++)
 			if (ret_queues[k] == ret_queues[i] &&
 			    (ret_queues[i] ||

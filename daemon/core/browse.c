@@ -176,7 +176,7 @@ qe_browse(struct qe *e, uint64_t now_ns, struct qe_name queue, enum qe_state sta
 	  unsigned skip, struct qe_shown *rows, unsigned max, unsigned *ret_n)
 {
 	struct page page = {.e = e, .skip = skip, .rows = rows, .max = max};
-	const struct queue *q = queue_find(e, queue);
+	const struct queue *q = queue_ask(e, queue);
 	enum qe_result result = QE_OK;
 
 	e->now_ns = now_ns;

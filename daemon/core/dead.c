@@ -47,7 +47,8 @@ heir(struct qe *e, const struct queue *q)
 	struct queue *to;
 
 	if (name.len == 0 || queue_need(e, name, &to, NULL) != QE_OK || to == q ||
-	    to->shutdown == QE_SHUTDOWN_IMMEDIATE)
+	    to->shutdown == QE_SHUTDOWN_IMMEDIATE ||
+	    (to->durable && keep_reserve(e, 1) != QE_OK))
 		return NULL;
 	return to;
 }

@@ -44,10 +44,10 @@ dead_find(const struct queue *q, uint64_t id)
 
 /* QE_OK, QE_NOT_FOUND, QE_INVALID. */
 static enum qe_result
-find(const struct qe *e, struct qe_name name, uint64_t id, struct queue **ret_queue,
+find(struct qe *e, struct qe_name name, uint64_t id, struct queue **ret_queue,
      struct qe_item **ret_item)
 {
-	*ret_queue = queue_find(e, name);
+	*ret_queue = queue_ask(e, name);
 	if (!*ret_queue)
 		return queue_name_valid(name) ? QE_NOT_FOUND : QE_INVALID;
 	*ret_item = id > 0 ? dead_find(*ret_queue, id) : NULL;

@@ -45,6 +45,7 @@ init_sets(struct qe *e)
 	heap_init(&e->timers, waiter_timer_before);
 	heap_init(&e->due, timing_queue_before);
 	heap_init(&e->windows, unique_before);
+	keep_init(e);
 }
 
 struct qe *
@@ -93,6 +94,7 @@ qe_free(struct qe *e)
 	while (sweep_left(e))
 		sweep(e);
 	watch_done(e);
+	keep_done(e);
 	table_done(&e->names);
 	table_done(&e->ids);
 	table_done(&e->leases);
@@ -125,7 +127,7 @@ qe_configure(struct qe *e, uint64_t now_ns, const struct qe_config *config)
 enum qe_result
 qe_size(struct qe *e, struct qe_name queue, struct qe_size *ret_size)
 {
-	const struct queue *q = queue_find(e, queue);
+	const struct queue *q = queue_ask(e, queue);
 	struct qe_declare would_have = {0};
 
 	if (!q && !queue_name_valid(queue))
@@ -144,7 +146,7 @@ enum qe_result
 qe_queue_stats(struct qe *e, uint64_t now_ns, struct qe_name queue,
 	       struct qe_queue_stats *ret_stats)
 {
-	const struct queue *q = queue_find(e, queue);
+	const struct queue *q = queue_ask(e, queue);
 
 	e->now_ns = now_ns;
 	if (!q)

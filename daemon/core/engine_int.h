@@ -9,6 +9,7 @@
 #include "daemon/core/hash.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/item.h"
+#include "daemon/core/keep.h"
 #include "daemon/core/list.h"
 #include "daemon/core/mem.h"
 #include "daemon/core/table.h"
@@ -66,6 +67,7 @@ struct qe {
 	unsigned n_noticed, next_notice;
 
 	struct events *events; /* NULL: nobody watches */
+	struct keep keep;
 
 	uint64_t n_queues, n_sessions, n_waiters;
 	uint64_t count[ITEM_STATES]; /* over all queues */

@@ -134,6 +134,18 @@ extra_report(struct qe *e, struct qe_item *item, const struct qe_name *worker,
 	return true;
 }
 
+void
+extra_forget_report(struct qe *e, struct qe_item *item)
+{
+	struct extra *x = item->extra;
+
+	if (!x->report)
+		return;
+	count_cost(e, item, 0 - mem_cost(report_size(x->report)));
+	report_free(e, x->report);
+	x->report = NULL;
+}
+
 struct qe_name
 qe_item_worker(const struct qe_item *item)
 {

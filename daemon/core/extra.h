@@ -74,6 +74,9 @@ void extra_forget(struct qe *e, struct extra *x);
 bool extra_report(struct qe *e, struct qe_item *item, const struct qe_name *worker,
 		  const struct qe_name *error) QE_MUST_USE;
 
+/* Forgets what is noted. */
+void extra_forget_report(struct qe *e, struct qe_item *item);
+
 /* For an item that another queue accepts anew: what belonged to the queue before is gone. Its end
  * stays. */
 void extra_renew(struct qe *e, struct extra *x);

@@ -250,7 +250,7 @@ qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
 enum qe_result
 qe_peek(struct qe *e, struct qe_name queue, struct qe_item **ret_item)
 {
-	struct queue *q = queue_find(e, queue);
+	struct queue *q = queue_ask(e, queue);
 	struct qe_item *item = q ? queue_first(q) : NULL;
 
 	if (!q && !queue_name_valid(queue))
@@ -301,7 +301,7 @@ enum qe_result
 qe_task_done(struct qe *e, uint64_t now_ns, struct qe_session *session,
 	     struct qe_name queue)
 {
-	struct queue *q = queue_find(e, queue);
+	struct queue *q = queue_ask(e, queue);
 	struct holding *h = q ? holding_find(e, session, q) : NULL;
 	struct list *first = h ? list_first(&h->leases) : NULL;
 

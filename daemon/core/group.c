@@ -282,7 +282,7 @@ enum qe_result
 qe_cancel_group(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		struct qe_name group, struct qe_cancelled *ret_cancelled)
 {
-	struct queue *q = queue_find(e, queue);
+	struct queue *q = queue_ask(e, queue);
 	struct group *g;
 
 	e->now_ns = now_ns;
@@ -304,6 +304,8 @@ qe_cancel_group(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		waiter_finish(e, list_entry(g->puts.next, struct waiter, in_group),
 			      QE_CANCELLED);
 	wake_if_done(g);
+	if (q->durable)
+		keep_cancelled(e, g);
 	group_unref(e, g);
 	settle_queue(e, q);
 	sweep(e);

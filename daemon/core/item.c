@@ -15,7 +15,8 @@
 
 /* Which states may follow a state: bits. */
 static const uint8_t legal_moves[ITEM_STATES] = {
-	[ITEM_NEW] = 1 << ITEM_READY | 1 << ITEM_DELAYED,
+	[ITEM_NEW] = 1 << ITEM_READY | 1 << ITEM_DELAYED | 1 << ITEM_LEASED |
+		     1 << ITEM_DEAD, /* the last two only restored */
 	[ITEM_READY] = 1 << ITEM_LEASED | 1 << ITEM_DEAD | 1 << ITEM_GONE,
 	[ITEM_DELAYED] = 1 << ITEM_READY | 1 << ITEM_DEAD | 1 << ITEM_GONE,
 	[ITEM_LEASED] =
@@ -50,9 +51,9 @@ map_item(struct qe *e, size_t size)
 
 /* An item with room for so many bytes of its body. */
 static inline enum qe_result
-item_new(struct qe *e, size_t body_len, size_t room, struct qe_item **ret_item)
+item_new(struct qe *e, size_t body_len, size_t room, uint64_t limit,
+	 struct qe_item **ret_item)
 {
-	uint64_t limit = e->config.memory_limit;
 
 	if (body_len > UINT32_MAX - offsetof(struct qe_item, body))
 		return QE_NOMEM;
@@ -80,14 +81,21 @@ item_new(struct qe *e, size_t body_len, size_t room, struct qe_item **ret_item)
 enum qe_result
 qe_item_new(struct qe *e, size_t body_len, struct qe_item **ret_item)
 {
-	return item_new(e, body_len, body_len, ret_item);
+	return item_new(e, body_len, body_len, e->config.memory_limit, ret_item);
+}
+
+enum qe_result
+item_new_restored(struct qe *e, size_t body_len, struct qe_item **ret_item)
+{
+	return item_new(e, body_len, body_len, 0, ret_item);
 }
 
 enum qe_result
 qe_item_new_foreign(struct qe *e, size_t body_len, struct qe_foreign *foreign,
 		    struct qe_item **ret_item)
 {
-	enum qe_result result = item_new(e, body_len, sizeof(foreign), ret_item);
+	enum qe_result result = item_new(e, body_len, sizeof(foreign),
+					 e->config.memory_limit, ret_item);
 
 	if (result != QE_OK)
 		return result;
@@ -475,7 +483,7 @@ leave(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 /* Inlined, so that the lease of an item, and every other move, has what it needs alone. */
 static inline __attribute__((always_inline)) void
 move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *holding,
-     enum item_cause cause)
+     enum item_cause cause, bool restored)
 {
 	struct queue *q = item_queue(item);
 	enum item_state from = item->state;
@@ -511,12 +519,14 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 		extra_enter(e, q, item->extra, cost);
 	if (cause != CAUSE_NONE)
 		item_count(e, q, cause);
+	if (q->durable && !restored)
+		keep_moved(e, q, item);
 }
 
 void
 item_move(struct qe *e, struct qe_item *item, enum item_state to, enum item_cause cause)
 {
-	move(e, item, to, NULL, cause);
+	move(e, item, to, NULL, cause, false);
 }
 
 void
@@ -537,7 +547,14 @@ item_renew(struct qe *e, struct qe_item *item, struct queue *q)
 void
 item_lease(struct qe *e, struct qe_item *item, struct holding *holding)
 {
-	move(e, item, ITEM_LEASED, holding, CAUSE_delivered);
+	move(e, item, ITEM_LEASED, holding, CAUSE_delivered, false);
+}
+
+void
+item_restore(struct qe *e, struct qe_item *item, enum item_state state,
+	     struct holding *holding)
+{
+	move(e, item, state, holding, CAUSE_NONE, true);
 }
 
 /* `n` items in `state`, which take `cost`, are gone. */
@@ -567,6 +584,8 @@ item_discard_waiting(struct qe *e, struct queue *q, enum item_cause cause)
 	heap_discard(&q->sorted, &e->trash_tree);
 	q->purges++;
 	group_purge(e, q);
+	if (q->durable)
+		keep_purged(e, q, false);
 }
 
 void
@@ -606,12 +625,17 @@ item_discard_dead(struct qe *e, struct queue *q, enum item_cause cause)
 	list_append_all(&e->trash, &q->dead);
 	heap_init(&q->dead_ids, dead_id_before);
 	q->dead_plain = 0;
+	q->dead_purges++;
 	timing_dead_changed(e, q);
+	if (q->durable)
+		keep_purged(e, q, true);
 }
 
 void
 item_forget(struct qe *e, struct qe_item *item)
 {
+	if (e->keep.items.n > 0)
+		keep_forget(e, item);
 	if (item->extra)
 		extra_forget(e, item->extra);
 	if (item->state == ITEM_LEASED)

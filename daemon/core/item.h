@@ -93,6 +93,15 @@ void item_move(struct qe *e, struct qe_item *item, enum item_state to,
 /* Moves a READY item into a holding; the lease's slot was reserved. */
 void item_lease(struct qe *e, struct qe_item *item, struct holding *holding);
 
+/* As qe_item_new(), whatever the memory limit is. */
+enum qe_result item_new_restored(struct qe *e, size_t body_len,
+				 struct qe_item **ret_item) QE_MUST_USE;
+
+/* A NEW item, which has its queue, takes its place: it was in this state before a restart. A leased
+ * one has a holding, a slot was reserved. Nothing is counted but where it is. */
+void item_restore(struct qe *e, struct qe_item *item, enum item_state state,
+		  struct holding *holding);
+
 /* Puts `item`, which is NEW, into the place of `old`, which is ready or delayed: with its id and all
  * that was said of it but body and ctype. `old` is gone, and counted nowhere. (replace.c) */
 void item_replace(struct qe *e, struct qe_item *old, struct qe_item *item);

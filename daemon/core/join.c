@@ -147,7 +147,7 @@ enum qe_result
 qe_join(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
 	struct qe_name queue, const struct qe_join *join)
 {
-	struct queue *q = queue_find(e, queue);
+	struct queue *q = queue_ask(e, queue);
 	struct group *g = NULL;
 	struct waiter *w;
 	enum qe_result result = waiter_check(e, session, rid);

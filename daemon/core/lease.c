@@ -14,7 +14,7 @@
 #define SECOND UINT64_C(1000000000)
 
 struct qe_item *
-lease_find(const struct qe *e, const struct qe_session *session, struct qe_tag tag)
+lease_find(struct qe *e, const struct qe_session *session, struct qe_tag tag)
 {
 	struct qe_item *item;
 
@@ -24,6 +24,8 @@ lease_find(const struct qe *e, const struct qe_session *session, struct qe_tag t
 	if (!item || item->deliveries != tag.delivery ||
 	    item->holding->session != session || item->holding->queue->deleted)
 		return NULL;
+	if (item->holding->queue->durable)
+		keep_asked(e, item->holding->queue);
 	return item;
 }
 
@@ -50,6 +52,8 @@ set_end(struct qe *e, struct qe_item *item, uint64_t lease_ns)
 			x->warn_ns = x->ends_ns - notice_ns(lease_ns);
 	}
 	timing_arm(e, item_queue(item), x);
+	if (item_queue(item)->durable)
+		keep_touched(e, item_queue(item), item);
 }
 
 void

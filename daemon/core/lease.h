@@ -10,7 +10,7 @@
 #include "daemon/core/engine.h"
 
 /* The session's lease with this tag, or NULL. */
-struct qe_item *lease_find(const struct qe *e, const struct qe_session *session,
+struct qe_item *lease_find(struct qe *e, const struct qe_session *session,
 			   struct qe_tag tag);
 
 /* Has the lease that the item, which has a record, is in end after so long. */

@@ -47,6 +47,8 @@ move_items(struct qe *e, struct queue *from, struct queue *to, enum qe_state sta
 
 	for (; n < max && (item = first_in(from, state)); n++) {
 		result = room(to, item);
+		if (result == QE_OK && to->durable)
+			result = keep_reserve(e, 1);
 		if (result != QE_OK)
 			break;
 		move_item(e, item, to);
@@ -62,7 +64,7 @@ find(struct qe *e, struct qe_name queue, struct qe_name target, struct queue **r
 {
 	enum qe_result result;
 
-	*ret_from = queue_find(e, queue);
+	*ret_from = queue_ask(e, queue);
 	if (!*ret_from)
 		return queue_name_valid(queue) ? QE_NOT_FOUND : QE_INVALID;
 	result = queue_need(e, target, ret_to, NULL);

@@ -63,8 +63,8 @@ given_at_once(const struct queue *q, unsigned n, uint64_t bytes)
 
 /* What has a delay needs room for it, also when getters wait. */
 static enum qe_result
-room(const struct qe *e, const struct queue *q, unsigned n, uint64_t bytes,
-     uint64_t cost, bool delayed)
+room(struct qe *e, const struct queue *q, unsigned n, uint64_t bytes, uint64_t cost,
+     bool delayed)
 {
 	enum qe_result result = queue_room(q, n, bytes);
 
@@ -72,11 +72,13 @@ room(const struct qe *e, const struct queue *q, unsigned n, uint64_t bytes,
 		return QE_FULL_PAUSED;
 	if (result != QE_OK && (delayed || !given_at_once(q, n, bytes)))
 		return result;
-	return settle_memory(e, q, cost) ? QE_OK : QE_FULL_MEMORY;
+	if (!settle_memory(e, q, cost))
+		return QE_FULL_MEMORY;
+	return q->durable ? keep_reserve(e, n) : QE_OK;
 }
 
 static enum qe_result
-room_for_all(const struct qe *e, const struct queue *q, const struct put *put)
+room_for_all(struct qe *e, const struct queue *q, const struct put *put)
 {
 	unsigned n = put->n - put->next;
 
@@ -86,7 +88,7 @@ room_for_all(const struct qe *e, const struct queue *q, const struct put *put)
 }
 
 static enum qe_result
-room_for_next(const struct qe *e, const struct queue *q, const struct put *put)
+room_for_next(struct qe *e, const struct queue *q, const struct put *put)
 {
 	const struct qe_item *item = put->items[put->next];
 
@@ -224,7 +226,7 @@ put_advance(struct qe *e, struct queue *q, struct put *put)
 }
 
 enum qe_result
-put_blocked(const struct qe *e, const struct queue *q, const struct put *put)
+put_blocked(struct qe *e, const struct queue *q, const struct put *put)
 {
 	const struct qe_item *item = duplicate(e, put);
 

@@ -90,6 +90,16 @@ queue_find(const struct qe *e, struct qe_name name)
 	return is_recent(e, name) ? e->recent : find_hashed(e, name, &hash);
 }
 
+struct queue *
+queue_ask(struct qe *e, struct qe_name name)
+{
+	struct queue *q = queue_find(e, name);
+
+	if (q && q->durable)
+		keep_asked(e, q);
+	return q;
+}
+
 static size_t
 queue_alloc_size(size_t name_len)
 {
@@ -112,14 +122,14 @@ queue_configure(struct qe *e, struct queue *q, const struct qe_declare *options)
 }
 
 static struct queue *
-queue_new(struct qe *e, struct qe_name name, uint64_t hash)
+queue_new(struct qe *e, struct qe_name name, uint64_t hash, uint64_t serial)
 {
 	struct queue *q = mem_zalloc(&e->mem, 1, queue_alloc_size(name.len));
 	struct qe_declare options;
 
 	if (!q)
 		return NULL;
-	q->serial = ++e->last_serial;
+	q->serial = serial;
 	q->hash = hash;
 	list_init(&q->fresh);
 	list_init(&q->delayed);
@@ -139,6 +149,7 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 	list_init(&q->starving);
 	list_init(&q->touched);
 	list_init(&q->ending);
+	kept_init(&q->kept, KEPT_QUEUE);
 	heap_init(&q->sorted, item_order(q->order));
 	policy_for(e, name, &options);
 	queue_configure(e, q, &options);
@@ -149,24 +160,54 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash)
 
 /* Makes a queue with a name that none has. */
 static enum qe_result
-queue_add(struct qe *e, struct qe_name name, uint64_t hash, struct queue **ret_queue)
+queue_make(struct qe *e, struct qe_name name, uint64_t hash, uint64_t serial,
+	   struct queue **ret_queue)
 {
 	struct queue *q;
 
-	if (!queue_name_valid(name))
-		return QE_INVALID;
-	if (e->config.max_queues > 0 && e->n_queues >= e->config.max_queues)
-		return QE_LIMIT;
 	if (!table_reserve(&e->names, 1))
 		return QE_NOMEM;
-	q = queue_new(e, name, hash);
+	q = queue_new(e, name, hash, serial);
 	if (!q)
 		return QE_NOMEM;
+	if (serial > e->last_serial)
+		e->last_serial = serial;
 	table_insert(&e->names, hash, q);
 	heap_insert(&e->queues, &q->by_serial);
 	e->n_queues++;
 	*ret_queue = q;
 	return QE_OK;
+}
+
+static enum qe_result
+queue_add(struct qe *e, struct qe_name name, uint64_t hash, struct queue **ret_queue)
+{
+	if (!queue_name_valid(name))
+		return QE_INVALID;
+	if (e->config.max_queues > 0 && e->n_queues >= e->config.max_queues)
+		return QE_LIMIT;
+	return queue_make(e, name, hash, e->last_serial + 1, ret_queue);
+}
+
+enum qe_result
+queue_restore(struct qe *e, struct qe_name name, uint64_t number,
+	      struct queue **ret_queue)
+{
+	uint64_t hash;
+
+	if (find_hashed(e, name, &hash))
+		return QE_INVALID;
+	return queue_make(e, name, hash, number, ret_queue);
+}
+
+struct queue *
+queue_numbered(const struct qe *e, uint64_t number)
+{
+	struct queue probe = {.serial = number};
+	struct heap_node *found = heap_from(&e->queues, &probe.by_serial);
+	struct queue *q = found ? list_entry(found, struct queue, by_serial) : NULL;
+
+	return q && q->serial == number ? q : NULL;
 }
 
 enum qe_result
@@ -186,9 +227,12 @@ queue_need(struct qe *e, struct qe_name name, struct queue **ret_queue,
 	}
 	if (ret_created)
 		*ret_created = created;
-	if (result == QE_OK)
-		*ret_queue = e->recent = q;
-	return result;
+	if (result != QE_OK)
+		return result;
+	*ret_queue = e->recent = q;
+	if (q->durable)
+		keep_asked(e, q);
+	return QE_OK;
 }
 
 void
@@ -210,6 +254,7 @@ queue_free(struct qe *e, struct queue *q)
 	assert(q->deleted && list_empty(&q->holdings) && list_empty(&q->groups));
 	assert(list_empty(&q->keys));
 	list_remove(&q->ending);
+	kept_leave(e, &q->kept);
 	mem_free(&e->mem, q, queue_alloc_size(q->name_len));
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/core/engine.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/item.h"
+#include "daemon/core/keep.h"
 #include "daemon/core/list.h"
 
 /* Requests wait in lines, in the order of arrival. */
@@ -62,6 +63,10 @@ struct queue {
 	uint64_t dead_cost; /* memory of dead items */
 	struct heap dead_ids; /* of struct extra: DEAD items that have one, by id */
 	uint64_t dead_plain;  /* those that have none */
+	uint32_t dead_purges; /* how often all of them were discarded */
+
+	struct kept kept;  /* if it is durable */
+	uint64_t kept_seq; /* of the record of its last change that somebody waits for */
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;
 #include "daemon/core/queue_options.def"
@@ -80,10 +85,21 @@ bool queue_name_valid(struct qe_name name);
 /* NULL: there is none, or the name is not valid. */
 struct queue *queue_find(const struct qe *e, struct qe_name name);
 
-/* Finds the queue or makes it, with the engine's defaults. QE_INVALID, QE_LIMIT,
+/* The same for a request, whose answer will say something about it. */
+struct queue *queue_ask(struct qe *e, struct qe_name name);
+
+/* For a request: finds the queue or makes it, with the engine's defaults. QE_INVALID, QE_LIMIT,
  * QE_NOMEM. `ret_created` may be NULL. */
 enum qe_result queue_need(struct qe *e, struct qe_name name, struct queue **ret_queue,
 			  bool *ret_created) QE_MUST_USE;
+
+/* A queue that there was before, with its number, beyond all limits. QE_INVALID: one with this name
+ * exists. QE_NOMEM. */
+enum qe_result queue_restore(struct qe *e, struct qe_name name, uint64_t number,
+			     struct queue **ret_queue) QE_MUST_USE;
+
+/* The queue with this number that is not deleted, or NULL. */
+struct queue *queue_numbered(const struct qe *e, uint64_t number);
 
 /* Takes the queue, without items and waiters, out of the engine's sight. */
 void queue_unname(struct qe *e, struct queue *q);

@@ -31,7 +31,7 @@ enum qe_result
 qe_delete_item(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
 	       bool force, struct qe_search *search)
 {
-	struct queue *q = queue_find(e, queue);
+	struct queue *q = queue_ask(e, queue);
 	struct qe_item *item;
 	enum qe_result result = queue_name_valid(queue) ? QE_NOT_FOUND : QE_INVALID;
 

@@ -83,4 +83,6 @@ item_replace(struct qe *e, struct qe_item *old, struct qe_item *item)
 		     item_cost(item) - cost);
 	e->other_cost += item_cost(old);
 	qe_item_unref(e, old);
+	if (q->durable)
+		keep_replaced(e, q, item);
 }

@@ -33,13 +33,12 @@ session_before(const struct heap_node *a, const struct heap_node *b)
 	       list_entry(b, const struct qe_session, by_serial)->serial;
 }
 
-enum qe_result
-qe_session_new(struct qe *e, uint64_t now_ns, const uint8_t id[16], void *owner,
-	       struct qe_session **ret_session)
+static enum qe_result
+session_new(struct qe *e, const uint8_t id[16], uint64_t serial, void *owner,
+	    struct qe_session **ret_session)
 {
 	uint64_t hash = hash_id(e, id);
 
-	e->now_ns = now_ns;
 	if (table_find(&e->ids, hash, match_id, id))
 		return QE_INVALID;
 	if (!table_reserve(&e->ids, 1))
@@ -49,16 +48,44 @@ qe_session_new(struct qe *e, uint64_t now_ns, const uint8_t id[16], void *owner,
 
 	if (!session)
 		return QE_NOMEM;
-	*session = (struct qe_session){.serial = ++e->last_serial, .owner = owner};
+	*session = (struct qe_session){.serial = serial, .owner = owner};
+	if (serial > e->last_serial)
+		e->last_serial = serial;
 	memcpy(session->id, id, 16);
 	list_init(&session->waiters);
 	list_init(&session->holdings);
+	kept_init(&session->kept, KEPT_SESSION);
 	table_insert(&e->ids, hash, session);
 	list_append(&e->sessions, &session->in_engine);
 	heap_insert(&e->serials, &session->by_serial);
 	e->n_sessions++;
 	*ret_session = session;
 	return QE_OK;
+}
+
+enum qe_result
+qe_session_new(struct qe *e, uint64_t now_ns, const uint8_t id[16], void *owner,
+	       struct qe_session **ret_session)
+{
+	e->now_ns = now_ns;
+	return session_new(e, id, e->last_serial + 1, owner, ret_session);
+}
+
+enum qe_result
+session_restore(struct qe *e, const uint8_t id[16], uint64_t number,
+		struct qe_session **ret_session)
+{
+	return session_new(e, id, number, NULL, ret_session);
+}
+
+struct qe_session *
+session_numbered(const struct qe *e, uint64_t number)
+{
+	struct qe_session probe = {.serial = number}, *session;
+	struct heap_node *found = heap_from(&e->serials, &probe.by_serial);
+
+	session = found ? list_entry(found, struct qe_session, by_serial) : NULL;
+	return session && session->serial == number ? session : NULL;
 }
 
 struct qe_session *
@@ -87,10 +114,32 @@ session_name(const struct qe_session *session)
 	return name ? (struct qe_name){name->p, name->len} : (struct qe_name){"", 0};
 }
 
+void
+qe_session_set_owner(struct qe_session *session, void *owner)
+{
+	session->owner = owner;
+}
+
 void *
 qe_session_owner(const struct qe_session *session)
 {
 	return session->owner;
+}
+
+static void
+unname(struct qe *e, struct qe_session *session)
+{
+	table_remove(&e->ids, hash_id(e, session->id), session);
+	heap_remove(&e->serials, &session->by_serial);
+	e->n_sessions--;
+}
+
+void
+session_restore_end(struct qe *e, struct qe_session *session)
+{
+	kept_leave(e, &session->kept);
+	unname(e, session);
+	session_free(e, session);
 }
 
 void
@@ -105,9 +154,8 @@ qe_session_end(struct qe *e, uint64_t now_ns, struct qe_session *session,
 			waiter_settle_later(e, w);
 		waiter_drop(e, w);
 	}
-	table_remove(&e->ids, hash_id(e, session->id), session);
-	heap_remove(&e->serials, &session->by_serial);
-	e->n_sessions--;
+	keep_session_ended(e, session);
+	unname(e, session);
 	session->owner = NULL;
 	session->recent = NULL;
 	session->notices = false;

@@ -9,6 +9,7 @@
 #define QBROKER_CORE_SESSION_H
 
 #include "daemon/core/engine.h"
+#include "daemon/core/keep.h"
 #include "daemon/core/item.h"
 #include "daemon/core/list.h"
 
@@ -36,8 +37,19 @@ struct qe_session {
 	uint64_t gave; /* serial of the queue that gave to its last round_robin get */
 	struct holding *recent; /* the one used last, may be NULL */
 	bool notices;		/* told of what happens; never when it has ended */
+	struct kept kept;	/* if it has to do with durable queues */
 	enum item_cause cause;	/* ended: why its leases come back */
 };
+
+/* A session that there was before, with its number. QE_INVALID: one with this id exists. QE_NOMEM. */
+enum qe_result session_restore(struct qe *e, const uint8_t id[16], uint64_t number,
+			       struct qe_session **ret_session) QE_MUST_USE;
+
+/* It had ended; nothing points to it yet. */
+void session_restore_end(struct qe *e, struct qe_session *session);
+
+/* The session with this number that has not ended, or NULL. */
+struct qe_session *session_numbered(const struct qe *e, uint64_t number);
 
 /* The holding of the session on the queue, or NULL. */
 struct holding *holding_find(const struct qe *e, const struct qe_session *session,

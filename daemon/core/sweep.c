@@ -150,6 +150,7 @@ sweep(struct qe *e)
 	uint64_t keys = e->keys_cost;
 	long steps = SHARE;
 
+	keep_clean(e);
 	if (e->policy_next != 0)
 		steps = policy_sweep(e, steps);
 	steps = sweep_sessions(e, steps);
@@ -165,7 +166,7 @@ sweep(struct qe *e)
 bool
 sweep_left(const struct qe *e)
 {
-	return e->policy_next != 0 || !list_empty(&e->ended) ||
+	return keep_clean_left(e) || e->policy_next != 0 || !list_empty(&e->ended) ||
 	       !list_empty(&e->deleted) || !list_empty(&e->emptied) ||
 	       !list_empty(&e->purged) || !list_empty(&e->trash) || e->trash_tree ||
 	       e->mem.first_trash;

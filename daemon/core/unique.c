@@ -51,6 +51,7 @@ unique_new(struct qe *e, struct queue *q, struct qe_name name, uint64_t hash)
 	*u = (struct unique){
 		.queue = q, .hash = hash, .ends_ns = QE_NEVER, .name_len = name.len};
 	memcpy(u->name, name.p, name.len);
+	kept_init(&u->kept, KEPT_WINDOW);
 	list_init(&u->in_queue);
 	list_append(&q->keys, &u->in_queue);
 	table_insert(&e->keys, hash, u);
@@ -201,6 +202,7 @@ unique_close(struct qe *e, struct unique *u)
 {
 	assert(u->open);
 	heap_remove(&e->windows, &u->timer);
+	kept_leave(e, &u->kept);
 	u->open = false;
 	unique_unref(e, u);
 }
@@ -221,6 +223,27 @@ unique_accepted(struct qe *e, const struct qe_item *item)
 		window_ns < QE_NEVER - e->now_ns ? e->now_ns + window_ns : QE_NEVER;
 	u->open = true;
 	heap_insert(&e->windows, &u->timer);
+	if (u->queue->durable)
+		keep_window(e, u);
+}
+
+enum qe_result
+unique_restore(struct qe *e, struct queue *q, struct qe_name name, uint64_t id,
+	       uint64_t ends_ns, struct unique **ret_unique)
+{
+	struct unique *u = unique_need(e, q, name);
+
+	if (!u)
+		return QE_NOMEM;
+	u->refs++;
+	if (u->open)
+		unique_close(e, u);
+	u->id = id;
+	u->ends_ns = ends_ns;
+	u->open = true;
+	heap_insert(&e->windows, &u->timer);
+	*ret_unique = u;
+	return QE_OK;
 }
 
 uint64_t

@@ -11,6 +11,7 @@
 
 #include "daemon/core/engine.h"
 #include "daemon/core/heap.h"
+#include "daemon/core/keep.h"
 #include "daemon/core/list.h"
 
 struct queue;
@@ -25,9 +26,15 @@ struct unique {
 	uint64_t ends_ns; /* of the window; QE_NEVER: there is none, or for ever */
 	bool open;	  /* there is a window; it may be over */
 	struct heap_node timer; /* in qe.windows, while it is open */
+	struct kept kept;	/* the window, if the queue is durable */
 	size_t name_len;
 	char name[];
 };
+
+/* A window that there was before; one that is open is as it is said now. QE_NOMEM. */
+enum qe_result unique_restore(struct qe *e, struct queue *q, struct qe_name name,
+			      uint64_t id, uint64_t ends_ns,
+			      struct unique **ret_unique) QE_MUST_USE;
 
 /* The id of the item for which the key of `item` is taken; 0: it is free. */
 uint64_t unique_taken(const struct qe *e, const struct qe_item *item);

@@ -195,8 +195,10 @@ let_go(struct qe *e, struct waiter *w)
 }
 
 static void
-finished(struct qe *e, struct waiter *w)
+finished(struct qe *e, struct waiter *w, const struct queue *q)
 {
+	if (q && q->durable)
+		w->reply.after = keep_after(e, q);
 	let_go(e, w);
 	w->reply.session = w->session;
 	w->reply.rid = w->rid;
@@ -207,6 +209,8 @@ finished(struct qe *e, struct waiter *w)
 void
 waiter_finish(struct qe *e, struct waiter *w, enum qe_result result)
 {
+	const struct queue *q = w->slot.queue; /* NULL: it waits for many */
+
 	if (w->request == QE_REQUEST_JOIN) /* while it still has its group */
 		join_answer(w, result, &w->reply);
 	waiter_stop(e, w);
@@ -214,7 +218,7 @@ waiter_finish(struct qe *e, struct waiter *w, enum qe_result result)
 		put_answer(e, &w->put, result, &w->reply);
 	else if (w->request == QE_REQUEST_GET)
 		w->reply = (struct qe_reply){.request = w->request, .result = result};
-	finished(e, w);
+	finished(e, w, q);
 }
 
 void
@@ -225,7 +229,7 @@ waiter_give(struct qe *e, struct waiter *w, struct queue *q)
 	waiter_stop(e, w);
 	get_give(e, q, &w->get, &w->reply);
 	w->reply.giver = giver;
-	finished(e, w);
+	finished(e, w, q);
 }
 
 void
@@ -293,5 +297,7 @@ qe_next_reply(struct qe *e, struct qe_reply *ret_reply)
 	if (!first)
 		return false;
 	waiter_take(e, list_entry(first, struct waiter, slot.node), ret_reply);
+	if (ret_reply->after.synced | ret_reply->after.written)
+		e->keep.requested = true; /* for qe_session_answer() */
 	return true;
 }

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See entry.h.
+ */
+#include "daemon/core/entry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_ROOM  4096
+#define KEEP_ROOM   (1 << 20)
+#define REFER_BYTES 65536 /* from here on a body is referred to */
+#define MAX_VARINT  10
+
+/* Doubles an array until it has room for `n` elements. */
+static bool
+grow(void **array, size_t *room, size_t n, size_t size, size_t first)
+{
+	size_t more = *room ? *room : first;
+	void *p;
+
+	if (n <= *room)
+		return true;
+	while (more < n)
+		more *= 2;
+	p = realloc(*array, more * size);
+	if (!p)
+		return false;
+	*array = p;
+	*room = more;
+	return true;
+}
+
+void
+record_done(struct record *r)
+{
+	free(r->p);
+	free(r->bodies);
+	free(r->parts);
+	*r = (struct record){0};
+}
+
+void
+record_empty(struct record *r)
+{
+	if (r->room > KEEP_ROOM)
+		record_done(r);
+	r->len = r->n_bodies = r->body_bytes = 0;
+	r->failed = false;
+}
+
+static uint8_t *
+more(struct record *r, size_t len)
+{
+	void *p = r->p;
+
+	if (r->room - r->len < len) {
+		if (!grow(&p, &r->room, r->len + len, 1, FIRST_ROOM)) {
+			r->failed = true;
+			return NULL;
+		}
+		r->p = p;
+	}
+	return r->p + r->len;
+}
+
+void
+record_byte(struct record *r, uint8_t byte)
+{
+	uint8_t *p = more(r, 1);
+
+	if (p)
+		*p = byte, r->len++;
+}
+
+void
+record_kind(struct record *r, enum entry_kind kind)
+{
+	record_byte(r, (uint8_t)kind);
+}
+
+void
+record_number(struct record *r, uint64_t n)
+{
+	uint8_t *p = more(r, MAX_VARINT), *first = p;
+
+	if (!p)
+		return;
+	for (; n >= 0x80; n >>= 7)
+		*p++ = (uint8_t)(n | 0x80);
+	*p++ = (uint8_t)n;
+	r->len += (size_t)(p - first);
+}
+
+void
+record_signed(struct record *r, int64_t n)
+{
+	record_number(r, (uint64_t)n << 1 ^ (n < 0 ? UINT64_MAX : 0));
+}
+
+void
+record_bytes(struct record *r, const void *bytes, size_t len)
+{
+	uint8_t *p = len > 0 ? more(r, len) : NULL;
+
+	if (!p)
+		return;
+	memcpy(p, bytes, len);
+	r->len += len;
+}
+
+void
+record_text(struct record *r, const void *bytes, size_t len)
+{
+	record_number(r, len);
+	record_bytes(r, bytes, len);
+}
+
+void
+record_body(struct record *r, const void *bytes, size_t len)
+{
+	void *bodies = r->bodies;
+
+	if (len < REFER_BYTES) {
+		record_text(r, bytes, len);
+		return;
+	}
+	record_number(r, len);
+	if (!grow(&bodies, &r->bodies_room, r->n_bodies + 1, sizeof(*r->bodies), 4)) {
+		r->failed = true;
+		return;
+	}
+	r->bodies = bodies;
+	r->bodies[r->n_bodies++] = (struct record_body){r->len, bytes, len};
+	r->body_bytes += len;
+}
+
+const struct iovec *
+record_parts(struct record *r, unsigned *ret_n)
+{
+	void *parts = r->parts;
+	size_t from = 0, n = 0;
+
+	if (!grow(&parts, &r->parts_room, 2 * r->n_bodies + 1, sizeof(*r->parts), 4))
+		return NULL;
+	r->parts = parts;
+	for (size_t i = 0; i < r->n_bodies; i++) {
+		const struct record_body *b = &r->bodies[i];
+
+		r->parts[n++] = (struct iovec){r->p + from, b->at - from};
+		r->parts[n++] = (struct iovec){(void *)(uintptr_t)b->bytes, b->len};
+		from = b->at;
+	}
+	if (r->len > from)
+		r->parts[n++] = (struct iovec){r->p + from, r->len - from};
+	*ret_n = (unsigned)n;
+	return r->parts;
+}
+
+/* --- reading --------------------------------------------------------------------- */
+
+const uint8_t *
+entry_bytes(struct entry *in, size_t len)
+{
+	const uint8_t *p = in->p;
+
+	if (in->failed || (size_t)(in->end - p) < len) {
+		in->failed = true;
+		return NULL;
+	}
+	in->p += len;
+	return p;
+}
+
+uint8_t
+entry_byte(struct entry *in)
+{
+	const uint8_t *p = entry_bytes(in, 1);
+
+	return p ? *p : 0;
+}
+
+uint64_t
+entry_number(struct entry *in)
+{
+	uint64_t n = 0;
+
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		uint8_t byte = entry_byte(in);
+
+		if (shift == 63 && byte > 1)
+			break;
+		n |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
+			return n;
+	}
+	in->failed = true;
+	return 0;
+}
+
+int64_t
+entry_signed(struct entry *in)
+{
+	uint64_t n = entry_number(in);
+
+	return (int64_t)(n >> 1 ^ (n & 1 ? UINT64_MAX : 0));
+}
+
+struct qe_name
+entry_text(struct entry *in)
+{
+	uint64_t len = entry_number(in);
+	const uint8_t *p = entry_bytes(in, len);
+
+	return p ? (struct qe_name){(const char *)p, len} : (struct qe_name){"", 0};
+}

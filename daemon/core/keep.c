@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See keep.h and, for the functions of the interface, engine.h.
+ */
+#include "daemon/core/keep.h"
+
+#include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/session.h"
+#include "daemon/core/store.h"
+#include "daemon/core/unique.h"
+
+/* A record is closed between two requests when it has become so large. */
+#define LARGE_RECORD (1 << 20)
+
+/* So many ids, and numbers, are reserved at once; more when half of them are gone. */
+#define IDS	(UINT64_C(1) << 20)
+#define NUMBERS (UINT64_C(1) << 16)
+
+void
+keep_init(struct qe *e)
+{
+	struct keep *keep = &e->keep;
+
+	for (int i = 0; i < KEPT_KINDS; i++)
+		list_init(&keep->changed[i]);
+	table_init(&keep->items, &e->mem);
+	keep->first = 1;
+}
+
+static void
+free_spare(struct qe *e)
+{
+	struct keep *keep = &e->keep;
+
+	while (keep->spare) {
+		struct kept_item *k = keep->spare;
+
+		keep->spare = (struct kept_item *)(void *)k->item;
+		mem_free(&e->mem, k, sizeof(*k));
+	}
+	keep->n_spare = 0;
+}
+
+void
+keep_done(struct qe *e)
+{
+	struct keep *keep = &e->keep;
+
+	assert(keep->items.n == 0);
+	free_spare(e);
+	table_done(&keep->items);
+	record_done(&keep->record);
+	free(keep->segments);
+}
+
+void
+qe_set_hooks(struct qe *e, const struct qe_hooks *hooks)
+{
+	e->keep.hooks = hooks;
+}
+
+void
+qe_set_wall(struct qe *e, uint64_t wall_ns)
+{
+	e->keep.wall_ns = wall_ns;
+}
+
+void
+kept_init(struct kept *k, enum kept_kind kind)
+{
+	*k = (struct kept){.kind = (uint8_t)kind, .whole = true};
+	list_init(&k->in_segment);
+	list_init(&k->changed);
+}
+
+void
+kept_leave(struct qe *e, struct kept *k)
+{
+	list_remove(&k->changed);
+	list_remove(&k->in_segment);
+	e->keep.live -= k->bytes;
+	k->bytes = k->segment = 0;
+	k->whole = true;
+}
+
+/* --- items ------------------------------------------------------------------------- */
+
+static bool
+match_item(const void *value, const void *key)
+{
+	return ((const struct kept_item *)value)->item->id == *(const uint64_t *)key;
+}
+
+struct kept_item *
+keep_item(const struct qe *e, uint64_t id)
+{
+	return table_find(&e->keep.items, item_hash(e, id), match_item, &id);
+}
+
+static void
+give_spare(struct keep *keep, struct kept_item *k)
+{
+	k->item = (struct qe_item *)(void *)keep->spare;
+	keep->spare = k;
+	keep->n_spare++;
+}
+
+enum qe_result
+keep_reserve(struct qe *e, unsigned n)
+{
+	struct keep *keep = &e->keep;
+
+	if (keep->low)
+		return QE_NO_SPACE;
+	if (!table_reserve(&keep->items, n))
+		return QE_NOMEM;
+	while (keep->n_spare < n) {
+		struct kept_item *k = mem_alloc(&e->mem, sizeof(*k));
+
+		if (!k)
+			return QE_NOMEM;
+		give_spare(keep, k);
+	}
+	return QE_OK;
+}
+
+struct kept_item *
+keep_item_begin(struct qe *e, struct qe_item *item)
+{
+	struct keep *keep = &e->keep;
+	struct kept_item *k = keep->spare;
+
+	assert(k);
+	keep->spare = (struct kept_item *)(void *)k->item;
+	keep->n_spare--;
+	*k = (struct kept_item){.item = item};
+	kept_init(&k->kept, KEPT_ITEM);
+	table_insert(&keep->items, item_hash(e, item->id), k);
+	return k;
+}
+
+void
+keep_item_end(struct qe *e, struct kept_item *k)
+{
+	kept_leave(e, &k->kept);
+	table_remove(&e->keep.items, item_hash(e, k->item->id), k);
+	if (e->keep.n_spare < QE_MAX_BATCH)
+		give_spare(&e->keep, k);
+	else
+		mem_free(&e->mem, k, sizeof(*k));
+}
+
+static void
+change(struct qe *e, struct kept *k)
+{
+	e->keep.requested = true;
+	e->keep.said = true;
+	if (list_empty(&k->changed))
+		list_append(&e->keep.changed[k->kind], &k->changed);
+}
+
+/* Who hears of the queue from now on waits for the open record. */
+static void
+must_wait(struct qe *e, struct queue *q)
+{
+	q->kept_seq = e->keep.open;
+	e->keep.sync |= q->durable == QE_SYNC;
+	keep_asked(e, q);
+}
+
+static bool
+waits(const struct qe_item *item)
+{
+	return item->state == ITEM_READY || item->state == ITEM_DELAYED;
+}
+
+bool
+keep_discarded(const struct kept_item *k)
+{
+	const struct qe_item *item = k->item;
+	const struct queue *q = item_queue(item);
+
+	if (q->deleted)
+		return true;
+	if (item->state == ITEM_DEAD)
+		return k->purges != q->dead_purges;
+	return waits(item) && (k->purges != q->purges || item_discarded(item));
+}
+
+static void
+item_gone(struct qe *e, struct qe_item *item)
+{
+	struct kept_item *k = keep_item(e, item->id);
+
+	if (!k)
+		return;
+	if (k->kept.segment) {
+		record_kind(&e->keep.record, ENTRY_GONE);
+		record_number(&e->keep.record, item->id);
+	}
+	keep_item_end(e, k);
+}
+
+static void
+item_changed(struct qe *e, struct queue *q, struct qe_item *item)
+{
+	struct kept_item *k = keep_item(e, item->id);
+
+	if (!k)
+		k = keep_item_begin(e, item);
+	if (waits(item))
+		k->purges = q->purges;
+	else if (item->state == ITEM_DEAD)
+		k->purges = q->dead_purges;
+	else
+		keep_session(e, item->holding->session);
+	if (list_empty(&k->kept.changed) && k->kept.whole)
+		e->keep.changed_bytes += item->body_len;
+	change(e, &k->kept);
+}
+
+void
+keep_moved(struct qe *e, struct queue *q, struct qe_item *item)
+{
+	if (item->state == ITEM_GONE)
+		item_gone(e, item);
+	else
+		item_changed(e, q, item);
+	keep_counted(e, q);
+	if (item->state == ITEM_LEASED)
+		e->keep.after.written = e->keep.open;
+	else
+		must_wait(e, q);
+}
+
+void
+keep_touched(struct qe *e, struct queue *q, struct qe_item *item)
+{
+	item_changed(e, q, item);
+	e->keep.after.written = e->keep.open;
+}
+
+void
+keep_replaced(struct qe *e, struct queue *q, struct qe_item *item)
+{
+	struct kept_item *k = keep_item(e, item->id);
+
+	k->item = item;
+	k->kept.whole = true;
+	item_changed(e, q, item);
+	must_wait(e, q);
+}
+
+void
+keep_forget(struct qe *e, struct qe_item *item)
+{
+	struct kept_item *k = keep_item(e, item->id);
+
+	if (k)
+		keep_item_end(e, k);
+}
+
+/* --- queues, windows, sessions ------------------------------------------------------- */
+
+void
+keep_counted(struct qe *e, struct queue *q)
+{
+	change(e, &q->kept);
+}
+
+void
+keep_queue(struct qe *e, struct queue *q)
+{
+	q->kept.whole = true;
+	change(e, &q->kept);
+	must_wait(e, q);
+}
+
+void
+keep_purged(struct qe *e, struct queue *q, bool dead)
+{
+	if (e->keep.store) {
+		record_kind(&e->keep.record, ENTRY_PURGE);
+		record_number(&e->keep.record, q->serial);
+		record_byte(&e->keep.record, dead);
+	}
+	keep_counted(e, q);
+	must_wait(e, q);
+}
+
+void
+keep_cancelled(struct qe *e, const struct group *g)
+{
+	if (e->keep.store) {
+		record_kind(&e->keep.record, ENTRY_CANCEL);
+		record_number(&e->keep.record, g->queue->serial);
+		record_text(&e->keep.record, g->name, g->name_len);
+	}
+	keep_counted(e, g->queue);
+	must_wait(e, g->queue);
+}
+
+void
+keep_deleted(struct qe *e, struct queue *q)
+{
+	bool written = q->kept.segment != 0;
+
+	must_wait(e, q);
+	e->keep.said = e->keep.requested = true;
+	kept_leave(e, &q->kept);
+	if (!written)
+		return;
+	record_kind(&e->keep.record, ENTRY_QUEUE_GONE);
+	record_number(&e->keep.record, q->serial);
+}
+
+void
+keep_window(struct qe *e, struct unique *u)
+{
+	u->kept.whole = true;
+	change(e, &u->kept);
+}
+
+void
+keep_session(struct qe *e, struct qe_session *session)
+{
+	if (session->kept.segment == 0)
+		change(e, &session->kept);
+}
+
+void
+keep_session_ended(struct qe *e, struct qe_session *session)
+{
+	bool written = session->kept.segment != 0;
+
+	kept_leave(e, &session->kept);
+	if (!written)
+		return;
+	record_kind(&e->keep.record, ENTRY_SESSION_GONE);
+	record_number(&e->keep.record, session->serial);
+	e->keep.said = true;
+}
+
+/* Whether a full entry of it will be written anyway, which says all. */
+static bool
+is_due(const struct kept *k)
+{
+	return k->whole && !list_empty(&k->changed);
+}
+
+void
+qe_session_answer(struct qe *e, struct qe_session *session, const void *answer,
+		  size_t len)
+{
+	struct record *r = &e->keep.record;
+
+	if (!e->keep.store || (!e->keep.requested && session->kept.segment == 0))
+		return;
+	keep_session(e, session);
+	if (is_due(&session->kept))
+		return;
+	record_kind(r, ENTRY_ANSWER);
+	record_number(r, session->serial);
+	record_text(r, answer, len);
+}
+
+void
+qe_session_confirm(struct qe *e, struct qe_session *session, uint64_t rid)
+{
+	struct record *r = &e->keep.record;
+
+	if (session->kept.segment == 0 || is_due(&session->kept))
+		return;
+	record_kind(r, ENTRY_CONFIRM);
+	record_number(r, session->serial);
+	record_number(r, rid);
+}
+
+/* --- what answers depend on ---------------------------------------------------------- */
+
+static void
+later(uint64_t *seq, uint64_t than)
+{
+	if (*seq < than)
+		*seq = than;
+}
+
+void
+keep_asked(struct qe *e, const struct queue *q)
+{
+	struct qe_after *after = &e->keep.after;
+
+	later(q->durable == QE_SYNC ? &after->synced : &after->written, q->kept_seq);
+}
+
+struct qe_after
+keep_after(const struct qe *e, const struct queue *q)
+{
+	struct qe_after after = {0};
+
+	if (q->durable == QE_SYNC)
+		after.synced = q->kept_seq;
+	after.written = e->keep.requested ? e->keep.open : q->kept_seq;
+	return after;
+}
+
+struct qe_after
+qe_after(struct qe *e)
+{
+	struct qe_after after = e->keep.after;
+
+	e->keep.after = (struct qe_after){0};
+	e->keep.requested = false;
+	return after;
+}
+
+/* --- the record ---------------------------------------------------------------------- */
+
+/* Whether enough ids and numbers are reserved, that nobody will be given after a restart. */
+static bool
+ids_left(const struct qe *e)
+{
+	return e->keep.ids >= e->last_id + IDS / 2 &&
+	       e->keep.numbers >= e->last_serial + NUMBERS / 2;
+}
+
+static void
+write_meta(struct qe *e)
+{
+	e->keep.ids = e->last_id + IDS;
+	e->keep.numbers = e->last_serial + NUMBERS;
+	keep_write_meta(e, &e->keep.record);
+}
+
+/* What has been written stands in the lists until it is known where. */
+static void
+note_places(struct qe *e, const struct store_place *place)
+{
+	for (int kind = 0; kind < KEPT_KINDS; kind++) {
+		struct list *at;
+
+		while ((at = list_first(&e->keep.changed[kind]))) {
+			struct kept *k = list_entry(at, struct kept, changed);
+
+			list_remove(at);
+			if (k->whole)
+				keep_place(e, k, place->segment, k->writing);
+			k->whole = false;
+		}
+	}
+}
+
+/* false: no memory, or no room. */
+static bool
+append(struct qe *e, struct store_place *ret_place)
+{
+	struct keep *keep = &e->keep;
+	struct record *r = &keep->record;
+	unsigned n;
+	const struct iovec *parts = record_parts(r, &n);
+
+	if (r->failed || !parts)
+		return false;
+	return keep->store->class->append(keep->store, parts, n, keep->sync,
+					  ret_place) &&
+	       keep_segment(e, ret_place->segment);
+}
+
+bool
+qe_should_commit(const struct qe *e)
+{
+	return record_len(&e->keep.record) + e->keep.changed_bytes > LARGE_RECORD;
+}
+
+bool
+qe_store_lost(const struct qe *e)
+{
+	return e->keep.lost;
+}
+
+void
+qe_commit(struct qe *e)
+{
+	struct keep *keep = &e->keep;
+	struct record *r = &keep->record;
+	struct store_place place;
+	bool has_meta;
+
+	if (!keep->store || keep->lost)
+		return;
+	if (!keep->said && record_len(r) == 0 && ids_left(e))
+		return;
+	/* In each segment once, and if there would be nothing else: all of it has gone again, and somebody
+	 * waits. */
+	has_meta = !ids_left(e) || keep->meta != keep->last;
+	if (has_meta)
+		write_meta(e);
+	keep_write_changed(e);
+	if (record_len(r) == 0)
+		write_meta(e);
+	keep->lost = !append(e, &place);
+	if (keep->lost)
+		return;
+	if (has_meta)
+		keep->meta = place.segment;
+	note_places(e, &place);
+	keep->store->class->flush(keep->store);
+	keep->written += record_len(r);
+	keep->open = place.seq + 1;
+	keep->sync = keep->said = false;
+	keep->changed_bytes = 0;
+	record_empty(r);
+}

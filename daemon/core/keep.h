@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What of the engine is kept in the store. Whatever a durable queue consists of, the queue
+ * itself, its items, windows of its keys, and sessions that have to do with it, has a struct kept: whether
+ * it has changed since the last record, and in which segment of the log its last full entry is.
+ *
+ * Who changes something says so here, and no more: what is written is the state that it has when
+ * the record is closed. What has come and gone in between is not written at all.
+ */
+#ifndef QBROKER_CORE_KEEP_H
+#define QBROKER_CORE_KEEP_H
+
+#include "daemon/core/engine.h"
+#include "daemon/core/entry.h"
+#include "daemon/core/list.h"
+#include "daemon/core/table.h"
+
+struct queue;
+struct unique;
+struct group;
+
+/* In the order in which they are written: what others name comes first. */
+enum kept_kind { KEPT_SESSION, KEPT_QUEUE, KEPT_ITEM, KEPT_WINDOW, KEPT_KINDS };
+
+struct kept {
+	struct list in_segment; /* of its full entry */
+	struct list changed;	/* keep.changed[kind], while the record is open */
+	uint64_t segment;	/* 0: it has no full entry */
+	uint64_t bytes;		/* of that entry */
+	uint64_t writing;	/* of the one in the record that is open */
+	uint8_t kind;
+	bool whole; /* the next entry is a full one */
+};
+
+struct kept_item {
+	struct kept kept;
+	struct qe_item *item;
+	uint64_t offset; /* of its body in the segment */
+	uint32_t purges; /* queue.purges or dead_purges, when it began to wait or died: more
+			    than that: it was discarded */
+	/* While it is being restored: */
+	uint8_t state;	 /* enum item_state */
+	bool cancelled;
+	uint64_t holder; /* number of a session */
+	uint64_t given;	 /* as in the item */
+	uint64_t lease_ns, ends_ns;
+};
+
+struct keep {
+	struct store *store; /* NULL: nothing is kept */
+	const struct qe_hooks *hooks;
+	uint64_t wall_ns; /* of the engine's time 0 */
+	struct record record; /* the one that is open */
+	uint64_t open;	      /* its number */
+	uint64_t changed_bytes; /* of bodies that will be written to it, about */
+	bool sync;	      /* somebody waits until it is synced */
+	bool said;	      /* something waits for it: there must be one */
+	bool requested;	      /* something was changed since the last qe_after() */
+	bool low;	/* no room for puts */
+	bool lost;
+	struct qe_after after;
+	uint64_t ids, numbers; /* are reserved up to these */
+	uint64_t meta;	       /* the segment in which that was said last */
+
+	struct list changed[KEPT_KINDS];
+	struct table items;	/* of struct kept_item, by id */
+	struct kept_item *spare; /* reserved ones, linked by `item` */
+	size_t n_spare;
+
+	struct list *segments; /* what has its full entry there; a ring */
+	size_t room;
+	uint64_t first, last; /* segments; first > last: there is none */
+	uint64_t live;	      /* bytes of all full entries */
+	uint64_t written;     /* bytes since the log was last looked at */
+	uint64_t debt;	      /* bytes that are to be carried forward */
+};
+
+void keep_init(struct qe *e);
+void keep_done(struct qe *e);
+
+void kept_init(struct kept *k, enum kept_kind kind);
+
+/* It is gone, or not kept any more; what is to be written of that is the caller's. */
+void kept_leave(struct qe *e, struct kept *k);
+
+/* --- what has changed -------------------------------------------------------------- */
+
+/* Room for `n` more items of a durable queue. QE_OK, QE_NOMEM; QE_NO_SPACE: the store has none. */
+enum qe_result keep_reserve(struct qe *e, unsigned n) QE_MUST_USE;
+
+/* An item has moved to a state, its queue is durable. A new one needs what keep_reserve() got. */
+void keep_moved(struct qe *e, struct queue *q, struct qe_item *item);
+
+/* Something else of an item has changed that nobody waits for. */
+void keep_touched(struct qe *e, struct queue *q, struct qe_item *item);
+
+/* `item` is in the place of the old one, with its id. */
+void keep_replaced(struct qe *e, struct queue *q, struct qe_item *item);
+
+/* An item that was discarded is forgotten. */
+void keep_forget(struct qe *e, struct qe_item *item);
+
+/* The queue's counters, or more of it, have changed. */
+void keep_counted(struct qe *e, struct queue *q);
+void keep_queue(struct qe *e, struct queue *q);
+
+/* What waits, or is dead, was discarded; a group was cancelled; the queue is deleted. Items that
+ * change later are not meant. */
+void keep_purged(struct qe *e, struct queue *q, bool dead);
+void keep_cancelled(struct qe *e, const struct group *g);
+void keep_deleted(struct qe *e, struct queue *q);
+
+void keep_window(struct qe *e, struct unique *u);
+void keep_session(struct qe *e, struct qe_session *session);
+void keep_session_ended(struct qe *e, struct qe_session *session);
+
+/* Somebody is told something about the queue. */
+void keep_asked(struct qe *e, const struct queue *q);
+
+/* What an answer about the queue depends on. */
+struct qe_after keep_after(const struct qe *e, const struct queue *q);
+
+/* --- carrying forward -------------------------------------------------------------- */
+
+/* Room to note what is in this segment. false: no memory. */
+bool keep_segment(struct qe *e, uint64_t segment) QE_MUST_USE;
+
+/* The last full entry of something is in this segment, and takes so many bytes. */
+void keep_place(struct qe *e, struct kept *k, uint64_t segment, uint64_t bytes);
+
+/* Writes a share of what the oldest segment is needed for again, and has it removed. */
+void keep_clean(struct qe *e);
+bool keep_clean_left(const struct qe *e);
+
+/* --- entries (keep_write.c) -------------------------------------------------------- */
+
+/* Writes all that has changed to the open record. */
+void keep_write_changed(struct qe *e);
+
+/* A full entry, whatever is kept. */
+void keep_write_queue(struct qe *e, struct record *r, const struct queue *q);
+void keep_write_item(struct qe *e, struct record *r, struct qe_item *item);
+void keep_write_session(struct qe *e, struct record *r, const struct qe_session *session);
+void keep_write_window(struct qe *e, struct record *r, const struct unique *u);
+void keep_write_meta(struct qe *e, struct record *r);
+
+struct kept_item *keep_item(const struct qe *e, uint64_t id);
+
+/* Whether it was discarded, and is only not forgotten yet. */
+bool keep_discarded(const struct kept_item *k);
+
+/* Of restoring: an item that is new in a durable queue, or in any; room for it was reserved. */
+struct kept_item *keep_item_begin(struct qe *e, struct qe_item *item);
+void keep_item_end(struct qe *e, struct kept_item *k);
+
+#endif

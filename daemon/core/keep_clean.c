@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How the log stays small: what the oldest segment is still needed for is written again at the
+ * end, and the segment is removed. See keep.h.
+ *
+ * Nothing is written again while the log has less garbage than half of what is alive, and a segment; then four
+ * bytes for each one that is new. So before it has twice the size of what is alive, and two segments, the
+ * oldest garbage has been reached, however much of what is before it is alive.
+ */
+#include "daemon/core/engine_int.h"
+#include "daemon/core/keep.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/session.h"
+#include "daemon/core/store.h"
+#include "daemon/core/unique.h"
+
+#include <stdlib.h>
+
+#define PACE	    4	    /* bytes written again for each new one */
+#define SHARE_BYTES 131072 /* in one turn */
+#define SHARE_ITEMS 200
+#define FIRST_ROOM  16
+
+static struct list *
+list_of(const struct keep *keep, uint64_t segment)
+{
+	return &keep->segments[segment & (keep->room - 1)];
+}
+
+static bool
+grow(struct keep *keep)
+{
+	size_t room = keep->room ? keep->room * 2 : FIRST_ROOM;
+	struct list *segments = malloc(room * sizeof(*segments));
+
+	if (!segments)
+		return false;
+	for (size_t i = 0; i < room; i++)
+		list_init(&segments[i]);
+	for (uint64_t i = keep->first; i <= keep->last; i++)
+		list_append_all(&segments[i & (room - 1)], list_of(keep, i));
+	free(keep->segments);
+	keep->segments = segments;
+	keep->room = room;
+	return true;
+}
+
+bool
+keep_segment(struct qe *e, uint64_t segment)
+{
+	struct keep *keep = &e->keep;
+
+	uint64_t first = keep->first, last = keep->last;
+
+	if (last == 0 || segment < first)
+		first = segment;
+	if (segment > last)
+		last = segment;
+	while (keep->room < last - first + 1)
+		if (!grow(keep))
+			return false;
+	keep->first = first;
+	keep->last = last;
+	return true;
+}
+
+void
+keep_place(struct qe *e, struct kept *k, uint64_t segment, uint64_t bytes)
+{
+	e->keep.live += bytes - k->bytes;
+	k->bytes = bytes;
+	k->segment = segment;
+	list_remove(&k->in_segment);
+	list_append(list_of(&e->keep, segment), &k->in_segment);
+}
+
+/* It will be written again, unless it is not worth it any more. */
+static void
+write_again(struct qe *e, struct kept *k)
+{
+	struct keep *keep = &e->keep;
+
+	if (k->kind == KEPT_ITEM &&
+	    keep_discarded(list_entry(k, struct kept_item, kept))) {
+		kept_leave(e, k); /* sweep() will forget it */
+		return;
+	}
+	if (k->kind == KEPT_WINDOW && !list_entry(k, struct unique, kept)->open) {
+		kept_leave(e, k);
+		return;
+	}
+	k->whole = true;
+	if (list_empty(&k->changed))
+		list_append(&keep->changed[k->kind], &k->changed);
+	/* At the end of the list, so that the next share does not meet it again. */
+	list_remove(&k->in_segment);
+	list_append(list_of(keep, keep->first), &k->in_segment);
+	keep->said = true;
+}
+
+/* Segments that nothing needs are removed, up to the one that is written. */
+static void
+trim(struct keep *keep, const struct store_status *now)
+{
+	uint64_t first = keep->first;
+
+	while (first < keep->meta && first < now->last_segment &&
+	       list_empty(list_of(keep, first)))
+		first++;
+	if (first == keep->first)
+		return;
+	if (!keep->store->class->trim(keep->store, first))
+		return; /* there will be room */
+	keep->first = first;
+}
+
+/* How many bytes are to be written again for what was written since the last time. */
+static void
+take_stock(struct keep *keep, const struct store_status *now)
+{
+	uint64_t bytes = now->bytes, most = keep->live + keep->live / 2;
+
+	if (bytes <= most + now->segment_bytes)
+		keep->debt = 0;
+	else
+		keep->debt += PACE * keep->written;
+	keep->written = 0;
+}
+
+void
+keep_clean(struct qe *e)
+{
+	struct keep *keep = &e->keep;
+	struct store_status now;
+	uint64_t share;
+
+	if (!keep->store || keep->lost || keep->last == 0)
+		return;
+	keep->store->class->status(keep->store, &now);
+	keep->low = now.state != STORE_GOOD;
+	trim(keep, &now);
+	take_stock(keep, &now);
+	share = keep->debt < SHARE_BYTES ? keep->debt : SHARE_BYTES;
+	for (int i = 0; i < SHARE_ITEMS && share > 0; i++) {
+		struct list *at = list_first(list_of(keep, keep->first));
+		struct kept *k = at ? list_entry(at, struct kept, in_segment) : NULL;
+		uint64_t bytes = k ? k->bytes : 0;
+
+		if (!k || k->whole || keep->first >= now.last_segment)
+			break; /* all of them are being written */
+		write_again(e, k);
+		share = share > bytes ? share - bytes : 0;
+		keep->debt = keep->debt > bytes ? keep->debt - bytes : 0;
+	}
+}
+
+bool
+keep_clean_left(const struct qe *e)
+{
+	const struct keep *keep = &e->keep;
+
+	return keep->debt > 0 && keep->store && !keep->lost && keep->last != 0;
+}

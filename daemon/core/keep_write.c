@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The entries of what is kept, as doc/store-format.md says. See keep.h.
+ */
+#include "daemon/core/engine_int.h"
+#include "daemon/core/extra.h"
+#include "daemon/core/group.h"
+#include "daemon/core/keep.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/session.h"
+#include "daemon/core/unique.h"
+
+#define DECLARED 0x80
+
+/* --- numbers, times, lists ----------------------------------------------------------- */
+
+/* A point of the engine's clock as one of the wall's; what is too far away is never. */
+static void
+write_time(const struct qe *e, struct record *r, uint64_t at_ns)
+{
+	uint64_t wall_ns;
+
+	if (at_ns == QE_NEVER ||
+	    __builtin_add_overflow(e->keep.wall_ns, at_ns, &wall_ns))
+		wall_ns = 0;
+	record_number(r, wall_ns);
+}
+
+static void
+write_attribute(struct record *r, enum attribute attribute)
+{
+	record_byte(r, (uint8_t)attribute);
+}
+
+static void
+write_timed(const struct qe *e, struct record *r, enum attribute attribute,
+	    uint64_t at_ns)
+{
+	write_attribute(r, attribute);
+	write_time(e, r, at_ns);
+}
+
+static void
+write_counters(struct record *r, const struct qe_counters *counters)
+{
+	record_number(r, CAUSES);
+	for (int i = 0; i < CAUSES; i++)
+		record_number(r, ((const uint64_t *)counters)[i]);
+}
+
+static void
+write_name(struct record *r, struct qe_name name)
+{
+	record_text(r, name.p, name.len);
+}
+
+#define WRITE_NUMBER(name) record_signed(r, (int64_t)q->name)
+#define WRITE_WORD(name)   record_signed(r, (int64_t)q->name)
+#define WRITE_ORDER(name)  record_signed(r, (int64_t)q->name)
+#define WRITE_NAME(name)   record_text(r, q->name.p, q->name.len)
+
+static void
+write_options(struct record *r, const struct queue *q)
+{
+	record_number(r, QE_QUEUE_OPTIONS);
+#define QE_QUEUE_OPTION(name, ctype, kind, text)                                \
+	record_byte(r, (QE_OPTION_##name + 1) |                                 \
+			       (q->declared & QUEUE_BIT(QE_OPTION_##name)       \
+					? DECLARED                              \
+					: 0));                                  \
+	WRITE_##kind(name);
+#include "daemon/core/queue_options.def"
+#undef QE_QUEUE_OPTION
+}
+
+/* --- entries --------------------------------------------------------------------------- */
+
+void
+keep_write_meta(struct qe *e, struct record *r)
+{
+	record_kind(r, ENTRY_META);
+	record_number(r, e->config.epoch);
+	record_number(r, e->keep.ids);
+	record_number(r, e->keep.numbers);
+}
+
+void
+keep_write_queue(struct qe *e, struct record *r, const struct queue *q)
+{
+	(void)e;
+	record_kind(r, ENTRY_QUEUE);
+	record_number(r, q->serial);
+	record_text(r, q->name, q->name_len);
+	write_options(r, q);
+	record_number(r, (uint64_t)q->shutdown | (uint64_t)q->paused_in << 2 |
+				 (uint64_t)q->paused_out << 3);
+	write_counters(r, &q->counters);
+}
+
+static void
+write_counts(struct record *r, const struct queue *q)
+{
+	record_kind(r, ENTRY_COUNTS);
+	record_number(r, q->serial);
+	write_counters(r, &q->counters);
+}
+
+static void
+write_holder(const struct qe *e, struct record *r, const struct qe_item *item)
+{
+	const struct extra *x = item->extra;
+
+	write_attribute(r, ATTRIBUTE_holder);
+	record_number(r, item->holding->session->serial);
+	write_time(e, r, e->now_ns - item_held_ns(e, item));
+	record_number(r, x ? x->lease_ns : 0);
+	write_time(e, r, x ? x->ends_ns : QE_NEVER);
+	if (group_cancelled(item))
+		write_attribute(r, ATTRIBUTE_cancelled);
+}
+
+/* What may change of a record that few items have. */
+static void
+write_extra(const struct qe *e, struct record *r, const struct qe_item *item)
+{
+	const struct extra *x = item->extra;
+
+	if (x->place) {
+		write_attribute(r, ATTRIBUTE_place);
+		record_number(r, x->place);
+	}
+	if (x->ready_ns)
+		write_timed(e, r, ATTRIBUTE_ready_at, x->ready_ns);
+	if (x->expires_ns != QE_NEVER)
+		write_timed(e, r, ATTRIBUTE_expires_at, x->expires_ns);
+	if (item->state == ITEM_DEAD)
+		write_timed(e, r, ATTRIBUTE_died_at, x->died_ns);
+	if (x->report) {
+		write_attribute(r, ATTRIBUTE_report);
+		write_name(r, qe_item_worker(item));
+		write_name(r, qe_item_error(item));
+	}
+	if (!x->key)
+		write_attribute(r, ATTRIBUTE_keyless);
+}
+
+static void
+write_state(const struct qe *e, struct record *r, const struct qe_item *item)
+{
+	if (item->state != ITEM_READY) {
+		write_attribute(r, ATTRIBUTE_state);
+		record_byte(r, item->state);
+	}
+	if (item->deliveries) {
+		write_attribute(r, ATTRIBUTE_deliveries);
+		record_number(r, item->deliveries);
+	}
+	if (item->crashes | item->nacks | item->timeouts) {
+		write_attribute(r, ATTRIBUTE_failures);
+		record_number(r, item->crashes);
+		record_number(r, item->nacks);
+		record_number(r, item->timeouts);
+	}
+	if (item->death) {
+		write_attribute(r, ATTRIBUTE_death);
+		record_byte(r, item->death);
+	}
+	if (item->state == ITEM_LEASED)
+		write_holder(e, r, item);
+	if (item->extra)
+		write_extra(e, r, item);
+	write_attribute(r, ATTRIBUTE_END);
+}
+
+/* What never changes of it. */
+static void
+write_nature(const struct qe *e, struct record *r, const struct qe_item *item)
+{
+	const struct extra *x = item->extra;
+
+	write_timed(e, r, ATTRIBUTE_accepted, e->now_ns - item_age_ns(e, item));
+	if (item->priority) {
+		write_attribute(r, ATTRIBUTE_priority);
+		record_signed(r, item->priority);
+	}
+	if (item->ctype) {
+		write_attribute(r, ATTRIBUTE_ctype);
+		record_byte(r, item->ctype);
+	}
+	if (item->keep_expired)
+		write_attribute(r, ATTRIBUTE_keep_expired);
+	if (item_group(item)) {
+		write_attribute(r, ATTRIBUTE_group);
+		write_name(r, qe_item_group(item));
+	}
+	if (x && x->key) {
+		write_attribute(r, ATTRIBUTE_key);
+		record_text(r, x->key->name, x->key->name_len);
+		record_byte(r, x->scope);
+		record_number(r, x->window_ns);
+		record_byte(r, x->on_duplicate);
+	}
+}
+
+static const void *
+body_of(const struct qe *e, struct qe_item *item)
+{
+	struct qe_foreign *foreign = qe_item_foreign(item);
+
+	return foreign ? e->keep.hooks->body(foreign) : qe_item_body(item);
+}
+
+void
+keep_write_item(struct qe *e, struct record *r, struct qe_item *item)
+{
+	const void *body = body_of(e, item);
+
+	record_kind(r, ENTRY_ITEM);
+	record_number(r, item_queue(item)->serial);
+	record_number(r, item->id);
+	write_nature(e, r, item);
+	write_state(e, r, item);
+	if (body)
+		record_body(r, body, item->body_len);
+	else
+		r->failed = true;
+}
+
+static void
+emit_text(void *to, const void *bytes, size_t len)
+{
+	record_text(to, bytes, len);
+}
+
+struct counting {
+	struct record *r; /* NULL: counts alone */
+	uint64_t n;
+};
+
+static void
+emit_answer(void *to, const void *bytes, size_t len)
+{
+	struct counting *c = to;
+
+	c->n++;
+	if (c->r)
+		record_text(c->r, bytes, len);
+}
+
+static void
+write_answers(struct qe *e, struct record *r, void *owner)
+{
+	struct counting c = {NULL, 0};
+
+	e->keep.hooks->answers(owner, emit_answer, &c);
+	record_number(r, c.n);
+	c.r = r;
+	e->keep.hooks->answers(owner, emit_answer, &c);
+}
+
+void
+keep_write_session(struct qe *e, struct record *r, const struct qe_session *session)
+{
+	void *owner = e->keep.hooks ? session->owner : NULL;
+
+	record_kind(r, ENTRY_SESSION);
+	record_number(r, session->serial);
+	record_bytes(r, session->id, 16);
+	if (owner) {
+		e->keep.hooks->describe(owner, emit_text, r);
+		write_answers(e, r, owner);
+	} else {
+		record_text(r, NULL, 0);
+		record_number(r, 0);
+	}
+}
+
+void
+keep_write_window(struct qe *e, struct record *r, const struct unique *u)
+{
+	record_kind(r, ENTRY_WINDOW);
+	record_number(r, u->queue->serial);
+	record_text(r, u->name, u->name_len);
+	record_number(r, u->id);
+	write_time(e, r, u->ends_ns);
+}
+
+/* --- what has changed ------------------------------------------------------------------ */
+
+static void
+write_kept_item(struct qe *e, struct record *r, struct kept_item *k)
+{
+	if (keep_discarded(k)) {
+		/* It is gone for whoever reads this. */
+		list_remove(&k->kept.changed);
+	} else if (k->kept.whole) {
+		keep_write_item(e, r, k->item);
+	} else {
+		record_kind(r, ENTRY_STATE);
+		record_number(r, k->item->id);
+		write_state(e, r, k->item);
+	}
+}
+
+static void
+write_kept(struct qe *e, struct record *r, struct kept *k)
+{
+	size_t before = record_len(r);
+
+	switch ((enum kept_kind)k->kind) {
+	case KEPT_SESSION:
+		if (k->whole)
+			keep_write_session(e, r,
+					   list_entry(k, struct qe_session, kept));
+		break;
+	case KEPT_QUEUE:
+		if (k->whole)
+			keep_write_queue(e, r, list_entry(k, struct queue, kept));
+		else
+			write_counts(r, list_entry(k, struct queue, kept));
+		break;
+	case KEPT_ITEM:
+		write_kept_item(e, r, list_entry(k, struct kept_item, kept));
+		break;
+	case KEPT_WINDOW:
+		keep_write_window(e, r, list_entry(k, struct unique, kept));
+		break;
+	case KEPT_KINDS: break;
+	}
+	k->writing = record_len(r) - before;
+}
+
+void
+keep_write_changed(struct qe *e)
+{
+	for (int kind = 0; kind < KEPT_KINDS; kind++)
+		list_each_safe (at, &e->keep.changed[kind])
+			write_kept(e, &e->keep.record,
+				   list_entry(at, struct kept, changed));
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Items on their way back from the store: restore.c reads them, restored.c puts them into their
+ * places.
+ */
+#ifndef QBROKER_CORE_RESTORE_H
+#define QBROKER_CORE_RESTORE_H
+
+#include "daemon/core/keep.h"
+
+/* Frees an item that is being restored. */
+void restore_drop(struct qe *e, struct kept_item *k);
+
+/* Passes over the attributes of an item, and over nothing else. */
+void restore_skip(struct entry *in);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * qe_restored(): all has been read, and what was restored takes its place. See restore.h.
+ */
+#include "daemon/core/engine_int.h"
+#include "daemon/core/extra.h"
+#include "daemon/core/group.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/restore.h"
+#include "daemon/core/session.h"
+#include "daemon/core/store.h"
+#include "daemon/core/timing.h"
+
+#include <stdlib.h>
+
+void
+restore_drop(struct qe *e, struct kept_item *k)
+{
+	struct qe_item *item = k->item;
+
+	keep_item_end(e, k);
+	qe_item_unref(e, item);
+}
+
+static void
+skip_numbers(struct entry *in, int n)
+{
+	while (n-- > 0)
+		entry_number(in);
+}
+
+void
+restore_skip(struct entry *in)
+{
+	uint8_t attribute;
+
+	while ((attribute = entry_byte(in)) != ATTRIBUTE_END)
+		switch (attribute) {
+		case ATTRIBUTE_keep_expired:
+		case ATTRIBUTE_cancelled:
+		case ATTRIBUTE_keyless: break;
+		case ATTRIBUTE_state:
+		case ATTRIBUTE_death:
+		case ATTRIBUTE_ctype: entry_byte(in); break;
+		case ATTRIBUTE_failures: skip_numbers(in, 3); break;
+		case ATTRIBUTE_holder: skip_numbers(in, 4); break;
+		case ATTRIBUTE_group: entry_text(in); break;
+		case ATTRIBUTE_report:
+			entry_text(in);
+			entry_text(in);
+			break;
+		case ATTRIBUTE_key:
+			entry_text(in);
+			entry_byte(in);
+			entry_number(in);
+			entry_byte(in);
+			break;
+		case ATTRIBUTE_accepted:
+		case ATTRIBUTE_deliveries:
+		case ATTRIBUTE_priority:
+		case ATTRIBUTE_place:
+		case ATTRIBUTE_ready_at:
+		case ATTRIBUTE_expires_at:
+		case ATTRIBUTE_died_at: entry_number(in); break;
+		default: in->failed = true;
+		}
+}
+
+/* --- in which order they take their places ------------------------------------------- */
+
+struct waiting {
+	uint64_t key; /* the place, the time of dying or of being given */
+	struct kept_item *k;
+};
+
+static int
+before(const void *a, const void *b)
+{
+	const struct waiting *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->k->item->id < y->k->item->id ? -1 : 1;
+}
+
+static uint64_t
+key_of(const struct kept_item *k)
+{
+	const struct extra *x = k->item->extra;
+
+	if (k->state == ITEM_DEAD)
+		return x ? x->died_ns : 0;
+	return k->state == ITEM_LEASED ? k->given : item_place(k->item);
+}
+
+/* All that are being restored, in order. NULL: no memory. */
+static struct waiting *
+sort(struct qe *e, size_t n)
+{
+	struct waiting *all = malloc((n + 1) * sizeof(*all));
+	bool sorted = true;
+	size_t i = 0;
+
+	if (!all)
+		return NULL;
+	list_each (at, &e->keep.changed[KEPT_ITEM]) {
+		struct kept_item *k = list_entry(at, struct kept_item, kept.changed);
+
+		all[i] = (struct waiting){key_of(k), k};
+		sorted &= i == 0 || before(&all[i - 1], &all[i]) < 0;
+		i++;
+	}
+	assert(i == n);
+	if (!sorted)
+		qsort(all, n, sizeof(*all), before);
+	return all;
+}
+
+/* --- taking them --------------------------------------------------------------------- */
+
+/* What was discarded, or cancelled, after the last that was said of it. */
+static bool
+is_gone(const struct kept_item *k)
+{
+	const struct qe_item *item = k->item;
+	const struct queue *q = item->queue;
+
+	if (q->deleted)
+		return true;
+	switch (k->state) {
+	case ITEM_LEASED: return false;
+	case ITEM_DEAD: return k->purges != q->dead_purges;
+	default: return k->purges != q->purges || group_cancelled(item);
+	}
+}
+
+/* Whether it could be leased again: to whom there is. */
+static bool
+lease_again(struct qe *e, struct kept_item *k, struct qe_session *session)
+{
+	struct qe_item *item = k->item;
+	struct holding *h = holding_need(e, session, item->queue);
+
+	if (!h || !table_reserve(&e->leases, 1))
+		return false;
+	item_restore(e, item, ITEM_LEASED, h);
+	item->given = k->given & ((UINT64_C(1) << ITEM_GIVEN_BITS) - 1);
+	if (k->lease_ns == 0 || !item->extra)
+		return true;
+	item->extra->lease_ns = k->lease_ns;
+	item->extra->ends_ns = k->ends_ns;
+	timing_arm(e, h->queue, item->extra);
+	return true;
+}
+
+static bool
+take_place(struct qe *e, struct kept_item *k)
+{
+	struct qe_item *item = k->item;
+	struct qe_session *session = NULL;
+	bool durable = item->queue->durable;
+
+	if (k->state == ITEM_LEASED)
+		session = session_numbered(e, k->holder);
+	if (k->state == ITEM_LEASED && k->cancelled && item_group(item))
+		item->extra->cancels = item_group(item)->cancels - 1;
+	if (session) {
+		if (!lease_again(e, k, session))
+			return false;
+	} else if (k->state == ITEM_LEASED) {
+		item_restore(e, item, ITEM_READY, NULL);
+	} else {
+		item_restore(e, item, (enum item_state)k->state, NULL);
+	}
+	list_remove(&k->kept.changed);
+	if (!durable)
+		keep_item_end(e, k);
+	return true;
+}
+
+static bool
+take_places(struct qe *e)
+{
+	size_t n = e->keep.items.n;
+	struct waiting *all = sort(e, n);
+
+	if (!all)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct kept_item *k = all[i].k;
+
+		if (is_gone(k)) {
+			restore_drop(e, k);
+		} else if (!take_place(e, k)) {
+			free(all);
+			return false;
+		}
+	}
+	free(all);
+	return true;
+}
+
+static void
+sum_up(struct qe *e)
+{
+	e->counters = (struct qe_counters){0};
+	for (struct heap_node *at = e->queues.first; at; at = heap_after(&e->queues, at)) {
+		const struct queue *q = list_entry(at, const struct queue, by_serial);
+
+		for (int i = 0; i < CAUSES; i++)
+			((uint64_t *)&e->counters)[i] +=
+				((const uint64_t *)&q->counters)[i];
+	}
+}
+
+enum qe_result
+qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
+{
+	struct keep *keep = &e->keep;
+	struct store_status status;
+
+	e->now_ns = now_ns;
+	if (!take_places(e))
+		return QE_NOMEM;
+	sum_up(e);
+	if (e->last_id < keep->ids)
+		e->last_id = keep->ids;
+	if (e->last_serial < keep->numbers)
+		e->last_serial = keep->numbers;
+	record_empty(&keep->record); /* of sessions that ended meanwhile */
+	keep->said = keep->requested = keep->sync = false;
+	keep->after = (struct qe_after){0};
+	e->policy_next = 1; /* what the configuration says now */
+	keep->store = store;
+	if (!store)
+		return QE_OK;
+	store->class->status(store, &status);
+	keep->open = status.last_seq + 1;
+	return keep_segment(e, status.first_segment) &&
+			       keep_segment(e, status.last_segment)
+		       ? QE_OK
+		       : QE_NOMEM;
+}
+
+uint32_t
+qe_epoch(const struct qe *e)
+{
+	return e->config.epoch;
+}
