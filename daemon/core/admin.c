@@ -126,7 +126,7 @@ qe_declare(struct qe *e, uint64_t now_ns, struct qe_name queue,
 	own(q, declare);
 	if (created || declare->update)
 		queue_configure(e, q, declare);
-	if (q->durable)
+	if (q->durable) /* it also is what was declared */
 		keep_queue(e, q);
 	if (created || declare->update)
 		settle_queue(e, q);

@@ -127,7 +127,7 @@ same_name(struct qe_name a, struct qe_name b)
 
 /* Finds those that are there. QE_INVALID: one is named twice. */
 static enum qe_result
-find_queues(const struct qe *e, const struct qe_any *args, struct queue **ret_queues)
+find_queues(struct qe *e, const struct qe_any *args, struct queue **ret_queues)
 {
 	for (unsigned i = 0; i < args->n; i++) {
 		ret_queues[i] = queue_ask(e, args->queues[i]);

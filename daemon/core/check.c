@@ -392,10 +392,11 @@ check_totals(const struct census *c)
 	HOLDS(list_empty(&e->touched), "nothing is left unsettled");
 	HOLDS(heap_check(&e->windows) == c->windows, "windows are in their heap");
 	HOLDS(e->keys_cost == c->keys_cost, "the memory of keys is counted");
+	HOLDS(keep_check(e), "what the log is needed for is counted");
 	HOLDS(e->accepted_cost == c->cost, "the memory of items is counted");
 	HOLDS(e->mem.used == c->memory + e->accepted_cost + e->other_cost +
 				     e->answers_cost + e->callers_cost +
-				     policy_cost(e) + mem_cost(sizeof(*e)),
+				     policy_cost(e) + keep_cost(e) + mem_cost(sizeof(*e)),
 	      "all memory is counted");
 	return NULL;
 }

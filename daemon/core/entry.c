@@ -32,25 +32,25 @@ grow(void **array, size_t *room, size_t n, size_t size, size_t first)
 }
 
 void
-record_done(struct record *r)
+entries_done(struct entries *r)
 {
 	free(r->p);
 	free(r->bodies);
 	free(r->parts);
-	*r = (struct record){0};
+	*r = (struct entries){0};
 }
 
 void
-record_empty(struct record *r)
+entries_empty(struct entries *r)
 {
 	if (r->room > KEEP_ROOM)
-		record_done(r);
+		entries_done(r);
 	r->len = r->n_bodies = r->body_bytes = 0;
 	r->failed = false;
 }
 
 static uint8_t *
-more(struct record *r, size_t len)
+more(struct entries *r, size_t len)
 {
 	void *p = r->p;
 
@@ -65,7 +65,7 @@ more(struct record *r, size_t len)
 }
 
 void
-record_byte(struct record *r, uint8_t byte)
+entries_byte(struct entries *r, uint8_t byte)
 {
 	uint8_t *p = more(r, 1);
 
@@ -74,13 +74,13 @@ record_byte(struct record *r, uint8_t byte)
 }
 
 void
-record_kind(struct record *r, enum entry_kind kind)
+entries_kind(struct entries *r, enum entry_kind kind)
 {
-	record_byte(r, (uint8_t)kind);
+	entries_byte(r, (uint8_t)kind);
 }
 
 void
-record_number(struct record *r, uint64_t n)
+entries_number(struct entries *r, uint64_t n)
 {
 	uint8_t *p = more(r, MAX_VARINT), *first = p;
 
@@ -93,13 +93,13 @@ record_number(struct record *r, uint64_t n)
 }
 
 void
-record_signed(struct record *r, int64_t n)
+entries_signed(struct entries *r, int64_t n)
 {
-	record_number(r, (uint64_t)n << 1 ^ (n < 0 ? UINT64_MAX : 0));
+	entries_number(r, (uint64_t)n << 1 ^ (n < 0 ? UINT64_MAX : 0));
 }
 
 void
-record_bytes(struct record *r, const void *bytes, size_t len)
+entries_bytes(struct entries *r, const void *bytes, size_t len)
 {
 	uint8_t *p = len > 0 ? more(r, len) : NULL;
 
@@ -110,33 +110,33 @@ record_bytes(struct record *r, const void *bytes, size_t len)
 }
 
 void
-record_text(struct record *r, const void *bytes, size_t len)
+entries_text(struct entries *r, const void *bytes, size_t len)
 {
-	record_number(r, len);
-	record_bytes(r, bytes, len);
+	entries_number(r, len);
+	entries_bytes(r, bytes, len);
 }
 
 void
-record_body(struct record *r, const void *bytes, size_t len)
+entries_body(struct entries *r, const void *bytes, size_t len)
 {
 	void *bodies = r->bodies;
 
 	if (len < REFER_BYTES) {
-		record_text(r, bytes, len);
+		entries_text(r, bytes, len);
 		return;
 	}
-	record_number(r, len);
+	entries_number(r, len);
 	if (!grow(&bodies, &r->bodies_room, r->n_bodies + 1, sizeof(*r->bodies), 4)) {
 		r->failed = true;
 		return;
 	}
 	r->bodies = bodies;
-	r->bodies[r->n_bodies++] = (struct record_body){r->len, bytes, len};
+	r->bodies[r->n_bodies++] = (struct entries_body){r->len, bytes, len};
 	r->body_bytes += len;
 }
 
 const struct iovec *
-record_parts(struct record *r, unsigned *ret_n)
+entries_parts(struct entries *r, unsigned *ret_n)
 {
 	void *parts = r->parts;
 	size_t from = 0, n = 0;
@@ -145,7 +145,7 @@ record_parts(struct record *r, unsigned *ret_n)
 		return NULL;
 	r->parts = parts;
 	for (size_t i = 0; i < r->n_bodies; i++) {
-		const struct record_body *b = &r->bodies[i];
+		const struct entries_body *b = &r->bodies[i];
 
 		r->parts[n++] = (struct iovec){r->p + from, b->at - from};
 		r->parts[n++] = (struct iovec){(void *)(uintptr_t)b->bytes, b->len};

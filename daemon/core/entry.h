@@ -25,10 +25,10 @@ enum attribute {
 
 /* A record that is being written. Bodies that are large enough are not copied but
  * referred to: they must stay until the record is emptied. Errors are sticky. */
-struct record {
+struct entries {
 	uint8_t *p;
 	size_t len, room;
-	struct record_body {
+	struct entries_body {
 		size_t at; /* where in `p` it is to be put */
 		const void *bytes;
 		size_t len;
@@ -40,29 +40,29 @@ struct record {
 	bool failed; /* no memory: something is missing */
 };
 
-void record_done(struct record *r);
+void entries_done(struct entries *r);
 
 /* Forgets what is in it, and most of the memory if that is a lot. */
-void record_empty(struct record *r);
+void entries_empty(struct entries *r);
 
 static inline size_t
-record_len(const struct record *r)
+entries_len(const struct entries *r)
 {
 	return r->len + r->body_bytes;
 }
 
-void record_kind(struct record *r, enum entry_kind kind);
-void record_byte(struct record *r, uint8_t byte);
-void record_number(struct record *r, uint64_t n);
-void record_signed(struct record *r, int64_t n);
-void record_bytes(struct record *r, const void *bytes, size_t len);
-void record_text(struct record *r, const void *bytes, size_t len);
+void entries_kind(struct entries *r, enum entry_kind kind);
+void entries_byte(struct entries *r, uint8_t byte);
+void entries_number(struct entries *r, uint64_t n);
+void entries_signed(struct entries *r, int64_t n);
+void entries_bytes(struct entries *r, const void *bytes, size_t len);
+void entries_text(struct entries *r, const void *bytes, size_t len);
 
 /* A text that may be referred to. */
-void record_body(struct record *r, const void *bytes, size_t len);
+void entries_body(struct entries *r, const void *bytes, size_t len);
 
 /* All of it, in order. NULL: no memory. */
-const struct iovec *record_parts(struct record *r, unsigned *ret_n);
+const struct iovec *entries_parts(struct entries *r, unsigned *ret_n);
 
 /* An entry that is read. After an error everything is 0. */
 struct entry {

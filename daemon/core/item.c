@@ -15,8 +15,7 @@
 
 /* Which states may follow a state: bits. */
 static const uint8_t legal_moves[ITEM_STATES] = {
-	[ITEM_NEW] = 1 << ITEM_READY | 1 << ITEM_DELAYED | 1 << ITEM_LEASED |
-		     1 << ITEM_DEAD, /* the last two only restored */
+	[ITEM_NEW] = 1 << ITEM_READY | 1 << ITEM_DELAYED,
 	[ITEM_READY] = 1 << ITEM_LEASED | 1 << ITEM_DEAD | 1 << ITEM_GONE,
 	[ITEM_DELAYED] = 1 << ITEM_READY | 1 << ITEM_DEAD | 1 << ITEM_GONE,
 	[ITEM_LEASED] =
@@ -488,7 +487,7 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 	struct queue *q = item_queue(item);
 	enum item_state from = item->state;
 	uint64_t cost = cost_of(item);
-	bool legal = legal_moves[from] & 1 << to;
+	bool legal = restored ? from == ITEM_NEW : legal_moves[from] & 1 << to;
 
 	assert(legal);
 	(void)legal;

@@ -51,8 +51,17 @@ keep_done(struct qe *e)
 	assert(keep->items.n == 0);
 	free_spare(e);
 	table_done(&keep->items);
-	record_done(&keep->record);
+	entries_done(&keep->record);
 	free(keep->segments);
+}
+
+uint64_t
+keep_cost(const struct qe *e)
+{
+	const struct keep *keep = &e->keep;
+
+	return table_cost(&keep->items) + (keep->items.n + keep->n_spare) *
+						  mem_cost(sizeof(struct kept_item));
 }
 
 void
@@ -197,8 +206,8 @@ item_gone(struct qe *e, struct qe_item *item)
 	if (!k)
 		return;
 	if (k->kept.segment) {
-		record_kind(&e->keep.record, ENTRY_GONE);
-		record_number(&e->keep.record, item->id);
+		entries_kind(&e->keep.record, ENTRY_GONE);
+		entries_number(&e->keep.record, item->id);
 	}
 	keep_item_end(e, k);
 }
@@ -282,9 +291,9 @@ void
 keep_purged(struct qe *e, struct queue *q, bool dead)
 {
 	if (e->keep.store) {
-		record_kind(&e->keep.record, ENTRY_PURGE);
-		record_number(&e->keep.record, q->serial);
-		record_byte(&e->keep.record, dead);
+		entries_kind(&e->keep.record, ENTRY_PURGE);
+		entries_number(&e->keep.record, q->serial);
+		entries_byte(&e->keep.record, dead);
 	}
 	keep_counted(e, q);
 	must_wait(e, q);
@@ -294,9 +303,9 @@ void
 keep_cancelled(struct qe *e, const struct group *g)
 {
 	if (e->keep.store) {
-		record_kind(&e->keep.record, ENTRY_CANCEL);
-		record_number(&e->keep.record, g->queue->serial);
-		record_text(&e->keep.record, g->name, g->name_len);
+		entries_kind(&e->keep.record, ENTRY_CANCEL);
+		entries_number(&e->keep.record, g->queue->serial);
+		entries_text(&e->keep.record, g->name, g->name_len);
 	}
 	keep_counted(e, g->queue);
 	must_wait(e, g->queue);
@@ -312,8 +321,8 @@ keep_deleted(struct qe *e, struct queue *q)
 	kept_leave(e, &q->kept);
 	if (!written)
 		return;
-	record_kind(&e->keep.record, ENTRY_QUEUE_GONE);
-	record_number(&e->keep.record, q->serial);
+	entries_kind(&e->keep.record, ENTRY_QUEUE_GONE);
+	entries_number(&e->keep.record, q->serial);
 }
 
 void
@@ -338,8 +347,8 @@ keep_session_ended(struct qe *e, struct qe_session *session)
 	kept_leave(e, &session->kept);
 	if (!written)
 		return;
-	record_kind(&e->keep.record, ENTRY_SESSION_GONE);
-	record_number(&e->keep.record, session->serial);
+	entries_kind(&e->keep.record, ENTRY_SESSION_GONE);
+	entries_number(&e->keep.record, session->serial);
 	e->keep.said = true;
 }
 
@@ -354,28 +363,28 @@ void
 qe_session_answer(struct qe *e, struct qe_session *session, const void *answer,
 		  size_t len)
 {
-	struct record *r = &e->keep.record;
+	struct entries *r = &e->keep.record;
 
 	if (!e->keep.store || (!e->keep.requested && session->kept.segment == 0))
 		return;
 	keep_session(e, session);
 	if (is_due(&session->kept))
 		return;
-	record_kind(r, ENTRY_ANSWER);
-	record_number(r, session->serial);
-	record_text(r, answer, len);
+	entries_kind(r, ENTRY_ANSWER);
+	entries_number(r, session->serial);
+	entries_text(r, answer, len);
 }
 
 void
 qe_session_confirm(struct qe *e, struct qe_session *session, uint64_t rid)
 {
-	struct record *r = &e->keep.record;
+	struct entries *r = &e->keep.record;
 
 	if (session->kept.segment == 0 || is_due(&session->kept))
 		return;
-	record_kind(r, ENTRY_CONFIRM);
-	record_number(r, session->serial);
-	record_number(r, rid);
+	entries_kind(r, ENTRY_CONFIRM);
+	entries_number(r, session->serial);
+	entries_number(r, rid);
 }
 
 /* --- what answers depend on ---------------------------------------------------------- */
@@ -457,9 +466,9 @@ static bool
 append(struct qe *e, struct store_place *ret_place)
 {
 	struct keep *keep = &e->keep;
-	struct record *r = &keep->record;
+	struct entries *r = &keep->record;
 	unsigned n;
-	const struct iovec *parts = record_parts(r, &n);
+	const struct iovec *parts = entries_parts(r, &n);
 
 	if (r->failed || !parts)
 		return false;
@@ -471,7 +480,7 @@ append(struct qe *e, struct store_place *ret_place)
 bool
 qe_should_commit(const struct qe *e)
 {
-	return record_len(&e->keep.record) + e->keep.changed_bytes > LARGE_RECORD;
+	return entries_len(&e->keep.record) + e->keep.changed_bytes > LARGE_RECORD;
 }
 
 bool
@@ -484,13 +493,13 @@ void
 qe_commit(struct qe *e)
 {
 	struct keep *keep = &e->keep;
-	struct record *r = &keep->record;
+	struct entries *r = &keep->record;
 	struct store_place place;
 	bool has_meta;
 
 	if (!keep->store || keep->lost)
 		return;
-	if (!keep->said && record_len(r) == 0 && ids_left(e))
+	if (!keep->said && entries_len(r) == 0 && ids_left(e))
 		return;
 	/* In each segment once, and if there would be nothing else: all of it has gone again, and somebody
 	 * waits. */
@@ -498,7 +507,7 @@ qe_commit(struct qe *e)
 	if (has_meta)
 		write_meta(e);
 	keep_write_changed(e);
-	if (record_len(r) == 0)
+	if (entries_len(r) == 0)
 		write_meta(e);
 	keep->lost = !append(e, &place);
 	if (keep->lost)
@@ -507,9 +516,9 @@ qe_commit(struct qe *e)
 		keep->meta = place.segment;
 	note_places(e, &place);
 	keep->store->class->flush(keep->store);
-	keep->written += record_len(r);
+	keep->written += entries_len(r);
 	keep->open = place.seq + 1;
 	keep->sync = keep->said = false;
 	keep->changed_bytes = 0;
-	record_empty(r);
+	entries_empty(r);
 }

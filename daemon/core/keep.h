@@ -25,9 +25,9 @@ enum kept_kind { KEPT_SESSION, KEPT_QUEUE, KEPT_ITEM, KEPT_WINDOW, KEPT_KINDS };
 struct kept {
 	struct list in_segment; /* of its full entry */
 	struct list changed;	/* keep.changed[kind], while the record is open */
-	uint64_t segment;	/* 0: it has no full entry */
-	uint64_t bytes;		/* of that entry */
-	uint64_t writing;	/* of the one in the record that is open */
+	uint32_t segment;	/* 0: it has no full entry */
+	uint32_t bytes;		/* of that entry */
+	uint32_t writing;	/* of the one in the record that is open */
 	uint8_t kind;
 	bool whole; /* the next entry is a full one */
 };
@@ -50,7 +50,7 @@ struct keep {
 	struct store *store; /* NULL: nothing is kept */
 	const struct qe_hooks *hooks;
 	uint64_t wall_ns; /* of the engine's time 0 */
-	struct record record; /* the one that is open */
+	struct entries record; /* the one that is open */
 	uint64_t open;	      /* its number */
 	uint64_t changed_bytes; /* of bodies that will be written to it, about */
 	bool sync;	      /* somebody waits until it is synced */
@@ -108,7 +108,7 @@ void keep_queue(struct qe *e, struct queue *q);
  * change later are not meant. */
 void keep_purged(struct qe *e, struct queue *q, bool dead);
 void keep_cancelled(struct qe *e, const struct group *g);
-void keep_deleted(struct qe *e, struct queue *q);
+void keep_deleted(struct qe *e, struct queue *q); /* or not durable any more */
 
 void keep_window(struct qe *e, struct unique *u);
 void keep_session(struct qe *e, struct qe_session *session);
@@ -138,11 +138,11 @@ bool keep_clean_left(const struct qe *e);
 void keep_write_changed(struct qe *e);
 
 /* A full entry, whatever is kept. */
-void keep_write_queue(struct qe *e, struct record *r, const struct queue *q);
-void keep_write_item(struct qe *e, struct record *r, struct qe_item *item);
-void keep_write_session(struct qe *e, struct record *r, const struct qe_session *session);
-void keep_write_window(struct qe *e, struct record *r, const struct unique *u);
-void keep_write_meta(struct qe *e, struct record *r);
+void keep_write_queue(struct qe *e, struct entries *r, const struct queue *q);
+void keep_write_item(struct qe *e, struct entries *r, struct qe_item *item);
+void keep_write_session(struct qe *e, struct entries *r, const struct qe_session *session);
+void keep_write_window(struct qe *e, struct entries *r, const struct unique *u);
+void keep_write_meta(struct qe *e, struct entries *r);
 
 struct kept_item *keep_item(const struct qe *e, uint64_t id);
 
@@ -152,5 +152,9 @@ bool keep_discarded(const struct kept_item *k);
 /* Of restoring: an item that is new in a durable queue, or in any; room for it was reserved. */
 struct kept_item *keep_item_begin(struct qe *e, struct qe_item *item);
 void keep_item_end(struct qe *e, struct kept_item *k);
+
+/* The memory that it takes; and whether the sums of what is in the segments are right. O(everything). */
+uint64_t keep_cost(const struct qe *e);
+bool keep_check(const struct qe *e);
 
 #endif

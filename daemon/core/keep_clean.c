@@ -68,8 +68,8 @@ void
 keep_place(struct qe *e, struct kept *k, uint64_t segment, uint64_t bytes)
 {
 	e->keep.live += bytes - k->bytes;
-	k->bytes = bytes;
-	k->segment = segment;
+	k->bytes = (uint32_t)bytes;
+	k->segment = (uint32_t)segment;
 	list_remove(&k->in_segment);
 	list_append(list_of(&e->keep, segment), &k->in_segment);
 }
@@ -152,6 +152,18 @@ keep_clean(struct qe *e)
 		share = share > bytes ? share - bytes : 0;
 		keep->debt = keep->debt > bytes ? keep->debt - bytes : 0;
 	}
+}
+
+bool
+keep_check(const struct qe *e)
+{
+	const struct keep *keep = &e->keep;
+	uint64_t live = 0;
+
+	for (uint64_t i = keep->first; i <= keep->last; i++)
+		list_each (at, list_of(keep, i))
+			live += list_entry(at, struct kept, in_segment)->bytes;
+	return live == keep->live && table_check(&keep->items);
 }
 
 bool

@@ -16,24 +16,24 @@
 
 /* A point of the engine's clock as one of the wall's; what is too far away is never. */
 static void
-write_time(const struct qe *e, struct record *r, uint64_t at_ns)
+write_time(const struct qe *e, struct entries *r, uint64_t at_ns)
 {
 	uint64_t wall_ns;
 
 	if (at_ns == QE_NEVER ||
 	    __builtin_add_overflow(e->keep.wall_ns, at_ns, &wall_ns))
 		wall_ns = 0;
-	record_number(r, wall_ns);
+	entries_number(r, wall_ns);
 }
 
 static void
-write_attribute(struct record *r, enum attribute attribute)
+write_attribute(struct entries *r, enum attribute attribute)
 {
-	record_byte(r, (uint8_t)attribute);
+	entries_byte(r, (uint8_t)attribute);
 }
 
 static void
-write_timed(const struct qe *e, struct record *r, enum attribute attribute,
+write_timed(const struct qe *e, struct entries *r, enum attribute attribute,
 	    uint64_t at_ns)
 {
 	write_attribute(r, attribute);
@@ -41,30 +41,29 @@ write_timed(const struct qe *e, struct record *r, enum attribute attribute,
 }
 
 static void
-write_counters(struct record *r, const struct qe_counters *counters)
+write_counters(struct entries *r, const struct qe_counters *counters)
 {
-	record_number(r, CAUSES);
+	entries_number(r, CAUSES);
 	for (int i = 0; i < CAUSES; i++)
-		record_number(r, ((const uint64_t *)counters)[i]);
+		entries_number(r, ((const uint64_t *)counters)[i]);
 }
 
 static void
-write_name(struct record *r, struct qe_name name)
+write_name(struct entries *r, struct qe_name name)
 {
-	record_text(r, name.p, name.len);
+	entries_text(r, name.p, name.len);
 }
 
-#define WRITE_NUMBER(name) record_signed(r, (int64_t)q->name)
-#define WRITE_WORD(name)   record_signed(r, (int64_t)q->name)
-#define WRITE_ORDER(name)  record_signed(r, (int64_t)q->name)
-#define WRITE_NAME(name)   record_text(r, q->name.p, q->name.len)
+#define WRITE_NUMBER(name) entries_signed(r, (int64_t)q->name)
+#define WRITE_WORD(name)   entries_signed(r, (int64_t)q->name)
+#define WRITE_NAME(name)   entries_text(r, q->name.p, q->name.len)
 
 static void
-write_options(struct record *r, const struct queue *q)
+write_options(struct entries *r, const struct queue *q)
 {
-	record_number(r, QE_QUEUE_OPTIONS);
+	entries_number(r, QE_QUEUE_OPTIONS);
 #define QE_QUEUE_OPTION(name, ctype, kind, text)                                \
-	record_byte(r, (QE_OPTION_##name + 1) |                                 \
+	entries_byte(r, (QE_OPTION_##name + 1) |                                 \
 			       (q->declared & QUEUE_BIT(QE_OPTION_##name)       \
 					? DECLARED                              \
 					: 0));                                  \
@@ -76,44 +75,44 @@ write_options(struct record *r, const struct queue *q)
 /* --- entries --------------------------------------------------------------------------- */
 
 void
-keep_write_meta(struct qe *e, struct record *r)
+keep_write_meta(struct qe *e, struct entries *r)
 {
-	record_kind(r, ENTRY_META);
-	record_number(r, e->config.epoch);
-	record_number(r, e->keep.ids);
-	record_number(r, e->keep.numbers);
+	entries_kind(r, ENTRY_META);
+	entries_number(r, e->config.epoch);
+	entries_number(r, e->keep.ids);
+	entries_number(r, e->keep.numbers);
 }
 
 void
-keep_write_queue(struct qe *e, struct record *r, const struct queue *q)
+keep_write_queue(struct qe *e, struct entries *r, const struct queue *q)
 {
 	(void)e;
-	record_kind(r, ENTRY_QUEUE);
-	record_number(r, q->serial);
-	record_text(r, q->name, q->name_len);
+	entries_kind(r, ENTRY_QUEUE);
+	entries_number(r, q->serial);
+	entries_text(r, q->name, q->name_len);
 	write_options(r, q);
-	record_number(r, (uint64_t)q->shutdown | (uint64_t)q->paused_in << 2 |
+	entries_number(r, (uint64_t)q->shutdown | (uint64_t)q->paused_in << 2 |
 				 (uint64_t)q->paused_out << 3);
 	write_counters(r, &q->counters);
 }
 
 static void
-write_counts(struct record *r, const struct queue *q)
+write_counts(struct entries *r, const struct queue *q)
 {
-	record_kind(r, ENTRY_COUNTS);
-	record_number(r, q->serial);
+	entries_kind(r, ENTRY_COUNTS);
+	entries_number(r, q->serial);
 	write_counters(r, &q->counters);
 }
 
 static void
-write_holder(const struct qe *e, struct record *r, const struct qe_item *item)
+write_holder(const struct qe *e, struct entries *r, const struct qe_item *item)
 {
 	const struct extra *x = item->extra;
 
 	write_attribute(r, ATTRIBUTE_holder);
-	record_number(r, item->holding->session->serial);
+	entries_number(r, item->holding->session->serial);
 	write_time(e, r, e->now_ns - item_held_ns(e, item));
-	record_number(r, x ? x->lease_ns : 0);
+	entries_number(r, x ? x->lease_ns : 0);
 	write_time(e, r, x ? x->ends_ns : QE_NEVER);
 	if (group_cancelled(item))
 		write_attribute(r, ATTRIBUTE_cancelled);
@@ -121,13 +120,13 @@ write_holder(const struct qe *e, struct record *r, const struct qe_item *item)
 
 /* What may change of a record that few items have. */
 static void
-write_extra(const struct qe *e, struct record *r, const struct qe_item *item)
+write_extra(const struct qe *e, struct entries *r, const struct qe_item *item)
 {
 	const struct extra *x = item->extra;
 
 	if (x->place) {
 		write_attribute(r, ATTRIBUTE_place);
-		record_number(r, x->place);
+		entries_number(r, x->place);
 	}
 	if (x->ready_ns)
 		write_timed(e, r, ATTRIBUTE_ready_at, x->ready_ns);
@@ -145,25 +144,25 @@ write_extra(const struct qe *e, struct record *r, const struct qe_item *item)
 }
 
 static void
-write_state(const struct qe *e, struct record *r, const struct qe_item *item)
+write_state(const struct qe *e, struct entries *r, const struct qe_item *item)
 {
 	if (item->state != ITEM_READY) {
 		write_attribute(r, ATTRIBUTE_state);
-		record_byte(r, item->state);
+		entries_byte(r, item->state);
 	}
 	if (item->deliveries) {
 		write_attribute(r, ATTRIBUTE_deliveries);
-		record_number(r, item->deliveries);
+		entries_number(r, item->deliveries);
 	}
 	if (item->crashes | item->nacks | item->timeouts) {
 		write_attribute(r, ATTRIBUTE_failures);
-		record_number(r, item->crashes);
-		record_number(r, item->nacks);
-		record_number(r, item->timeouts);
+		entries_number(r, item->crashes);
+		entries_number(r, item->nacks);
+		entries_number(r, item->timeouts);
 	}
 	if (item->death) {
 		write_attribute(r, ATTRIBUTE_death);
-		record_byte(r, item->death);
+		entries_byte(r, item->death);
 	}
 	if (item->state == ITEM_LEASED)
 		write_holder(e, r, item);
@@ -174,18 +173,18 @@ write_state(const struct qe *e, struct record *r, const struct qe_item *item)
 
 /* What never changes of it. */
 static void
-write_nature(const struct qe *e, struct record *r, const struct qe_item *item)
+write_nature(const struct qe *e, struct entries *r, const struct qe_item *item)
 {
 	const struct extra *x = item->extra;
 
 	write_timed(e, r, ATTRIBUTE_accepted, e->now_ns - item_age_ns(e, item));
 	if (item->priority) {
 		write_attribute(r, ATTRIBUTE_priority);
-		record_signed(r, item->priority);
+		entries_signed(r, item->priority);
 	}
 	if (item->ctype) {
 		write_attribute(r, ATTRIBUTE_ctype);
-		record_byte(r, item->ctype);
+		entries_byte(r, item->ctype);
 	}
 	if (item->keep_expired)
 		write_attribute(r, ATTRIBUTE_keep_expired);
@@ -195,10 +194,10 @@ write_nature(const struct qe *e, struct record *r, const struct qe_item *item)
 	}
 	if (x && x->key) {
 		write_attribute(r, ATTRIBUTE_key);
-		record_text(r, x->key->name, x->key->name_len);
-		record_byte(r, x->scope);
-		record_number(r, x->window_ns);
-		record_byte(r, x->on_duplicate);
+		entries_text(r, x->key->name, x->key->name_len);
+		entries_byte(r, x->scope);
+		entries_number(r, x->window_ns);
+		entries_byte(r, x->on_duplicate);
 	}
 }
 
@@ -211,17 +210,17 @@ body_of(const struct qe *e, struct qe_item *item)
 }
 
 void
-keep_write_item(struct qe *e, struct record *r, struct qe_item *item)
+keep_write_item(struct qe *e, struct entries *r, struct qe_item *item)
 {
 	const void *body = body_of(e, item);
 
-	record_kind(r, ENTRY_ITEM);
-	record_number(r, item_queue(item)->serial);
-	record_number(r, item->id);
+	entries_kind(r, ENTRY_ITEM);
+	entries_number(r, item_queue(item)->serial);
+	entries_number(r, item->id);
 	write_nature(e, r, item);
 	write_state(e, r, item);
 	if (body)
-		record_body(r, body, item->body_len);
+		entries_body(r, body, item->body_len);
 	else
 		r->failed = true;
 }
@@ -229,11 +228,11 @@ keep_write_item(struct qe *e, struct record *r, struct qe_item *item)
 static void
 emit_text(void *to, const void *bytes, size_t len)
 {
-	record_text(to, bytes, len);
+	entries_text(to, bytes, len);
 }
 
 struct counting {
-	struct record *r; /* NULL: counts alone */
+	struct entries *r; /* NULL: counts alone */
 	uint64_t n;
 };
 
@@ -244,51 +243,51 @@ emit_answer(void *to, const void *bytes, size_t len)
 
 	c->n++;
 	if (c->r)
-		record_text(c->r, bytes, len);
+		entries_text(c->r, bytes, len);
 }
 
 static void
-write_answers(struct qe *e, struct record *r, void *owner)
+write_answers(struct qe *e, struct entries *r, void *owner)
 {
 	struct counting c = {NULL, 0};
 
 	e->keep.hooks->answers(owner, emit_answer, &c);
-	record_number(r, c.n);
+	entries_number(r, c.n);
 	c.r = r;
 	e->keep.hooks->answers(owner, emit_answer, &c);
 }
 
 void
-keep_write_session(struct qe *e, struct record *r, const struct qe_session *session)
+keep_write_session(struct qe *e, struct entries *r, const struct qe_session *session)
 {
 	void *owner = e->keep.hooks ? session->owner : NULL;
 
-	record_kind(r, ENTRY_SESSION);
-	record_number(r, session->serial);
-	record_bytes(r, session->id, 16);
+	entries_kind(r, ENTRY_SESSION);
+	entries_number(r, session->serial);
+	entries_bytes(r, session->id, 16);
 	if (owner) {
 		e->keep.hooks->describe(owner, emit_text, r);
 		write_answers(e, r, owner);
 	} else {
-		record_text(r, NULL, 0);
-		record_number(r, 0);
+		entries_text(r, NULL, 0);
+		entries_number(r, 0);
 	}
 }
 
 void
-keep_write_window(struct qe *e, struct record *r, const struct unique *u)
+keep_write_window(struct qe *e, struct entries *r, const struct unique *u)
 {
-	record_kind(r, ENTRY_WINDOW);
-	record_number(r, u->queue->serial);
-	record_text(r, u->name, u->name_len);
-	record_number(r, u->id);
+	entries_kind(r, ENTRY_WINDOW);
+	entries_number(r, u->queue->serial);
+	entries_text(r, u->name, u->name_len);
+	entries_number(r, u->id);
 	write_time(e, r, u->ends_ns);
 }
 
 /* --- what has changed ------------------------------------------------------------------ */
 
 static void
-write_kept_item(struct qe *e, struct record *r, struct kept_item *k)
+write_kept_item(struct qe *e, struct entries *r, struct kept_item *k)
 {
 	if (keep_discarded(k)) {
 		/* It is gone for whoever reads this. */
@@ -296,16 +295,16 @@ write_kept_item(struct qe *e, struct record *r, struct kept_item *k)
 	} else if (k->kept.whole) {
 		keep_write_item(e, r, k->item);
 	} else {
-		record_kind(r, ENTRY_STATE);
-		record_number(r, k->item->id);
+		entries_kind(r, ENTRY_STATE);
+		entries_number(r, k->item->id);
 		write_state(e, r, k->item);
 	}
 }
 
 static void
-write_kept(struct qe *e, struct record *r, struct kept *k)
+write_kept(struct qe *e, struct entries *r, struct kept *k)
 {
-	size_t before = record_len(r);
+	size_t before = entries_len(r);
 
 	switch ((enum kept_kind)k->kind) {
 	case KEPT_SESSION:
@@ -327,7 +326,7 @@ write_kept(struct qe *e, struct record *r, struct kept *k)
 		break;
 	case KEPT_KINDS: break;
 	}
-	k->writing = record_len(r) - before;
+	k->writing = (uint32_t)(entries_len(r) - before);
 }
 
 void

@@ -63,8 +63,8 @@ given_at_once(const struct queue *q, unsigned n, uint64_t bytes)
 
 /* What has a delay needs room for it, also when getters wait. */
 static enum qe_result
-room(struct qe *e, const struct queue *q, unsigned n, uint64_t bytes, uint64_t cost,
-     bool delayed)
+room(const struct qe *e, const struct queue *q, unsigned n, uint64_t bytes,
+     uint64_t cost, bool delayed)
 {
 	enum qe_result result = queue_room(q, n, bytes);
 
@@ -72,13 +72,13 @@ room(struct qe *e, const struct queue *q, unsigned n, uint64_t bytes, uint64_t c
 		return QE_FULL_PAUSED;
 	if (result != QE_OK && (delayed || !given_at_once(q, n, bytes)))
 		return result;
-	if (!settle_memory(e, q, cost))
-		return QE_FULL_MEMORY;
-	return q->durable ? keep_reserve(e, n) : QE_OK;
+	if (q->durable && e->keep.low)
+		return QE_NO_SPACE;
+	return settle_memory(e, q, cost) ? QE_OK : QE_FULL_MEMORY;
 }
 
 static enum qe_result
-room_for_all(struct qe *e, const struct queue *q, const struct put *put)
+room_for_all(const struct qe *e, const struct queue *q, const struct put *put)
 {
 	unsigned n = put->n - put->next;
 
@@ -88,7 +88,7 @@ room_for_all(struct qe *e, const struct queue *q, const struct put *put)
 }
 
 static enum qe_result
-room_for_next(struct qe *e, const struct queue *q, const struct put *put)
+room_for_next(const struct qe *e, const struct queue *q, const struct put *put)
 {
 	const struct qe_item *item = put->items[put->next];
 
@@ -106,6 +106,13 @@ accept_timed(struct qe *e, struct qe_item *item)
 		unique_accepted(e, item);
 	if (timing_over(e, item)) /* it has waited for too long */
 		item_expire(e, item);
+}
+
+/* What the next `n` items need beside themselves. */
+static inline enum qe_result
+reserve(struct qe *e, const struct queue *q, unsigned n)
+{
+	return q->durable ? keep_reserve(e, n) : QE_OK;
 }
 
 /* Returns its id: it may be gone by then. */
@@ -209,12 +216,16 @@ put_advance(struct qe *e, struct queue *q, struct put *put)
 		return put_duplicate(e, q, put);
 	if (whole(put)) {
 		result = room_for_all(e, q, put);
+		if (result == QE_OK)
+			result = reserve(e, q, put->n);
 		while (result == QE_OK && put->next < put->n)
 			accept_next(e, q, put);
 		return result;
 	}
 	while (put->next < put->n) {
 		result = room_for_next(e, q, put);
+		if (result == QE_OK)
+			result = reserve(e, q, 1);
 		if (result == QE_OK)
 			accept_next(e, q, put);
 		else if (result == QE_TOO_BIG)
@@ -226,7 +237,7 @@ put_advance(struct qe *e, struct queue *q, struct put *put)
 }
 
 enum qe_result
-put_blocked(struct qe *e, const struct queue *q, const struct put *put)
+put_blocked(const struct qe *e, const struct queue *q, const struct put *put)
 {
 	const struct qe_item *item = duplicate(e, put);
 
@@ -346,6 +357,9 @@ put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 			return QE_NOMEM;
 	}
 	if (!before && result == QE_OK) {
+		result = reserve(e, q, put->n);
+		if (result != QE_OK)
+			return result;
 		while (put->next < put->n)
 			accept_next(e, q, put);
 		settle_queue(e, q);
@@ -381,7 +395,8 @@ static inline bool
 put_plain(struct qe *e, struct queue *q, struct qe_item *item, struct qe_reply *reply)
 {
 	if (item->extra || waiter_first(q, LINE_PUT) || too_big(q, 1, item->body_len) ||
-	    room(e, q, 1, item->body_len, item_cost(item), false) != QE_OK)
+	    room(e, q, 1, item->body_len, item_cost(item), false) != QE_OK ||
+	    reserve(e, q, 1) != QE_OK)
 		return false;
 	*reply = (struct qe_reply){
 		.request = QE_REQUEST_PUT, .result = QE_OK, .id = accept(e, q, item)};

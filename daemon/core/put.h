@@ -33,7 +33,7 @@ bool put_is_full(enum qe_result result);
 enum qe_result put_advance(struct qe *e, struct queue *q, struct put *put) QE_MUST_USE;
 
 /* Why the put must wait: as put_advance(), but nothing happens. */
-enum qe_result put_blocked(struct qe *e, const struct queue *q,
+enum qe_result put_blocked(const struct qe *e, const struct queue *q,
 			   const struct put *put);
 
 /* Ends the put: refuses what was not accepted with `result`, if any is left, and fills

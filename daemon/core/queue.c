@@ -110,6 +110,7 @@ void
 queue_configure(struct qe *e, struct queue *q, const struct qe_declare *options)
 {
 	enum qe_order order = q->order;
+	enum qe_durable durable = q->durable;
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) \
 	if (options->has_##name)                 \
@@ -118,6 +119,10 @@ queue_configure(struct qe *e, struct queue *q, const struct qe_declare *options)
 #undef QE_QUEUE_OPTION
 	if (q->order != order)
 		heap_init(&q->sorted, item_order(q->order));
+	if (!q->durable && durable)
+		keep_deleted(e, q);
+	else if (q->durable != durable)
+		keep_queue(e, q);
 	timing_dead_changed(e, q);
 }
 

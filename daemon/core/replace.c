@@ -82,7 +82,7 @@ item_replace(struct qe *e, struct qe_item *old, struct qe_item *item)
 	count_change(e, q, item, item->body_len - (uint64_t)old->body_len,
 		     item_cost(item) - cost);
 	e->other_cost += item_cost(old);
-	qe_item_unref(e, old);
 	if (q->durable)
 		keep_replaced(e, q, item);
+	qe_item_unref(e, old);
 }

@@ -111,7 +111,6 @@ read_text_option(struct restoring *r, struct qe_text *ret)
 }
 
 #define READ_NUMBER(name, ctype) options->name = (ctype)entry_signed(&r->in)
-#define READ_ORDER(name, ctype)	 options->name = (ctype)entry_signed(&r->in)
 #define READ_WORD(name, ctype)	 options->name = (ctype)entry_signed(&r->in)
 #define READ_NAME(name, ctype)	 read_text_option(r, &options->name)
 

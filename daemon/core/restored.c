@@ -227,7 +227,7 @@ qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 		e->last_id = keep->ids;
 	if (e->last_serial < keep->numbers)
 		e->last_serial = keep->numbers;
-	record_empty(&keep->record); /* of sessions that ended meanwhile */
+	entries_empty(&keep->record); /* of sessions that ended meanwhile */
 	keep->said = keep->requested = keep->sync = false;
 	keep->after = (struct qe_after){0};
 	e->policy_next = 1; /* what the configuration says now */

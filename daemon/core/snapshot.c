@@ -15,7 +15,7 @@
 struct snapshot {
 	struct qe *e;
 	struct store *store;
-	struct record record;
+	struct entries record;
 	bool failed;
 };
 
@@ -24,18 +24,18 @@ close_record(struct snapshot *s)
 {
 	struct store_place place;
 	unsigned n;
-	const struct iovec *parts = record_parts(&s->record, &n);
+	const struct iovec *parts = entries_parts(&s->record, &n);
 
 	if (s->record.failed || !parts ||
 	    (n > 0 && !s->store->class->append(s->store, parts, n, false, &place)))
 		s->failed = true;
-	record_empty(&s->record);
+	entries_empty(&s->record);
 }
 
 static void
 next_entry(struct snapshot *s)
 {
-	if (record_len(&s->record) > RECORD_BYTES)
+	if (entries_len(&s->record) > RECORD_BYTES)
 		close_record(s);
 }
 
@@ -112,6 +112,6 @@ qe_snapshot(struct qe *e, uint64_t now_ns, struct store *store)
 		write_items(&s, q);
 	}
 	close_record(&s);
-	record_done(&s.record);
+	entries_done(&s.record);
 	return !s.failed;
 }

@@ -364,7 +364,7 @@ START_TEST(windows_count_against_the_memory_limit)
 		if (n > 0)
 			ck_assert_int_eq(qe_task_done(e, now, s1, name("q")), QE_OK);
 	}
-	ck_assert_int_gt(n, 1000);
+	ck_assert_int_gt(n, 800);
 	ck_assert_int_lt(n, 1200);
 	ck_assert_int_eq(put_with(s2, 1, "y", window, QE_NEVER), QE_WAIT);
 	expect_nothing();

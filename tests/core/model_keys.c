@@ -118,7 +118,7 @@ m_keys_cost(const struct model *m)
 	for (int queue = 0; queue < M_QUEUES; queue++)
 		for (int key = 1; key <= M_KEYS; key++)
 			if (in_use(m, queue, key))
-				cost += 112 + 64;
+				cost += 160 + 64;
 	return cost;
 }
 
