@@ -34,7 +34,6 @@ static enum store_result
 remove_leftovers(struct recovery *rc)
 {
 	struct needless n = {rc->disk, rc->folder, 0};
-	char name[SEGMENT_NAME];
 
 	if (rc->disk->list(rc->disk, rc->folder, remove_needless, &n) < 0)
 		return recover_failed(rc, "list", "");
@@ -42,6 +41,16 @@ remove_leftovers(struct recovery *rc)
 		errno = n.error;
 		return recover_failed(rc, "unlink", "");
 	}
+	return STORE_OPENED;
+}
+
+/* Segments before the one that TRIM names. Only now, when TRIM is on disk for sure: if it were lost
+ * after them, they would be missing. */
+static enum store_result
+remove_trimmed(struct recovery *rc)
+{
+	char name[SEGMENT_NAME];
+
 	for (size_t i = 0; i < rc->n && rc->numbers[i] < rc->trim; i++) {
 		segment_name(rc->numbers[i], name);
 		if (rc->disk->unlink(rc->disk, rc->folder, name) < 0 && errno != ENOENT)
@@ -214,6 +223,8 @@ finish_recovery(struct recovery *rc, struct store_files *s)
 		result = make_successor(rc, s, number);
 	else
 		result = end_last(rc, s);
+	if (result == STORE_OPENED)
+		result = remove_trimmed(rc);
 	if (result == STORE_OPENED && !take_books(rc, s, number)) {
 		errno = ENOMEM;
 		result = recover_failed(rc, "open", "");
