@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * store_recover DIR: opens the journal as the broker would at a start, and prints "seq
- * crc len" for each record that is read back. What was cut off is told on stderr. Exit
- * status 3 if it is damaged, 1 if it cannot be opened.
+ * crc len" for each record that is read back, then "OPENED". What was cut off is told on
+ * stderr. Exit status 3 if it is damaged, 1 if it cannot be opened.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,6 +41,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "%s\n", report.error);
 		return result == STORE_DAMAGED ? 3 : 1;
 	}
+	fflush(stdout);
+	say("OPENED\n");
 	store->class->free(store);
 	return 0;
 }
