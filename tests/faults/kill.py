@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Ends a program at each of its calls that change a folder, or lets that call fail: the first,
+the second, and so on until it comes to its end; then recovers, and looks for what is lost.
+
+KILL ends it right before the call. EIO and ENOSPC let the call fail, once and for good.
+SHORT lets it write half. A trial is named CALL:N:WHAT[:TIMES], and `--only NAME` repeats it.
+"""
+import argparse
+import collections
+import itertools
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+import targets
+
+KINDS = ["any:%d:KILL", "write:%d:SHORT", "write:%d:SHORT:0"] + [
+    "%s:%%d:%s%s" % (call, error, times)
+    for call in ("write", "sync", "allocate", "rename", "unlink", "open")
+    for error in ("EIO", "ENOSPC")
+    for times in ("", ":0")
+]
+# 1: it could not begin, or had no room; 4: what it had to write could not be written.
+STATUSES = {"KILL": (-signal.SIGKILL,), "SHORT": (0,), "EIO": (0, 1, 4), "ENOSPC": (0, 1, 4)}
+
+
+class Fault:
+    """The environment that makes it happen, and whether it has happened."""
+
+    def __init__(self, options, name, folder):
+        self.out, self.into = os.pipe()
+        self.env = dict(
+            os.environ, LD_PRELOAD=targets.fault_library(options), QB_FAULT=name,
+            QB_FAULT_FOLDER=folder, QB_FAULT_FD=str(self.into),
+            ASAN_OPTIONS="verify_asan_link_order=0",
+        )
+
+    def happened(self):
+        os.close(self.into)
+        with os.fdopen(self.out, "rb") as pipe:
+            return pipe.read(1) == b"!"
+
+
+def trial(options, target, name, folder):
+    """Whether it happened, and None or what is wrong."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.mkdir(folder, 0o700)
+    fault = Fault(options, name, folder)
+    status, said = target.attempt(folder, fault.env, [fault.into])
+    happened = fault.happened()
+    expected = STATUSES[name.split(":")[2]] if happened else (0,)
+    if status not in expected:
+        return happened, "exit status: it ended with %s" % status
+    return happened, target.judge(folder, said)
+
+
+def work(arguments):
+    """All trials of one kind, or a share of them: each `step`-th."""
+    options, kind, begin, step = arguments
+    target = targets.make(options)
+    folder = tempfile.mkdtemp(dir=options.work)
+    tried, bad = 0, []
+    for n in itertools.count(begin, step) if "%" in kind else [None]:
+        name = kind % n if n else kind
+        happened, wrong = trial(options, target, name, folder)
+        tried += happened
+        if wrong:
+            bad.append((name, wrong))
+        if not happened or len(bad) > 100:
+            break
+    target.done()
+    return kind, tried, bad
+
+
+def shares(options):
+    if options.only:
+        return [(options, options.only, 1, 1)]
+    kinds = [kind for kind in KINDS if options.kind in kind]
+    every = options.every
+    return [(options, kind, 1 + part * every, 4 * every) for kind in kinds
+            for part in range(4)]
+
+
+def report(options, results, seconds):
+    tried, bad = collections.Counter(), []
+    for kind, count, wrong in results:
+        tried[kind.replace("%d", "N")] += count
+        bad += wrong
+    for kind, count in sorted(tried.items()):
+        print("%6d  %s" % (count, kind))
+    total = sum(tried.values())
+    print("seed %d: %d trials, %d bad; %.1f ms for each"
+          % (options.seed, total, len(bad), 1000 * seconds / max(1, total)))
+    for name, wrong in bad[:20]:
+        print("%s: %s" % (name, wrong))
+    if total == 0:
+        print("nothing was tried")
+    return 1 if bad or total == 0 else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    targets.add_options(parser)
+    parser.add_argument("--kind", default="", help="only kinds with this in their names")
+    parser.add_argument("--every", type=int, default=1, metavar="N",
+                        help="only each N-th call")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--only", help="the name of one trial")
+    options = parser.parse_args()
+    fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    options.work = tempfile.mkdtemp(prefix="qb-faults-", dir=fast)
+    start = time.monotonic()
+    try:
+        with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
+            results = pool.map(work, shares(options), chunksize=1)
+    finally:
+        shutil.rmtree(options.work)
+    return report(options, results, time.monotonic() - start)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""What is attacked: which program to record, how to recover, what must be true then.
+
+A target has
+  record(folder, log)             runs the program under strace
+  judge(folder, said)             recovers a folder; None, or a sentence about what is wrong;
+                                  the part before the first colon is the kind of it
+  learn(said)                     all that a recorded run said
+  attempt(folder, env, fds)       runs the program; its exit status, and what it said
+  record_recovery(folder, log)    runs the recovery under strace
+  said_twice(said, more)          what judge() is told after a loss of power in a recovery
+                                  that had said `more`
+  done()                          at the end of each worker
+"""
+import os
+import subprocess
+
+import trace
+
+
+def add_options(parser):
+    parser.add_argument("target", choices=sorted(TARGETS))
+    parser.add_argument("--build", default=".", help="the build folder")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--operations", type=int, help="how much the program does")
+
+
+def make(options):
+    return TARGETS[options.target](options)
+
+
+def fault_library(options):
+    return os.path.abspath(os.path.join(options.build, "tests/faults/.libs/fault.so"))
+
+
+def run(command, timeout=60, **more):
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        timeout=timeout, close_fds="pass_fds" in more, text=True, **more,
+    )
+
+
+class Store:
+    """daemon/store alone: records with numbers, each confirmed when it is synced."""
+
+    def __init__(self, options):
+        folder = os.path.join(options.build, "tests", "store")
+        self.script = os.path.join(folder, "store_script")
+        self.recover = os.path.join(folder, "store_recover")
+        self.operations = options.operations or 200
+        self.seed = options.seed
+        self.fault = getattr(options, "fault", None)
+        self.library = fault_library(options)
+        self.all_said = None
+
+    def command(self, folder):
+        return [self.script, folder, str(self.operations), str(self.seed)]
+
+    def record(self, folder, log):
+        env = []
+        if self.fault:
+            env = ["QB_FAULT=" + self.fault, "QB_FAULT_FOLDER=" + folder]
+            env += ["LD_PRELOAD=" + self.library, "ASAN_OPTIONS=verify_asan_link_order=0"]
+        status, _ = trace.run(self.command(folder), log, folder, 120, env)
+        if status not in ((0, 1, 4) if self.fault else (0,)):
+            raise SystemExit("the script failed: exit status %d" % status)
+
+    def learn(self, said):
+        self.all_said = {}
+        for line in said.splitlines():
+            if line.startswith("PUT "):
+                _, seq, *what = line.split()
+                self.all_said[int(seq)] = what
+
+    def attempt(self, folder, env, fds):
+        ran = run(self.command(folder), env=env, pass_fds=fds)
+        return ran.returncode, ran.stdout
+
+    def judge(self, folder, said):
+        verdict, first = self.recovered(folder, said)
+        if verdict:
+            return verdict
+        verdict, second = self.recovered(folder, said)
+        if verdict:
+            return "the second recovery, " + verdict
+        if first != second:
+            return "not idempotent: %s, then %s" % (first, second)
+        return None
+
+    def recovered(self, folder, said):
+        """Recovers, and compares with what was said. The verdict, and the last record."""
+        put, acked, trimmed = {}, 0, 0
+        for line in said.splitlines():
+            word, *rest = line.split()
+            if word == "PUT":
+                put[int(rest[0])] = rest[1:]
+            elif word == "ACK":
+                acked = max(acked, int(rest[0]))
+            elif word == "TRIM":
+                trimmed = max(trimmed, int(rest[0]))
+        ran = run([self.recover, folder])
+        if ran.returncode != 0:
+            return "exit status %d: %s" % (ran.returncode, ran.stderr[-300:]), None
+        there = {}
+        for line in ran.stdout.splitlines()[:-1]:  # the last one is OPENED
+            seq, *what = line.split()
+            if there and int(seq) <= max(there):
+                return "order: %s came after %d" % (seq, max(there)), None
+            there[int(seq)] = what
+        return self.compared(put, acked, trimmed, there), max(there, default=0)
+
+    def compared(self, put, acked, trimmed, there):
+        # A record may be written before it is said that it was put.
+        allowed = dict(put if self.all_said is None else self.all_said)
+        newest = max(put, default=0)
+        for seq, what in there.items():
+            if seq in allowed:
+                if what != allowed[seq]:
+                    return "wrong content: record %d is %s, not %s" % (
+                        seq, what, allowed[seq])
+            elif self.all_said is not None or not newest < seq < newest + 4:
+                return "invented: record %d was never put" % seq
+        last = max(there, default=0)
+        for seq in put:
+            if seq not in there and trimmed <= seq <= max(acked, last):
+                how = "lost" if seq <= acked else "gap"
+                return "%s: record %d; confirmed up to %d, the last one is %d" % (
+                    how, seq, acked, last)
+        return None
+
+    def record_recovery(self, folder, log):
+        trace.run([self.recover, folder], log, folder, timeout=60)
+
+    def said_twice(self, said, more):
+        """What a recovery that came to its end had shown is there for good."""
+        lines = more.splitlines()
+        if len(lines) < 2 or lines[-1] != "OPENED":
+            return said
+        return said + "ACK %s\n" % lines[-2].split()[0]
+
+    def done(self):
+        pass
+
+
+TARGETS = {"store": Store}
