@@ -385,6 +385,10 @@ struct qe_item *qe_reply_item(const struct qe_reply *reply, unsigned i);
  * used it. */
 bool qe_next_reply(struct qe *e, struct qe_reply *ret_reply) QE_MUST_USE;
 
+/* Room for the results of a put of many that was answered by an earlier run of the broker; a reply that
+ * has them gives them back. NULL: no memory. */
+int64_t *qe_results_new(struct qe *e, unsigned n);
+
 /* Gives back what a reply holds: its references to items, its arrays. For every reply
  * that was filled, by qe_next_reply() or by a call that returned QE_OK. */
 void qe_reply_done(struct qe *e, struct qe_reply *reply);

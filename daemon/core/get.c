@@ -143,6 +143,12 @@ qe_reply_item(const struct qe_reply *reply, unsigned i)
 	return reply->items ? reply->items[i] : reply->item;
 }
 
+int64_t *
+qe_results_new(struct qe *e, unsigned n)
+{
+	return answer_alloc(e, n * sizeof(int64_t));
+}
+
 void
 qe_reply_done(struct qe *e, struct qe_reply *reply)
 {
