@@ -75,18 +75,12 @@ free_ring(struct answers *a, struct qe *e)
 	a->room = 0;
 }
 
-static struct record *
-at(const struct answers *a, uint64_t position)
-{
-	return &a->ring[position & (a->room - 1)];
-}
-
 /* Forgets the answers before this position. */
 static void
 forget(struct answers *a, struct qe *e, uint64_t position)
 {
 	for (; a->list_bytes > 0 && a->first < position; a->first++)
-		drop(a, e, at(a, a->first));
+		drop(a, e, answers_at(a, a->first));
 	if (a->first < position)
 		a->first = position;
 	if (a->first == a->given && a->room > KEEP_ROOM)
@@ -122,7 +116,7 @@ grow(struct answers *a, struct qe *e)
 	if (!ring)
 		return false;
 	for (uint64_t i = a->first; i < a->given; i++)
-		ring[i & (room - 1)] = *at(a, i);
+		ring[i & (room - 1)] = *answers_at(a, i);
 	free_ring(a, e);
 	a->ring = ring;
 	a->room = room;
@@ -166,7 +160,7 @@ answers_add_slowly(struct answers *a, struct qe *e, const struct record *answer)
 		return;
 	}
 	a->list_bytes += bytes;
-	*at(a, a->given++) = *answer;
+	*answers_at(a, a->given++) = *answer;
 }
 
 void
@@ -176,7 +170,7 @@ answers_pass(struct answers *a, struct qe *e, uint64_t rid)
 
 	if (a->first == a->given || (full && (a->room == ANSWERS_MAX || !grow(a, e))))
 		return;
-	*at(a, a->given++) = (struct record){.rid = rid};
+	*answers_at(a, a->given++) = (struct record){.rid = rid};
 }
 
 void
@@ -186,7 +180,7 @@ answers_confirm(struct answers *a, struct qe *e, uint64_t rid)
 		a->given - a->first > ANSWERS_LOOK ? a->first + ANSWERS_LOOK : a->given;
 
 	for (uint64_t i = a->first; i < end; i++)
-		if (at(a, i)->rid == rid) {
+		if (answers_at(a, i)->rid == rid) {
 			forget(a, e, i + 1);
 			a->missing = false;
 			break;
@@ -218,8 +212,8 @@ gather_old(struct answers *a, struct qe *e)
 		if (a->old[i].op != 0)
 			old[kept++] = a->old[i];
 	for (uint64_t i = a->first; i < a->given; i++)
-		if (at(a, i)->op != 0)
-			old[kept++] = *at(a, i);
+		if (answers_at(a, i)->op != 0)
+			old[kept++] = *answers_at(a, i);
 	if (n > 0)
 		qsort(old, kept, sizeof(*old), by_rid);
 	free_array(e, a->old, a->old_room, sizeof(*a->old));
@@ -236,6 +230,7 @@ answers_resume(struct answers *a, struct qe *e)
 	    !gather_old(a, e))
 		return false;
 	free_ring(a, e);
+	a->before += a->given;
 	a->given = a->first = 0;
 	return true;
 }

@@ -40,7 +40,8 @@ struct answers {
 	uint32_t room;
 	uint32_t n_old, old_room;
 	struct record *old;  /* by rid */
-	uint64_t given;	     /* on this connection */
+	uint64_t before;     /* so many were given on earlier connections */
+	uint64_t given;	     /* on this one */
 	uint64_t first;	     /* the first of these that is in the ring */
 	uint32_t list_bytes; /* of all lists */
 	bool missing;	     /* one of those before the first was not confirmed */
@@ -72,6 +73,19 @@ void answers_confirm(struct answers *a, struct qe *e, uint64_t rid);
 /* A new connection goes on with the session. false: an answer is missing, or there was no memory; the
  * session cannot go on. */
 bool answers_resume(struct answers *a, struct qe *e) QE_MUST_USE;
+
+static inline struct record *
+answers_at(const struct answers *a, uint64_t i)
+{
+	return &a->ring[i & (a->room - 1)];
+}
+
+/* The place of the last one that is forgotten, or will be by the next confirmation. */
+static inline uint64_t
+answers_forgotten(const struct answers *a)
+{
+	return a->before + a->first;
+}
 
 /* Whether there is an old answer to this rid, and `ret_begun`: one that is to be gone on with. */
 bool answers_have(const struct answers *a, uint64_t rid, bool *ret_begun) QE_MUST_USE;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/net/held.h"
 #include "daemon/net/listener.h"
 #include "daemon/net/pass.h"
 #include "daemon/net/peer.h"
@@ -98,6 +99,7 @@ conn_new(struct server *server, int fd)
 	server_watch(server);
 	qp_out_init(&c->out);
 	c->out.owner = server->engine;
+	TAILQ_INIT(&c->held);
 	event_assign(&c->readable, server->base, fd, EV_READ | EV_PERSIST, readable_cb,
 		     c);
 	event_assign(&c->writable, server->base, fd, EV_WRITE, writable_cb, c);
@@ -134,7 +136,9 @@ lose_session(struct conn *c, enum close_reason reason)
 	struct session *session = c->session;
 
 	c->session = NULL;
-	if (session)
+	if (session && reason == CLOSE_stopping && c->server->held)
+		session_suspend(session);
+	else if (session)
 		session_lose(session, is_loss(reason));
 }
 
@@ -164,6 +168,7 @@ conn_close(struct conn *c, enum close_reason reason)
 	log_event(reasons[reason].log ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "close",
 		  "conn=%u reason=%s", c->number, reasons[reason].name);
 	lose_session(c, reason);
+	held_drop(c);
 	not_dirty(c);
 	not_resting(c);
 	event_del(&c->readable);
@@ -198,6 +203,7 @@ void
 conn_refuse(struct conn *c, enum close_reason reason, enum qp_status status,
 	    const char *text)
 {
+	struct qp_mark mark = qp_out_mark(&c->out);
 	char quoted[128];
 
 	if (c->state >= CONN_DRAINING)
@@ -206,6 +212,8 @@ conn_refuse(struct conn *c, enum close_reason reason, enum qp_status status,
 		  qp_status_name(status),
 		  log_quote(quoted, sizeof(quoted), text, strlen(text)));
 	qp_refusal_encode(&c->out, status, 0, text);
+	if (!TAILQ_EMPTY(&c->held))
+		held_behind(c, &mark);
 	conn_drain(c, reason);
 }
 
@@ -346,12 +354,12 @@ conn_flush(struct conn *c)
 		return;
 	if (c->out.len > 0 && event_add(&c->writable, NULL) < 0)
 		conn_close(c, CLOSE_no_memory);
-	else if (c->out.len == 0 && c->state == CONN_DRAINING)
+	else if (conn_unsent(c) == 0 && c->state == CONN_DRAINING)
 		conn_close(c, c->reason);
 	else if (c->state == CONN_DRAINING)
 		return;
-	else if (!c->paused && c->out.len > conn_output_high(c))
+	else if (!c->paused && conn_unsent(c) > conn_output_high(c))
 		pause_reading(c);
-	else if (c->paused && c->out.len <= output_low(c))
+	else if (c->paused && conn_unsent(c) <= output_low(c))
 		resume_reading(c);
 }

@@ -16,6 +16,8 @@
 
 struct server;
 
+TAILQ_HEAD(held_list, held_answer); /* held.h */
+
 enum conn_state {
 	CONN_HELLO,    /* nothing but HELLO is allowed */
 	CONN_OPEN,     /* has a session */
@@ -61,6 +63,8 @@ struct conn {
 	struct conn_input in;
 	struct conn_passed passed;
 	struct qp_out out; /* its owner is the engine */
+	struct held_list held; /* what will go out later, oldest first */
+	size_t held_len;       /* bytes of that */
 	uint64_t
 		progress_ns; /* when the frame that is on its way (or the wait for HELLO, or
 				 the draining) last went on */
@@ -115,6 +119,13 @@ void conn_wake(struct conn *c);
 
 /* How many unsent bytes stop the reading: before HELLO, any. */
 uint64_t conn_output_high(const struct conn *c);
+
+/* Bytes that were answered and have not been sent. */
+static inline uint64_t
+conn_unsent(const struct conn *c)
+{
+	return c->out.len + c->held_len;
+}
 
 /* Whether the connection is in the middle of something that must go on: HELLO, a frame, draining. */
 bool conn_is_timed(const struct conn *c);

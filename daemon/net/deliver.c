@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/net/held.h"
+#include "daemon/net/kept.h"
 #include "daemon/net/pass.h"
 #include "daemon/net/run.h"
 #include "daemon/net/server.h"
@@ -25,7 +27,7 @@ static bool
 is_copied(const struct conn *c, size_t len)
 {
 	return len == 0 ||
-	       (len <= COPY_MAX && c->out.len <= c->server->limits.output_high);
+	       (len <= COPY_MAX && conn_unsent(c) <= c->server->limits.output_high);
 }
 
 static const struct {
@@ -73,7 +75,7 @@ remember(struct conn *c, const struct record *answer)
 	struct session *session = c->session;
 
 	if (session && session->resumes)
-		answers_add(&session->answers, c->server->engine, answer);
+		session_remember(session, answer);
 }
 
 void
@@ -147,7 +149,7 @@ remember_items(struct session *session, uint64_t rid, const struct qe_reply *rep
 		answer.leases[i] =
 			(struct lease){qe_item_id(item), qe_item_deliveries(item)};
 	}
-	answers_add(&session->answers, session->server->engine, &answer);
+	session_remember(session, &answer);
 }
 
 static void
@@ -167,7 +169,7 @@ remember_put(struct session *session, uint64_t rid, struct qe_reply *reply)
 		reply->results = NULL;
 		reply->n = 0;
 	}
-	answers_add(&session->answers, session->server->engine, &answer);
+	session_remember(session, &answer);
 }
 
 /* The results of a put of many are taken over. */
@@ -193,7 +195,7 @@ remember_reply(struct session *session, uint64_t rid, struct qe_reply *reply)
 		answer.op = QP_OP_JOIN;
 		answer.value = reply->died;
 	}
-	answers_add(&session->answers, session->server->engine, &answer);
+	session_remember(session, &answer);
 }
 
 /* A success. What the operation's signature does not name has no value, and need not be
@@ -309,7 +311,7 @@ deliver_notice(struct session *session, enum qp_notice kind,
 	struct conn *c = session->conn;
 
 	/* Nobody asked for it now, so nothing else bounds what gathers. */
-	if (!session->notices || !c || c->out.len > c->server->limits.output_high)
+	if (!session->notices || !c || conn_unsent(c) > c->server->limits.output_high)
 		return;
 	qp_notice_encode(&c->out, kind, options);
 	conn_dirty(c);
@@ -633,6 +635,18 @@ deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply)
 	qe_reply_done(c->server->engine, reply);
 }
 
+/* The same when it may have to wait. */
+static void
+deliver_waited(struct conn *c, struct qe_reply *reply)
+{
+	struct qe_after after = reply->after;
+	struct qp_mark mark = qp_out_mark(&c->out);
+
+	deliver_reply(c, reply->rid, reply);
+	if (after.synced | after.written)
+		held_hold(c, &mark, after);
+}
+
 /* For a client that is not there now. */
 static void
 keep_reply(struct session *session, struct qe_reply *reply)
@@ -653,12 +667,13 @@ deliver_finished(struct server *s)
 	while (qe_next_reply(s->engine, &reply)) {
 		session = qe_session_owner(reply.session);
 		if (reply.run && session->conn) {
-			run_add(&run, session->conn, reply.rid, &reply);
+			run_add(&run, session->conn, reply.rid, &reply,
+				reply.after);
 			continue;
 		}
 		run_end(&run);
 		if (session->conn)
-			deliver_reply(session->conn, reply.rid, &reply);
+			deliver_waited(session->conn, &reply);
 		else
 			keep_reply(session, &reply);
 	}

@@ -9,6 +9,8 @@
 #include "daemon/log.h"
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
+#include "daemon/net/held.h"
+#include "daemon/net/kept.h"
 #include "daemon/net/pass.h"
 #include "daemon/net/server.h"
 
@@ -124,7 +126,7 @@ handle_hello(struct conn *c, struct qp_request *m, struct frame *f)
 	QP_GIVE(&reply.options, max_batch_bytes, QP_MAX_BATCH_BYTES);
 	if (resumed)
 		QP_GIVE(&reply.options, resumed, 1);
-	QP_GIVE(&reply.options, begun, c->session->number);
+	QP_GIVE(&reply.options, begun, c->session->identity);
 	if (pass_offered(c))
 		QP_GIVE(&reply.options, memfds, 1);
 	deliver_fields(c, m, &reply);
@@ -154,7 +156,10 @@ handle_close(struct conn *c, struct qp_request *m, struct frame *f)
 void
 handle_confirm(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	answers_confirm(&c->session->answers, c->server->engine, m->last);
+	if (c->server->held)
+		kept_confirm(c->session, m->last);
+	else
+		answers_confirm(&c->session->answers, c->server->engine, m->last);
 	deliver_ok(c, m);
 }
 
@@ -283,8 +288,8 @@ dispatch_passed(struct conn *c, struct qp_request *m, struct frame *f)
 	handlers[m->op](c, m, f);
 }
 
-void
-dispatch_frame(struct conn *c, struct frame *f)
+static inline void
+carry_out(struct conn *c, struct frame *f)
 {
 	struct qp_request m;
 
@@ -297,6 +302,31 @@ dispatch_frame(struct conn *c, struct frame *f)
 	}
 	if (f->item)
 		qe_item_unref(c->server->engine, f->item);
+}
+
+/* The answer waits until what it says is kept. */
+static void __attribute__((noinline))
+carry_out_held(struct conn *c, struct frame *f)
+{
+	struct qp_mark mark = qp_out_mark(&c->out);
+	struct server *s = c->server;
+	struct qe_after after;
+
+	carry_out(c, f);
+	after = qe_after(s->engine);
+	if (after.synced | after.written)
+		held_hold(c, &mark, after);
+	if (qe_should_commit(s->engine))
+		held_commit(s);
+}
+
+void
+dispatch_frame(struct conn *c, struct frame *f)
+{
+	if (__builtin_expect(c->server->held != NULL, 0))
+		carry_out_held(c, f);
+	else
+		carry_out(c, f);
 }
 
 struct qe_item *

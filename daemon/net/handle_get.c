@@ -85,7 +85,7 @@ handle_get_run(struct conn *c, struct qp_request *m, struct frame *f)
 			       request_queue(m), &args, &reply);
 
 		if (result == QE_OK) {
-			run_add(&run, c, rid, &reply);
+			run_add(&run, c, rid, &reply, (struct qe_after){0, 0});
 			continue;
 		}
 		run_end(&run);

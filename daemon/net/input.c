@@ -100,7 +100,7 @@ lengths_are_broken(struct conn *c, struct qp_frame f)
 static void
 pause_if_full(struct conn *c)
 {
-	if (c->out.len > conn_output_high(c))
+	if (conn_unsent(c) > conn_output_high(c))
 		conn_flush(c);
 }
 
@@ -108,13 +108,14 @@ pause_if_full(struct conn *c)
 static void
 handle(struct conn *c, const uint8_t *p, size_t len)
 {
-	size_t answered = 0, whole = 0;
+	uint64_t answered = 0;
+	size_t whole = 0;
 
 	while (len >= QP_FRAME_BYTES && goes_on(c)) {
 		struct qp_frame f = qp_frame_read(p);
 		const uint8_t *head = p + QP_FRAME_BYTES;
 		uint64_t head_end = QP_FRAME_BYTES + (uint64_t)f.head_len;
-		size_t unsent = c->out.len;
+		uint64_t unsent = conn_unsent(c);
 
 		if (lengths_are_broken(c, f))
 			return;
@@ -131,7 +132,7 @@ handle(struct conn *c, const uint8_t *p, size_t len)
 		whole = head_end + f.body_len;
 		p += whole;
 		len -= whole;
-		answered += c->out.len - unsent;
+		answered += conn_unsent(c) - unsent;
 		if (answered > ANSWER_SHARE)
 			conn_rest(c);
 		pause_if_full(c);

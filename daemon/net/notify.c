@@ -8,6 +8,7 @@
 #include "daemon/net/notify.h"
 
 #include <event2/event.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,4 +96,23 @@ void
 notify_stopping(void)
 {
 	tell("STOPPING=1");
+}
+
+void
+notify_status(const char *text)
+{
+	char state[256];
+
+	snprintf(state, sizeof(state), "STATUS=%s", text);
+	tell(state);
+}
+
+void
+notify_progress(const char *text, uint64_t usec)
+{
+	char state[256];
+
+	snprintf(state, sizeof(state), "STATUS=%s\nEXTEND_TIMEOUT_USEC=%" PRIu64, text,
+		 usec);
+	tell(state);
 }

@@ -6,6 +6,8 @@
 #ifndef QBROKER_NET_NOTIFY_H
 #define QBROKER_NET_NOTIFY_H
 
+#include <stdint.h>
+
 struct event_base;
 struct notify;
 
@@ -17,5 +19,11 @@ void notify_free(struct notify *n);
 void notify_ready(void);     /* serving; also at the end of a reload */
 void notify_reloading(void); /* a reload begins; notify_ready() ends it */
 void notify_stopping(void);
+
+/* A sentence for people. */
+void notify_status(const char *text);
+
+/* The same while it starts, which takes `usec` more at most. */
+void notify_progress(const char *text, uint64_t usec);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -212,6 +213,8 @@ release(struct qe_foreign *foreign)
 	struct memfd *f = (struct memfd *)foreign;
 
 	f->server->n_memfds--;
+	if (f->file.bytes)
+		munmap((void *)f->file.bytes, f->file.len);
 	close_file(f->server, f->file.fd);
 	free(f);
 }
@@ -222,6 +225,20 @@ pass_file(const struct qe_item *item)
 	const struct memfd *f = (const struct memfd *)qe_item_foreign(item);
 
 	return f ? &f->file : NULL;
+}
+
+const void *
+pass_bytes(struct qe_foreign *foreign)
+{
+	struct memfd *f = (struct memfd *)foreign;
+	void *bytes = (void *)f->file.bytes;
+
+	if (!bytes)
+		bytes = mmap(NULL, f->file.len, PROT_READ, MAP_SHARED, f->file.fd, 0);
+	if (bytes == MAP_FAILED)
+		return NULL;
+	f->file.bytes = bytes;
+	return bytes;
 }
 
 /* Whether the broker takes it. false: the request was refused. */

@@ -53,6 +53,9 @@ void pass_done(struct conn *c);
 /* The file of an item's body; NULL: the broker has the bytes. */
 const struct qp_file *pass_file(const struct qe_item *item);
 
+/* The bytes of such a body, as long as the item is there. NULL: they cannot be had. */
+const void *pass_bytes(struct qe_foreign *foreign);
+
 /* As send(), when what waits first is a file, or a frame that one goes with. */
 ssize_t pass_send(struct conn *c, size_t max);
 

@@ -3,7 +3,12 @@
  * change that. */
 #include "daemon/net/peer.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -64,30 +69,107 @@ pidfd_by_number(int fd)
 	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
 }
 
+/* What is in a small file, as a string; its length, 0 if it cannot be read. */
+static size_t
+read_file(const char *path, char *ret, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (n > 0 && ret[n - 1] == '\n')
+		n--;
+	ret[n > 0 ? n : 0] = 0;
+	return n > 0 ? (size_t)n : 0;
+}
+
+static size_t
+read_boot(char ret[64])
+{
+	return read_file("/proc/sys/kernel/random/boot_id", ret, 64);
+}
+
 static bool
 same_boot(const char *boot, size_t len)
 {
 	char own[64];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, own, sizeof(own));
+	size_t n = read_boot(own);
 
-	if (fd >= 0)
-		close(fd);
-	if (n > 0 && own[n - 1] == '\n')
-		n--;
-	return n > 0 && (size_t)n == len && memcmp(own, boot, len) == 0;
+	return n > 0 && n == len && memcmp(own, boot, len) == 0;
+}
+
+/* 0: unknown. */
+static uint64_t
+own_pidns(void)
+{
+	struct stat own;
+
+	return stat("/proc/self/ns/pid", &own) < 0 ? 0 : own.st_ino;
 }
 
 int
 peer_pidfd_here(const char *boot, size_t boot_len, uint64_t pidns, uint64_t pid)
 {
-	struct stat own;
-
-	if (pid == 0 || pid > INT32_MAX || stat("/proc/self/ns/pid", &own) < 0 ||
-	    own.st_ino != pidns || !same_boot(boot, boot_len))
+	if (pid == 0 || pid > INT32_MAX || own_pidns() != pidns ||
+	    !same_boot(boot, boot_len))
 		return -1;
 	return (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
 }
+
+/* --- over a restart -------------------------------------------------------------- */
+
+/* The 22nd field; behind the name, which may hold anything, that is the 20th. 0: unknown. */
+static uint64_t
+started(uint64_t pid)
+{
+	char path[64], stat[1024], *at;
+
+	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/stat", pid);
+	if (read_file(path, stat, sizeof(stat)) == 0)
+		return 0;
+	at = strrchr(stat, ')');
+	for (int i = 0; at && i < 20; i++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+static bool
+has_ended(int pidfd)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+bool
+peer_describe(int pidfd, uint64_t pid, struct witness *ret)
+{
+	*ret = (struct witness){
+		.pidns = own_pidns(), .pid = pid, .started = started(pid)};
+	/* Asked last: as long as it is there its number is nobody else's. */
+	return read_boot(ret->boot) > 0 && ret->pidns > 0 && ret->started > 0 &&
+	       !has_ended(pidfd);
+}
+
+int
+peer_find(const struct witness *witness, bool *ret_gone)
+{
+	int pidfd;
+
+	*ret_gone = !same_boot(witness->boot, strlen(witness->boot));
+	if (*ret_gone || own_pidns() != witness->pidns)
+		return -1;
+	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)witness->pid, 0);
+	*ret_gone = pidfd < 0 && errno == ESRCH;
+	if (pidfd < 0 || started(witness->pid) == witness->started)
+		return pidfd;
+	*ret_gone = true; /* its number is another's */
+	close(pidfd);
+	return -1;
+}
+
+/* --- at the socket --------------------------------------------------------------- */
 
 int
 peer_pidfd(int fd)

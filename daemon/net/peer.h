@@ -22,6 +22,21 @@ void peer_identify(int fd, struct peer *ret);
  * process. Else -1. */
 int peer_pidfd_here(const char *boot, size_t boot_len, uint64_t pidns, uint64_t pid);
 
+/* Who a process is, also for a later run of the broker. */
+struct witness {
+	char boot[64];	  /* the boot id of its machine */
+	uint64_t pidns;	  /* the inode of the namespace that `pid` is of */
+	uint64_t pid;
+	uint64_t started; /* when, in ticks since the boot */
+};
+
+/* Describes the process that the pidfd is of and that has this number here. false: it has ended, or
+ * cannot be described. */
+bool peer_describe(int pidfd, uint64_t pid, struct witness *ret);
+
+/* Its pidfd anew. -1: that is not possible; then *ret_gone says whether it has certainly ended. */
+int peer_find(const struct witness *witness, bool *ret_gone);
+
 /* A descriptor that becomes readable when the process that made the connection ends (a
  * pidfd, close-on-exec), or -1: TCP, a process that cannot be seen from here, or no
  * descriptors left; then its end of file has to do. */

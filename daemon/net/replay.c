@@ -5,6 +5,8 @@
 
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
+#include "daemon/net/held.h"
+#include "daemon/net/kept.h"
 #include "daemon/net/server.h"
 
 /* These changed nothing, and their sentences name what is wrong: they are refused anew. */
@@ -79,7 +81,7 @@ give_many_again(struct conn *c, const struct qp_request *m, const struct record 
 
 /* Says the same again. false: there is nothing to say it from. */
 static bool
-say_again(struct conn *c, const struct qp_request *m, const struct record *answer)
+say(struct conn *c, const struct qp_request *m, const struct record *answer)
 {
 	struct qp_reply reply = {.status = (enum qp_status)answer->status};
 
@@ -124,6 +126,22 @@ say_again(struct conn *c, const struct qp_request *m, const struct record *answe
 	return true;
 }
 
+static bool
+say_again(struct conn *c, const struct qp_request *m, const struct record *answer)
+{
+	struct qe_after after;
+	struct qp_mark mark;
+	bool said;
+
+	if (!c->server->held)
+		return say(c, m, answer);
+	after = held_everything(c->server);
+	mark = qp_out_mark(&c->out);
+	said = say(c, m, answer);
+	held_hold(c, &mark, after);
+	return said;
+}
+
 bool
 replay(struct conn *c, const struct qp_request *m)
 {
@@ -142,7 +160,7 @@ replay(struct conn *c, const struct qp_request *m)
 		record_free_list(e, &answer);
 		return false;
 	}
-	answers_add(&session->answers, e, &answer);
+	session_remember(session, &answer);
 	return true;
 }
 

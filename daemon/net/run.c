@@ -3,6 +3,8 @@
 #include "daemon/net/run.h"
 
 #include "daemon/net/deliver.h"
+#include "daemon/net/held.h"
+#include "daemon/net/kept.h"
 #include "daemon/net/server.h"
 
 static bool
@@ -16,7 +18,8 @@ goes_with(const struct run *run, const struct conn *c, uint64_t rid,
 }
 
 void
-run_add(struct run *run, struct conn *c, uint64_t rid, struct qe_reply *reply)
+run_add(struct run *run, struct conn *c, uint64_t rid, struct qe_reply *reply,
+	struct qe_after after)
 {
 	struct qe_item *item = qe_reply_item(reply, 0);
 
@@ -28,7 +31,9 @@ run_add(struct run *run, struct conn *c, uint64_t rid, struct qe_reply *reply)
 		run->body_len = run->said = 0;
 		run->lease_ns = qe_item_lease_ns(item);
 		run->alone = deliver_passes(c, item);
+		run->after = after;
 	}
+	held_later(&run->after, after);
 	run->items[run->n++] = item;
 	run->body_len += qe_item_body_len(item);
 	run->said += QE_SAID + qe_item_group(item).len;
@@ -38,22 +43,26 @@ static void
 remember(struct session *session, const struct run *run)
 {
 	for (unsigned i = 0; i < run->n; i++)
-		answers_add(&session->answers, session->server->engine,
-			    &(struct record){
-				    .rid = run->rid + i,
-				    .op = QP_OP_GET,
-				    .value = qe_item_id(run->items[i]),
-				    .delivery = qe_item_deliveries(run->items[i])});
+		session_remember(session,
+				 &(struct record){
+					 .rid = run->rid + i,
+					 .op = QP_OP_GET,
+					 .value = qe_item_id(run->items[i]),
+					 .delivery = qe_item_deliveries(run->items[i])});
 }
 
 void
 run_end(struct run *run)
 {
 	struct conn *c = run->c;
+	struct qp_mark mark;
 
 	if (run->n == 0)
 		return;
+	mark = qp_out_mark(&c->out);
 	deliver_rows(c, QP_OP_GET_RUN, run->rid, run->items, run->n);
+	if (run->after.synced | run->after.written)
+		held_hold(c, &mark, run->after);
 	if (c->session->resumes)
 		remember(c->session, run);
 	for (unsigned i = 0; i < run->n; i++)

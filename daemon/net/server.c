@@ -11,6 +11,7 @@
 #include "daemon/log.h"
 #include "daemon/net/closer.h"
 #include "daemon/net/deliver.h"
+#include "daemon/net/held.h"
 #include "daemon/net/watch.h"
 
 #define SWEEP_SECONDS 1
@@ -133,6 +134,7 @@ server_free(struct server *s)
 		conn_close(c, CLOSE_stopping);
 	free_closed(s);
 	session_end_all(s);
+	held_end(s);
 	event_del(&s->grace);
 	event_del(&s->timer);
 	event_del(&s->sweep);
@@ -190,10 +192,14 @@ answer(struct server *s)
 	struct conn *c;
 
 	deliver_finished(s);
+	if (s->held)
+		held_commit(s);
 	while ((c = TAILQ_FIRST(&s->dirty))) {
 		conn_flush(c);
 		deliver_finished(s);
 	}
+	if (s->held)
+		held_commit(s);
 }
 
 /* Those that had their share of the last turn go on, and may rest again. */
@@ -212,6 +218,8 @@ wake_resting(struct server *s)
 bool
 server_turn(struct server *s)
 {
+	if (s->held)
+		held_turn(s->held);
 	answer(s); /* first of all: somebody waits for it */
 	s->now_ns = server_now_ns();
 	qe_tick(s->engine, s->now_ns);

@@ -14,6 +14,7 @@
 #include "daemon/net/memory.h"
 
 struct closer;
+struct held;
 struct listeners;
 
 /* What one loop turn reads from one connection: large enough that a system call is
@@ -34,6 +35,7 @@ struct server_limits {
 	uint64_t hello_timeout_ms;
 	uint64_t frame_timeout_ms;
 	uint64_t resume_grace_ms;	 /* 0: no session outlives its connection */
+	uint64_t restart_grace_ms;	 /* the same after a restart */
 	uint64_t output_high, output_low; /* bytes */
 	uint64_t max_memfds;		  /* 0: descriptors are not taken */
 };
@@ -44,12 +46,15 @@ struct server {
 	struct event_base *base;
 	struct qe *engine;
 	struct server_limits limits;
+	struct qe_hooks hooks; /* the engine's, if something is kept */
+	struct held *held; /* answers that wait for the store; NULL: there is none */
 	struct listeners *listeners; /* told when a connection has gone; may be NULL */
 	uint32_t epoch;
 	uint64_t started_ns;
 	uint64_t now_ns; /* the time of what is being handled; asking the clock for each
 			    request would cost as much as a lookup */
 	uint32_t last_number;
+	uint64_t identities; /* of sessions: no other run of this epoch has the same */
 	uint64_t reads; /* that brought bytes */
 	size_t n_conns;
 	uint64_t n_memfds; /* bodies that are descriptors */
@@ -59,7 +64,7 @@ struct server {
 	uint64_t closed_by[N_CLOSE_REASONS];
 	struct conn_list conns, closed, dirty, resting;
 	struct session_list sessions; /* in the order of their HELLO */
-	struct session_list lost;     /* those without a connection, the longest first */
+	struct session_list lost;     /* those without a connection, in the order of their ends */
 	size_t n_lost;
 	LIST_HEAD(, watch) watches;
 	struct event grace; /* when the first of these has waited long enough */

@@ -11,6 +11,7 @@
 #include "daemon/log.h"
 #include "daemon/net/conn.h"
 #include "daemon/net/deliver.h"
+#include "daemon/net/kept.h"
 #include "daemon/net/server.h"
 #include "daemon/net/watch.h"
 
@@ -44,6 +45,17 @@ forget_witness(struct session *session)
 	session->pidfd = -1;
 }
 
+static void
+watch_process(struct session *session, int pidfd)
+{
+	session->pidfd = pidfd;
+	if (pidfd < 0)
+		return;
+	event_assign(&session->died, session->server->base, pidfd, EV_READ, died_cb,
+		     session);
+	event_add(&session->died, NULL);
+}
+
 /* The kernel tells of the end of the process to whoever holds its pidfd; from now on that
  * is the session. */
 static void
@@ -56,12 +68,7 @@ take_witness(struct session *session, struct conn *c, const struct qp_request *h
 	    !session->peer.local)
 		pidfd = peer_pidfd_here(o->boot.p, o->boot.len, o->pidns, session->pid);
 	forget_witness(session);
-	session->pidfd = pidfd;
-	if (pidfd < 0)
-		return;
-	event_assign(&session->died, session->server->base, pidfd, EV_READ, died_cb,
-		     session);
-	event_add(&session->died, NULL);
+	watch_process(session, pidfd);
 }
 
 /* --- while its connection is lost ------------------------------------------------ */
@@ -75,7 +82,7 @@ set_grace(struct server *server)
 
 	if (!first)
 		return;
-	end_ns = first->lost_ns + server->limits.resume_grace_ms * 1000000;
+	end_ns = first->ends_ns;
 	if (end_ns > server->now_ns)
 		left_us = (end_ns - server->now_ns + 999) / 1000;
 	wait = (struct timeval){(time_t)(left_us / 1000000),
@@ -87,13 +94,12 @@ void
 session_grace_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *server = arg;
-	uint64_t grace_ns = server->limits.resume_grace_ms * 1000000;
 	struct session *session;
 
 	server->now_ns = server_now_ns();
 	for (int i = 0; i < GRACE_SHARE; i++) {
 		session = TAILQ_FIRST(&server->lost);
-		if (!session || server->now_ns - session->lost_ns < grace_ns)
+		if (!session || server->now_ns < session->ends_ns)
 			break;
 		session_end(session, QE_END_LOST);
 	}
@@ -118,16 +124,51 @@ may_come_back(const struct session *session)
 	       (session->pidfd >= 0 || !session->peer.local);
 }
 
+/* Among those that are lost, in the order in which they will end. */
+static void
+wait_for(struct session *session, uint64_t grace_ms)
+{
+	struct server *server = session->server;
+	struct session *before = TAILQ_LAST(&server->lost, session_list);
+
+	session->conn = NULL;
+	session->lost_ns = server->now_ns;
+	session->ends_ns = server->now_ns + grace_ms * 1000000;
+	while (before && before->ends_ns > session->ends_ns)
+		before = TAILQ_PREV(before, session_list, losses);
+	if (before)
+		TAILQ_INSERT_AFTER(&server->lost, before, session, losses);
+	else
+		TAILQ_INSERT_HEAD(&server->lost, session, losses);
+	server->n_lost++;
+	if (TAILQ_FIRST(&server->lost) == session)
+		set_grace(server);
+}
+
 static void
 detach(struct session *session)
 {
 	struct server *server = session->server;
 
 	qe_session_detach(server->engine, server->now_ns, session->qe);
-	session->conn = NULL;
-	session->lost_ns = server->now_ns;
-	TAILQ_INSERT_TAIL(&server->lost, session, losses);
-	server->n_lost++;
+	wait_for(session, server->limits.resume_grace_ms);
+}
+
+void
+session_suspend(struct session *session)
+{
+	if (session->resumes && !session->dead)
+		detach(session);
+	else
+		session_end(session, QE_END_CLOSED);
+}
+
+void
+session_wait(struct session *session, uint64_t grace_ms, int pidfd)
+{
+	not_lost(session);
+	wait_for(session, grace_ms);
+	watch_process(session, pidfd);
 }
 
 void
@@ -143,13 +184,11 @@ session_lose(struct session *session, bool resumable)
 	watch_tell_client(session, WATCH_CLIENT_LOST);
 	if (server->n_lost > server->limits.max_connections)
 		session_end(TAILQ_FIRST(&server->lost), QE_END_LOST);
-	if (server->n_lost == 1)
-		set_grace(server);
 }
 
-/* What an item's last holder is called: "name (pid 123)". Without memory for it, nothing. */
-static void
-set_name(struct session *session)
+/* "name (pid 123)". Without memory for it, nothing. */
+void
+session_set_name(struct session *session)
 {
 	char name[QE_MAX_NAME];
 	int len = snprintf(name, sizeof(name), "%.*s (pid %" PRIu64 ")",
@@ -162,6 +201,23 @@ set_name(struct session *session)
 
 /* --- begin and end --------------------------------------------------------------- */
 
+static struct session *
+make(struct server *server, const char *client, size_t client_len)
+{
+	struct session *session = malloc(sizeof(*session) + client_len);
+
+	if (!session)
+		return NULL;
+	*session = (struct session){
+		.server = server,
+		.since_ns = server->now_ns,
+		.pidfd = -1,
+		.client_len = (uint8_t)client_len,
+	};
+	memcpy(session->client, client, client_len);
+	return session;
+}
+
 static enum qe_result
 session_new(struct conn *c, const struct qp_request *hello,
 	    struct session **ret_session)
@@ -173,20 +229,13 @@ session_new(struct conn *c, const struct qp_request *hello,
 
 	if (QP_GIVEN(&hello->options, client))
 		client = hello->options.client;
-	session = malloc(sizeof(*session) + client.len);
+	session = make(server, client.p, client.len);
 	if (!session)
 		return QE_NOMEM;
-	*session = (struct session){
-		.server = server,
-		.conn = c,
-		.number = c->number,
-		.resumes = QP_OPT(&hello->options, resume),
-		.since_ns = server->now_ns,
-		.pid = QP_OPT(&hello->options, pid),
-		.pidfd = -1,
-		.client_len = (uint8_t)client.len,
-	};
-	memcpy(session->client, client.p, client.len);
+	session->conn = c;
+	session->identity = server->identities + c->number;
+	session->resumes = QP_OPT(&hello->options, resume);
+	session->pid = QP_OPT(&hello->options, pid);
 	result = qe_session_new(server->engine, server->now_ns,
 				(const uint8_t *)hello->session.p, session,
 				&session->qe);
@@ -196,11 +245,26 @@ session_new(struct conn *c, const struct qp_request *hello,
 	}
 	peer_identify(c->fd, &session->peer);
 	take_witness(session, c, hello);
-	set_name(session);
+	session_set_name(session);
 	TAILQ_INSERT_TAIL(&server->sessions, session, all);
 	session_want_notices(session, QP_OPT(&hello->options, notices));
 	*ret_session = session;
 	return QE_OK;
+}
+
+struct session *
+session_revive(struct server *server, struct qe_session *qe, const char *client,
+		size_t client_len)
+{
+	struct session *session = make(server, client, client_len);
+
+	if (!session)
+		return NULL;
+	session->qe = qe;
+	qe_session_set_owner(qe, session);
+	TAILQ_INSERT_TAIL(&server->sessions, session, all);
+	wait_for(session, 0);
+	return session;
 }
 
 /* Goes on over another connection; if the one before is still open it is closed, and what it had
@@ -257,19 +321,28 @@ session_want_notices(struct session *session, bool wanted)
 }
 
 void
-session_end(struct session *session, enum qe_end how)
+session_forget(struct session *session)
 {
 	struct server *server = session->server;
 
 	not_lost(session);
+	forget_witness(session);
+	answers_done(&session->answers, server->engine);
+	kept_forget(session);
+	TAILQ_REMOVE(&server->sessions, session, all);
+	free(session);
+}
+
+void
+session_end(struct session *session, enum qe_end how)
+{
+	struct server *server = session->server;
+
 	watch_end(session);
 	if (how == QE_END_LOST)
 		watch_tell_client(session, WATCH_CLIENT_DIED);
 	qe_session_end(server->engine, server->now_ns, session->qe, how);
-	forget_witness(session);
-	answers_done(&session->answers, server->engine);
-	TAILQ_REMOVE(&server->sessions, session, all);
-	free(session);
+	session_forget(session);
 }
 
 void

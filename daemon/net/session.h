@@ -17,6 +17,7 @@
 #include "proto/message.h"
 
 struct conn;
+struct restored;
 struct server;
 struct watch;
 
@@ -24,16 +25,18 @@ struct session {
 	struct server *server;
 	struct qe_session *qe;	/* the engine's, whose owner this is */
 	struct conn *conn;	/* NULL while it is lost */
-	uint32_t number;	/* that of the connection that it began over */
+	uint64_t identity;	/* no other has it, in this epoch */
 	bool resumes;		/* its client sends again what was not answered */
 	bool dead;		/* its process has ended */
 	uint64_t lost_ns;	/* when the connection was lost */
+	uint64_t ends_ns;	/* and when it has been long enough */
 	struct answers answers; /* if it resumes */
 	struct record begun;	/* the put of many that is about to go on; n 0: none */
 	uint64_t since_ns;	/* when it said HELLO */
 	uint64_t pid;		/* as HELLO said; 0: it did not */
 	struct peer peer;	/* who connected, as the kernel knows it */
 	int pidfd;		/* of the process that connected, or -1 */
+	struct restored *restored; /* while it is being restored: kept.c */
 	struct event died;
 	TAILQ_ENTRY(session) all;    /* in server->sessions */
 	TAILQ_ENTRY(session) losses; /* without a connection: in server->lost */
@@ -52,6 +55,24 @@ enum qe_result session_hello(struct conn *c, const struct qp_request *hello,
 
 /* The session's connection has gone. It ends, or, if `resumable`, may be resumed for a while. */
 void session_lose(struct session *session, bool resumable);
+
+/* The broker stops, and will start again: it goes on as after a lost connection, or ends without
+ * anybody's being to blame. */
+void session_suspend(struct session *session);
+
+/* A session without a connection, which may be resumed for so long; `pidfd` becomes its witness. */
+void session_wait(struct session *session, uint64_t grace_ms, int pidfd);
+
+/* Makes one without a connection, of which the engine's part is there. `client`: a name of up to
+ * 255 bytes. NULL: no memory. */
+struct session *session_revive(struct server *server, struct qe_session *qe,
+				const char *client, size_t client_len) QE_MUST_USE;
+
+/* What an item's last holder is called. */
+void session_set_name(struct session *session);
+
+/* Frees one that has no connection, and has ended in the engine. */
+void session_forget(struct session *session);
 
 /* Ends all there are: the server is freed. */
 void session_end_all(struct server *server);

@@ -50,7 +50,7 @@ has_room(const struct watch *watch)
 {
 	const struct conn *c = watch->session->conn;
 
-	return c && c->out.len <= c->server->limits.output_high;
+	return c && conn_unsent(c) <= c->server->limits.output_high;
 }
 
 static void

@@ -136,12 +136,14 @@ put_link(struct qp_out *rows, const struct session *session)
 	const struct server *server = session->server;
 	bool lost = !session->conn;
 	uint64_t lost_ms = MS(server->now_ns - session->lost_ns);
-	uint64_t grace_ms = server->limits.resume_grace_ms;
+	uint64_t left_ms = MS(session->ends_ns > server->now_ns
+				      ? session->ends_ns - server->now_ns
+				      : 0);
 	const char *link = lost ? "lost" : "connected";
 
 	qp_row_string(rows, "link", link, strlen(link));
 	put_known(rows, "lost_ms", lost, lost_ms);
-	put_known(rows, "grace_ms", lost, grace_ms > lost_ms ? grace_ms - lost_ms : 0);
+	put_known(rows, "grace_ms", lost, left_ms);
 }
 
 void
