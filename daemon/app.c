@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "daemon/fd_limit.h"
+#include "daemon/journal.h"
 #include "daemon/log.h"
 #include "daemon/net/listener.h"
 #include "daemon/net/notify.h"
@@ -26,6 +27,7 @@ struct app {
 	struct event_base *base;
 	struct event *stop_signals[2], *reload_signal;
 	struct server *server;
+	struct journal journal;
 	struct listeners *listeners;
 	struct notify *notify;
 	struct busy_poll poll; /* for the next request */
@@ -111,6 +113,7 @@ server_limits(const struct config *c)
 		.hello_timeout_ms = c->hello_timeout_ms,
 		.frame_timeout_ms = c->frame_timeout_ms,
 		.resume_grace_ms = c->resume_grace_ms,
+		.restart_grace_ms = c->restart_grace_ms,
 		.output_high = c->output_high,
 		.output_low = c->output_low,
 	};
@@ -240,16 +243,24 @@ make_parts(struct app *app)
 }
 
 struct app *
-app_new(struct config *config, char *err, size_t errlen)
+app_new(struct config *config, char *err, size_t errlen, int *ret_status)
 {
 	struct app *app = calloc(1, sizeof(*app));
+	int failed;
 
+	*ret_status = EXIT_FAILURE;
 	if (!app || (app->config = config, !make_parts(app))) {
 		snprintf(err, errlen, "no memory");
 		app_free(app);
 		return NULL;
 	}
 	raise_fd_limit(app);
+	failed = journal_open(&app->journal, app->server, config, err, errlen);
+	if (failed) {
+		*ret_status = failed;
+		app_free(app);
+		return NULL;
+	}
 	app->listeners = listeners_open(app->base, config, server_accept, app->server,
 					err, errlen);
 	if (!app->listeners) {
@@ -284,7 +295,8 @@ stop(struct app *app)
 	server_stop(app->server);
 	server_turn(app->server);
 	event_base_loopexit(app->base, &limit);
-	while (app->server->n_conns > 0 && server_now_ns() < until_ns) {
+	while (app->server->n_conns > 0 && server_now_ns() < until_ns &&
+	       !journal_has_failed(&app->journal)) {
 		event_base_loop(app->base, EVLOOP_ONCE);
 		server_turn(app->server);
 	}
@@ -316,7 +328,8 @@ app_run(struct app *app)
 	bool more = false;
 
 	log_addresses(app);
-	log_event(LOG_LEVEL_INFO, "ready", "epoch=%" PRIu32, app->epoch);
+	log_event(LOG_LEVEL_INFO, "ready", "epoch=%" PRIu32,
+		  app->server->epoch);
 	notify_ready();
 	while (!app->stopping) {
 		if (event_base_loop(app->base, more ? EVLOOP_ONCE | EVLOOP_NONBLOCK
@@ -325,9 +338,11 @@ app_run(struct app *app)
 			return EXIT_FAILURE;
 		}
 		more = server_turn(app->server) || looks_on(app);
+		if (journal_has_failed(&app->journal))
+			return journal_close(&app->journal);
 	}
 	stop(app);
-	return EXIT_SUCCESS;
+	return journal_close(&app->journal);
 }
 
 static void
@@ -344,6 +359,7 @@ app_free(struct app *app)
 		return;
 	listeners_close(app->listeners);
 	server_free(app->server);
+	journal_free(&app->journal);
 	notify_free(app->notify);
 	free_event(app->stop_signals[0]);
 	free_event(app->stop_signals[1]);

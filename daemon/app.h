@@ -10,8 +10,9 @@
 struct app;
 
 /* Opens the sockets and makes everything ready to serve. `config` is borrowed, and
- * changed by a reload. NULL, with a sentence in `err`, when something cannot be had. */
-struct app *app_new(struct config *config, char *err, size_t errlen)
+ * changed by a reload. NULL, with a sentence in `err` and the exit
+ * status, when something cannot be had. */
+struct app *app_new(struct config *config, char *err, size_t errlen, int *ret_status)
 	__attribute__((warn_unused_result));
 
 /* Serves until SIGTERM or SIGINT; SIGHUP reloads the configuration. Returns the exit

@@ -84,15 +84,16 @@ run(struct config *config)
 	log_open(log_stderr_is_journal(), config->log_level);
 	log_event(LOG_LEVEL_INFO, "start", "version=%s pid=%ld", PACKAGE_VERSION,
 		  (long)getpid());
-	struct app *app = app_new(config, err, sizeof(err));
+	int status;
+	struct app *app = app_new(config, err, sizeof(err), &status);
 	if (!app) {
 		/* A sentence for people, and it may hold names of files. */
 		char quoted[CONFIG_ERROR_LEN];
 		log_event(LOG_LEVEL_ERROR, "start_failed", "error=%s",
 			  log_quote(quoted, sizeof(quoted), err, strlen(err)));
-		return EXIT_FAILURE;
+		return status;
 	}
-	int status = app_run(app);
+	status = app_run(app);
 	app_free(app);
 	return status;
 }
@@ -104,7 +105,8 @@ main(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_one,
 		.doc = "Serves named queues to processes.\v"
-		       "Exit status: 0 stopped in order, 1 error, 2 usage. "
+		       "Exit status: 0 stopped in order, 1 error, 2 usage, 3 the journal is "
+		       "damaged, 4 writing it failed. "
 		       "See qbrokerd(8) and qbrokerd.conf(5).",
 	};
 	struct command_line line = {.test = false};
@@ -127,6 +129,7 @@ main(int argc, char **argv)
 		puts("configuration is valid");
 	} else {
 		signal(SIGPIPE, SIG_IGN); /* of sockets, and of stderr */
+		signal(SIGXFSZ, SIG_IGN); /* of the journal: it says so itself */
 		status = run(&config);
 	}
 	config_free(&config);

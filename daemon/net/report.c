@@ -8,6 +8,7 @@
 #include <config.h>
 
 #include "daemon/net/deliver.h"
+#include "daemon/net/held.h"
 #include "daemon/net/server.h"
 #include "daemon/words.h"
 
@@ -137,6 +138,32 @@ report_queues(struct conn *c, const struct qp_request *request)
 	report_send(c, request, &rows, n, n < REPORT_ROWS ? 0 : cursor);
 }
 
+/* Of what is kept, if anything is. */
+static void
+put_journal(struct qp_out *rows, const struct held *held)
+{
+	static const char *const states[] = {[STORE_GOOD] = "good",
+					     [STORE_LOW] = "low",
+					     [STORE_FAILED] = "failed"};
+	const struct store_status *now = held ? &held->status : NULL;
+
+	if (!now) {
+		qp_row_nil(rows, "journal");
+		qp_row_nil(rows, "journal_bytes");
+		qp_row_nil(rows, "journal_segments");
+		qp_row_nil(rows, "journal_error");
+		return;
+	}
+	qp_row_string(rows, "journal", states[now->state], strlen(states[now->state]));
+	qp_row_number(rows, "journal_bytes", now->bytes);
+	qp_row_number(rows, "journal_segments",
+		      now->last_segment + 1 - now->first_segment);
+	if (now->error)
+		qp_row_string(rows, "journal_error", now->error, strlen(now->error));
+	else
+		qp_row_nil(rows, "journal_error");
+}
+
 void
 report_stats(struct conn *c, const struct qp_request *request)
 {
@@ -147,7 +174,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qe_stats(s->engine, &e);
 	qp_out_init(&rows);
 	qp_row_array(&rows, 1);
-	qp_row_begin(&rows, 15 + COUNTERS + N_CLOSE_REASONS);
+	qp_row_begin(&rows, 19 + COUNTERS + N_CLOSE_REASONS);
 	qp_row_string(&rows, "version", PACKAGE_VERSION, sizeof(PACKAGE_VERSION) - 1);
 	qp_row_number(&rows, "epoch", s->epoch);
 	qp_row_number(&rows, "uptime_ms", MS(s->now_ns - s->started_ns));
@@ -159,6 +186,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qp_row_number(&rows, "memory", e.memory);
 	qp_row_number(&rows, "memory_limit", s->limits.memory_limit);
 	qp_row_number(&rows, "memfds", s->n_memfds);
+	put_journal(&rows, s->held);
 	put_states(&rows, e.ready, e.delayed, e.leased, e.dead);
 	put_counters(&rows, &e.counters);
 	for (int i = 0; i < N_CLOSE_REASONS; i++)

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT
+ * What outlives the broker: durable queues when it is killed, everything when it stops in order; and
+ * that clients go on with the next one as after a lost link. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/qbroker.h"
+#include "tests/lib/daemon.h"
+#include "tests/lib/run.h"
+#include "tests/lib/wire.h"
+
+static struct daemon d;
+static char state[128]; /* "state_dir=FOLDER" */
+static qb *q;
+
+static const char *const durabilities[] = {"durable=async", "durable=sync"};
+
+static void
+ok(qb_result r)
+{
+	ck_assert_msg(r == QB_OK, "%s: %s", qb_result_name(r), qb_error(q));
+}
+
+static void
+start(void)
+{
+	daemon_start(&d, "--set", state, NULL);
+}
+
+static void
+setup(void)
+{
+	char folder[96];
+
+	d = (struct daemon){0};
+	test_folder(folder, sizeof(folder));
+	snprintf(state, sizeof(state), "state_dir=%s/state", folder);
+	start();
+	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
+}
+
+static void
+teardown(void)
+{
+	qb_close(q);
+	q = NULL;
+	daemon_stop(&d);
+}
+
+static void
+restart(void)
+{
+	daemon_kill(&d);
+	start();
+}
+
+static void
+declare(const char *queue, int durability)
+{
+	const char *options[] = {durabilities[durability], NULL};
+
+	ok(qb_declare(q, queue, options, 0, NULL));
+}
+
+static void
+put(const char *queue, const char *text)
+{
+	ok(qb_put(q, queue, text, strlen(text), QB_FOREVER, NULL));
+}
+
+static qb_item *
+take(const char *queue, const char *text)
+{
+	qb_item *item;
+
+	ok(qb_get(q, queue, 0, QB_MANUAL, &item));
+	ck_assert_uint_eq(qb_item_size(item), strlen(text));
+	ck_assert_mem_eq(qb_item_body(item), text, strlen(text));
+	return item;
+}
+
+static int64_t
+number(const char *queue, const char *name)
+{
+	qb_table *t;
+	int64_t n = -1;
+
+	ok(qb_queues(q, queue, &t));
+	ck_assert_int_eq(qb_table_number(t, 0, name, &n), 1);
+	qb_table_free(t);
+	return n;
+}
+
+static void
+put_with(const char *text, qb_put_options *options)
+{
+	ok(qb_put_with(q, "jobs", options, text, strlen(text), QB_FOREVER, NULL));
+	qb_put_options_free(options);
+}
+
+/* --- items ------------------------------------------------------------------------- */
+
+START_TEST(all_kinds_of_items_outlive_a_killed_broker)
+{
+	qb_put_options *delayed = qb_put_options_new(), *grouped = qb_put_options_new(),
+		       *keyed = qb_put_options_new();
+	const char *by_priority[] = {durabilities[_i], "order=priority", NULL};
+	qb_put_options *first = qb_put_options_new();
+	qb_item *item;
+
+	ok(qb_declare(q, "jobs", by_priority, 0, NULL));
+	put("jobs", "dies");
+	item = take("jobs", "dies");
+	ok(qb_bury(q, item, "no good"));
+	qb_item_free(item);
+	put("jobs", "plain");
+	qb_put_options_set_delay(delayed, 3600000);
+	put_with("later", delayed);
+	qb_put_options_set_group(grouped, "g");
+	put_with("grouped", grouped);
+	qb_put_options_set_key(keyed, "k");
+	put_with("keyed", keyed);
+	qb_put_options_set_priority(first, -5);
+	put_with("first", first);
+	ok(qb_put(q, "memory", "x", 1, 0, NULL));
+	ok(qb_pause(q, "jobs", 0, 1));
+	restart();
+	ck_assert_int_eq(number("jobs", "ready"), 4);
+	ck_assert_int_eq(number("jobs", "delayed"), 1);
+	ck_assert_int_eq(number("jobs", "dead"), 1);
+	ck_assert_int_eq(number("jobs", "accepted"), 6);
+	ck_assert_int_eq(number("jobs", "paused"), 2);
+	ck_assert_int_eq(qb_size(q, "memory", NULL, NULL, NULL), QB_OK);
+	ok(qb_resume(q, "jobs", 0, 1));
+	keyed = qb_put_options_new();
+	qb_put_options_set_key(keyed, "k");
+	put_with("again", keyed); /* ignored */
+	for (int i = 0; i < 4; i++) {
+		static const char *const texts[] = {"first", "plain", "grouped",
+						    "keyed"};
+		item = take("jobs", texts[i]);
+		ok(qb_ack(q, item));
+		qb_item_free(item);
+	}
+	ck_assert_int_eq(number("jobs", "ready"), 0);
+	ck_assert_int_eq(number("jobs", "finished"), 4);
+}
+END_TEST
+
+START_TEST(an_orderly_stop_keeps_memory_queues_too)
+{
+	qb_item *item, *held;
+	int status;
+
+	put("memory", "held");
+	put("memory", "waits");
+	held = take("memory", "held");
+	ck_assert_int_eq(kill(d.pid, SIGTERM), 0);
+	status = daemon_wait(&d);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	start();
+	ok(qb_ack(q, held));
+	qb_item_free(held);
+	item = take("memory", "waits");
+	ok(qb_ack(q, item));
+	qb_item_free(item);
+	ck_assert_int_eq(number("memory", "finished"), 2);
+	ck_assert_int_eq(number("memory", "crashed"), 0);
+}
+END_TEST
+
+/* --- who goes on ------------------------------------------------------------------- */
+
+START_TEST(who_holds_an_item_finishes_it_with_the_next_broker)
+{
+	qb_item *item;
+
+	declare("jobs", _i);
+	put("jobs", "x");
+	item = take("jobs", "x");
+	restart();
+	ck_assert_int_eq(number("jobs", "leased"), 1);
+	ok(qb_ack(q, item));
+	qb_item_free(item);
+	ck_assert_int_eq(number("jobs", "finished"), 1);
+	ck_assert_int_eq(number("jobs", "ready"), 0);
+	ck_assert_int_eq(number("jobs", "crashed"), 0);
+}
+END_TEST
+
+START_TEST(a_worker_that_dies_while_the_broker_is_away_is_seen)
+{
+	const char *options[] = {durabilities[_i], NULL};
+	qb_item *item;
+	pid_t worker;
+	int line[2];
+	char said;
+
+	ok(qb_declare(q, "jobs", options, 0, NULL));
+	put("jobs", "x");
+	ck_assert_int_eq(pipe(line), 0);
+	worker = fork();
+	if (worker == 0) {
+		qb *own;
+
+		if (qb_open(d.address, &own) == QB_OK &&
+		    qb_get(own, "jobs", 0, QB_MANUAL, &item) == QB_OK)
+			(void)!write(line[1], "x", 1);
+		pause();
+		_exit(1);
+	}
+	ck_assert_int_eq(read(line[0], &said, 1), 1);
+	daemon_kill(&d);
+	kill(worker, SIGKILL);
+	waitpid(worker, NULL, 0);
+	start();
+	ck_assert_int_eq(number("jobs", "ready"), 1);
+	ck_assert_int_eq(number("jobs", "crashed"), 1);
+	close(line[0]);
+	close(line[1]);
+}
+END_TEST
+
+static void
+wait_and_finish(int line, void *arg)
+{
+	qb_item *item;
+	qb *own;
+
+	(void)arg;
+	if (qb_open(d.address, &own) != QB_OK)
+		_exit(1);
+	line_say(line, 'b');
+	if (qb_get(own, "jobs", QB_FOREVER, QB_MANUAL, &item) != QB_OK ||
+	    qb_ack(own, item) != QB_OK)
+		_exit(2);
+	line_say(line, 'x');
+	qb_item_free(item);
+	qb_close(own);
+}
+
+static void
+join_jobs(int line, void *arg)
+{
+	qb *own;
+
+	(void)arg;
+	if (qb_open(d.address, &own) != QB_OK)
+		_exit(1);
+	line_say(line, 'b');
+	if (qb_join(own, "jobs", QB_FOREVER) != QB_OK)
+		_exit(2);
+	line_say(line, 'x');
+	qb_close(own);
+}
+
+static void
+wait_for(const char *name, int64_t n)
+{
+	for (int64_t end = now_ms() + patience_ms(); number("jobs", name) != n;)
+		look_again(end, name);
+}
+
+START_TEST(who_waits_in_get_goes_on_with_the_next_broker)
+{
+	struct child getter;
+
+	declare("jobs", _i);
+	child_start(&getter, wait_and_finish, NULL);
+	ck_assert_int_eq(line_hear(getter.line), 'b');
+	wait_for("getters", 1);
+	restart();
+	wait_for("getters", 1);
+	put("jobs", "x");
+	ck_assert_int_eq(line_hear(getter.line), 'x');
+	child_join(&getter);
+	ck_assert_int_eq(number("jobs", "finished"), 1);
+}
+END_TEST
+
+START_TEST(join_does_not_end_early_over_a_restart)
+{
+	struct child joiner;
+	qb_item *item;
+
+	declare("jobs", _i);
+	put("jobs", "x");
+	item = take("jobs", "x");
+	child_start(&joiner, join_jobs, NULL);
+	ck_assert_int_eq(line_hear(joiner.line), 'b');
+	wait_for("joiners", 1);
+	restart();
+	wait_for("joiners", 1);
+	ok(qb_ack(q, item));
+	qb_item_free(item);
+	ck_assert_int_eq(line_hear(joiner.line), 'x');
+	child_join(&joiner);
+}
+END_TEST
+
+/* --- answers ----------------------------------------------------------------------- */
+
+/* HELLO for the same session each time; returns whether it was resumed. */
+static bool
+hello(struct wire *w)
+{
+	struct qp_request m = {.op = QP_OP_HELLO,
+			       .version = QP_PROTOCOL_VERSION,
+			       .session = {"0123456789abcdef", 16}};
+	struct answer a;
+	bool resumed;
+
+	wire_connect(w, d.address);
+	QP_GIVE(&m.options, resume, 1);
+	QP_GIVE(&m.options, pid, (uint64_t)getpid());
+	ck_assert_int_eq(wire_ask(w, m, NULL, 0, &a), QP_OK);
+	resumed = QP_OPT(&a.reply.options, resumed);
+	answer_free(&a);
+	return resumed;
+}
+
+static uint64_t
+put_again(struct wire *w, uint64_t rid, bool *ret_dup)
+{
+	struct qp_request m = {.op = QP_OP_PUT, .rid = rid, .queue = str("jobs")};
+	struct answer a;
+	uint64_t id;
+
+	ck_assert_int_eq(wire_ask(w, m, "x", 1, &a), QP_OK);
+	id = a.reply.id;
+	*ret_dup = QP_OPT(&a.reply.options, dup);
+	answer_free(&a);
+	return id;
+}
+
+START_TEST(a_put_whose_answer_was_lost_has_its_first_id_after_the_restart)
+{
+	struct wire w = {.fd = -1};
+	uint64_t first;
+	bool dup;
+
+	declare("jobs", _i);
+	ck_assert(!hello(&w));
+	first = put_again(&w, 7, &dup);
+	ck_assert(!dup);
+	restart();
+	wire_close(&w);
+	ck_assert(hello(&w));
+	ck_assert_uint_eq(put_again(&w, 7, &dup), first);
+	ck_assert(dup);
+	ck_assert_int_eq(number("jobs", "ready"), 1);
+	/* And once more. */
+	restart();
+	wire_close(&w);
+	ck_assert(hello(&w));
+	ck_assert_uint_eq(put_again(&w, 7, &dup), first);
+	ck_assert(dup);
+	ck_assert_int_eq(number("jobs", "ready"), 1);
+	wire_close(&w);
+}
+END_TEST
+
+/* --- failures ---------------------------------------------------------------------- */
+
+START_TEST(a_journal_that_cannot_be_written_ends_the_broker)
+{
+	struct rlimit little = {1 << 20, 1 << 20};
+	static uint8_t large[2 << 20];
+	int status;
+
+	declare("jobs", 1);
+	put("jobs", "kept");
+	ck_assert_int_eq(prlimit(d.pid, RLIMIT_FSIZE, &little, NULL), 0);
+	ck_assert_int_ne(qb_put(q, "jobs", large, sizeof(large), 300, NULL), QB_OK);
+	status = daemon_wait(&d);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 4);
+	ck_assert_int_gt(daemon_count_log(&d, "event=journal_failed"), 0);
+	start();
+	qb_item_free(take("jobs", "kept"));
+}
+END_TEST
+
+START_TEST(a_folder_has_one_broker)
+{
+	struct daemon second = {0};
+	int status;
+
+	daemon_launch(&second, "--set", state, NULL);
+	status = daemon_wait(&second);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 1);
+	daemon_forget(&second);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *t = tcase_create("durable");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, all_kinds_of_items_outlive_a_killed_broker, 0, 2);
+	tcase_add_test(t, an_orderly_stop_keeps_memory_queues_too);
+	tcase_add_loop_test(t, who_holds_an_item_finishes_it_with_the_next_broker, 0,
+			    2);
+	tcase_add_loop_test(t, a_worker_that_dies_while_the_broker_is_away_is_seen, 0,
+			    2);
+	tcase_add_loop_test(t, who_waits_in_get_goes_on_with_the_next_broker, 0, 2);
+	tcase_add_loop_test(t, join_does_not_end_early_over_a_restart, 0, 2);
+	tcase_add_loop_test(
+		t, a_put_whose_answer_was_lost_has_its_first_id_after_the_restart, 0,
+		2);
+	tcase_add_test(t, a_journal_that_cannot_be_written_ends_the_broker);
+	tcase_add_test(t, a_folder_has_one_broker);
+	return run_case("durable", t);
+}
