@@ -371,12 +371,17 @@ START_TEST(a_journal_that_cannot_be_written_ends_the_broker)
 {
 	struct rlimit little = {1 << 20, 1 << 20};
 	static uint8_t large[2 << 20];
+	struct qp_request m = {.op = QP_OP_PUT, .queue = str("jobs")};
+	struct wire w;
 	int status;
 
 	declare("jobs", 1);
 	put("jobs", "kept");
 	ck_assert_int_eq(prlimit(d.pid, RLIMIT_FSIZE, &little, NULL), 0);
-	ck_assert_int_ne(qb_put(q, "jobs", large, sizeof(large), 300, NULL), QB_OK);
+	wire_open(&w, d.address);
+	wire_send(&w, m, large, sizeof(large));
+	wire_expect_closed(&w); /* not answered */
+	wire_close(&w);
 	status = daemon_wait(&d);
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 4);
