@@ -139,7 +139,7 @@ begin(struct journal *j, uint64_t now_ns, char *err, size_t errlen)
 	struct server *s = j->server;
 
 	if (qe_restored(s->engine, now_ns, j->store) != QE_OK ||
-	    !held_begin(s, j->store, store_files_fd(j->store))) {
+	    !held_begin(s, j->store, store_files_fd(j->store), store_files_heard)) {
 		snprintf(err, errlen, "no memory");
 		return EXIT_FAILURE;
 	}

@@ -227,6 +227,7 @@ told_cb(evutil_socket_t fd, short what, void *arg)
 	struct held *held = arg;
 
 	held->server->now_ns = server_now_ns();
+	held->heard(held->store);
 	look(held);
 }
 
@@ -256,7 +257,8 @@ held_everything(struct server *server)
 /* --- begin and end --------------------------------------------------------------- */
 
 bool
-held_begin(struct server *server, struct store *store, int fd)
+held_begin(struct server *server, struct store *store, int fd,
+	   void (*heard)(struct store *store))
 {
 	struct held *held = calloc(1, sizeof(*held));
 
@@ -264,6 +266,7 @@ held_begin(struct server *server, struct store *store, int fd)
 		return false;
 	held->server = server;
 	held->store = store;
+	held->heard = heard;
 	TAILQ_INIT(&held->synced);
 	TAILQ_INIT(&held->written);
 	store->class->status(store, &held->status);

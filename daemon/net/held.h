@@ -23,6 +23,7 @@ struct held_answer {
 struct held {
 	struct server *server;
 	struct store *store;
+	void (*heard)(struct store *store);
 	struct event told;	    /* by the store: its status has changed */
 	struct store_status status; /* as it was told */
 	uint64_t turn;
@@ -42,9 +43,10 @@ held_later(struct qe_after *after, struct qe_after than)
 		after->written = than.written;
 }
 
-/* From now on answers wait for this store, whose `fd` becomes readable when its status changes. false:
- * no memory. */
-bool held_begin(struct server *server, struct store *store, int fd) QE_MUST_USE;
+/* From now on answers wait for this store, whose `fd` is readable when its status may have changed,
+ * until it is `heard`. false: no memory. */
+bool held_begin(struct server *server, struct store *store, int fd,
+		void (*heard)(struct store *store)) QE_MUST_USE;
 
 /* When no connection is left. */
 void held_end(struct server *server);

@@ -199,8 +199,8 @@ files_flush(struct store *base)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void
-files_status(struct store *base, struct store_status *ret)
+void
+store_files_heard(struct store *base)
 {
 	struct store_files *s = files_of(base);
 	uint64_t count;
@@ -209,6 +209,15 @@ files_status(struct store *base, struct store_status *ret)
 	if (s->told)
 		(void)!read(s->wake_fd, &count, sizeof(count));
 	s->told = false;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+files_status(struct store *base, struct store_status *ret)
+{
+	struct store_files *s = files_of(base);
+
+	pthread_mutex_lock(&s->lock);
 	*ret = (struct store_status){
 		.state = s->failed ? STORE_FAILED
 			 : s->low  ? STORE_LOW

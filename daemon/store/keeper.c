@@ -213,7 +213,13 @@ sync_late(struct store_files *s, uint64_t now_ns)
 	if (now_ns < s->dirty_ns + s->sync_interval_ns)
 		return true;
 	s->dirty_ns = 0;
-	return files_sync(s);
+	if (!files_sync(s))
+		return false;
+	pthread_mutex_lock(&s->lock);
+	if (s->synced < s->written) /* meanwhile; nobody will say so */
+		s->dirty_ns = now_ns ? now_ns : 1;
+	pthread_mutex_unlock(&s->lock);
+	return true;
 }
 
 uint64_t

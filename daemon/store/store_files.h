@@ -58,8 +58,10 @@ enum store_result store_files_open(const struct store_files_options *options,
 				   struct store **ret_store,
 				   struct store_files_report *ret_report);
 
-/* Is readable when status() may have something new; that makes it unreadable. */
+/* Is readable when status() may have something new, until store_files_heard() is called, before
+ * status(): who else asks for that does not take the news away. */
 int store_files_fd(struct store *s);
+void store_files_heard(struct store *s);
 
 /* What the first thread does, once: false if there was nothing to do. Without threads
  * only. */

@@ -133,6 +133,8 @@ START_TEST(news_are_told_once)
 	store_step_commit(w.store);
 	ck_assert(may_have_news());
 	w.store->class->status(w.store, &w.status);
+	ck_assert(may_have_news()); /* it may have been another one who asked */
+	store_files_heard(w.store);
 	ck_assert(!may_have_news());
 }
 END_TEST

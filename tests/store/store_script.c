@@ -51,6 +51,7 @@ look(void)
 {
 	struct store_status now;
 
+	store_files_heard(store);
 	store->class->status(store, &now);
 	if (now.written > told.written)
 		say("WRITTEN %" PRIu64 "\n", now.written);

@@ -29,7 +29,7 @@ ok(qb_result r)
 static void
 start(void)
 {
-	daemon_start(&d, "--set", state, NULL);
+	daemon_start(&d, "--set", state, "--set", "busy_poll_us=0", NULL);
 }
 
 static void
@@ -303,6 +303,21 @@ START_TEST(join_does_not_end_early_over_a_restart)
 }
 END_TEST
 
+/* One request at a time, so that each waits for news of its own. */
+START_TEST(nobody_waits_for_news_that_were_told_already)
+{
+	qb_item *item;
+
+	declare("jobs", _i);
+	for (int i = 0; i < (_i ? 200 : 2000); i++) {
+		ok(qb_put(q, "jobs", "x", 1, 5000, NULL));
+		ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
+		ok(qb_ack(q, item));
+		qb_item_free(item);
+	}
+}
+END_TEST
+
 /* --- answers ----------------------------------------------------------------------- */
 
 /* HELLO for the same session each time; returns whether it was resumed. */
@@ -421,6 +436,7 @@ main(void)
 	tcase_add_loop_test(
 		t, a_put_whose_answer_was_lost_has_its_first_id_after_the_restart, 0,
 		2);
+	tcase_add_loop_test(t, nobody_waits_for_news_that_were_told_already, 0, 2);
 	tcase_add_test(t, a_journal_that_cannot_be_written_ends_the_broker);
 	tcase_add_test(t, a_folder_has_one_broker);
 	return run_case("durable", t);
