@@ -242,7 +242,7 @@ check_queue(struct census *c, const struct queue *q)
 	HOLDS(n->accepted == n->finished + n->expired + n->purged + n->moved_out +
 				     n->dropped + left,
 	      "no item of a queue appears or disappears");
-	c->memory += mem_cost(sizeof(*q) + q->name_len);
+	c->memory += mem_cost(queue_alloc_size(q));
 	PASS(check_ready_set(c, q));
 	PASS(check_dead(c, q));
 	PASS(check_due(c, q));

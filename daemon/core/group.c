@@ -102,21 +102,11 @@ group_orphan(struct qe *e, struct group *g)
 }
 
 enum qe_result
-qe_item_set_group(struct qe *e, uint64_t now_ns, struct qe_item *item,
-		  struct qe_name queue, struct qe_name group)
+group_set(struct qe *e, struct qe_item *item, struct queue *q, struct qe_name group)
 {
-	struct queue *q;
+	struct extra *x = extra_need(e, item);
 	struct group *g;
-	struct extra *x;
-	enum qe_result result;
 
-	e->now_ns = now_ns;
-	if (!queue_name_valid(group))
-		return QE_INVALID;
-	result = queue_need(e, queue, &q, NULL);
-	if (result != QE_OK)
-		return result;
-	x = extra_need(e, item);
 	if (!x)
 		return QE_NOMEM;
 	assert(item->state == ITEM_NEW && !x->group);
@@ -129,6 +119,20 @@ qe_item_set_group(struct qe *e, uint64_t now_ns, struct qe_item *item,
 	x->group = g;
 	x->cancels = g->cancels;
 	return QE_OK;
+}
+
+enum qe_result
+qe_item_set_group(struct qe *e, uint64_t now_ns, struct qe_item *item,
+		  struct qe_name queue, struct qe_name group)
+{
+	struct queue *q;
+	enum qe_result result;
+
+	e->now_ns = now_ns;
+	if (!queue_name_valid(group))
+		return QE_INVALID;
+	result = queue_need(e, queue, &q, NULL);
+	return result == QE_OK ? group_set(e, item, q, group) : result;
 }
 
 /* --- items ------------------------------------------------------------------------- */

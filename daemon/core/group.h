@@ -75,6 +75,10 @@ bool item_discarded(const struct qe_item *item);
 /* The group of this name, up to date, or NULL. */
 struct group *group_find(struct qe *e, struct queue *q, struct qe_name name);
 
+/* The item, which is NEW, is one of this group of the queue. QE_NOMEM. */
+enum qe_result group_set(struct qe *e, struct qe_item *item, struct queue *q,
+			 struct qe_name group) QE_MUST_USE;
+
 /* Gives back a reference. */
 void group_unref(struct qe *e, struct group *g);
 

@@ -479,6 +479,14 @@ leave(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
 	}
 }
 
+/* Whether an item that is restored had come back once. */
+static bool
+was_back(const struct qe_item *item)
+{
+	return item->deliveries > 0 || item_place(item) != item->id ||
+	       (item->extra && item->extra->ready_ns > 0);
+}
+
 /* Inlined, so that the lease of an item, and every other move, has what it needs alone. */
 static inline __attribute__((always_inline)) void
 move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *holding,
@@ -505,7 +513,7 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 		item->queue = q;
 	}
 	if (to == ITEM_READY) {
-		enter_ready(q, item, cost, from != ITEM_NEW);
+		enter_ready(q, item, cost, from != ITEM_NEW || (restored && was_back(item)));
 	} else if (to == ITEM_LEASED) {
 		item->holding = holding;
 		enter_leased(e, q, item, cost);

@@ -166,8 +166,8 @@ change(struct qe *e, struct kept *k)
 {
 	e->keep.requested = true;
 	e->keep.said = true;
-	if (list_empty(&k->changed))
-		list_append(&e->keep.changed[k->kind], &k->changed);
+	list_remove(&k->changed);
+	list_append(&e->keep.changed[k->kind], &k->changed); /* the last is written last */
 }
 
 /* Who hears of the queue from now on waits for the open record. */
@@ -199,16 +199,22 @@ keep_discarded(const struct kept_item *k)
 }
 
 static void
+write_gone(struct qe *e, const struct kept_item *k)
+{
+	if (k->kept.segment == 0)
+		return;
+	entries_kind(&e->keep.record, ENTRY_GONE);
+	entries_number(&e->keep.record, k->item->id);
+}
+
+static void
 item_gone(struct qe *e, struct qe_item *item)
 {
 	struct kept_item *k = keep_item(e, item->id);
 
 	if (!k)
 		return;
-	if (k->kept.segment) {
-		entries_kind(&e->keep.record, ENTRY_GONE);
-		entries_number(&e->keep.record, item->id);
-	}
+	write_gone(e, k);
 	keep_item_end(e, k);
 }
 
@@ -263,12 +269,22 @@ keep_replaced(struct qe *e, struct queue *q, struct qe_item *item)
 }
 
 void
+keep_discard(struct qe *e, struct kept_item *k)
+{
+	if (!list_empty(&k->kept.changed))
+		write_gone(e, k);
+	kept_leave(e, &k->kept);
+}
+
+void
 keep_forget(struct qe *e, struct qe_item *item)
 {
 	struct kept_item *k = keep_item(e, item->id);
 
-	if (k)
-		keep_item_end(e, k);
+	if (!k)
+		return;
+	keep_discard(e, k);
+	keep_item_end(e, k);
 }
 
 /* --- queues, windows, sessions ------------------------------------------------------- */
@@ -516,9 +532,11 @@ qe_commit(struct qe *e)
 		keep->meta = place.segment;
 	note_places(e, &place);
 	keep->store->class->flush(keep->store);
-	keep->written += entries_len(r);
+	if (entries_len(r) > keep->again)
+		keep->written += entries_len(r) - keep->again;
+	keep->again = 0;
 	keep->open = place.seq + 1;
-	keep->sync = keep->said = false;
+	keep->sync = keep->said = keep->carried = false;
 	keep->changed_bytes = 0;
 	entries_empty(r);
 }

@@ -72,7 +72,9 @@ struct keep {
 	uint64_t first, last; /* segments; first > last: there is none */
 	uint64_t live;	      /* bytes of all full entries */
 	uint64_t written;     /* bytes since the log was last looked at */
+	uint64_t again;	      /* bytes that the open record will have of what is carried forward */
 	uint64_t debt;	      /* bytes that are to be carried forward */
+	bool carried; /* all of the oldest segment is in the record that is open */
 };
 
 void keep_init(struct qe *e);
@@ -145,6 +147,10 @@ void keep_write_window(struct qe *e, struct entries *r, const struct unique *u);
 void keep_write_meta(struct qe *e, struct entries *r);
 
 struct kept_item *keep_item(const struct qe *e, uint64_t id);
+
+/* An item that was discarded is not needed in the log any more. If it had changed before, whoever reads the
+ * log may not know that it waited: then it is said that it is gone. */
+void keep_discard(struct qe *e, struct kept_item *k);
 
 /* Whether it was discarded, and is only not forgotten yet. */
 bool keep_discarded(const struct kept_item *k);

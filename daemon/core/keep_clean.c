@@ -82,14 +82,15 @@ write_again(struct qe *e, struct kept *k)
 
 	if (k->kind == KEPT_ITEM &&
 	    keep_discarded(list_entry(k, struct kept_item, kept))) {
-		kept_leave(e, k); /* sweep() will forget it */
-		return;
+		keep_discard(e, list_entry(k, struct kept_item, kept));
+		return; /* sweep() will forget it */
 	}
 	if (k->kind == KEPT_WINDOW && !list_entry(k, struct unique, kept)->open) {
 		kept_leave(e, k);
 		return;
 	}
 	k->whole = true;
+	keep->again += k->bytes;
 	if (list_empty(&k->changed))
 		list_append(&keep->changed[k->kind], &k->changed);
 	/* At the end of the list, so that the next share does not meet it again. */
@@ -124,6 +125,8 @@ take_stock(struct keep *keep, const struct store_status *now)
 		keep->debt = 0;
 	else
 		keep->debt += PACE * keep->written;
+	if (keep->debt > keep->live)
+		keep->debt = keep->live;
 	keep->written = 0;
 }
 
@@ -146,8 +149,9 @@ keep_clean(struct qe *e)
 		struct kept *k = at ? list_entry(at, struct kept, in_segment) : NULL;
 		uint64_t bytes = k ? k->bytes : 0;
 
-		if (!k || k->whole || keep->first >= now.last_segment)
-			break; /* all of them are being written */
+		keep->carried = !k || k->whole || keep->first >= now.last_segment;
+		if (keep->carried)
+			break;
 		write_again(e, k);
 		share = share > bytes ? share - bytes : 0;
 		keep->debt = keep->debt > bytes ? keep->debt - bytes : 0;
@@ -171,5 +175,5 @@ keep_clean_left(const struct qe *e)
 {
 	const struct keep *keep = &e->keep;
 
-	return keep->debt > 0 && keep->store && !keep->lost && keep->last != 0;
+	return keep->debt > 0 && !keep->carried && keep->store && !keep->lost;
 }

@@ -290,8 +290,7 @@ static void
 write_kept_item(struct qe *e, struct entries *r, struct kept_item *k)
 {
 	if (keep_discarded(k)) {
-		/* It is gone for whoever reads this. */
-		list_remove(&k->kept.changed);
+		keep_discard(e, k);
 	} else if (k->kept.whole) {
 		keep_write_item(e, r, k->item);
 	} else {

@@ -100,10 +100,10 @@ queue_ask(struct qe *e, struct qe_name name)
 	return q;
 }
 
-static size_t
-queue_alloc_size(size_t name_len)
+size_t
+queue_alloc_size(const struct queue *q)
 {
-	return sizeof(struct queue) + name_len;
+	return sizeof(struct queue) + (q->roomy ? QE_MAX_NAME : q->name_len);
 }
 
 void
@@ -126,23 +126,15 @@ queue_configure(struct qe *e, struct queue *q, const struct qe_declare *options)
 	timing_dead_changed(e, q);
 }
 
-static struct queue *
-queue_new(struct qe *e, struct qe_name name, uint64_t hash, uint64_t serial)
+static void
+init_sets(struct queue *q)
 {
-	struct queue *q = mem_zalloc(&e->mem, 1, queue_alloc_size(name.len));
-	struct qe_declare options;
-
-	if (!q)
-		return NULL;
-	q->serial = serial;
-	q->hash = hash;
 	list_init(&q->fresh);
 	list_init(&q->delayed);
 	list_init(&q->dead);
 	heap_init(&q->dead_ids, dead_id_before);
 	heap_init(&q->due, timing_before);
 	heap_init(&q->ends, timing_before);
-	q->due_ns = QE_NEVER;
 	heap_init(&q->grouped, group_before);
 	list_init(&q->groups);
 	list_init(&q->joined);
@@ -156,53 +148,94 @@ queue_new(struct qe *e, struct qe_name name, uint64_t hash, uint64_t serial)
 	list_init(&q->ending);
 	kept_init(&q->kept, KEPT_QUEUE);
 	heap_init(&q->sorted, item_order(q->order));
-	policy_for(e, name, &options);
-	queue_configure(e, q, &options);
+}
+
+/* Without its name, for which there is room. */
+static struct queue *
+queue_new(struct qe *e, uint64_t serial, size_t name_room)
+{
+	struct queue *q = mem_zalloc(&e->mem, 1, sizeof(*q) + name_room);
+
+	if (!q)
+		return NULL;
+	if (serial > e->last_serial)
+		e->last_serial = serial;
+	q->serial = serial;
+	q->due_ns = QE_NEVER;
+	init_sets(q);
+	heap_insert(&e->queues, &q->by_serial);
+	return q;
+}
+
+/* There is room in the table of names. */
+static void
+give_name(struct qe *e, struct queue *q, struct qe_name name, uint64_t hash)
+{
+	q->hash = hash;
 	q->name_len = name.len;
 	memcpy(q->name, name.p, name.len);
-	return q;
+	table_insert(&e->names, hash, q);
+	e->n_queues++;
 }
 
 /* Makes a queue with a name that none has. */
 static enum qe_result
-queue_make(struct qe *e, struct qe_name name, uint64_t hash, uint64_t serial,
-	   struct queue **ret_queue)
-{
-	struct queue *q;
-
-	if (!table_reserve(&e->names, 1))
-		return QE_NOMEM;
-	q = queue_new(e, name, hash, serial);
-	if (!q)
-		return QE_NOMEM;
-	if (serial > e->last_serial)
-		e->last_serial = serial;
-	table_insert(&e->names, hash, q);
-	heap_insert(&e->queues, &q->by_serial);
-	e->n_queues++;
-	*ret_queue = q;
-	return QE_OK;
-}
-
-static enum qe_result
 queue_add(struct qe *e, struct qe_name name, uint64_t hash, struct queue **ret_queue)
 {
+	struct qe_declare options;
+	struct queue *q;
+
 	if (!queue_name_valid(name))
 		return QE_INVALID;
 	if (e->config.max_queues > 0 && e->n_queues >= e->config.max_queues)
 		return QE_LIMIT;
-	return queue_make(e, name, hash, e->last_serial + 1, ret_queue);
+	if (!table_reserve(&e->names, 1))
+		return QE_NOMEM;
+	q = queue_new(e, e->last_serial + 1, name.len);
+	if (!q)
+		return QE_NOMEM;
+	give_name(e, q, name, hash);
+	policy_for(e, name, &options);
+	queue_configure(e, q, &options);
+	*ret_queue = q;
+	return QE_OK;
 }
 
 enum qe_result
-queue_restore(struct qe *e, struct qe_name name, uint64_t number,
-	      struct queue **ret_queue)
+queue_restore(struct qe *e, uint64_t number, struct queue **ret_queue)
+{
+	struct queue *q = queue_new(e, number, QE_MAX_NAME);
+
+	if (!q)
+		return QE_NOMEM;
+	q->roomy = true;
+	*ret_queue = q;
+	return QE_OK;
+}
+
+enum qe_result
+queue_restore_name(struct qe *e, struct queue *q, struct qe_name name)
 {
 	uint64_t hash;
 
 	if (find_hashed(e, name, &hash))
 		return QE_INVALID;
-	return queue_make(e, name, hash, number, ret_queue);
+	if (!table_reserve(&e->names, 1))
+		return QE_NOMEM;
+	give_name(e, q, name, hash);
+	return QE_OK;
+}
+
+void
+queue_restore_end(struct qe *e, struct queue *q)
+{
+	kept_leave(e, &q->kept);
+	if (q->name_len > 0)
+		queue_unname(e, q);
+	else
+		heap_remove(&e->queues, &q->by_serial);
+	q->deleted = true;
+	list_append(&e->deleted, &q->ending);
 }
 
 struct queue *
@@ -260,7 +293,7 @@ queue_free(struct qe *e, struct queue *q)
 	assert(list_empty(&q->keys));
 	list_remove(&q->ending);
 	kept_leave(e, &q->kept);
-	mem_free(&e->mem, q, queue_alloc_size(q->name_len));
+	mem_free(&e->mem, q, queue_alloc_size(q));
 }
 
 /* Which of the two comes first in the queue's order; `a` may be NULL. */

@@ -75,9 +75,13 @@ struct queue {
 	enum qe_shutdown shutdown;
 	bool paused_in, paused_out;
 	bool deleted; /* without a name or waiters; left to sweep() */
+	bool roomy; /* it was made without a name, with room for any */
 	size_t name_len;
 	char name[];
 };
+
+/* What was allocated for it. */
+size_t queue_alloc_size(const struct queue *q);
 
 /* Whether the name is 1 to 255 bytes of UTF-8 without control characters. */
 bool queue_name_valid(struct qe_name name);
@@ -93,10 +97,17 @@ struct queue *queue_ask(struct qe *e, struct qe_name name);
 enum qe_result queue_need(struct qe *e, struct qe_name name, struct queue **ret_queue,
 			  bool *ret_created) QE_MUST_USE;
 
-/* A queue that there was before, with its number, beyond all limits. QE_INVALID: one with this name
- * exists. QE_NOMEM. */
-enum qe_result queue_restore(struct qe *e, struct qe_name name, uint64_t number,
+/* A queue that there was before, with its number, beyond all limits; its name may be found out later:
+ * until then it has none. QE_NOMEM. */
+enum qe_result queue_restore(struct qe *e, uint64_t number,
 			     struct queue **ret_queue) QE_MUST_USE;
+
+/* QE_INVALID: another one has this name. QE_NOMEM. */
+enum qe_result queue_restore_name(struct qe *e, struct queue *q,
+				  struct qe_name name) QE_MUST_USE;
+
+/* Its name was never found out. */
+void queue_restore_end(struct qe *e, struct queue *q);
 
 /* The queue with this number that is not deleted, or NULL. */
 struct queue *queue_numbered(const struct qe *e, uint64_t number);

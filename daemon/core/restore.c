@@ -83,6 +83,19 @@ find_queue(struct restoring *r)
 	return queue_numbered(r->e, entry_number(&r->in));
 }
 
+/* One that was carried forward is described behind its items. */
+static struct queue *
+need_queue(struct restoring *r, uint64_t number)
+{
+	struct queue *q = queue_numbered(r->e, number);
+
+	if (number == 0)
+		nonsense(r);
+	if (!q && !r->in.failed)
+		good(r, queue_restore(r->e, number, &q));
+	return r->in.failed ? NULL : q;
+}
+
 static void
 read_counters(struct restoring *r, struct qe_counters *ret)
 {
@@ -168,15 +181,14 @@ restore_queue(struct restoring *r, const uint8_t *from)
 	struct qe_name name = read_name(r);
 	struct qe_declare options;
 	uint64_t declared = read_options(r, &options), bits = entry_number(&r->in);
-	struct queue *q = queue_numbered(r->e, number);
+	struct queue *q = need_queue(r, number);
 	struct qe_counters counters;
 
 	read_counters(r, &counters);
-	if ((bits & 3) > QE_SHUTDOWN_IMMEDIATE || number == 0)
+	if ((bits & 3) > QE_SHUTDOWN_IMMEDIATE)
 		nonsense(r);
-	if (r->in.failed)
-		return;
-	if (!q && !good(r, queue_restore(r->e, name, number, &q)))
+	if (r->in.failed ||
+	    (q->name_len == 0 && !good(r, queue_restore_name(r->e, q, name))))
 		return;
 	queue_configure(r->e, q, &options);
 	q->declared = declared;
@@ -205,9 +217,7 @@ restore_queue_gone(struct restoring *r)
 
 	if (!q)
 		return;
-	kept_leave(r->e, &q->kept);
-	queue_unname(r->e, q);
-	list_append(&r->e->deleted, &q->ending);
+	queue_restore_end(r->e, q);
 }
 
 /* --- items --------------------------------------------------------------------------- */
@@ -215,19 +225,15 @@ restore_queue_gone(struct restoring *r)
 static void
 read_group(struct restoring *r, struct qe_item *item)
 {
-	struct queue *q = item->queue;
 	struct qe_name name = read_name(r);
 
 	if (!r->in.failed)
-		good(r, qe_item_set_group(r->e, r->e->now_ns, item,
-					  (struct qe_name){q->name, q->name_len},
-					  name));
+		good(r, group_set(r->e, item, item->queue, name));
 }
 
 static void
 read_key(struct restoring *r, struct qe_item *item)
 {
-	struct queue *q = item->queue;
 	struct qe_key key = {.name = read_name(r)};
 
 	key.scope = (enum qe_scope)entry_byte(&r->in);
@@ -236,8 +242,7 @@ read_key(struct restoring *r, struct qe_item *item)
 	if (key.scope > QE_UNFINISHED || key.on_duplicate > QE_REPLACE)
 		nonsense(r);
 	if (!r->in.failed)
-		good(r, qe_item_set_key(r->e, r->e->now_ns, item,
-					(struct qe_name){q->name, q->name_len}, &key));
+		good(r, unique_set(r->e, item, item->queue, &key));
 }
 
 static struct extra *
@@ -418,18 +423,13 @@ body_len(struct restoring *r)
 static void
 restore_item(struct restoring *r, const uint8_t *from)
 {
-	struct queue *q = find_queue(r);
+	struct queue *q = need_queue(r, entry_number(&r->in));
 	uint64_t id = entry_number(&r->in), len = body_len(r);
 	struct kept_item *k;
 	const uint8_t *body;
 
 	if (r->in.failed || id == 0) {
 		nonsense(r);
-		return;
-	}
-	if (!q) { /* of a queue that is gone */
-		restore_skip(&r->in);
-		entry_text(&r->in);
 		return;
 	}
 	k = begin_item(r, q, id, len);
@@ -454,10 +454,14 @@ restore_state(struct restoring *r)
 {
 	struct kept_item *k = keep_item(r->e, entry_number(&r->in));
 
-	if (k)
-		read_attributes(r, k, false);
-	else
+	if (!k) {
 		restore_skip(&r->in);
+		return;
+	}
+	read_attributes(r, k, false);
+	/* Of those that died at one time the last is the last that is said. */
+	list_remove(&k->kept.changed);
+	list_append(&r->e->keep.changed[KEPT_ITEM], &k->kept.changed);
 }
 
 static void
@@ -497,12 +501,12 @@ restore_cancel(struct restoring *r)
 static void
 restore_window(struct restoring *r, const uint8_t *from)
 {
-	struct queue *q = find_queue(r);
+	struct queue *q = need_queue(r, entry_number(&r->in));
 	struct qe_name name = read_name(r);
 	uint64_t id = entry_number(&r->in), ends_ns = read_time(r, 1);
 	struct unique *u = NULL;
 
-	if (!q || r->in.failed)
+	if (r->in.failed)
 		return;
 	if (good(r, unique_restore(r->e, q, name, id, ends_ns, &u)))
 		place(r, &u->kept, from);
@@ -637,9 +641,12 @@ qe_restore(struct qe *e, uint64_t now_ns, const void *payload, size_t len,
 			      .place = place,
 			      .payload = payload,
 			      .result = QE_INVALID};
+	uint64_t limit = e->config.memory_limit;
 
 	e->now_ns = now_ns;
+	e->config.memory_limit = 0; /* what was accepted is not refused */
 	while (entry_left(&r.in))
 		restore_entry(&r);
+	e->config.memory_limit = limit;
 	return r.in.failed ? r.result : QE_OK;
 }

@@ -70,6 +70,7 @@ restore_skip(struct entry *in)
 
 struct waiting {
 	uint64_t key; /* the place, the time of dying or of being given */
+	size_t n;     /* in which order it was said */
 	struct kept_item *k;
 };
 
@@ -80,7 +81,7 @@ before(const void *a, const void *b)
 
 	if (x->key != y->key)
 		return x->key < y->key ? -1 : 1;
-	return x->k->item->id < y->k->item->id ? -1 : 1;
+	return x->n < y->n ? -1 : 1;
 }
 
 static uint64_t
@@ -106,7 +107,7 @@ sort(struct qe *e, size_t n)
 	list_each (at, &e->keep.changed[KEPT_ITEM]) {
 		struct kept_item *k = list_entry(at, struct kept_item, kept.changed);
 
-		all[i] = (struct waiting){key_of(k), k};
+		all[i] = (struct waiting){key_of(k), i, k};
 		sorted &= i == 0 || before(&all[i - 1], &all[i]) < 0;
 		i++;
 	}
@@ -144,6 +145,8 @@ lease_again(struct qe *e, struct kept_item *k, struct qe_session *session)
 	if (!h || !table_reserve(&e->leases, 1))
 		return false;
 	item_restore(e, item, ITEM_LEASED, h);
+	if (group_cancelled(item))
+		item_group(item)->marked++;
 	item->given = k->given & ((UINT64_C(1) << ITEM_GIVEN_BITS) - 1);
 	if (k->lease_ns == 0 || !item->extra)
 		return true;
@@ -160,18 +163,22 @@ take_place(struct qe *e, struct kept_item *k)
 	struct qe_session *session = NULL;
 	bool durable = item->queue->durable;
 
-	if (k->state == ITEM_LEASED)
+	if (k->state == ITEM_LEASED) {
 		session = session_numbered(e, k->holder);
-	if (k->state == ITEM_LEASED && k->cancelled && item_group(item))
-		item->extra->cancels = item_group(item)->cancels - 1;
-	if (session) {
-		if (!lease_again(e, k, session))
-			return false;
-	} else if (k->state == ITEM_LEASED) {
-		item_restore(e, item, ITEM_READY, NULL);
-	} else {
-		item_restore(e, item, (enum item_state)k->state, NULL);
+		if (k->cancelled && item_group(item))
+			item->extra->cancels = item_group(item)->cancels - 1;
+		if (!session && group_cancelled(item)) {
+			restore_drop(e, k); /* it has come back */
+			return true;
+		}
 	}
+	if (session && !lease_again(e, k, session))
+		return false;
+	if (!session)
+		item_restore(e, item,
+			     k->state == ITEM_LEASED ? ITEM_READY
+						     : (enum item_state)k->state,
+			     NULL);
 	list_remove(&k->kept.changed);
 	if (!durable)
 		keep_item_end(e, k);
@@ -213,6 +220,20 @@ sum_up(struct qe *e)
 	}
 }
 
+static void
+end_nameless(struct qe *e)
+{
+	struct heap_node *next;
+
+	for (struct heap_node *at = e->queues.first; at; at = next) {
+		struct queue *q = list_entry(at, struct queue, by_serial);
+
+		next = heap_after(&e->queues, at);
+		if (q->name_len == 0)
+			queue_restore_end(e, q);
+	}
+}
+
 enum qe_result
 qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 {
@@ -220,6 +241,7 @@ qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 	struct store_status status;
 
 	e->now_ns = now_ns;
+	end_nameless(e);
 	if (!take_places(e))
 		return QE_NOMEM;
 	sum_up(e);
@@ -230,7 +252,7 @@ qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 	entries_empty(&keep->record); /* of sessions that ended meanwhile */
 	keep->said = keep->requested = keep->sync = false;
 	keep->after = (struct qe_after){0};
-	e->policy_next = 1; /* what the configuration says now */
+	e->policy_next = e->n_queues > 0; /* what the configuration says now */
 	keep->store = store;
 	if (!store)
 		return QE_OK;

@@ -27,16 +27,18 @@ enum store_state {
 };
 
 struct store_place {
-	uint64_t seq;	  /* of the record, from 1 on */
+	uint64_t seq;	  /* of the record, from 1 on; the store may leave out some */
 	uint64_t segment; /* in which it will be */
 	uint64_t offset;  /* of its payload in that segment, in bytes */
 };
 
 struct store_status {
 	enum store_state state;
+	/* Each the number of a record that was appended, never of one of the store's own: who waits for
+	 * the record that comes after the last one may wait for last_seq + 1. */
 	uint64_t last_seq; /* of the last record that was appended */
-	uint64_t written;  /* records up to this one outlive the process */
-	uint64_t synced;   /* and up to this one a loss of power */
+	uint64_t written; /* records up to this one outlive the process */
+	uint64_t synced;  /* and up to this one a loss of power */
 	uint64_t first_segment, last_segment; /* last: that `append` goes into now */
 	uint64_t bytes;	      /* of all segments, as far as they are used */
 	uint64_t segment_bytes; /* how large a segment is */

@@ -83,21 +83,11 @@ unique_unref(struct qe *e, struct unique *u)
 }
 
 enum qe_result
-qe_item_set_key(struct qe *e, uint64_t now_ns, struct qe_item *item,
-		struct qe_name queue, const struct qe_key *key)
+unique_set(struct qe *e, struct qe_item *item, struct queue *q, const struct qe_key *key)
 {
-	struct queue *q;
+	struct extra *x = extra_need(e, item);
 	struct unique *u;
-	struct extra *x;
-	enum qe_result result;
 
-	e->now_ns = now_ns;
-	if (!queue_name_valid(key->name))
-		return QE_INVALID;
-	result = queue_need(e, queue, &q, NULL);
-	if (result != QE_OK)
-		return result;
-	x = extra_need(e, item);
 	if (!x)
 		return QE_NOMEM;
 	assert(item->state == ITEM_NEW && !x->key);
@@ -110,6 +100,20 @@ qe_item_set_key(struct qe *e, uint64_t now_ns, struct qe_item *item,
 	x->scope = (uint8_t)key->scope;
 	x->on_duplicate = (uint8_t)key->on_duplicate;
 	return QE_OK;
+}
+
+enum qe_result
+qe_item_set_key(struct qe *e, uint64_t now_ns, struct qe_item *item,
+		struct qe_name queue, const struct qe_key *key)
+{
+	struct queue *q;
+	enum qe_result result;
+
+	e->now_ns = now_ns;
+	if (!queue_name_valid(key->name))
+		return QE_INVALID;
+	result = queue_need(e, queue, &q, NULL);
+	return result == QE_OK ? unique_set(e, item, q, key) : result;
 }
 
 /* --- who has it -------------------------------------------------------------------- */

@@ -31,6 +31,10 @@ struct unique {
 	char name[];
 };
 
+/* The item, which is NEW, has this key in the queue. QE_NOMEM. */
+enum qe_result unique_set(struct qe *e, struct qe_item *item, struct queue *q,
+			  const struct qe_key *key) QE_MUST_USE;
+
 /* A window that there was before; one that is open is as it is said now. QE_NOMEM. */
 enum qe_result unique_restore(struct qe *e, struct queue *q, struct qe_name name,
 			      uint64_t id, uint64_t ends_ns,

@@ -26,11 +26,12 @@ failed(struct store_files *s, const char *what, uint64_t segment, uint64_t offse
 }
 
 static void
-now_synced(struct store_files *s, uint64_t upto)
+now_synced(struct store_files *s, uint64_t upto, uint64_t told)
 {
 	if (s->synced < s->trim_seq && upto >= s->trim_seq)
 		files_kick(s); /* there is something to remove */
 	s->synced = upto;
+	s->told_synced = told;
 }
 
 /* One at a time: a failure of the disk is reported to one of those who sync a file, and
@@ -38,7 +39,7 @@ now_synced(struct store_files *s, uint64_t upto)
 bool
 files_sync(struct store_files *s)
 {
-	uint64_t upto, segment;
+	uint64_t upto, told, segment;
 	struct spare *current;
 	int error = 0;
 	bool ok;
@@ -47,6 +48,7 @@ files_sync(struct store_files *s)
 	while (s->syncing)
 		pthread_cond_wait(&s->changed, &s->lock);
 	upto = s->written;
+	told = s->told_written;
 	current = s->current;
 	segment = s->writing;
 	s->syncing = !s->failed && s->synced < upto;
@@ -59,7 +61,7 @@ files_sync(struct store_files *s)
 		if (error)
 			files_fail_segment(s, "fdatasync", segment, 0, error);
 		else
-			now_synced(s, upto);
+			now_synced(s, upto, told);
 		files_wake(s);
 	}
 	ok = !s->failed;
@@ -68,12 +70,13 @@ files_sync(struct store_files *s)
 }
 
 static void
-publish_written(struct store_files *s, uint64_t upto, bool async, bool sync)
+publish_written(struct store_files *s, const struct chunk *last, bool async, bool sync)
 {
 	pthread_mutex_lock(&s->lock);
 	if (s->written == s->synced && !sync)
 		files_kick(s); /* it has to be synced within a time */
-	s->written = upto;
+	s->written = last->last_seq;
+	s->told_written = last->told_seq;
 	if (async)
 		files_wake(s); /* somebody waits for this */
 	pthread_mutex_unlock(&s->lock);
@@ -110,7 +113,7 @@ write_some(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync)
 		failed(s, "write", s->writing, offset);
 		return NULL;
 	}
-	publish_written(s, last->last_seq, async, *sync);
+	publish_written(s, last, async, *sync);
 	return last;
 }
 
@@ -140,7 +143,7 @@ go_on(struct store_files *s, struct chunk *end)
 		spare_free(s, next);
 		return false;
 	}
-	publish_written(s, end->last_seq, false, true);
+	publish_written(s, end, false, true);
 	if (!files_sync(s)) {
 		spare_free(s, next);
 		return false;

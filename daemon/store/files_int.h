@@ -27,6 +27,7 @@ struct chunk {
 	uint64_t offset; /* in it */
 	size_t len, cap;
 	uint64_t last_seq;
+	uint64_t told_seq; /* of the last record so far that the caller appended */
 	bool sync;  /* somebody waits until one of them is synced */
 	bool async; /* until one is written */
 	bool end;   /* the END of its segment, alone */
@@ -66,6 +67,7 @@ struct store_files {
 	/* The loop's. */
 	struct chunks open;
 	uint64_t seq;		      /* of the last record */
+	uint64_t told_seq;	      /* of the last one that the caller appended */
 	uint64_t segment, used, size; /* that it appends into */
 	uint64_t first_segment;	      /* the oldest that was not trimmed */
 	uint64_t *used_of;	      /* of each segment from that on */
@@ -98,6 +100,7 @@ struct store_files {
 	bool want_sync, stop, kick;
 	bool low, failed, told;
 	uint64_t written, synced;
+	uint64_t told_written, told_synced; /* as far as the caller's records go */
 	uint64_t trim_to,
 		trim_seq; /* with record trim_seq synced, segments before trim_to go */
 	char error[STORE_TEXT];

@@ -201,6 +201,7 @@ take_books(struct recovery *rc, struct store_files *s, uint64_t number)
 	s->used = SEGMENT_HEADER;
 	s->size = s->segment_bytes;
 	s->seq = s->written = s->synced = rc->seq;
+	s->told_seq = s->told_written = s->told_synced = rc->seq;
 	memcpy(s->id, rc->id, sizeof(s->id));
 	s->seed = segment_seed(s->id, number);
 	return true;

@@ -57,6 +57,7 @@ start_record(struct store_files *s, struct chunk *c, uint32_t len)
 
 	record_start(at, len, ++s->seq);
 	c->last_seq = s->seq;
+	c->told_seq = s->told_seq;
 	c->len += size;
 	s->used += size;
 	s->used_of[s->segment - s->first_segment] = s->used;
@@ -151,10 +152,10 @@ len_of(const struct iovec *parts, unsigned n)
 	return len;
 }
 
-/* `keep_free`: what must be left of a segment. */
+/* `keep_free`: what must be left of a segment. `told`: the caller knows of it. */
 static bool
 append_record(struct store_files *s, const struct iovec *parts, unsigned n, bool sync,
-	      uint64_t keep_free, struct store_place *ret_place)
+	      uint64_t keep_free, bool told, struct store_place *ret_place)
 {
 	uint64_t len = len_of(parts, n), size = record_size(len);
 	unsigned char *to;
@@ -169,6 +170,8 @@ append_record(struct store_files *s, const struct iovec *parts, unsigned n, bool
 					  .segment = s->segment,
 					  .offset = s->used + RECORD_HEADER};
 	to = start_record(s, c, (uint32_t)len);
+	if (told)
+		s->told_seq = c->told_seq = s->seq;
 	for (unsigned i = 0; i < n; i++)
 		to = mempcpy(to, parts[i].iov_base, parts[i].iov_len);
 	if (sync)
@@ -183,7 +186,7 @@ files_append(struct store *base, const struct iovec *parts, unsigned n, bool syn
 	     struct store_place *ret_place)
 {
 	return append_record(files_of(base), parts, n, sync,
-			     SEGMENT_FOR_TRIM + SEGMENT_FOOT, ret_place);
+			     SEGMENT_FOR_TRIM + SEGMENT_FOOT, true, ret_place);
 }
 
 static void
@@ -222,9 +225,9 @@ files_status(struct store *base, struct store_status *ret)
 		.state = s->failed ? STORE_FAILED
 			 : s->low  ? STORE_LOW
 				   : STORE_GOOD,
-		.last_seq = s->seq,
-		.written = s->written,
-		.synced = s->synced,
+		.last_seq = s->told_seq,
+		.written = s->told_written,
+		.synced = s->told_synced,
 		.first_segment = s->first_segment,
 		.last_segment = s->segment,
 		.bytes = s->bytes,
@@ -265,7 +268,7 @@ files_trim(struct store *base, uint64_t segment)
 	assert(segment <= s->segment);
 	if (segment <= s->first_segment)
 		return true;
-	if (!append_record(s, &part, 1, true, SEGMENT_FOOT, &place))
+	if (!append_record(s, &part, 1, true, SEGMENT_FOOT, false, &place))
 		return false;
 	forget_before(s, segment);
 	pthread_mutex_lock(&s->lock);
@@ -330,7 +333,7 @@ files_close(struct store *base)
 
 	if (!settle(s))
 		return false;
-	if (!append_record(s, &part, 1, true, RECORD_END_SIZE, &place)) {
+	if (!append_record(s, &part, 1, true, RECORD_END_SIZE, false, &place)) {
 		pthread_mutex_lock(&s->lock);
 		files_fail(s, "close", "", ENOMEM);
 		pthread_mutex_unlock(&s->lock);

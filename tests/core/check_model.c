@@ -5,13 +5,16 @@
  * answers and sizes are compared, and qe_check() must find nothing. The environment may
  * say QB_SEED, the seed of the first run, and QB_STEPS, the number of steps in all.
  */
+#include "tests/core/log_kit.h"
 #include "tests/core/model_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN_STEPS 1000
+#define RUN_STEPS     1000
+#define RESTORE_STEPS 50
+#define WALL	      (UINT64_C(1700000000) << 30) /* of the engine's time 0 */
 
 struct run run;
 uint64_t met[VERBS][RESULTS];
@@ -146,6 +149,32 @@ declare_order(int queue)
 			 m_declare(&run.m, queue, &order, &created));
 }
 
+/* Bodies that are elsewhere are nowhere. */
+static const void *
+foreign_body(struct qe_foreign *foreign)
+{
+	static const char body[1 << 20];
+
+	(void)foreign;
+	return body;
+}
+
+static void
+describe(void *owner, qe_emit *emit, void *to)
+{
+	(void)owner;
+	emit(to, "note", 4);
+}
+
+static void
+no_answers(void *owner, qe_emit *emit, void *to)
+{
+	(void)owner, (void)emit, (void)to;
+}
+
+static const struct qe_hooks log_hooks = {
+	.describe = describe, .answers = no_answers, .body = foreign_body};
+
 static void
 begin(uint64_t seed)
 {
@@ -184,6 +213,10 @@ begin(uint64_t seed)
 	run.m.now = 1 + below(100);
 	run.e = qe_new(&config);
 	ck_assert_ptr_nonnull(run.e);
+	run.log = log_new(2000 + below(10000));
+	qe_set_hooks(run.e, &log_hooks);
+	qe_set_wall(run.e, WALL);
+	ck_assert_int_eq(qe_restored(run.e, run.m.now, run.log), QE_OK);
 	ck_assert_int_eq(qe_session_new(run.e, run.m.now, id, &run.sessions[0],
 					&run.sessions[0]),
 			 QE_OK);
@@ -199,9 +232,44 @@ static void
 finish_sweeping(void)
 {
 	for (int i = 0; i < 100 && m_next_deadline(&run.m) > run.m.now &&
-			qe_next_deadline(run.e) == run.m.now;
+			qe_next_deadline(run.e) <= run.m.now;
 	     i++)
 		(void)qe_tick(run.e, run.m.now);
+}
+
+/* An engine that reads what this one wrote has the same durable queues; one that reads a snapshot
+ * the others. */
+static void
+compare_restored(void)
+{
+	struct qe_config config = run.m.config;
+	struct store *snapshot = log_new(UINT64_MAX);
+	struct qe *e;
+
+	qe_commit(run.e);
+	AGREE(!qe_store_lost(run.e));
+	e = qe_new(&config);
+	qe_set_wall(e, WALL);
+	AGREE(log_restore(run.log, log_records(run.log), e, run.m.now) == QE_OK);
+	AGREE(qe_configure(e, run.m.now, &config) == QE_OK); /* for what was configured since */
+	ck_assert_msg(!qe_check(e), "QB_SEED=%" PRIu64 " step %" PRIu64 ": %s", run.seed,
+		      run.step, qe_check(e));
+	ck_assert_msg(!log_compare(run.e, e, run.m.now, false),
+		      "QB_SEED=%" PRIu64 " step %" PRIu64 ": %s", run.seed, run.step,
+		      log_compare(run.e, e, run.m.now, false));
+	qe_free(e);
+	e = qe_new(&config);
+	qe_set_wall(e, WALL);
+	AGREE(qe_snapshot(run.e, run.m.now, snapshot));
+	AGREE(log_restore(snapshot, log_records(snapshot), e, run.m.now) == QE_OK);
+	AGREE(qe_configure(e, run.m.now, &config) == QE_OK);
+	ck_assert_msg(!qe_check(e), "QB_SEED=%" PRIu64 " step %" PRIu64 ": snapshot: %s",
+		      run.seed, run.step, qe_check(e));
+	ck_assert_msg(!log_compare(run.e, e, run.m.now, true),
+		      "QB_SEED=%" PRIu64 " step %" PRIu64 ": snapshot: %s", run.seed, run.step,
+		      log_compare(run.e, e, run.m.now, true));
+	qe_free(e);
+	log_free(snapshot);
 }
 
 static void
@@ -211,6 +279,7 @@ end(void)
 		qe_reply_done(run.e, &run.held[i]);
 	qe_reply_done(run.e, &run.begun);
 	qe_free(run.e);
+	log_free(run.log);
 	AGREE(run.foreign == 0);
 }
 
@@ -227,6 +296,10 @@ START_TEST(random_operations_do_what_the_model_does)
 			finish_sweeping();
 			drain_replies();
 			compare_state();
+			if (chance(10))
+				qe_commit(run.e);
+			if (run.step % RESTORE_STEPS == 0)
+				compare_restored();
 		}
 		end();
 	}

@@ -60,6 +60,7 @@ enum verb {
 
 struct run {
 	uint64_t seed, step, rng;
+	struct store *log; /* what the engine writes */
 	struct model m;
 	struct qe *e;
 	struct qe_session *sessions[M_SESSIONS];

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See log_kit.h.
+ */
+#include "tests/core/log_kit.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER 64 /* bytes of a segment */
+
+struct log_record {
+	struct store_place place;
+	size_t len;
+	unsigned char *payload;
+};
+
+struct log {
+	struct store store;
+	enum store_state state;
+	uint64_t segment_bytes, first, last, used, bytes;
+	struct log_record *records;
+	size_t n, room;
+	size_t begin; /* those before were trimmed */
+};
+
+static struct log *
+of(const struct store *s)
+{
+	return (struct log *)(uintptr_t)s;
+}
+
+static bool
+append(struct store *s, const struct iovec *parts, unsigned n, bool sync,
+       struct store_place *ret_place)
+{
+	struct log *log = of(s);
+	struct log_record r = {0};
+	unsigned char *at;
+
+	(void)sync;
+	for (unsigned i = 0; i < n; i++)
+		r.len += parts[i].iov_len;
+	ck_assert_uint_gt(r.len, 0);
+	at = r.payload = malloc(r.len);
+	for (unsigned i = 0; i < n; i++) {
+		if (parts[i].iov_len > 0)
+			memcpy(at, parts[i].iov_base, parts[i].iov_len);
+		at += parts[i].iov_len;
+	}
+	if (log->used > HEADER && log->used + r.len > log->segment_bytes) {
+		log->last++;
+		log->used = HEADER;
+	}
+	r.place = (struct store_place){log->n + 1, log->last, log->used};
+	log->used += r.len;
+	log->bytes += r.len;
+	if (log->n == log->room) {
+		log->room = log->room ? 2 * log->room : 64;
+		log->records = realloc(log->records, log->room * sizeof(r));
+	}
+	log->records[log->n++] = r;
+	*ret_place = r.place;
+	return true;
+}
+
+static void
+flush(struct store *s)
+{
+	(void)s;
+}
+
+static void
+status(struct store *s, struct store_status *ret_status)
+{
+	const struct log *log = of(s);
+
+	*ret_status = (struct store_status){.state = log->state,
+					    .last_seq = log->n,
+					    .written = log->n,
+					    .synced = log->n,
+					    .first_segment = log->first,
+					    .last_segment = log->last,
+					    .bytes = log->bytes,
+					    .segment_bytes = log->segment_bytes};
+}
+
+static bool
+trim(struct store *s, uint64_t segment)
+{
+	struct log *log = of(s);
+
+	ck_assert_uint_gt(segment, log->first);
+	ck_assert_uint_le(segment, log->last);
+	log->first = segment;
+	for (; log->begin < log->n; log->begin++) {
+		struct log_record *r = &log->records[log->begin];
+
+		if (r->place.segment >= segment)
+			break;
+		log->bytes -= r->len;
+		free(r->payload);
+		r->payload = NULL;
+	}
+	return true;
+}
+
+static const struct store_class log_class = {
+	.append = append, .flush = flush, .status = status, .trim = trim};
+
+struct store *
+log_new(uint64_t segment_bytes)
+{
+	struct log *log = calloc(1, sizeof(*log));
+
+	log->store.class = &log_class;
+	log->segment_bytes = segment_bytes;
+	log->first = log->last = 1;
+	log->used = HEADER;
+	return &log->store;
+}
+
+void
+log_free(struct store *s)
+{
+	struct log *log = of(s);
+
+	for (size_t i = 0; i < log->n; i++)
+		free(log->records[i].payload);
+	free(log->records);
+	free(log);
+}
+
+void
+log_set_state(struct store *s, enum store_state state)
+{
+	of(s)->state = state;
+}
+
+size_t
+log_records(const struct store *s)
+{
+	return of(s)->n;
+}
+
+enum qe_result
+log_restore(const struct store *s, size_t n, struct qe *e, uint64_t now)
+{
+	const struct log *log = of(s);
+
+	for (size_t i = log->begin; i < n; i++) {
+		const struct log_record *r = &log->records[i];
+		enum qe_result result =
+			qe_restore(e, now, r->payload, r->len, &r->place);
+
+		if (result != QE_OK)
+			return result;
+	}
+	return qe_restored(e, now, NULL);
+}
+
+/* --- comparing ----------------------------------------------------------------------- */
+
+static char why[512];
+
+#define SAME(expr)                                                               \
+	do {                                                                     \
+		if (!(expr)) {                                                   \
+			snprintf(why, sizeof(why), "queue %.*s%s%llu: %s",       \
+				 (int)sa->name.len, sa->name.p, ", item ",       \
+				 (unsigned long long)id, #expr);                 \
+			return why;                                              \
+		}                                                                \
+	} while (0)
+
+static bool
+same_name(struct qe_name a, struct qe_name b)
+{
+	return a.len == b.len && memcmp(a.p, b.p, a.len) == 0;
+}
+
+/* Of a lease, to a tick of what is kept of it. */
+static bool
+near(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b <= 1 << 28 : b - a <= 1 << 28;
+}
+
+static const char *
+compare_item(const struct qe_queue_stats *sa, const struct qe_shown *a,
+	     const struct qe_shown *b)
+{
+	struct qe_item *x = a->item, *y = b->item;
+	uint64_t id = qe_item_id(x);
+
+	SAME(qe_item_id(x) == qe_item_id(y));
+	SAME(qe_item_body_len(x) == qe_item_body_len(y));
+	SAME(qe_item_foreign(x) ||
+	     memcmp(qe_item_body(x), qe_item_body(y), qe_item_body_len(x)) == 0);
+	SAME(qe_item_priority(x) == qe_item_priority(y));
+	SAME(qe_item_ctype(x) == qe_item_ctype(y));
+	SAME(qe_item_deliveries(x) == qe_item_deliveries(y));
+	SAME(qe_item_crashes(x) == qe_item_crashes(y));
+	SAME(qe_item_nacks(x) == qe_item_nacks(y));
+	SAME(qe_item_timeouts(x) == qe_item_timeouts(y));
+	SAME(qe_item_death(x) == qe_item_death(y));
+	SAME(qe_item_lease_ns(x) == qe_item_lease_ns(y));
+	SAME(same_name(qe_item_group(x), qe_item_group(y)));
+	SAME(same_name(qe_item_worker(x), qe_item_worker(y)));
+	SAME(same_name(qe_item_error(x), qe_item_error(y)));
+	SAME(a->due_ns == b->due_ns && a->dead_ns == b->dead_ns);
+	SAME(near(a->age_ns, b->age_ns) && near(a->held_ns, b->held_ns));
+	return NULL;
+}
+
+#define ROWS 10000
+
+static int
+by_id(const void *a, const void *b)
+{
+	uint64_t x = qe_item_id(((const struct qe_shown *)a)->item);
+	uint64_t y = qe_item_id(((const struct qe_shown *)b)->item);
+
+	return x < y ? -1 : x > y;
+}
+
+static const char *
+compare_state(struct qe *a, struct qe *b, uint64_t now, const struct qe_queue_stats *sa,
+	      enum qe_state state)
+{
+	struct qe_shown *x = calloc(ROWS, sizeof(*x)), *y = calloc(ROWS, sizeof(*y));
+	const char *result = NULL;
+	unsigned n = 0, m = 0;
+
+	ck_assert_int_eq(qe_browse(a, now, sa->name, state, 0, x, ROWS, &n), QE_OK);
+	ck_assert_int_eq(qe_browse(b, now, sa->name, state, 0, y, ROWS, &m), QE_OK);
+	ck_assert_uint_eq(n, m);
+	if (state == QE_STATE_DELAYED || state == QE_STATE_LEASED) {
+		qsort(x, n, sizeof(*x), by_id);
+		qsort(y, n, sizeof(*y), by_id);
+	}
+	for (unsigned i = 0; i < n && !result; i++)
+		result = compare_item(sa, &x[i], &y[i]);
+	free(x);
+	free(y);
+	return result;
+}
+
+static const char *
+compare_queue(struct qe *a, struct qe *b, uint64_t now, const struct qe_queue_stats *sa)
+{
+	uint64_t items = sa->ready + sa->delayed + sa->leased, id = 0;
+	struct qe_queue_stats sb;
+	const char *result = NULL;
+
+	SAME(qe_queue_stats(b, now, sa->name, &sb) == QE_OK);
+	SAME(sa->ready == sb.ready);
+	SAME(sa->delayed == sb.delayed);
+	SAME(sa->leased == sb.leased);
+	SAME(sa->dead == sb.dead);
+	SAME(sa->bytes == sb.bytes);
+	SAME(sa->shutdown == sb.shutdown);
+	SAME(sa->paused_in == sb.paused_in && sa->paused_out == sb.paused_out);
+	SAME(memcmp(&sa->counters, &sb.counters, sizeof(sb.counters)) == 0);
+	/* An empty queue may be another one by now: as the configuration says. */
+	SAME(sa->order == sb.order || items == 0);
+	SAME((sa->durable == QE_NOT_DURABLE) == (sb.durable == QE_NOT_DURABLE) ||
+	     items + sa->dead == 0);
+	SAME(sa->maxsize == sb.maxsize && sa->dead_ttl_ms == sb.dead_ttl_ms);
+	for (int state = QE_STATE_READY; state <= QE_STATE_DEAD && !result; state++)
+		result = compare_state(a, b, now, sa, (enum qe_state)state);
+	return result;
+}
+
+const char *
+log_compare(struct qe *a, struct qe *b, uint64_t now, bool snapshot)
+{
+	struct qe_queue_stats stats;
+	const char *result = NULL;
+	uint64_t cursor = 0;
+
+	while (!result && qe_next_queue(a, now, &cursor, &stats))
+		if ((stats.durable == QE_NOT_DURABLE) == snapshot)
+			result = compare_queue(a, b, now, &stats);
+	for (cursor = 0; !result && qe_next_queue(b, now, &cursor, &stats);)
+		if (qe_queue_stats(a, now, stats.name, &stats) != QE_OK)
+			result = "there is a queue too many";
+	return result;
+}
