@@ -43,6 +43,7 @@ static unsigned
 connections_allowed(void)
 {
 	struct rlimit limit;
+	unsigned connections;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		die("getrlimit failed");
@@ -50,9 +51,11 @@ connections_allowed(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur >= 2 * CONNECTIONS + SPARE)
 		return CONNECTIONS;
-	fprintf(stderr, "bench: memory: ulimit -n allows fewer than %d connections\n",
-		CONNECTIONS);
-	return (unsigned)(limit.rlim_cur - SPARE) / 2;
+	connections = (unsigned)(limit.rlim_cur - SPARE) / 2;
+	fprintf(stderr,
+		"bench: memory: %u connections instead of %d: ulimit -n is %llu\n",
+		connections, CONNECTIONS, (unsigned long long)limit.rlim_cur);
+	return connections;
 }
 
 static bool

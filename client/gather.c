@@ -74,44 +74,44 @@ end_acks(qb *q)
 
 /* --- gets -------------------------------------------------------------------------- */
 
-static bool
-goes_with_gets(const struct gather *g, const struct qp_request *m)
-{
-	return g->gets > 0 && g->gets < QP_MAX_RUN && g->get.ack == m->ack &&
-	       g->get.timeout_ms == m->timeout_ms && g->get.queue.len == m->queue.len &&
-	       memcmp(g->get_queue, m->queue.p, m->queue.len) == 0;
-}
-
 static void
-begin_gets(struct gather *g, const struct qp_request *m, uint64_t rid)
+begin_gets(struct gather *g, const struct qp_request *m)
 {
 	request_init(&g->get, QP_OP_GET_RUN);
-	memcpy(g->get_queue, m->queue.p, m->queue.len);
+	memcpy(g->get_queue, m->queue.p, m->queue.len + 1);
 	g->get.queue = (struct qp_str){g->get_queue, m->queue.len};
 	g->get.timeout_ms = m->timeout_ms;
 	g->get.ack = m->ack;
-	g->first_rid = rid;
 }
 
 qb_result
 gather_get(qb *q, const struct qp_request *m, struct call *call)
 {
+	if (!gather_takes_get(&q->gather, m->queue.p, m->timeout_ms, m->ack)) {
+		gather_end_gets(q);
+		begin_gets(&q->gather, m);
+	}
+	return gather_another_get(q, call);
+}
+
+qb_result
+gather_another_get(qb *q, struct call *call)
+{
 	struct gather *g = &q->gather;
 	struct call *slot;
 
-	if (!goes_with_gets(g, m))
-		gather_end_gets(q);
 	if (q->out.failed || !(slot = call_new(&q->calls)))
 		return error_set(q, QB_NO_MEMORY, "there is no memory for the get");
 	call->rid = slot->rid;
 	call->op = QP_OP_GET_RUN;
 	call->gathered = true;
-	call->deadline = request_deadline(m);
+	call->ack = (uint8_t)g->get.ack;
+	call->deadline = request_deadline(&g->get);
 	*slot = *call;
-	if (g->gets > 0 && call->rid != g->first_rid + g->gets)
+	if (call->rid != g->first_rid + g->gets) {
 		gather_end_gets(q);
-	if (g->gets == 0)
-		begin_gets(g, m, call->rid);
+		g->first_rid = call->rid;
+	}
 	g->gets++;
 	return QB_OK;
 }
@@ -131,21 +131,23 @@ end_gets(qb *q)
 {
 	struct gather *g = &q->gather;
 	unsigned n = g->gets;
+	struct qp_request m;
 	struct qp_mark mark;
 
 	if (n == 0)
 		return;
 	g->gets = 0;
-	g->get.op = n > 1 ? QP_OP_GET_RUN : QP_OP_GET;
-	g->get.rid = g->first_rid;
-	g->get.max_items = n;
-	if (g->get.timeout_ms != QP_FOREVER)
-		g->get.timeout_ms = time_left(q, g->first_rid + n - 1);
-	mark = request_encode(q, &g->get);
+	m = g->get;
+	m.op = n > 1 ? QP_OP_GET_RUN : QP_OP_GET;
+	m.rid = g->first_rid;
+	m.max_items = n;
+	if (m.timeout_ms != QP_FOREVER)
+		m.timeout_ms = time_left(q, g->first_rid + n - 1);
+	mark = request_encode(q, &m);
 	for (unsigned i = 0; i < n && !q->out.failed; i++) {
 		struct call *call = call_find(&q->calls, g->first_rid + i);
 
-		call->op = (uint8_t)g->get.op;
+		call->op = (uint8_t)m.op;
 		call->gathered = false;
 		call->mark = mark;
 		qp_out_pin(&q->out, &call->mark);

@@ -66,9 +66,22 @@ gather_put(struct gather *g, const void *body, size_t len)
 /* Adds an ack. */
 void gather_ack(qb *q, const qb_item *item);
 
+/* Whether a get without options is like those that wait. */
+static inline bool
+gather_takes_get(const struct gather *g, const char *queue, uint64_t timeout_ms,
+		 unsigned ack)
+{
+	return g->gets > 0 && g->gets < QP_MAX_RUN && g->get.ack == ack &&
+	       g->get.timeout_ms == timeout_ms && queue &&
+	       strcmp(g->get_queue, queue) == 0;
+}
+
 /* Adds a get without options: `call` tells how it is to be finished, and gets its rid.
  * QB_NO_MEMORY: it was not added. */
 qb_result gather_get(qb *q, const struct qp_request *m, struct call *call);
+
+/* The same for one that is taken. */
+qb_result gather_another_get(qb *q, struct call *call);
 
 /* Adds the puts, what a get must come after, or all, to what is sent. Without memory the puts fail,
  * and the connection will be given up. */

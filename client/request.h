@@ -16,7 +16,14 @@
 /* --- what a call verifies --------------------------------------------------------- */
 
 /* Forgets an inherited connection in a forked child. */
-void verify_fork(qb *q);
+void verify_forked(qb *q);
+
+static inline void
+verify_fork(qb *q)
+{
+	if (fork_guard_forked(&q->guard))
+		verify_forked(q);
+}
 
 /* The same, and refuses from within a callback what may wait. */
 qb_result verify_handle(qb *q);

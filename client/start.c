@@ -9,9 +9,19 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define READS 16 /* of one qb_process(): the caller's loop has others to serve */
+#define READS	      16 /* of one qb_process(): the caller's loop has others to serve */
+#define QUARTER_LEAST 16
 
 /* --- starting ---------------------------------------------------------------------- */
+
+/* A quarter of what is outstanding is asked for again as soon as it has gathered, so that both ends work
+ * at the same time. Fewer would cost more than the broker's waiting. */
+static void
+send_quarter(qb *q)
+{
+	if (q->gather.gets >= QUARTER_LEAST && q->gather.gets * 4 >= q->started)
+		conn_push(q);
+}
 
 static void
 finish_started(qb *q, const struct call *call, struct answer *answer)
@@ -34,10 +44,22 @@ finish_started(qb *q, const struct call *call, struct answer *answer)
 	call->done(q, call->rid, answer->result, id, item, call->arg);
 	q->in_callback = false;
 	verify_fork(q);
+	send_quarter(q);
 }
 
-/* Adds the request and, when enough has gathered, sends what goes without waiting. No
- * callback is called from here. */
+/* The request has been added: sends, when enough has gathered, what goes without waiting. No callback
+ * is called from here. */
+static qb_result
+started(qb *q, const struct call *call, uint64_t *ret_request)
+{
+	q->started++;
+	if (ret_request)
+		*ret_request = call->rid;
+	if (q->out.len >= SEND_BYTES && !q->in_callback)
+		conn_push(q);
+	return QB_OK;
+}
+
 static qb_result
 start(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *call,
       uint64_t *ret_request)
@@ -46,14 +68,7 @@ start(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *cal
 	bool late = m->op == QP_OP_GET && !m->options.present && m->timeout_ms > 0;
 	qb_result r = late ? gather_get(q, m, call) : request_add(q, m, bodies, call);
 
-	if (r != QB_OK)
-		return r;
-	q->started++;
-	if (ret_request)
-		*ret_request = call->rid;
-	if (q->out.len >= SEND_BYTES && !q->in_callback)
-		conn_push(q);
-	return QB_OK;
+	return r ? r : started(q, call, ret_request);
 }
 
 static qb_result
@@ -98,6 +113,16 @@ start_request(qb *q, struct qp_request *m, qb_done *done, void *arg,
 	return start(q, m, NULL, &call, ret_request);
 }
 
+/* One more get like those that have gathered: what it asks has been verified. */
+static qb_result
+start_another_get(qb *q, qb_done *done, void *arg, uint64_t *ret_request)
+{
+	struct call call = {.finish = finish_started, .done = done, .arg = arg};
+	qb_result r = gather_another_get(q, &call);
+
+	return r ? r : started(q, &call, ret_request);
+}
+
 qb_result
 qb_start_get_with(qb *q, const char *queue, const qb_get_options *options,
 		  int64_t timeout_ms, qb_ack_mode ack, qb_done *done, void *arg,
@@ -106,6 +131,10 @@ qb_start_get_with(qb *q, const char *queue, const qb_get_options *options,
 	struct qp_request m;
 	qb_result r;
 
+	verify_fork(q);
+	if (!options && done && timeout_ms > 0 && q->fd >= 0 && !q->out.failed &&
+	    gather_takes_get(&q->gather, queue, wire_timeout(timeout_ms), ack))
+		return start_another_get(q, done, arg, ret_request);
 	request_init(&m, QP_OP_GET);
 	m.ack = (enum qp_ack)ack;
 	if ((r = verify_queue(q, queue, &m.queue)) ||

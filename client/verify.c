@@ -7,10 +7,8 @@
 #include <string.h>
 
 void
-verify_fork(qb *q)
+verify_forked(qb *q)
 {
-	if (!fork_guard_forked(&q->guard))
-		return;
 	conn_forget(q);
 	q->started = 0;
 	q->puts = (struct puts){.window = q->puts.window};

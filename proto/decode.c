@@ -38,7 +38,7 @@ static const struct {
 
 /* --- arguments and fields -------------------------------------------------------- */
 
-static bool
+static inline __attribute__((always_inline)) bool
 read_within(struct qp_reader *in, uint64_t min, uint64_t max, uint64_t *ret)
 {
 	uint64_t value = qp_read_uint(in);

@@ -50,12 +50,10 @@ limit(struct qe *e, struct qe_item *item, struct get *get)
 	lease_limit(e, item, get->lease_ns);
 }
 
-/* Gives the first item; the reply has a reference to it. */
-static struct qe_item *
-give_first(struct qe *e, struct queue *q, struct get *get)
+/* Gives the queue's first item; the reply has a reference to it. */
+static void
+give(struct qe *e, struct queue *q, struct get *get, struct qe_item *item)
 {
-	struct qe_item *item = queue_first(q);
-
 	item->deliveries++;
 	if (get->args.no_ack) {
 		item_count(e, q, CAUSE_delivered);
@@ -66,7 +64,6 @@ give_first(struct qe *e, struct queue *q, struct get *get)
 			limit(e, item, get);
 		qe_item_ref(item);
 	}
-	return item;
 }
 
 bool
@@ -105,10 +102,11 @@ void
 get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply)
 {
 	struct batch *batch;
-	uint64_t n = batch_size(e, q, get, &batch), bytes = queue_first(q)->body_len;
-	uint64_t said = n > 1 ? said_of(queue_first(q)) : 0;
-	struct qe_item *item = give_first(e, q, get);
+	struct qe_item *item = queue_first(q), *next;
+	uint64_t n = batch_size(e, q, get, &batch), bytes = item->body_len;
+	uint64_t said = n > 1 ? said_of(item) : 0;
 
+	give(e, q, get, item);
 	*reply = (struct qe_reply){.request = QE_REQUEST_GET,
 				   .run = get->args.run,
 				   .many = get->args.many,
@@ -116,16 +114,16 @@ get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply)
 	if (batch)
 		batch->items[0] = item;
 	while (reply->n < n) {
-		const struct qe_item *next = queue_first(q);
-
+		next = queue_first(q);
 		bytes += next->body_len;
 		said += said_of(next);
 		if (bytes > get->args.max_bytes ||
 		    (get->args.max_said > 0 && said > get->args.max_said))
 			break;
-		if (get->lease_ns > 0 && !extra_need(e, queue_first(q)))
+		if (get->lease_ns > 0 && !extra_need(e, next))
 			break;
-		batch->items[reply->n++] = give_first(e, q, get);
+		give(e, q, get, next);
+		batch->items[reply->n++] = next;
 	}
 	if (reply->n > 1) {
 		reply->items = batch->items;

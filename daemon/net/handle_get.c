@@ -31,15 +31,27 @@ handle_get(struct conn *c, struct qp_request *m, struct frame *f)
 	get(c, m, &(struct qe_get){.many = false});
 }
 
+/* What one frame can have of `n` items. */
+static struct qe_get
+bounded(uint64_t n)
+{
+	return (struct qe_get){
+		.many = true,
+		.max_items = (unsigned)n,
+		.min_items = 1,
+		.max_bytes = QP_MAX_BATCH_BYTES,
+		.max_said = QP_MAX_HEAD - QE_SAID,
+	};
+}
+
 void
 handle_get_many(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	const struct qp_options *o = &m->options;
 	uint64_t min_items = QP_GIVEN(o, min_items) ? o->min_items : 1;
 	uint64_t max_bytes = QP_OPT(o, max_bytes);
+	struct qe_get args = bounded(m->max_items);
 
-	if (max_bytes == 0 || max_bytes > QP_MAX_BATCH_BYTES)
-		max_bytes = QP_MAX_BATCH_BYTES;
 	if (min_items > m->max_items) {
 		deliver_refusal(c, m->rid, QP_INVALID,
 				"GET_MANY: min_items %" PRIu64
@@ -47,15 +59,31 @@ handle_get_many(struct conn *c, struct qp_request *m, struct frame *f)
 				min_items, m->max_items);
 		return;
 	}
-	get(c, m,
-	    &(struct qe_get){
-		    .many = true,
-		    .max_items = (unsigned)m->max_items,
-		    .min_items = (unsigned)min_items,
-		    .max_bytes = max_bytes,
-		    .linger_ns = request_deadline(0, QP_OPT(o, linger_ms)),
-		    .max_said = QP_MAX_HEAD - QE_SAID,
-	    });
+	args.min_items = (unsigned)min_items;
+	if (max_bytes > 0 && max_bytes < args.max_bytes)
+		args.max_bytes = max_bytes;
+	args.linger_ns = request_deadline(0, QP_OPT(o, linger_ms));
+	get(c, m, &args);
+}
+
+/* As many of the gets as there are items for now, all at once. Returns how many. */
+static uint64_t
+give_ready(struct conn *c, const struct qp_request *m)
+{
+	struct qe_reply reply;
+	uint64_t n = 0;
+
+	while (n < m->max_items) {
+		struct qe_get args = bounded(m->max_items - n);
+
+		args.no_ack = m->ack == QP_ACK_NONE;
+		if (qe_get(c->server->engine, c->server->now_ns, c->session->qe,
+			   m->rid + n, request_queue(m), &args, &reply) != QE_OK)
+			break;
+		n += reply.n;
+		run_deliver(c, m->rid + n - reply.n, &reply);
+	}
+	return n;
 }
 
 void
@@ -79,7 +107,7 @@ handle_get_run(struct conn *c, struct qp_request *m, struct frame *f)
 		return;
 	}
 	run.n = 0;
-	for (uint64_t rid = m->rid; rid < m->rid + m->max_items; rid++) {
+	for (uint64_t rid = m->rid + give_ready(c, m); rid < m->rid + m->max_items; rid++) {
 		enum qe_result result =
 			qe_get(c->server->engine, now_ns, c->session->qe, rid,
 			       request_queue(m), &args, &reply);

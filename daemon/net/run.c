@@ -11,7 +11,8 @@ static bool
 goes_with(const struct run *run, const struct conn *c, uint64_t rid,
 	  const struct qe_item *item)
 {
-	return run->n < QP_MAX_RUN && !run->alone && !deliver_passes(c, item) && run->c == c && rid == run->rid + run->n &&
+	return run->n < QP_MAX_RUN && !run->alone && !deliver_passes(c, item) &&
+	       run->c == c && rid == run->rid + run->n &&
 	       run->body_len + qe_item_body_len(item) <= QP_MAX_BATCH_BYTES &&
 	       run->said + QE_SAID + qe_item_group(item).len < QP_MAX_HEAD - QE_SAID &&
 	       run->lease_ns == qe_item_lease_ns(item);
@@ -40,15 +41,27 @@ run_add(struct run *run, struct conn *c, uint64_t rid, struct qe_reply *reply,
 }
 
 static void
-remember(struct session *session, const struct run *run)
+remember(struct session *session, uint64_t rid, struct qe_item *const *items,
+	 unsigned n)
 {
-	for (unsigned i = 0; i < run->n; i++)
+	for (unsigned i = 0; i < n; i++)
 		session_remember(session,
 				 &(struct record){
-					 .rid = run->rid + i,
+					 .rid = rid + i,
 					 .op = QP_OP_GET,
-					 .value = qe_item_id(run->items[i]),
-					 .delivery = qe_item_deliveries(run->items[i])});
+					 .value = qe_item_id(items[i]),
+					 .delivery = qe_item_deliveries(items[i])});
+}
+
+/* One frame; 0 items are none. */
+static void
+send_together(struct conn *c, uint64_t rid, struct qe_item *const *items, unsigned n)
+{
+	if (n == 0)
+		return;
+	deliver_rows(c, QP_OP_GET_RUN, rid, items, n);
+	if (c->session->resumes)
+		remember(c->session, rid, items, n);
 }
 
 void
@@ -60,12 +73,27 @@ run_end(struct run *run)
 	if (run->n == 0)
 		return;
 	mark = qp_out_mark(&c->out);
-	deliver_rows(c, QP_OP_GET_RUN, run->rid, run->items, run->n);
+	send_together(c, run->rid, run->items, run->n);
 	if (run->after.synced | run->after.written)
 		held_hold(c, &mark, run->after);
-	if (c->session->resumes)
-		remember(c->session, run);
 	for (unsigned i = 0; i < run->n; i++)
 		qe_item_unref(c->server->engine, run->items[i]);
 	run->n = 0;
+}
+
+void
+run_deliver(struct conn *c, uint64_t rid, struct qe_reply *reply)
+{
+	struct qe_item *const *items = reply->items ? reply->items : &reply->item;
+	unsigned sent = 0;
+
+	for (unsigned i = 0; c->passed.takes && i < reply->n; i++) {
+		if (!deliver_passes(c, items[i]))
+			continue;
+		send_together(c, rid + sent, items + sent, i - sent);
+		send_together(c, rid + i, items + i, 1);
+		sent = i + 1;
+	}
+	send_together(c, rid + sent, items + sent, reply->n - sent);
+	qe_reply_done(c->server->engine, reply);
 }

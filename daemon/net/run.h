@@ -25,4 +25,8 @@ void run_add(struct run *run, struct conn *c, uint64_t rid, struct qe_reply *rep
 /* Sends what was added, before anything else is sent. */
 void run_end(struct run *run);
 
+/* Sends the answers of gets with the rids from `rid` on: all that a get of many, within the bounds of a
+ * frame, was given for them. The reply is used up. */
+void run_deliver(struct conn *c, uint64_t rid, struct qe_reply *reply);
+
 #endif

@@ -183,6 +183,58 @@ START_TEST(a_reply_for_more_gets_than_there_are_is_malformed)
 }
 END_TEST
 
+#define OUTSTANDING 64
+
+static void
+answer_all(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_item rows[OUTSTANDING];
+	struct qp_reply reply = {.rid = r->m.rid,
+				 .item_rows = rows,
+				 .items = {.n = (uint32_t)r->m.max_items}};
+
+	ck_assert_uint_le(r->m.max_items, OUTSTANDING);
+	for (unsigned i = 0; i < r->m.max_items; i++)
+		rows[i] = (struct qp_item){.id = r->m.rid + i, .delivery = 1};
+	fake_reply(c, QP_OP_GET_RUN, &reply, "", 0);
+}
+
+/* `arg` are the gets that are still to be started. */
+static void
+get_another(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item,
+	    void *arg)
+{
+	unsigned *left = arg;
+
+	ck_assert_int_eq(result, QB_OK);
+	qb_item_free(item);
+	if (*left == 0)
+		return;
+	--*left;
+	ck_assert_int_eq(qb_start_get(handle, "jobs", QB_FOREVER, QB_MANUAL,
+				      get_another, left, NULL),
+			 QB_OK);
+}
+
+/* All answers are there at once, and the broker need not wait until all are used. */
+START_TEST(a_quarter_of_the_gets_is_asked_for_again_at_once)
+{
+	unsigned left = OUTSTANDING;
+
+	fake.on[QP_OP_GET_RUN] = answer_all;
+	for (int i = 0; i < OUTSTANDING; i++)
+		ok(qb_start_get(q, "jobs", QB_FOREVER, QB_MANUAL, get_another, &left,
+				NULL));
+	ok(qb_wait(q, QB_FOREVER));
+	ck_assert_uint_eq(fake.n_requests, 6);
+	ck_assert_uint_eq(fake_request(&fake, 1)->m.max_items, OUTSTANDING);
+	for (unsigned i = 2; i < 6; i++) {
+		ck_assert_int_eq(fake_request(&fake, i)->m.op, QP_OP_GET_RUN);
+		ck_assert_uint_eq(fake_request(&fake, i)->m.max_items, OUTSTANDING / 4);
+	}
+}
+END_TEST
+
 START_TEST(wait_ends_when_all_have_finished)
 {
 	struct seen seen = {0};
@@ -593,6 +645,7 @@ main(void)
 	tcase_add_test(t, gets_that_wait_share_frames_and_finish_one_by_one);
 	tcase_add_test(t, what_is_left_of_gets_that_shared_a_frame_is_sent_again);
 	tcase_add_test(t, a_reply_for_more_gets_than_there_are_is_malformed);
+	tcase_add_test(t, a_quarter_of_the_gets_is_asked_for_again_at_once);
 	tcase_add_test(t, wait_ends_when_all_have_finished);
 	tcase_add_test(t, a_blocking_call_finishes_what_was_started_before);
 	tcase_add_test(t, wait_gives_up_in_time);
