@@ -59,16 +59,33 @@ remove_trimmed(struct recovery *rc)
 	return STORE_OPENED;
 }
 
-/* Copies what was read, and writes END behind it. */
+/* What of a segment is written anew: so much of what was read, and END behind it, if it is not
+ * among that. */
+struct anew {
+	char name[SEGMENT_NAME], tmp[SEGMENT_NAME + 4];
+	uint64_t len;
+	const unsigned char *end; /* RECORD_END_SIZE bytes, or NULL */
+};
+
+static struct anew
+anew(uint64_t segment, uint64_t len, const unsigned char *end)
+{
+	struct anew a = {.len = len, .end = end};
+
+	segment_name(segment, a.name);
+	snprintf(a.tmp, sizeof(a.tmp), "%s.tmp", a.name);
+	return a;
+}
+
 static bool
-copy(struct recovery *rc, int from, int to, const unsigned char end[RECORD_END_SIZE])
+copy(struct recovery *rc, int from, int to, const struct anew *a)
 {
 	unsigned char *bytes = malloc(COPY_BYTES);
 	uint64_t at = 0;
 	bool ok = bytes != NULL;
 
-	while (ok && at < rc->used) {
-		size_t len = rc->used - at < COPY_BYTES ? rc->used - at : COPY_BYTES;
+	while (ok && at < a->len) {
+		size_t len = a->len - at < COPY_BYTES ? a->len - at : COPY_BYTES;
 		ssize_t n = disk_read(rc->disk, from, bytes, len, at);
 
 		if (n >= 0 && (size_t)n < len)
@@ -77,26 +94,25 @@ copy(struct recovery *rc, int from, int to, const unsigned char end[RECORD_END_S
 		at += len;
 	}
 	free(bytes);
-	return ok && disk_write(rc->disk, to, end, RECORD_END_SIZE, at);
+	return ok && (!a->end || disk_write(rc->disk, to, a->end, RECORD_END_SIZE, at));
 }
 
 static enum store_result
-write_anew(struct recovery *rc, const char *name, const char *tmp,
-	   const unsigned char end[RECORD_END_SIZE])
+write_anew(struct recovery *rc, const struct anew *a)
 {
 	struct disk *d = rc->disk;
 	enum store_result result = STORE_OPENED;
-	int from = d->open(d, rc->folder, name), to = -1;
+	int from = d->open(d, rc->folder, a->name), to = -1;
 
 	if (from < 0)
-		return recover_failed(rc, "open", name);
-	to = d->create(d, rc->folder, tmp);
+		return recover_failed(rc, "open", a->name);
+	to = d->create(d, rc->folder, a->tmp);
 	if (to < 0)
-		result = recover_failed(rc, "create", tmp);
-	else if (!copy(rc, from, to, end))
-		result = recover_failed(rc, "copy to", tmp);
+		result = recover_failed(rc, "create", a->tmp);
+	else if (!copy(rc, from, to, a))
+		result = recover_failed(rc, "copy to", a->tmp);
 	else if (d->sync(d, to) < 0)
-		result = recover_failed(rc, "fdatasync", tmp);
+		result = recover_failed(rc, "fdatasync", a->tmp);
 	if (to >= 0)
 		d->close(d, to);
 	d->close(d, from);
@@ -145,10 +161,10 @@ make_successor(struct recovery *rc, struct store_files *s, uint64_t number)
 }
 
 static enum store_result
-rename_anew(struct recovery *rc, const char *tmp, const char *name)
+rename_anew(struct recovery *rc, const struct anew *a)
 {
-	if (rc->disk->rename(rc->disk, rc->folder, tmp, name) < 0)
-		return recover_failed(rc, "rename", tmp);
+	if (rc->disk->rename(rc->disk, rc->folder, a->tmp, a->name) < 0)
+		return recover_failed(rc, "rename", a->tmp);
 	if (rc->disk->sync_folder(rc->disk, rc->folder) < 0)
 		return recover_failed(rc, "fsync", "");
 	return STORE_OPENED;
@@ -159,25 +175,42 @@ static enum store_result
 end_last(struct recovery *rc, struct store_files *s)
 {
 	unsigned char end[RECORD_END_SIZE];
-	char name[SEGMENT_NAME], tmp[SEGMENT_NAME + 4];
+	struct anew last = anew(rc->last, rc->used, end);
 	uint64_t seq = rc->seq + 1;
 	uint32_t crc =
 		record_make_own(end, RECORD_END, segment_seed(rc->id, rc->last), seq);
 	enum store_result result = STORE_OPENED;
 
-	segment_name(rc->last, name);
-	snprintf(tmp, sizeof(tmp), "%s.tmp", name);
 	if (!rc->closed)
-		result = write_anew(rc, name, tmp, end);
+		result = write_anew(rc, &last);
 	rc->seq = seq;
 	rc->crc = crc;
 	if (result == STORE_OPENED)
 		result = make_successor(rc, s, rc->last + 1);
 	if (result == STORE_OPENED)
-		result = rc->closed ? end_closed(rc, name, end)
-				    : rename_anew(rc, tmp, name);
+		result = rc->closed ? end_closed(rc, last.name, end)
+				    : rename_anew(rc, &last);
 	rc->used_of[rc->last - rc->numbers[rc->run]] = rc->used + sizeof(end);
 	return result;
+}
+
+/* A last segment without records is made again: nothing says that its header is on disk, nor that the END
+ * before it is, if any is; what will be behind it would be after something that is not whole. */
+static enum store_result
+begin_empty(struct recovery *rc, struct store_files *s)
+{
+	enum store_result result = STORE_OPENED;
+
+	if (rc->last > rc->numbers[rc->run]) {
+		uint64_t number = rc->last - 1;
+		struct anew before =
+			anew(number, rc->used_of[number - rc->numbers[rc->run]], NULL);
+
+		result = write_anew(rc, &before);
+		if (result == STORE_OPENED)
+			result = rename_anew(rc, &before);
+	}
+	return result == STORE_OPENED ? make_successor(rc, s, rc->last) : result;
 }
 
 /* What the loop knows of segments that hold records, and of the one to go on in. */
@@ -210,8 +243,6 @@ take_books(struct recovery *rc, struct store_files *s, uint64_t number)
 enum store_result
 finish_recovery(struct recovery *rc, struct store_files *s)
 {
-	/* One without records is made again: nothing says that its header is on
-	 * disk. */
 	bool empty = rc->last && rc->used == SEGMENT_HEADER;
 	uint64_t number = empty ? rc->last : rc->last + 1;
 	enum store_result result = remove_leftovers(rc);
@@ -220,8 +251,10 @@ finish_recovery(struct recovery *rc, struct store_files *s)
 		return result;
 	if (rc->last == 0 && rc->disk->random(rc->disk, rc->id, sizeof(rc->id)) < 0)
 		return recover_failed(rc, "random numbers for", "");
-	if (rc->last == 0 || empty)
+	if (rc->last == 0)
 		result = make_successor(rc, s, number);
+	else if (empty)
+		result = begin_empty(rc, s);
 	else
 		result = end_last(rc, s);
 	if (result == STORE_OPENED)

@@ -90,6 +90,34 @@ START_TEST(what_is_written_outlives_the_process)
 }
 END_TEST
 
+/* The end of a segment may have been written, and not be on disk, while the next one is
+ * empty. */
+START_TEST(what_follows_a_restart_outlives_the_power)
+{
+	bool more = true;
+
+	for (unsigned long n = 1; more; n++)
+		for (unsigned i = 0; i < POWER_LOSSES; i++) {
+			uint64_t kept;
+
+			more = run_until(&world, (unsigned)_i + 1, n);
+			kept = world.status.written;
+			world_kill(&world);
+			pretend_restart(world.disk);
+			world.disk->random += i;
+			ck_assert_int_eq(world_open(&world, kept), STORE_OPENED);
+			world_run(&world, 20);
+			world_settle(&world);
+			kept = world.status.synced;
+			world_kill(&world);
+			pretend_lose_power(world.disk);
+			ck_assert_msg(world_open(&world, kept) == STORE_OPENED,
+				      "call %lu: %s", n, world.report.error);
+			world_done(&world);
+		}
+}
+END_TEST
+
 static const int errors[] = {EIO, ENOSPC, EMFILE};
 
 /* Whatever it does then, what it had said stays true; also when what is read comes from
@@ -115,6 +143,8 @@ START_TEST(any_call_may_fail)
 		world_kill(&world);
 		pretend_restart(world.disk);
 		ck_assert_int_eq(world_open(&world, kept), STORE_OPENED);
+		world_run(&world, 20);
+		world_settle(&world);
 		kept = world.status.synced;
 		world_kill(&world);
 		pretend_lose_power(world.disk);
@@ -157,6 +187,7 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, what_is_synced_outlives_the_power, 0, 6);
 	tcase_add_loop_test(tcase, what_is_written_outlives_the_process, 0, 6);
+	tcase_add_loop_test(tcase, what_follows_a_restart_outlives_the_power, 0, 6);
 	tcase_add_loop_test(tcase, any_call_may_fail, 0, 3);
 	tcase_add_test(tcase, calls_are_interrupted_and_short);
 	suite_add_tcase(suite, tcase);
