@@ -643,7 +643,7 @@ deliver_waited(struct conn *c, struct qe_reply *reply)
 	struct qp_mark mark = qp_out_mark(&c->out);
 
 	deliver_reply(c, reply->rid, reply);
-	if (after.synced | after.written)
+	if (held_must(c, after))
 		held_hold(c, &mark, after);
 }
 

@@ -314,7 +314,7 @@ carry_out_held(struct conn *c, struct frame *f)
 
 	carry_out(c, f);
 	after = qe_after(s->engine);
-	if (after.synced | after.written)
+	if (held_must(c, after))
 		held_hold(c, &mark, after);
 	if (qe_should_commit(s->engine))
 		held_commit(s);

@@ -89,24 +89,40 @@ goes_with(const struct held_answer *last, const struct held *held, const struct 
 	return last && last->conn == c && last->turn == held->turn;
 }
 
+/* What a client confirms is an answer and all that came before it (kept.h): they must come in
+ * the order in which they are remembered. */
+static bool
+in_order(const struct conn *c)
+{
+	return !c->session || c->session->resumes;
+}
+
 void
 held_hold(struct conn *c, const struct qp_mark *mark, struct qe_after after)
 {
+	struct held_answer *before = TAILQ_LAST(&c->held, held_list), *a;
 	struct held *held = c->server->held;
-	bool synced = is_synced(held, after);
-	struct held_list *line = synced ? &held->written : &held->synced;
-	struct held_answer *a = TAILQ_LAST(line, held_list);
-	size_t before;
+	struct held_list *line = &held->written;
+	size_t len;
 
-	if (c->state == CONN_CLOSED || (synced && is_written(held, after)))
+	if (before && in_order(c)) {
+		held_later(&after, before->after);
+		line = before->in;
+	} else if (is_synced(held, after) && is_written(held, after)) {
 		return;
+	}
+	if (c->state == CONN_CLOSED)
+		return;
+	if (!is_synced(held, after))
+		line = &held->synced;
+	a = TAILQ_LAST(line, held_list);
 	if (!goes_with(a, held, c) && !(a = new_answer(held, c, line))) {
 		c->out.failed = true;
 		return;
 	}
-	before = a->bytes.len;
+	len = a->bytes.len;
 	qp_out_cut(&c->out, mark, &a->bytes);
-	c->held_len += a->bytes.len - before;
+	c->held_len += a->bytes.len - len;
 	held_later(&a->after, after);
 }
 
@@ -166,6 +182,22 @@ wait_for_write(struct held *held, struct held_answer *a)
 }
 
 static void
+release_written(struct held *held)
+{
+	struct held_answer *a;
+
+	while ((a = TAILQ_FIRST(&held->written)) && is_written(held, a->after))
+		release(a);
+}
+
+/* No answer of the connection has to come before it. */
+static bool
+is_next(const struct held_answer *a)
+{
+	return !in_order(a->conn) || TAILQ_FIRST(&a->conn->held) == a;
+}
+
+static void
 tell_state(struct held *held, const struct store_status *now)
 {
 	const char *error = now->error ? now->error : "";
@@ -212,13 +244,13 @@ look(struct held *held)
 	}
 	if (held->status.state != before)
 		tell_state(held, &held->status);
+	release_written(held);
 	while ((a = TAILQ_FIRST(&held->synced)) && is_synced(held, a->after))
-		if (is_written(held, a->after))
+		if (is_written(held, a->after) && is_next(a))
 			release(a);
 		else
 			wait_for_write(held, a);
-	while ((a = TAILQ_FIRST(&held->written)) && is_written(held, a->after))
-		release(a);
+	release_written(held);
 }
 
 static void

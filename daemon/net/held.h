@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Answers that are ready, but may not go out before what they say is kept (engine.h, "keeping"). They
- * wait here, beside their connections' output, until the store says so. Answers to other requests
- * may overtake them. */
+ * wait here, beside their connections' output, until the store says so. Those of one session stay in
+ * their order, unless it cannot be resumed; other connections' overtake them. */
 #ifndef QBROKER_NET_HELD_H
 #define QBROKER_NET_HELD_H
 
@@ -55,7 +55,14 @@ void held_end(struct server *server);
  * between two requests when much has been changed. */
 void held_commit(struct server *server);
 
-/* What was appended to the output since the mark waits for this. */
+/* Whether an answer that depends on this may have to wait. */
+static inline bool
+held_must(const struct conn *c, struct qe_after after)
+{
+	return (after.synced | after.written) || !TAILQ_EMPTY(&c->held);
+}
+
+/* What was appended to the output since the mark waits for this, if it is not there yet. */
 void held_hold(struct conn *c, const struct qp_mark *mark, struct qe_after after);
 
 /* The same for what must come behind everything that waits. */

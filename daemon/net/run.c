@@ -74,7 +74,7 @@ run_end(struct run *run)
 		return;
 	mark = qp_out_mark(&c->out);
 	send_together(c, run->rid, run->items, run->n);
-	if (run->after.synced | run->after.written)
+	if (held_must(c, run->after))
 		held_hold(c, &mark, run->after);
 	for (unsigned i = 0; i < run->n; i++)
 		qe_item_unref(c->server->engine, run->items[i]);

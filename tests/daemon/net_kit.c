@@ -17,7 +17,8 @@ struct server *server;
 void
 setup(void)
 {
-	struct qe_config config = {.epoch = EPOCH, .memory_limit = 64 << 20};
+	struct qe_config config = {
+		.epoch = EPOCH, .memory_limit = 64 << 20, .can_keep = true};
 	struct server_limits limits = {
 		.max_connections = 4,
 		.max_item = 1 << 20,

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ * Answers that wait until what they say is kept, by a store that says so when the test does. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "daemon/core/store.h"
+#include "daemon/net/held.h"
+#include "daemon/net/kept.h"
+#include "tests/daemon/net_kit.h"
+#include "tests/lib/run.h"
+
+static const struct qp_str memory = {"memory", 6};
+static struct store_status now;
+static int news;
+
+static bool
+append(struct store *s, const struct iovec *parts, unsigned n, bool sync,
+       struct store_place *ret_place)
+{
+	*ret_place = (struct store_place){++now.last_seq, 1, 64};
+	return true;
+}
+
+static void
+flush(struct store *s)
+{
+}
+
+static void
+status(struct store *s, struct store_status *ret_status)
+{
+	*ret_status = now;
+}
+
+static const struct store_class class = {
+	.append = append, .flush = flush, .status = status};
+static struct store store = {&class};
+
+static void
+heard(struct store *s)
+{
+	uint64_t n;
+
+	(void)!read(news, &n, sizeof(n));
+}
+
+/* Records up to this one are kept. */
+static void
+keep(uint64_t seq)
+{
+	now.written = now.synced = seq;
+	ck_assert_int_eq(write(news, &(uint64_t){1}, 8), 8);
+	turn();
+	turn();
+}
+
+static void
+setup_held(void)
+{
+	setup();
+	now = (struct store_status){
+		.first_segment = 1, .last_segment = 1, .segment_bytes = 1 << 20};
+	news = eventfd(0, EFD_NONBLOCK);
+	kept_hooks(server);
+	ck_assert_int_eq(qe_restored(server->engine, 1, &store), QE_OK);
+	ck_assert(held_begin(server, &store, news, heard));
+}
+
+static void
+teardown_held(void)
+{
+	teardown();
+	close(news);
+}
+
+static bool
+hello(struct client *c)
+{
+	struct qp_request m = {.op = QP_OP_HELLO,
+			       .rid = 1,
+			       .version = 1,
+			       .session = {"0123456789abcdef", 16}};
+	struct answer a;
+
+	QP_GIVE(&m.options, resume, 1);
+	ask(c, &m, "", 0);
+	answer(c, QP_OP_HELLO, &a);
+	return QP_OPT(&a.reply.options, resumed);
+}
+
+/* q is kept, on disk. */
+static struct client *
+begin(void)
+{
+	struct qp_request m = {.op = QP_OP_DECLARE, .rid = 2, .queue = q};
+	struct client *c = client_raw();
+
+	ck_assert(!hello(c));
+	QP_GIVE(&m.options, durable, ((struct qp_str){"sync", 4}));
+	ask(c, &m, "", 0);
+	keep(now.last_seq);
+	expect(c, QP_OP_DECLARE, 2, QP_OK);
+	return c;
+}
+
+static void
+put_memory(struct client *c, uint64_t rid)
+{
+	ask(c, &(struct qp_request){.op = QP_OP_PUT, .rid = rid, .queue = memory}, "m",
+	    1);
+}
+
+/* What a client confirms is what has come, and all before it. */
+START_TEST(an_answer_that_waited_is_not_confirmed_by_one_that_came_later)
+{
+	struct client *c = begin();
+	struct qe_stats stats;
+
+	put(c, 10, "x", 1);
+	put_memory(c, 11);
+	for (int i = 0; i < 3; i++)
+		turn();
+	read_some(c);
+	if (c->len > 0) { /* it has come, and is confirmed */
+		expect(c, QP_OP_PUT, 11, QP_OK);
+		ask(c, &(struct qp_request){.op = QP_OP_CONFIRM, .last = 11}, "", 0);
+	}
+	close(c->fd); /* the answer to 10 is lost */
+	turn();
+	keep(now.last_seq);
+	free(c);
+	c = client_raw();
+	ck_assert(hello(c));
+	put(c, 10, "x", 1);
+	keep(now.last_seq);
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	qe_stats(server->engine, &stats);
+	ck_assert_uint_eq(stats.counters.accepted, 2);
+	client_end(c);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *t = tcase_create("held");
+
+	tcase_add_checked_fixture(t, setup_held, teardown_held);
+	tcase_add_test(t,
+		       an_answer_that_waited_is_not_confirmed_by_one_that_came_later);
+	return run_case("held", t);
+}
