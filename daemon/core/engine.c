@@ -8,6 +8,7 @@
 #include "daemon/core/join.h"
 #include "daemon/core/policy.h"
 #include "daemon/core/queue.h"
+#include "daemon/core/restore.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
 #include "daemon/core/sweep.h"
@@ -84,6 +85,7 @@ qe_free(struct qe *e)
 
 	if (!e)
 		return;
+	restore_abandon(e);
 	while ((at = list_first(&e->sessions)))
 		qe_session_end(e, e->now_ns,
 			       list_entry(at, struct qe_session, in_engine),

@@ -284,6 +284,17 @@ read_failures(struct restoring *r)
 	return (uint16_t)(n < UINT16_MAX ? n : UINT16_MAX);
 }
 
+static void
+read_death(struct restoring *r, struct qe_item *item)
+{
+	uint8_t death = entry_byte(&r->in);
+
+	if (death <= QE_DEATH_BURIED)
+		item->death = death & 7;
+	else
+		nonsense(r);
+}
+
 /* Those of what changes. false: it is none. */
 static bool
 read_change(struct restoring *r, struct kept_item *k, uint8_t attribute)
@@ -304,7 +315,7 @@ read_change(struct restoring *r, struct kept_item *k, uint8_t attribute)
 		item->nacks = read_failures(r);
 		item->timeouts = read_failures(r);
 		break;
-	case ATTRIBUTE_death: item->death = entry_byte(&r->in) & 7; break;
+	case ATTRIBUTE_death: read_death(r, item); break;
 	case ATTRIBUTE_place: need_extra(r, item)->place = entry_number(&r->in); break;
 	case ATTRIBUTE_ready_at:
 		need_extra(r, item)->ready_ns = read_time(r, 1);
@@ -325,8 +336,8 @@ read_change(struct restoring *r, struct kept_item *k, uint8_t attribute)
 	return true;
 }
 
-/* Those of what never changes. */
-static void
+/* Those of what never changes. false: it is none. */
+static bool
 read_nature(struct restoring *r, struct kept_item *k, uint8_t attribute)
 {
 	struct qe_item *item = k->item;
@@ -341,8 +352,9 @@ read_nature(struct restoring *r, struct kept_item *k, uint8_t attribute)
 	case ATTRIBUTE_keep_expired: item->keep_expired = true; break;
 	case ATTRIBUTE_group: read_group(r, item); break;
 	case ATTRIBUTE_key: read_key(r, item); break;
-	default: nonsense(r);
+	default: return false;
 	}
+	return true;
 }
 
 /* What a STATE does not say is as if it had never been said. */
@@ -365,25 +377,41 @@ forget_changes(struct kept_item *k)
 	x->expires_ns = QE_NEVER;
 }
 
+/* What a state needs. */
+static bool
+is_possible(const struct kept_item *k)
+{
+	const struct qe_item *item = k->item;
+
+	switch (k->state) {
+	case ITEM_DELAYED: return item->extra && item->extra->ready_ns > 0;
+	case ITEM_LEASED: return item->deliveries > 0;
+	case ITEM_DEAD: return item->death != QE_ALIVE;
+	default: return true;
+	}
+}
+
 static void
 read_attributes(struct restoring *r, struct kept_item *k, bool full)
 {
 	const struct queue *q = k->item->queue;
-	bool reported = false;
+	uint64_t said = 0; /* bits */
 	uint8_t attribute;
 
 	forget_changes(k);
 	while ((attribute = entry_byte(&r->in)) != ATTRIBUTE_END) {
-		reported |= attribute == ATTRIBUTE_report;
-		if (read_change(r, k, attribute))
-			continue;
-		if (full)
-			read_nature(r, k, attribute);
-		else
+		uint64_t bit = UINT64_C(1) << (attribute & 63);
+
+		if (said & bit ||
+		    (!read_change(r, k, attribute) &&
+		     !(full && read_nature(r, k, attribute))))
 			nonsense(r);
+		said |= bit;
 	}
-	if (!reported && k->item->extra)
+	if (!(said & 1 << ATTRIBUTE_report) && k->item->extra)
 		extra_forget_report(r->e, k->item);
+	if (!is_possible(k))
+		nonsense(r);
 	k->purges = k->state == ITEM_DEAD ? q->dead_purges : q->purges;
 }
 
@@ -506,6 +534,8 @@ restore_window(struct restoring *r, const uint8_t *from)
 	uint64_t id = entry_number(&r->in), ends_ns = read_time(r, 1);
 	struct unique *u = NULL;
 
+	if (id == 0)
+		nonsense(r);
 	if (r->in.failed)
 		return;
 	if (good(r, unique_restore(r->e, q, name, id, ends_ns, &u)))

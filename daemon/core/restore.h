@@ -14,4 +14,7 @@ void restore_drop(struct qe *e, struct kept_item *k);
 /* Passes over the attributes of an item, and over nothing else. */
 void restore_skip(struct entry *in);
 
+/* Restoring has ended before its end, if it has: frees what did not take its place. */
+void restore_abandon(struct qe *e);
+
 #endif

@@ -234,6 +234,18 @@ end_nameless(struct qe *e)
 	}
 }
 
+void
+restore_abandon(struct qe *e)
+{
+	list_each_safe (at, &e->keep.changed[KEPT_ITEM]) {
+		struct kept_item *k = list_entry(at, struct kept_item, kept.changed);
+
+		if (k->item->state == ITEM_NEW)
+			restore_drop(e, k);
+	}
+	end_nameless(e);
+}
+
 enum qe_result
 qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 {

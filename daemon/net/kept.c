@@ -177,6 +177,8 @@ forget_answers(struct session *session, uint64_t place)
 
 	while (n < r->n && r->answers[n].place <= place)
 		record_free_list(session->server->engine, &r->answers[n++].record);
+	if (n == 0)
+		return;
 	r->n -= n;
 	memmove(r->answers, r->answers + n, r->n * sizeof(*r->answers));
 }
