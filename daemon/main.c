@@ -15,17 +15,19 @@
 #include "daemon/app.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
+#include "daemon/repair.h"
 
 #define EXIT_USAGE    2
 #define MAX_ARGUMENTS 256 /* --listen and --set, each */
 
-enum { KEY_HELP_OPTIONS = 256 };
+enum { KEY_HELP_OPTIONS = 256, KEY_REPAIR };
 
 struct command_line {
 	struct config_args args;
 	char *listen[MAX_ARGUMENTS];
 	char *set[MAX_ARGUMENTS];
 	bool test;
+	const char *repair, *to; /* folders */
 };
 
 static const struct argp_option argp_options[] = {
@@ -40,6 +42,10 @@ static const struct argp_option argp_options[] = {
 	 0},
 	{"set", 'S', "OPTION=VALUE", 0, "set an option, whatever the file says", 0},
 	{"test", 't', NULL, 0, "check the configuration and exit", 0},
+	{"repair", KEY_REPAIR, "DIR", 0,
+	 "write what is left of the damaged journal in DIR into NEWDIR, say what is "
+	 "lost, and exit",
+	 0},
 	{"help-options", KEY_HELP_OPTIONS, NULL, 0,
 	 "list the options of the configuration and exit", 0},
 	{NULL, 0, NULL, 0, NULL, 0},
@@ -69,6 +75,18 @@ parse_one(int key, char *arg, struct argp_state *state)
 		append(state, line->set, &line->args.n_set, arg);
 		return 0;
 	case 't': line->test = true; return 0;
+	case KEY_REPAIR: line->repair = arg; return 0;
+	case ARGP_KEY_ARG:
+		if (line->to)
+			return ARGP_ERR_UNKNOWN;
+		line->to = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (line->to && !line->repair)
+			argp_error(state, "Too many arguments");
+		if (line->repair && !line->to)
+			argp_error(state, "--repair: NEWDIR is missing");
+		return 0;
 	case KEY_HELP_OPTIONS:
 		config_print_options(stdout);
 		exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -104,9 +122,10 @@ main(int argc, char **argv)
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_one,
+		.args_doc = "\n--repair=DIR NEWDIR",
 		.doc = "Serves named queues to processes.\v"
 		       "Exit status: 0 stopped in order, 1 error, 2 usage, 3 the journal is "
-		       "damaged, 4 writing it failed. "
+		       "damaged, 4 writing it failed, 5 something is lost. "
 		       "See qbrokerd(8) and qbrokerd.conf(5).",
 	};
 	struct command_line line = {.test = false};
@@ -120,6 +139,8 @@ main(int argc, char **argv)
 	line.args.set = line.set;
 	if (argp_parse(&argp, argc, argv, 0, NULL, &line) != 0)
 		return EXIT_USAGE;
+	if (line.repair)
+		return repair(line.repair, line.to);
 	if (config_load(&config, &line.args, err, sizeof(err)) != 0) {
 		fprintf(stderr, "qbrokerd: %s\n", err);
 		return EXIT_FAILURE;

@@ -51,7 +51,8 @@ check_includes() {
 		daemon/config.h daemon/config_policy.h
 	may_include words 'daemon/words\.h|daemon/core/(orders|durability)\.def' daemon/words.c daemon/words.h
 	may_include log 'daemon/log\.h' daemon/log.c daemon/log.h
-	may_include main 'daemon/(app|config|log)\.h' daemon/main.c
+	may_include main 'daemon/(app|config|log|repair)\.h' daemon/main.c
+	may_include repair 'daemon/repair\.h|daemon/store/salvage\.h' daemon/repair.c daemon/repair.h
 
 	only_in 'msgpack.*' 'proto/'
 	only_in 'event2/.*' 'daemon/net/|daemon/app\.c'

@@ -41,6 +41,10 @@ struct disk {
 /* The system's. */
 extern struct disk disk_os;
 
+/* The same for who only reads, perhaps where nothing can be written: the folder must be
+ * there. */
+extern struct disk disk_os_read;
+
 /* Writes all of it, however often it is interrupted. Changes `iov`. */
 bool disk_write_all(struct disk *d, int fd, struct iovec *iov, int n, uint64_t offset);
 

@@ -56,6 +56,18 @@ os_folder(struct disk *d, const char *path, bool lock)
 }
 
 static int
+read_folder(struct disk *d, const char *path, bool lock)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && lock && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close_keeping_errno(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
 os_list(struct disk *d, int folder, void (*each)(void *arg, const char *name),
 	void *arg)
 {
@@ -101,6 +113,12 @@ static int
 os_open(struct disk *d, int folder, const char *name)
 {
 	return openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int
+read_open(struct disk *d, int folder, const char *name)
+{
+	return openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 static int
@@ -194,4 +212,13 @@ struct disk disk_os = {
 	.sync = os_sync,
 	.close = os_close,
 	.random = os_random,
+};
+
+struct disk disk_os_read = {
+	.folder = read_folder,
+	.list = os_list,
+	.open = read_open,
+	.size = os_size,
+	.pread = os_pread,
+	.close = os_close,
 };

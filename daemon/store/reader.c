@@ -59,7 +59,10 @@ fill_window(struct reader *r, uint64_t offset, size_t len)
 		r->error = ENOMEM;
 		return false;
 	}
-	n = disk_read(r->disk, r->fd, r->bytes, r->cap, offset);
+	/* Less than a window, when what is behind it cannot be read. */
+	n = r->disk->pread(r->disk, r->fd, r->bytes, r->cap, offset);
+	if (n < (ssize_t)len)
+		n = disk_read(r->disk, r->fd, r->bytes, len, offset);
 	if (n < 0) {
 		r->error = errno;
 		return false;
@@ -122,5 +125,6 @@ reader_find(struct reader *r, uint64_t offset, uint32_t seed, uint64_t min_seq,
 		*ret_offset = offset;
 		return true;
 	}
+	*ret_offset = offset;
 	return false;
 }

@@ -39,7 +39,7 @@ const unsigned char *reader_record(struct reader *r, uint64_t offset, uint32_t s
 
 /* Looks for a whole record from an offset on that has a number of at least `min_seq`
  * and knows that those up to `min_synced` had been on disk. false: there is none, or
- * `error`. */
+ * `error`; `ret_offset` is where it ended. */
 bool reader_find(struct reader *r, uint64_t offset, uint32_t seed, uint64_t min_seq,
 		 uint64_t min_synced, struct record *ret, uint64_t *ret_offset);
 

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -419,6 +420,80 @@ START_TEST(a_folder_has_one_broker)
 }
 END_TEST
 
+/* A byte of the body of "second". */
+static void
+damage(const char *folder)
+{
+	char path[192];
+	static char bytes[1 << 16];
+	size_t n;
+	char *at;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/journal-0000000000000001.qbj", folder);
+	f = fopen(path, "r+");
+	ck_assert_ptr_nonnull(f);
+	n = fread(bytes, 1, sizeof(bytes), f);
+	at = memmem(bytes, n, "second", 6);
+	ck_assert_ptr_nonnull(at);
+	ck_assert_int_eq(fseek(f, at - bytes, SEEK_SET), 0);
+	ck_assert_int_eq(fputc('S', f), 'S');
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+/* Returns its exit status; `ret` is what it printed. */
+static int
+run_repair(const char *from, const char *to, char *ret, size_t len)
+{
+	const char *program = getenv("QBROKERD");
+	char command[512];
+	FILE *f;
+	int status;
+
+	snprintf(command, sizeof(command), "%s --repair '%s' '%s'",
+		 program ? program : "./qbrokerd", from, to);
+	f = popen(command, "r");
+	ck_assert_ptr_nonnull(f);
+	ret[fread(ret, 1, len - 1, f)] = 0;
+	status = pclose(f);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+START_TEST(a_damaged_journal_is_refused_and_repaired)
+{
+	const char *folder = state + strlen("state_dir=");
+	char whole[160], repaired[160], option[192], said[2048];
+	int status;
+
+	declare("jobs", 1);
+	put("jobs", "first");
+	put("jobs", "second");
+	put("jobs", "third");
+	daemon_kill(&d);
+	snprintf(whole, sizeof(whole), "%s.whole", folder);
+	ck_assert_int_eq(run_repair(folder, whole, said, sizeof(said)), 0);
+	ck_assert_msg(strstr(said, "nothing is lost"), "%s", said);
+	damage(folder);
+	daemon_launch(&d, "--set", state, NULL);
+	status = daemon_wait(&d);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 3);
+	ck_assert_int_gt(
+		daemon_count_log(&d, "journal-0000000000000001.qbj, offset "), 0);
+	ck_assert_int_gt(daemon_count_log(&d, ", record "), 0);
+	snprintf(repaired, sizeof(repaired), "%s.repaired", folder);
+	ck_assert_int_eq(run_repair(folder, repaired, said, sizeof(said)), 5);
+	ck_assert_msg(strstr(said, "it is not whole"), "%s", said);
+	ck_assert_int_eq(run_repair(folder, repaired, said, sizeof(said)), 1);
+	snprintf(option, sizeof(option), "state_dir=%s", repaired);
+	daemon_start(&d, "--set", option, NULL);
+	qb_item_free(take("jobs", "first"));
+	qb_item_free(take("jobs", "third"));
+	ck_assert_int_eq(number("jobs", "ready"), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -439,5 +514,6 @@ main(void)
 	tcase_add_loop_test(t, nobody_waits_for_news_that_were_told_already, 0, 2);
 	tcase_add_test(t, a_journal_that_cannot_be_written_ends_the_broker);
 	tcase_add_test(t, a_folder_has_one_broker);
+	tcase_add_test(t, a_damaged_journal_is_refused_and_repaired);
 	return run_case("durable", t);
 }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/repair.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/store/salvage.h"
+
+#define EXIT_LOST 5
+
+static void
+say(void *arg, const char *text)
+{
+	puts(text);
+}
+
+int
+repair(const char *from, const char *to)
+{
+	const struct salvage_options options = {.from = from, .to = to, .say = say};
+	struct salvage_report report;
+
+	if (store_salvage(&options, &report) != STORE_OPENED) {
+		fflush(stdout);
+		fprintf(stderr, "qbrokerd: %s\n", report.error);
+		return EXIT_FAILURE;
+	}
+	printf("%s: %" PRIu64 " records, %" PRIu64 " bytes; %s\n", to, report.records,
+	       report.bytes, report.lost ? "something is lost" : "nothing is lost");
+	if (fflush(stdout) != 0) {
+		perror("qbrokerd: standard output");
+		return EXIT_FAILURE;
+	}
+	return report.lost ? EXIT_LOST : EXIT_SUCCESS;
+}
