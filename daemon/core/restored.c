@@ -5,6 +5,7 @@
 #include "daemon/core/engine_int.h"
 #include "daemon/core/extra.h"
 #include "daemon/core/group.h"
+#include "daemon/core/policy.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/restore.h"
 #include "daemon/core/session.h"
@@ -234,6 +235,50 @@ end_nameless(struct qe *e)
 	}
 }
 
+/* "lost." and the queue's number; with a dot more for each time that this is taken. */
+static bool
+name_lost(struct qe *e, struct queue *q)
+{
+	char name[64] = "lost.", digits[20];
+	size_t len = 5, n = 0;
+	enum qe_result result;
+
+	for (uint64_t left = q->serial; left > 0; left /= 10)
+		digits[n++] = (char)('0' + left % 10);
+	while (n > 0)
+		name[len++] = digits[--n];
+	do {
+		result = queue_restore_name(e, q, (struct qe_name){name, len});
+		name[len++] = '.';
+	} while (result == QE_INVALID && len < sizeof(name));
+	return result == QE_OK;
+}
+
+/* That items are there, and not how their queue was declared, is so only after a repair: they get a
+ * queue for somebody to look at, which is kept as they are. */
+static bool
+keep_lost(struct qe *e, bool *ret_some)
+{
+	list_each (at, &e->keep.changed[KEPT_ITEM]) {
+		struct kept_item *k = list_entry(at, struct kept_item, kept.changed);
+		struct queue *q = k->item->queue;
+		struct qe_declare options;
+
+		if (q->deleted || q->name_len > 0)
+			continue;
+		if (!name_lost(e, q))
+			return false;
+		policy_for(e, (struct qe_name){q->name, q->name_len}, &options);
+		options.has_durable = true;
+		options.durable = QE_SYNC;
+		queue_configure(e, q, &options);
+		q->declared = QUEUE_BIT(QE_OPTION_durable);
+		keep_queue(e, q);
+		*ret_some = true;
+	}
+	return true;
+}
+
 void
 restore_abandon(struct qe *e)
 {
@@ -251,8 +296,11 @@ qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 {
 	struct keep *keep = &e->keep;
 	struct store_status status;
+	bool lost = false;
 
 	e->now_ns = now_ns;
+	if (!keep_lost(e, &lost))
+		return QE_NOMEM;
 	end_nameless(e);
 	if (!take_places(e))
 		return QE_NOMEM;
@@ -262,7 +310,8 @@ qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 	if (e->last_serial < keep->numbers)
 		e->last_serial = keep->numbers;
 	entries_empty(&keep->record); /* of sessions that ended meanwhile */
-	keep->said = keep->requested = keep->sync = false;
+	keep->requested = keep->sync = false;
+	keep->said = lost;
 	keep->after = (struct qe_after){0};
 	e->policy_next = e->n_queues > 0; /* what the configuration says now */
 	keep->store = store;

@@ -420,9 +420,9 @@ START_TEST(a_folder_has_one_broker)
 }
 END_TEST
 
-/* A byte of the body of "second". */
+/* A byte of what is first with this text in it. */
 static void
-damage(const char *folder)
+damage(const char *folder, const char *text)
 {
 	char path[192];
 	static char bytes[1 << 16];
@@ -434,10 +434,10 @@ damage(const char *folder)
 	f = fopen(path, "r+");
 	ck_assert_ptr_nonnull(f);
 	n = fread(bytes, 1, sizeof(bytes), f);
-	at = memmem(bytes, n, "second", 6);
+	at = memmem(bytes, n, text, strlen(text));
 	ck_assert_ptr_nonnull(at);
 	ck_assert_int_eq(fseek(f, at - bytes, SEEK_SET), 0);
-	ck_assert_int_eq(fputc('S', f), 'S');
+	ck_assert_int_ne(fputc(*at ^ 1, f), EOF);
 	ck_assert_int_eq(fclose(f), 0);
 }
 
@@ -474,7 +474,7 @@ START_TEST(a_damaged_journal_is_refused_and_repaired)
 	snprintf(whole, sizeof(whole), "%s.whole", folder);
 	ck_assert_int_eq(run_repair(folder, whole, said, sizeof(said)), 0);
 	ck_assert_msg(strstr(said, "nothing is lost"), "%s", said);
-	damage(folder);
+	damage(folder, "second");
 	daemon_launch(&d, "--set", state, NULL);
 	status = daemon_wait(&d);
 	ck_assert(WIFEXITED(status));
@@ -491,6 +491,41 @@ START_TEST(a_damaged_journal_is_refused_and_repaired)
 	qb_item_free(take("jobs", "first"));
 	qb_item_free(take("jobs", "third"));
 	ck_assert_int_eq(number("jobs", "ready"), 0);
+}
+END_TEST
+
+/* Its items are there, in a queue that says what it is. */
+START_TEST(a_queue_whose_declaration_is_damaged_keeps_its_items)
+{
+	const char *folder = state + strlen("state_dir=");
+	char repaired[160], option[192], said[2048];
+	const char *queue;
+	qb_item *item;
+	qb_table *t;
+
+	declare("jobs", 1);
+	put("jobs", "first");
+	put("jobs", "second");
+	daemon_kill(&d);
+	damage(folder, "jobs");
+	snprintf(repaired, sizeof(repaired), "%s.repaired", folder);
+	ck_assert_int_eq(run_repair(folder, repaired, said, sizeof(said)), 5);
+	snprintf(option, sizeof(option), "state_dir=%s", repaired);
+	for (int i = 0; i < 2; i++) {
+		daemon_start(&d, "--set", option, NULL);
+		ok(qb_queues(q, NULL, &t));
+		ck_assert_uint_eq(qb_table_rows(t), 1);
+		queue = qb_table_string(t, 0, "queue");
+		ck_assert_int_eq(strncmp(queue, "lost.", 5), 0);
+		ck_assert_str_eq(qb_table_string(t, 0, "durable"), "sync");
+		item = take(queue, i == 0 ? "first" : "second");
+		ok(qb_ack(q, item));
+		qb_item_free(item);
+		ck_assert_int_eq(number(queue, "ready"), i == 0);
+		qb_table_free(t);
+		if (i == 0)
+			daemon_kill(&d);
+	}
 }
 END_TEST
 
@@ -515,5 +550,6 @@ main(void)
 	tcase_add_test(t, a_journal_that_cannot_be_written_ends_the_broker);
 	tcase_add_test(t, a_folder_has_one_broker);
 	tcase_add_test(t, a_damaged_journal_is_refused_and_repaired);
+	tcase_add_test(t, a_queue_whose_declaration_is_damaged_keeps_its_items);
 	return run_case("durable", t);
 }
