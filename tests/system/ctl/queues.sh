@@ -71,6 +71,20 @@ test_stats_of_the_broker_and_of_a_queue() {
 	ctl 3 stats "$q.not-there"
 }
 
+test_stats_of_the_broker_have_the_journal_that_there_is() {
+	ctl 0 stats
+	! grep -q journal "$folder/out" || fail "there is no journal"
+	folder=$folder/kept QBROKER_ADDR=unix:$folder/kept.socket
+	mkdir "$folder"
+	start_broker --set "state_dir=$folder/state"
+	ctl 0 stats
+	stop_broker
+	grep -qE '^journal +good$' "$folder/out" || fail "$(cat "$folder/out")"
+	grep -qE '^journal_bytes +[1-9][0-9]*$' "$folder/out" || fail "$(cat "$folder/out")"
+	grep -qE '^journal_segments +1$' "$folder/out" || fail "$(cat "$folder/out")"
+	! grep -q journal_error "$folder/out" || fail "there is no error"
+}
+
 test_stats_check_adds_up() {
 	seq 10 | ctl 0 put "$q" --lines
 	ctl 0 get "$q" -n 3
