@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the engine writes to a store: that the log stays small, what answers wait for, and what a
+ * store without room means. That what comes back is right is the model's (check_model).
+ */
+#include "tests/core/engine_kit.h"
+#include "tests/core/log_kit.h"
+
+#include <string.h>
+
+#define SEGMENT 65536
+
+static struct store *kept;
+
+static void
+keeps(void)
+{
+	kit_limits((struct qe_config){.can_keep = true});
+	kept = log_new(SEGMENT);
+	ck_assert_int_eq(qe_restored(e, now, kept), QE_OK);
+	declare_as("q", (struct qe_declare){.has_durable = true, .durable = QE_SYNC});
+	declare_as("a", (struct qe_declare){.has_durable = true, .durable = QE_ASYNC});
+	qe_commit(e);
+	(void)qe_after(e);
+}
+
+/* The store goes before the engine is looked at a last time. */
+static void
+keeps_no_more(void)
+{
+	kit_limits((struct qe_config){0});
+	log_free(kept);
+}
+
+static struct store_status
+log_status(void)
+{
+	struct store_status status;
+
+	kept->class->status(kept, &status);
+	return status;
+}
+
+static void
+turn(void)
+{
+	tick_at(++now);
+	qe_commit(e);
+	(void)qe_after(e);
+}
+
+static uint64_t
+put_sized(const char *queue, size_t len, uint64_t ready)
+{
+	struct qe_item *item;
+	struct qe_reply reply;
+
+	ck_assert_int_eq(qe_item_new(e, len, &item), QE_OK);
+	memset(qe_item_body(item), 'x', len);
+	if (ready)
+		ck_assert_int_eq(qe_item_set_times(e, item, ready, QE_NEVER), QE_OK);
+	ck_assert_int_eq(qe_put(e, now, s1, 1, name(queue), NO_WAIT, &item, 1, false,
+				false, &reply),
+			 QE_OK);
+	return reply.id;
+}
+
+START_TEST(the_log_is_bounded_whatever_is_delayed_dead_or_held)
+{
+	uint64_t most = 0, bytes;
+
+	keeps();
+	for (int i = 0; i < 900; i++) {
+		put_sized("q", 1000, _i == 0 ? QE_NEVER - 1 : 0);
+		if (_i > 0) {
+			ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+			if (_i == 2)
+				ck_assert_int_eq(qe_bury(e, now, s2, tag_of(got.item),
+							 name("")),
+						 QE_OK);
+			qe_reply_done(e, &got);
+		}
+		turn();
+	}
+	for (int i = 0; i < 20000; i++) {
+		put_sized("a", 500, 0);
+		ck_assert_int_eq(get(s3, 1, "a", NO_WAIT), QE_OK);
+		turn(); /* it is written with its body */
+		ck_assert_int_eq(qe_ack(e, now, s3, tag_of(got.item)), QE_OK);
+		qe_reply_done(e, &got);
+		turn();
+		bytes = log_status().bytes;
+		if (bytes > most)
+			most = bytes;
+	}
+	ck_assert_uint_le(most, 2 * 900 * 1100 + 2 * SEGMENT);
+	ck_assert_uint_gt(log_status().first_segment, 10);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(nothing_is_left_of_what_was_finished)
+{
+	keeps();
+	for (int i = 0; i < 1000; i++) {
+		put_sized("q", 1000, 0);
+		turn();
+	}
+	ck_assert_uint_gt(log_status().last_segment - log_status().first_segment, 10);
+	for (int i = 0; i < 1000; i++) {
+		ck_assert_int_eq(get(s1, 1, "q", NO_WAIT), QE_OK);
+		ck_assert_int_eq(qe_ack(e, now, s1, tag_of(got.item)), QE_OK);
+		qe_reply_done(e, &got);
+		turn();
+	}
+	turn();
+	ck_assert_uint_le(log_status().last_segment - log_status().first_segment, 2);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(answers_wait_for_what_they_depend_on)
+{
+	struct qe_after after;
+	uint64_t open;
+
+	keeps();
+	open = log_status().last_seq + 1;
+	put_ok("q", "x");
+	after = qe_after(e);
+	ck_assert_uint_eq(after.synced, open);
+	put_ok("memory", "x");
+	after = qe_after(e);
+	ck_assert_uint_eq(after.synced | after.written, 0);
+	put_ok("a", "x");
+	after = qe_after(e);
+	ck_assert_uint_eq(after.synced, 0);
+	ck_assert_uint_eq(after.written, open);
+	qe_commit(e);
+	ck_assert_uint_eq(log_status().last_seq, open);
+	/* A get waits for the put, and for its own lease to be written. */
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+	after = qe_after(e);
+	ck_assert_uint_eq(after.synced, open);
+	ck_assert_uint_eq(after.written, open + 1);
+	qe_reply_done(e, &got);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(who_waited_hears_of_it_when_it_is_kept)
+{
+	struct qe_reply reply;
+	uint64_t open;
+
+	keeps();
+	ck_assert_int_eq(get(s1, 7, "q", QE_NEVER), QE_WAIT);
+	qe_commit(e);
+	(void)qe_after(e);
+	open = log_status().last_seq + 1;
+	put_ok("q", "x");
+	(void)qe_after(e);
+	ck_assert(qe_next_reply(e, &reply));
+	ck_assert_uint_eq(reply.after.synced, open);
+	ck_assert_uint_eq(reply.after.written, open);
+	qe_reply_done(e, &reply);
+	qe_commit(e);
+	ck_assert_uint_eq(log_status().last_seq, open);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(puts_are_refused_while_there_is_no_room_and_nothing_else)
+{
+	keeps();
+	put_ok("q", "x");
+	put_ok("memory", "x");
+	turn();
+	log_set_state(kept, STORE_LOW);
+	turn();
+	ck_assert_int_eq(put(s1, 1, "q", "y", NO_WAIT), QE_NO_SPACE);
+	ck_assert_int_eq(put(s1, 1, "q", "y", QE_NEVER), QE_NO_SPACE);
+	ck_assert_int_eq(put_many(s1, 1, "q", "y z", QE_NEVER, true), QE_NO_SPACE);
+	put_ok("memory", "y");
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+	ck_assert_int_eq(qe_ack(e, now, s2, tag_of(got.item)), QE_OK);
+	qe_reply_done(e, &got);
+	turn();
+	ck_assert(!qe_store_lost(e));
+	log_set_state(kept, STORE_GOOD);
+	turn();
+	put_ok("q", "y");
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(ids_and_numbers_are_never_used_again)
+{
+	uint64_t id;
+	struct qe *after;
+
+	keeps();
+	turn();
+	id = put_ok("memory", "lost with the broker");
+	turn();
+	after = qe_new(&(struct qe_config){.can_keep = true});
+	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now), QE_OK);
+	kit_limits((struct qe_config){0});
+	qe_free(e);
+	e = after;
+	ck_assert_int_eq(qe_session_new(e, now, (const uint8_t *)"0123456789abcdef", e,
+					&s1),
+			 QE_OK);
+	ck_assert_uint_gt(put_ok("memory", "x"), id);
+	keeps_no_more();
+}
+END_TEST
+
+static void
+add_tests(TCase *tcase)
+{
+	tcase_add_loop_test(tcase, the_log_is_bounded_whatever_is_delayed_dead_or_held,
+			    0, 3);
+	tcase_add_test(tcase, nothing_is_left_of_what_was_finished);
+	tcase_add_test(tcase, answers_wait_for_what_they_depend_on);
+	tcase_add_test(tcase, who_waited_hears_of_it_when_it_is_kept);
+	tcase_add_test(tcase, puts_are_refused_while_there_is_no_room_and_nothing_else);
+	tcase_add_test(tcase, ids_and_numbers_are_never_used_again);
+}
+
+int
+main(void)
+{
+	return kit_main("keep", add_tests);
+}
