@@ -966,10 +966,11 @@ struct qe_hooks {
 	/* The bytes of a body that is elsewhere, for as long as the item is there. NULL: no memory. */
 	const void *(*body)(struct qe_foreign *foreign);
 	/* Restoring: a session was, as it described itself; sets its owner. Said again of one that
-	 * has an owner: its answers are said anew. false: nonsense, or no memory. */
-	bool (*restore_session)(void *arg, struct qe_session *session,
-				const uint8_t id[16], const void *note, size_t len);
-	bool (*restore_answer)(void *owner, const void *answer, size_t len);
+	 * has an owner: its answers are said anew. QE_INVALID, QE_NOMEM. */
+	enum qe_result (*restore_session)(void *arg, struct qe_session *session,
+					  const uint8_t id[16], const void *note,
+					  size_t len);
+	enum qe_result (*restore_answer)(void *owner, const void *answer, size_t len);
 	void (*restore_confirm)(void *owner, uint64_t rid);
 	void (*restore_end)(void *owner); /* it had ended; frees the owner */
 };

@@ -552,9 +552,9 @@ restore_answers(struct restoring *r, struct qe_session *session, uint64_t n)
 	for (uint64_t i = 0; i < n && !r->in.failed; i++) {
 		struct qe_name answer = entry_text(&r->in);
 
-		if (!r->in.failed && session && session->owner && hooks &&
-		    !hooks->restore_answer(session->owner, answer.p, answer.len))
-			nonsense(r);
+		if (!r->in.failed && session && session->owner && hooks)
+			good(r, hooks->restore_answer(session->owner, answer.p,
+						      answer.len));
 	}
 }
 
@@ -583,9 +583,9 @@ restore_session(struct restoring *r, const uint8_t *from)
 	session = need_session(r, number, id);
 	if (!session)
 		nonsense(r);
-	else if (hooks &&
-		 !hooks->restore_session(hooks->arg, session, id, note.p, note.len))
-		nonsense(r);
+	else if (hooks)
+		good(r, hooks->restore_session(hooks->arg, session, id, note.p,
+					       note.len));
 	restore_answers(r, session, n);
 	if (!r->in.failed)
 		place(r, &session->kept, from);

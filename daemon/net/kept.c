@@ -196,7 +196,7 @@ kept_forget(struct session *session)
 	session->restored = NULL;
 }
 
-static bool
+static enum qe_result
 restore_session(void *arg, struct qe_session *qe, const uint8_t id[16],
 		const void *bytes, size_t len)
 {
@@ -204,15 +204,15 @@ restore_session(void *arg, struct qe_session *qe, const uint8_t id[16],
 	struct note note;
 
 	if (!read_note(bytes, len, &note))
-		return false;
+		return QE_INVALID;
 	if (!session)
 		session = session_revive(arg, qe, note.client, note.client_len);
 	if (!session)
-		return false;
+		return QE_NOMEM;
 	kept_forget(session);
 	session->restored = calloc(1, sizeof(*session->restored));
 	if (!session->restored)
-		return false;
+		return QE_NOMEM;
 	session->resumes = note.bits & NOTE_RESUMES;
 	session->notices = note.bits & NOTE_NOTICES;
 	session->identity = note.identity;
@@ -220,7 +220,7 @@ restore_session(void *arg, struct qe_session *qe, const uint8_t id[16],
 	session->peer = note.peer;
 	session->restored->has_witness = note.bits & NOTE_WITNESS;
 	session->restored->witness = note.witness;
-	return true;
+	return QE_OK;
 }
 
 static bool
@@ -236,16 +236,17 @@ grow(struct restored *r)
 	return true;
 }
 
-static bool
+static enum qe_result
 restore_answer(void *owner, const void *answer, size_t len)
 {
 	struct session *session = owner;
 	struct restored *r = session->restored;
 	struct kept_answer kept;
+	enum qe_result result = record_read(session->server->engine, answer, len,
+					    &kept.record, &kept.place);
 
-	if (record_read(session->server->engine, answer, len, &kept.record,
-			&kept.place) != QE_OK)
-		return false;
+	if (result != QE_OK)
+		return result;
 	if (kept.record.op == ANSWER_MISSING || r->n >= 2 * ANSWERS_MAX) {
 		forget_answers(session, kept.place);
 		r->missing = true;
@@ -254,11 +255,11 @@ restore_answer(void *owner, const void *answer, size_t len)
 		r->answers[r->n++] = kept;
 	} else {
 		record_free_list(session->server->engine, &kept.record);
-		return false;
+		return QE_NOMEM;
 	}
 	if (r->last < kept.place)
 		r->last = kept.place;
-	return true;
+	return QE_OK;
 }
 
 static void
