@@ -963,6 +963,10 @@ struct qe_hooks {
 	void (*describe)(void *owner, qe_emit *emit, void *to);
 	/* Emits each answer that is remembered, in their order. */
 	void (*answers)(void *owner, qe_emit *emit, void *to);
+	/* Emits, as an answer, what has become of a put of many that waits and has been accepted in part; the
+	 * results of the other items are -QE_UNDECIDED. It is good until there is an answer to this rid. */
+	void (*begun)(uint64_t rid, int64_t *results, unsigned n, qe_emit *emit,
+		      void *to);
 	/* The bytes of a body that is elsewhere, for as long as the item is there. NULL: no memory. */
 	const void *(*body)(struct qe_foreign *foreign);
 	/* Restoring: a session was, as it described itself; sets its owner. Said again of one that

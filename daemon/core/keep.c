@@ -10,6 +10,7 @@
 #include "daemon/core/session.h"
 #include "daemon/core/store.h"
 #include "daemon/core/unique.h"
+#include "daemon/core/waiter.h"
 
 /* A record is closed between two requests when it has become so large. */
 #define LARGE_RECORD (1 << 20)
@@ -25,6 +26,7 @@ keep_init(struct qe *e)
 
 	for (int i = 0; i < KEPT_KINDS; i++)
 		list_init(&keep->changed[i]);
+	list_init(&keep->begun);
 	table_init(&keep->items, &e->mem);
 	keep->first = 1;
 }
@@ -368,13 +370,6 @@ keep_session_ended(struct qe *e, struct qe_session *session)
 	e->keep.said = true;
 }
 
-/* Whether a full entry of it will be written anyway, which says all. */
-static bool
-is_due(const struct kept *k)
-{
-	return k->whole && !list_empty(&k->changed);
-}
-
 void
 qe_session_answer(struct qe *e, struct qe_session *session, const void *answer,
 		  size_t len)
@@ -384,7 +379,7 @@ qe_session_answer(struct qe *e, struct qe_session *session, const void *answer,
 	if (!e->keep.store || (!e->keep.requested && session->kept.segment == 0))
 		return;
 	keep_session(e, session);
-	if (is_due(&session->kept))
+	if (kept_is_due(&session->kept))
 		return;
 	entries_kind(r, ENTRY_ANSWER);
 	entries_number(r, session->serial);
@@ -396,11 +391,21 @@ qe_session_confirm(struct qe *e, struct qe_session *session, uint64_t rid)
 {
 	struct entries *r = &e->keep.record;
 
-	if (session->kept.segment == 0 || is_due(&session->kept))
+	if (session->kept.segment == 0 || kept_is_due(&session->kept))
 		return;
 	entries_kind(r, ENTRY_CONFIRM);
 	entries_number(r, session->serial);
 	entries_number(r, rid);
+}
+
+void
+keep_begun(struct qe *e, const struct queue *q, struct waiter *w)
+{
+	if (!q->durable || !e->keep.store || !put_begun(&w->put))
+		return;
+	list_remove(&w->begun);
+	list_append(&e->keep.begun, &w->begun);
+	e->keep.said = true;
 }
 
 /* --- what answers depend on ---------------------------------------------------------- */
@@ -522,6 +527,7 @@ qe_commit(struct qe *e)
 	has_meta = !ids_left(e) || keep->meta != keep->last;
 	if (has_meta)
 		write_meta(e);
+	keep_write_begun(e);
 	keep_write_changed(e);
 	if (entries_len(r) == 0)
 		write_meta(e);

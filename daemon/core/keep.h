@@ -18,6 +18,7 @@
 struct queue;
 struct unique;
 struct group;
+struct waiter;
 
 /* In the order in which they are written: what others name comes first. */
 enum kept_kind { KEPT_SESSION, KEPT_QUEUE, KEPT_ITEM, KEPT_WINDOW, KEPT_KINDS };
@@ -63,6 +64,7 @@ struct keep {
 	uint64_t meta;	       /* the segment in which that was said last */
 
 	struct list changed[KEPT_KINDS];
+	struct list begun; /* waiters: puts of many, of which some items are in the open record */
 	struct table items;	/* of struct kept_item, by id */
 	struct kept_item *spare; /* reserved ones, linked by `item` */
 	size_t n_spare;
@@ -76,6 +78,13 @@ struct keep {
 	uint64_t debt;	      /* bytes that are to be carried forward */
 	bool carried; /* all of the oldest segment is in the record that is open */
 };
+
+/* Whether a full entry of it will be written anyway, which says all. */
+static inline bool
+kept_is_due(const struct kept *k)
+{
+	return k->whole && !list_empty(&k->changed);
+}
 
 void keep_init(struct qe *e);
 void keep_done(struct qe *e);
@@ -116,6 +125,10 @@ void keep_window(struct qe *e, struct unique *u);
 void keep_session(struct qe *e, struct qe_session *session);
 void keep_session_ended(struct qe *e, struct qe_session *session);
 
+/* A put of many that waits, some of whose items were accepted: if it comes again after a restart, these
+ * are not put again. */
+void keep_begun(struct qe *e, const struct queue *q, struct waiter *w);
+
 /* Somebody is told something about the queue. */
 void keep_asked(struct qe *e, const struct queue *q);
 
@@ -136,7 +149,8 @@ bool keep_clean_left(const struct qe *e);
 
 /* --- entries (keep_write.c) -------------------------------------------------------- */
 
-/* Writes all that has changed to the open record. */
+/* Writes what has become of puts that wait, and all that has changed, to the open record. */
+void keep_write_begun(struct qe *e);
 void keep_write_changed(struct qe *e);
 
 /* A full entry, whatever is kept. */

@@ -9,6 +9,7 @@
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/unique.h"
+#include "daemon/core/waiter.h"
 
 #define DECLARED 0x80
 
@@ -247,14 +248,37 @@ emit_answer(void *to, const void *bytes, size_t len)
 }
 
 static void
-write_answers(struct qe *e, struct entries *r, void *owner)
+emit_begun(const struct qe *e, struct waiter *w, qe_emit *emit, void *to)
+{
+	struct put *put = &w->put;
+
+	for (unsigned i = put->next; i < put->n; i++)
+		put->results[i] = -QE_UNDECIDED;
+	e->keep.hooks->begun(w->rid, put->results, put->n, emit, to);
+}
+
+static void
+emit_answers(const struct qe *e, const struct qe_session *session, struct counting *c)
+{
+	e->keep.hooks->answers(session->owner, emit_answer, c);
+	list_each (at, &session->waiters) {
+		struct waiter *w = list_entry(at, struct waiter, in_session);
+
+		if (!w->finished && w->request == QE_REQUEST_PUT &&
+		    w->slot.queue->durable && put_begun(&w->put))
+			emit_begun(e, w, emit_answer, c);
+	}
+}
+
+static void
+write_answers(const struct qe *e, struct entries *r, const struct qe_session *session)
 {
 	struct counting c = {NULL, 0};
 
-	e->keep.hooks->answers(owner, emit_answer, &c);
+	emit_answers(e, session, &c);
 	entries_number(r, c.n);
 	c.r = r;
-	e->keep.hooks->answers(owner, emit_answer, &c);
+	emit_answers(e, session, &c);
 }
 
 void
@@ -267,7 +291,7 @@ keep_write_session(struct qe *e, struct entries *r, const struct qe_session *ses
 	entries_bytes(r, session->id, 16);
 	if (owner) {
 		e->keep.hooks->describe(owner, emit_text, r);
-		write_answers(e, r, owner);
+		write_answers(e, r, session);
 	} else {
 		entries_text(r, NULL, 0);
 		entries_number(r, 0);
@@ -326,6 +350,26 @@ write_kept(struct qe *e, struct entries *r, struct kept *k)
 	case KEPT_KINDS: break;
 	}
 	k->writing = (uint32_t)(entries_len(r) - before);
+}
+
+void
+keep_write_begun(struct qe *e)
+{
+	list_each_safe (at, &e->keep.begun) {
+		struct waiter *w = list_entry(at, struct waiter, begun);
+		struct qe_session *session = w->session;
+		struct entries *r = &e->keep.record;
+
+		list_remove(at);
+		if (!e->keep.hooks || !session->owner)
+			continue;
+		keep_session(e, session);
+		if (kept_is_due(&session->kept))
+			continue;
+		entries_kind(r, ENTRY_ANSWER);
+		entries_number(r, session->serial);
+		emit_begun(e, w, emit_text, r);
+	}
 }
 
 void

@@ -311,6 +311,7 @@ wait_for_room(struct qe *e, struct qe_session *session, uint64_t rid, struct que
 	w->request = QE_REQUEST_PUT;
 	w->group = item_group(w->items[w->put.next]);
 	waiter_start(e, w, q, LINE_PUT, deadline_ns);
+	keep_begun(e, q, w); /* on an earlier connection */
 	settle_queue(e, q);
 	if (waiter_first(q, LINE_PUT) == w)
 		watch_note(e, QE_EVENT_FULL, q);

@@ -74,8 +74,11 @@ accept_putters(struct qe *e, struct queue *q)
 		result = q->shutdown == QE_OPEN ? put_advance(e, q, &w->put)
 						: QE_SHUT_DOWN;
 		progress |= w->put.next > at;
-		if (put_is_full(result))
+		if (put_is_full(result)) {
+			if (w->put.next > at)
+				keep_begun(e, q, w);
 			break;
+		}
 		waiter_finish(e, w, result);
 		progress = true;
 		/* The queues that wait for memory take turns. */

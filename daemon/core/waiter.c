@@ -90,6 +90,7 @@ waiter_new(struct qe *e, struct qe_session *session, uint64_t rid, unsigned n_it
 	if (!w)
 		return QE_NOMEM;
 	*w = (struct waiter){.session = session, .rid = rid, .n_items = n_items};
+	list_init(&w->begun);
 	*ret_waiter = w;
 	return QE_OK;
 }
@@ -166,6 +167,7 @@ static void
 waiter_stop(struct qe *e, struct waiter *w)
 {
 	waiter_set_timer(e, w, QE_NEVER);
+	list_remove(&w->begun);
 	if (is_any(w))
 		any_leave(e, w->get.any);
 	else

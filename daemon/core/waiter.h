@@ -39,6 +39,7 @@ struct waiter {
 	bool finished;
 	struct group *group;  /* a join of it, or a put into it: a reference */
 	struct list in_group; /* group.joins or group.puts, while it waits */
+	struct list begun; /* keep.begun: more of its put was accepted than is written */
 	union {
 		struct put put;
 		struct get get;

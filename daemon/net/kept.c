@@ -28,6 +28,9 @@ struct kept_answer {
 struct restored {
 	struct kept_answer *answers; /* in their order */
 	size_t n, room;
+	size_t n_begun; /* of these: puts that were accepted in part, and cut off */
+	struct record *waiting; /* and those that still waited */
+	size_t n_waiting;
 	uint64_t last; /* place of the last one that was given */
 	bool missing;  /* one of them is not here */
 	bool has_witness;
@@ -143,6 +146,19 @@ keep_answer(struct session *session, const struct record *answer, uint64_t place
 			  record_write(answer, place, text));
 }
 
+/* It has no place: it is good until the put is answered, whatever is confirmed. */
+static void
+begun(uint64_t rid, int64_t *results, unsigned n, qe_emit *emit, void *to)
+{
+	struct record answer = {.rid = rid,
+				.op = QP_OP_PUT_MANY,
+				.status = ANSWER_BEGUN,
+				.n = (uint16_t)n,
+				.results = results};
+
+	emit_answer(&answer, 0, emit, to);
+}
+
 void
 kept_remember(struct session *session, const struct record *answer)
 {
@@ -168,6 +184,12 @@ kept_confirm(struct session *session, uint64_t rid)
 
 /* --- restoring ------------------------------------------------------------------- */
 
+static bool
+is_begun(const struct record *answer)
+{
+	return answer->op == QP_OP_PUT_MANY && answer->status == ANSWER_BEGUN;
+}
+
 /* Forgets those up to this place. */
 static void
 forget_answers(struct session *session, uint64_t place)
@@ -175,8 +197,10 @@ forget_answers(struct session *session, uint64_t place)
 	struct restored *r = session->restored;
 	size_t n = 0;
 
-	while (n < r->n && r->answers[n].place <= place)
-		record_free_list(session->server->engine, &r->answers[n++].record);
+	for (; n < r->n && r->answers[n].place <= place; n++) {
+		r->n_begun -= is_begun(&r->answers[n].record);
+		record_free_list(session->server->engine, &r->answers[n].record);
+	}
 	if (n == 0)
 		return;
 	r->n -= n;
@@ -191,6 +215,10 @@ kept_forget(struct session *session)
 	if (!r)
 		return;
 	forget_answers(session, UINT64_MAX);
+	while (r->n_waiting > 0)
+		record_free_list(session->server->engine,
+				 &r->waiting[--r->n_waiting]);
+	free(r->waiting);
 	free(r->answers);
 	free(r);
 	session->restored = NULL;
@@ -236,6 +264,55 @@ grow(struct restored *r)
 	return true;
 }
 
+/* Another answer to this rid has come: what had begun is in it. */
+static void
+forget_begun(struct session *session, uint64_t rid)
+{
+	struct restored *r = session->restored;
+	struct qe *e = session->server->engine;
+
+	for (size_t i = 0; i < r->n_waiting; i++)
+		if (r->waiting[i].rid == rid) {
+			record_free_list(e, &r->waiting[i]);
+			r->waiting[i--] = r->waiting[--r->n_waiting];
+		}
+	for (size_t i = 0; i < r->n && r->n_begun > 0; i++) {
+		struct record *answer = &r->answers[i].record;
+
+		if (!is_begun(answer) || answer->rid != rid)
+			continue;
+		record_free_list(e, answer);
+		*answer = (struct record){.rid = rid};
+		r->n_begun--;
+	}
+}
+
+static bool
+add_waiting(struct restored *r, const struct record *answer)
+{
+	size_t n = r->n_waiting + 1;
+	struct record *grown = realloc(r->waiting, n * sizeof(*grown));
+
+	if (!grown)
+		return false;
+	grown[n - 1] = *answer;
+	r->waiting = grown;
+	r->n_waiting = n;
+	return true;
+}
+
+static bool
+add_answer(struct restored *r, const struct kept_answer *kept)
+{
+	if (kept->place == 0)
+		return add_waiting(r, &kept->record);
+	if (r->n == r->room && !grow(r))
+		return false;
+	r->answers[r->n++] = *kept;
+	r->n_begun += is_begun(&kept->record);
+	return true;
+}
+
 static enum qe_result
 restore_answer(void *owner, const void *answer, size_t len)
 {
@@ -247,13 +324,12 @@ restore_answer(void *owner, const void *answer, size_t len)
 
 	if (result != QE_OK)
 		return result;
+	forget_begun(session, kept.record.rid);
 	if (kept.record.op == ANSWER_MISSING || r->n >= 2 * ANSWERS_MAX) {
 		forget_answers(session, kept.place);
 		r->missing = true;
 		record_free_list(session->server->engine, &kept.record);
-	} else if (r->n < r->room || grow(r)) {
-		r->answers[r->n++] = kept;
-	} else {
+	} else if (!add_answer(r, &kept)) {
 		record_free_list(session->server->engine, &kept.record);
 		return QE_NOMEM;
 	}
@@ -284,6 +360,7 @@ kept_hooks(struct server *server)
 		.arg = server,
 		.describe = describe,
 		.answers = answers,
+		.begun = begun,
 		.body = pass_bytes,
 		.restore_session = restore_session,
 		.restore_answer = restore_answer,
@@ -307,6 +384,11 @@ take_answers(struct session *session)
 		missing |= session->answers.missing;
 	}
 	r->n = 0;
+	for (size_t i = 0; i < r->n_waiting; i++) {
+		answers_add(&session->answers, e, &r->waiting[i]);
+		missing |= session->answers.missing;
+	}
+	r->n_waiting = 0;
 	return !missing;
 }
 

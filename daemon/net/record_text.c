@@ -126,6 +126,19 @@ may_have_list(uint8_t op)
 	return op == QP_OP_GET_MANY || op == QP_OP_PUT_MANY || op == QP_OP_ACK_MANY;
 }
 
+/* What is to be gone on with has items that were decided, and others behind them. */
+static bool
+may_have_begun(const struct record *answer)
+{
+	unsigned decided = 0;
+
+	if (answer->op != QP_OP_PUT_MANY || answer->status != ANSWER_BEGUN)
+		return true;
+	while (decided < answer->n && answer->results[decided] != -QE_UNDECIDED)
+		decided++;
+	return decided > 0 && decided < answer->n;
+}
+
 enum qe_result
 record_read(struct qe *e, const void *bytes, size_t len, struct record *ret,
 	    uint64_t *ret_position)
@@ -148,7 +161,7 @@ record_read(struct qe *e, const void *bytes, size_t len, struct record *ret,
 		read_list(&t, &answer);
 	else
 		answer.value = get_number(&t);
-	if (t.broken || t.at < t.end) {
+	if (t.broken || t.at < t.end || !may_have_begun(&answer)) {
 		record_free_list(e, &answer);
 		return QE_INVALID;
 	}

@@ -172,8 +172,17 @@ no_answers(void *owner, qe_emit *emit, void *to)
 	(void)owner, (void)emit, (void)to;
 }
 
-static const struct qe_hooks log_hooks = {
-	.describe = describe, .answers = no_answers, .body = foreign_body};
+static void
+some_begun(uint64_t rid, int64_t *results, unsigned n, qe_emit *emit, void *to)
+{
+	ck_assert_int_eq(results[n - 1], -QE_UNDECIDED);
+	emit(to, &rid, sizeof(rid));
+}
+
+static const struct qe_hooks log_hooks = {.describe = describe,
+					  .answers = no_answers,
+					  .begun = some_begun,
+					  .body = foreign_body};
 
 static void
 begin(uint64_t seed)

@@ -381,6 +381,95 @@ START_TEST(a_put_whose_answer_was_lost_has_its_first_id_after_the_restart)
 }
 END_TEST
 
+/* A put of three, of which the queue takes one at a time. */
+static void
+put_three(struct wire *w)
+{
+	static const int64_t lengths[] = {1, 1, 1};
+	struct qp_request m = {.op = QP_OP_PUT_MANY,
+			       .rid = 7,
+			       .queue = str("jobs"),
+			       .timeout_ms = QP_FOREVER,
+			       .lengths = {.n = 3, .numbers = lengths}};
+
+	wire_send(w, m, "abc", 3);
+}
+
+static void
+take_and_finish(const char *text)
+{
+	qb_item *item;
+
+	wait_for("ready", 1);
+	item = take("jobs", text);
+	ok(qb_ack(q, item));
+	qb_item_free(item);
+}
+
+static void
+hello_again(struct wire *w)
+{
+	wire_close(w);
+	ck_assert(hello(w));
+}
+
+START_TEST(a_put_of_many_goes_on_after_the_restart)
+{
+	const char *options[] = {durabilities[_i], "maxsize=1", NULL};
+	struct wire w = {.fd = -1};
+
+	ok(qb_declare(q, "jobs", options, 0, NULL));
+	ck_assert(!hello(&w));
+	put_three(&w);
+	wait_for("ready", 1);
+	restart();
+	hello_again(&w);
+	put_three(&w);
+	wait_for("putters", 1);
+	take_and_finish("a");
+	wait_for("ready", 1);
+	restart();
+	hello_again(&w);
+	put_three(&w);
+	wait_for("putters", 1);
+	take_and_finish("b");
+	wire_expect(&w, QP_OP_PUT_MANY, 7, QP_OK);
+	/* All is answered, and the answer is not confirmed. */
+	restart();
+	hello_again(&w);
+	put_three(&w);
+	wire_expect(&w, QP_OP_PUT_MANY, 7, QP_OK);
+	take_and_finish("c");
+	ck_assert_int_eq(number("jobs", "accepted"), 3);
+	wire_close(&w);
+}
+END_TEST
+
+START_TEST(a_put_of_many_that_was_cut_off_and_finished_is_over_after_the_restart)
+{
+	const char *options[] = {durabilities[_i], "maxsize=1", NULL};
+	struct wire w = {.fd = -1};
+
+	ok(qb_declare(q, "jobs", options, 0, NULL));
+	ck_assert(!hello(&w));
+	put_three(&w);
+	wait_for("ready", 1);
+	hello_again(&w);
+	put_three(&w);
+	wait_for("putters", 1);
+	take_and_finish("a");
+	take_and_finish("b");
+	wire_expect(&w, QP_OP_PUT_MANY, 7, QP_OK);
+	restart();
+	hello_again(&w);
+	put_three(&w);
+	wire_expect(&w, QP_OP_PUT_MANY, 7, QP_OK);
+	take_and_finish("c");
+	ck_assert_int_eq(number("jobs", "accepted"), 3);
+	wire_close(&w);
+}
+END_TEST
+
 /* --- failures ---------------------------------------------------------------------- */
 
 START_TEST(a_journal_that_cannot_be_written_ends_the_broker)
@@ -546,6 +635,10 @@ main(void)
 	tcase_add_loop_test(
 		t, a_put_whose_answer_was_lost_has_its_first_id_after_the_restart, 0,
 		2);
+	tcase_add_loop_test(t, a_put_of_many_goes_on_after_the_restart, 0, 2);
+	tcase_add_loop_test(
+		t, a_put_of_many_that_was_cut_off_and_finished_is_over_after_the_restart,
+		0, 2);
 	tcase_add_loop_test(t, nobody_waits_for_news_that_were_told_already, 0, 2);
 	tcase_add_test(t, a_journal_that_cannot_be_written_ends_the_broker);
 	tcase_add_test(t, a_folder_has_one_broker);
