@@ -86,18 +86,32 @@ qb_update(qb *q, const qb_item *item, uint8_t ctype, const void *body, size_t le
 
 /* --- of the dead ------------------------------------------------------------------- */
 
-qb_result
-qb_show(qb *q, const char *queue, uint64_t id, qb_item **ret)
+static qb_result
+show(qb *q, const char *queue, uint64_t id, bool waiting, qb_item **ret)
 {
 	struct wait w = {.take = request_take_item, .ret = ret};
 	struct qp_request m = {.op = QP_OP_SHOW, .id = id};
 	qb_result r;
 
 	*ret = NULL;
+	if (waiting)
+		QP_GIVE(&m.options, waiting, 1);
 	if ((r = verify_queue(q, queue, &m.queue)) || (r = verify_id(q, id)) ||
 	    (r = verify_blocking(q)))
 		return r;
 	return request_call(q, &m, &w);
+}
+
+qb_result
+qb_show(qb *q, const char *queue, uint64_t id, qb_item **ret)
+{
+	return show(q, queue, id, false, ret);
+}
+
+qb_result
+qb_look(qb *q, const char *queue, uint64_t id, qb_item **ret)
+{
+	return show(q, queue, id, true, ret);
 }
 
 /* For all, or with an id for this one. */

@@ -37,6 +37,10 @@ take_said(qb_item *it, const struct qp_options *said, char *at)
 		it->age_ms = (int64_t)said->age_ms;
 	if (QP_GIVEN(said, dead_ms))
 		it->dead_ms = (int64_t)said->dead_ms;
+	if (QP_GIVEN(said, delay_ms))
+		it->delay_ms = (int64_t)said->delay_ms;
+	if (QP_GIVEN(said, ttl_ms))
+		it->ttl_ms = (int64_t)said->ttl_ms;
 	if (QP_GIVEN(said, reason))
 		it->reason = place(&at, said->reason);
 	if (QP_GIVEN(said, error))
@@ -80,6 +84,8 @@ item_new(const struct qp_item *item, const struct qp_options *said)
 		.lease_ms = QB_FOREVER,
 		.age_ms = -1,
 		.dead_ms = -1,
+		.delay_ms = -1,
+		.ttl_ms = -1,
 	};
 	it->body[it->size] = 0;
 	at = (char *)it->body + it->size + 1;
@@ -236,4 +242,16 @@ int64_t
 qb_item_dead(const qb_item *item)
 {
 	return item->dead_ms;
+}
+
+int64_t
+qb_item_delay(const qb_item *item)
+{
+	return item->delay_ms;
+}
+
+int64_t
+qb_item_ttl(const qb_item *item)
+{
+	return item->ttl_ms;
 }

@@ -20,7 +20,7 @@ struct qb_item {
 	bool leased;	  /* to the session below */
 	uint8_t session[QP_SESSION_BYTES];
 	size_t size;
-	int64_t age_ms, dead_ms; /* shown: as the broker says; else -1 */
+	int64_t age_ms, dead_ms, delay_ms, ttl_ms; /* shown: as the broker says; else -1 */
 	void *mapped; /* the body, of a descriptor: `body` is empty then; NULL: none */
 	size_t mapped_size;
 	/* Behind the body; NULL: none. */

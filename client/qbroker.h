@@ -498,17 +498,25 @@ qb_result qb_browse(qb *q, const char *queue, const char *state, unsigned skip,
 /* The dead item with this id, or one that is held, left where it is. QB_NOT_FOUND. */
 qb_result qb_show(qb *q, const char *queue, uint64_t id, qb_item **ret);
 
+/* The same for an item wherever in the queue it is. The broker searches for one that waits, which takes
+ * a while in a queue of millions. */
+qb_result qb_look(qb *q, const char *queue, uint64_t id, qb_item **ret);
+
 /* What is known of an item that is shown; of others these are NULL and -1.
  *   reason  why it died: "attempts", "crashes", "expired" or "buried"; NULL: it is not dead
  *   error   what the last nack or bury said; NULL: nothing
  *   worker  who held it then, or when it died
  *   age     milliseconds since it was accepted
- *   dead    milliseconds since it died */
+ *   dead    milliseconds since it died
+ *   delay   milliseconds until it is ready; -1: it is not delayed
+ *   ttl     milliseconds until it expires; -1: it does not */
 const char *qb_item_reason(const qb_item *item);
 const char *qb_item_error(const qb_item *item);
 const char *qb_item_worker(const qb_item *item);
 int64_t qb_item_age(const qb_item *item);
 int64_t qb_item_dead(const qb_item *item);
+int64_t qb_item_delay(const qb_item *item);
+int64_t qb_item_ttl(const qb_item *item);
 
 /* Has dead items ready again, in their original places, as if no attempt had failed, and without
  * a time at which they expire: the one with this id (QB_NOT_FOUND), or for id 0 up to `max_items`

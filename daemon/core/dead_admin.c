@@ -70,6 +70,7 @@ item_shown(const struct qe *e, struct qe_item *item)
 		.item = item,
 		.dead = item->state == ITEM_DEAD,
 		.age_ns = item_age_ns(e, item),
+		.left_ns = QE_NEVER,
 	};
 
 	if (shown.dead && item->extra)
@@ -77,6 +78,10 @@ item_shown(const struct qe *e, struct qe_item *item)
 	shown.delayed = item->state == ITEM_DELAYED;
 	if (shown.delayed && item->extra->ready_ns > e->now_ns)
 		shown.due_ns = item->extra->ready_ns - e->now_ns;
+	if (item->extra && item->extra->expires_ns != QE_NEVER)
+		shown.left_ns = item->extra->expires_ns > e->now_ns
+					? item->extra->expires_ns - e->now_ns
+					: 0;
 	shown.leased = item->state == ITEM_LEASED;
 	if (shown.leased) {
 		shown.held_ns = item_held_ns(e, item);

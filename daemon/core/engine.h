@@ -591,6 +591,7 @@ struct qe_shown {
 	uint64_t dead_ns;     /* since it died; 0 if that is not known */
 	bool delayed, leased;
 	uint64_t due_ns;  /* delayed: until it is ready */
+	uint64_t left_ns; /* until it expires; QE_NEVER: it does not */
 	uint64_t held_ns; /* leased: for how long, to an eighth of a second */
 	void *owner;	  /* of the session that holds it; NULL: that has ended */
 };
@@ -938,6 +939,12 @@ enum qe_result qe_move(struct qe *e, uint64_t now_ns, struct qe_name queue,
 enum qe_result qe_delete_item(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			      uint64_t id, bool force,
 			      struct qe_search *search) QE_MUST_USE;
+
+/* As qe_show(), wherever in the queue the item is; and as qe_delete_item() it may be looked for in
+ * shares. */
+enum qe_result qe_look(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
+		       struct qe_search *search,
+		       struct qe_shown *ret_shown) QE_MUST_USE;
 
 /* --- keeping --------------------------------------------------------------------- */
 

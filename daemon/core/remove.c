@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * qe_delete_item(): one item, by its id.
+ * qe_delete_item(), qe_look(): one item, by its id.
  */
 #include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
@@ -48,5 +48,26 @@ qe_delete_item(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
 	item_move(e, item, ITEM_GONE, CAUSE_purged);
 	qe_item_unref(e, item);
 	settle_queue(e, q);
+	return QE_OK;
+}
+
+enum qe_result
+qe_look(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
+	struct qe_search *search, struct qe_shown *ret_shown)
+{
+	struct queue *q = queue_ask(e, queue);
+	struct qe_item *item;
+	enum qe_result result = queue_name_valid(queue) ? QE_NOT_FOUND : QE_INVALID;
+
+	e->now_ns = now_ns;
+	if (q)
+		result = find(e, q, id, search, &item);
+	if (result == QE_WAIT)
+		return QE_WAIT;
+	qe_search_end(e, search);
+	if (result != QE_OK)
+		return result;
+	qe_item_ref(item);
+	*ret_shown = item_shown(e, item);
 	return QE_OK;
 }

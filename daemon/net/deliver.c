@@ -489,6 +489,10 @@ deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown)
 			((struct qp_str){reason, (uint32_t)strlen(reason)}));
 		QP_GIVE(&m.options, dead_ms, shown->dead_ns / MS);
 	}
+	if (shown->delayed)
+		QP_GIVE(&m.options, delay_ms, (shown->due_ns + MS - 1) / MS);
+	if (shown->left_ns != QE_NEVER && !shown->dead)
+		QP_GIVE(&m.options, ttl_ms, shown->left_ns / MS + 1);
 	if (qe_item_error(item).len)
 		QP_GIVE(&m.options, error, text_of(qe_item_error(item)));
 	if (qe_item_worker(item).len)

@@ -104,15 +104,23 @@ handle_dead_purge(struct conn *c, struct qp_request *m, struct frame *f)
 void
 handle_show(struct conn *c, struct qp_request *m, struct frame *f)
 {
+	struct qe *e = c->server->engine;
+	bool waiting = QP_OPT(&m->options, waiting);
 	struct qe_shown shown;
-	enum qe_result result = qe_show(c->server->engine, c->server->now_ns,
-					request_queue(m), m->id, &shown);
+	enum qe_result result =
+		waiting ? qe_look(e, c->server->now_ns, request_queue(m), m->id,
+				  &c->search, &shown)
+			: qe_show(e, c->server->now_ns, request_queue(m), m->id,
+				  &shown);
 
-	if (result == QE_OK)
+	if (result == QE_WAIT)
+		conn_repeat(c);
+	else if (result == QE_OK)
 		deliver_shown(c, m->rid, &shown);
 	else if (result == QE_NOT_FOUND)
 		deliver_refusal(c, m->rid, QP_NOT_FOUND,
-				"the queue has no dead or leased item with this id");
+				"the queue has no %sitem with this id",
+				waiting ? "" : "dead or leased ");
 	else
 		deliver_result(c, m->rid, result);
 }

@@ -118,6 +118,42 @@ START_TEST(a_queue_may_say_when_to_try_again)
 }
 END_TEST
 
+START_TEST(an_item_is_looked_at_wherever_it_is)
+{
+	qb_put_options *options = qb_put_options_new();
+	uint64_t ready, delayed;
+	qb_item *item, *held;
+
+	ok(qb_put(q, "jobs", "held", 4, 0, NULL));
+	ok(qb_get(q, "jobs", 0, QB_MANUAL, &held));
+	ok(qb_put(q, "jobs", "ready", 5, 0, &ready));
+	qb_put_options_set_delay(options, 600000);
+	qb_put_options_set_ttl(options, 900000);
+	qb_put_options_set_priority(options, -3);
+	ok(qb_put_with(q, "jobs", options, "delayed", 7, 0, &delayed));
+	qb_put_options_free(options);
+	says(QB_NOT_FOUND, qb_show(q, "jobs", ready, &item));
+	ok(qb_look(q, "jobs", ready, &item));
+	ck_assert_mem_eq(qb_item_body(item), "ready", 5);
+	ck_assert_int_eq(qb_item_delay(item), -1);
+	ck_assert_int_eq(qb_item_ttl(item), -1);
+	qb_item_free(item);
+	ok(qb_look(q, "jobs", delayed, &item));
+	ck_assert_mem_eq(qb_item_body(item), "delayed", 7);
+	ck_assert_int_eq(qb_item_priority(item), -3);
+	ck_assert(qb_item_delay(item) > 0 && qb_item_delay(item) <= 600000);
+	ck_assert(qb_item_ttl(item) > 600000 && qb_item_ttl(item) <= 900000);
+	qb_item_free(item);
+	ok(qb_look(q, "jobs", qb_item_id(held), &item));
+	ck_assert_mem_eq(qb_item_body(item), "held", 4);
+	qb_item_free(item);
+	says(QB_NOT_FOUND, qb_look(q, "jobs", delayed + 1, &item));
+	says(QB_NOT_FOUND, qb_look(q, "others", ready, &item));
+	ok(qb_ack(q, held));
+	qb_item_free(held);
+}
+END_TEST
+
 START_TEST(what_is_dead_is_shown_kicked_and_purged)
 {
 	char text[5001] = "";
@@ -230,6 +266,7 @@ main(void)
 	tcase_add_test(t, a_nack_may_wait);
 	tcase_add_test(t, a_queue_may_say_when_to_try_again);
 	tcase_add_test(t, what_is_dead_is_shown_kicked_and_purged);
+	tcase_add_test(t, an_item_is_looked_at_wherever_it_is);
 	tcase_add_test(t, one_item_is_a_shared_value);
 	tcase_add_test(t, a_larger_body_needs_room);
 	return run_case("dead", t);
