@@ -3,6 +3,7 @@
 #include "bench/bench.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -107,4 +108,16 @@ proc_bytes(const char *path, const char *key)
 	if (f)
 		fclose(f);
 	return kib << 10;
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+void
+remove_folder(const char *path)
+{
+	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }

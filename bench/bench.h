@@ -29,4 +29,7 @@ void shared_free(void *p, size_t size);
 /* A size in a file of /proc, by its key with the colon; 0: it is not there. */
 uint64_t proc_bytes(const char *path, const char *key);
 
+/* Removes a folder and all in it. */
+void remove_folder(const char *path);
+
 #endif

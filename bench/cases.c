@@ -35,7 +35,8 @@ static bool
 streams(const struct bench_case *c)
 {
 	return c->kind != KIND_STORE && c->kind != KIND_DEPTH &&
-	       c->kind != KIND_PRIORITY && c->kind != KIND_DELAYED;
+	       c->kind != KIND_PRIORITY && c->kind != KIND_DELAYED &&
+	       c->kind < KIND_SYNC;
 }
 
 struct entrant
@@ -162,6 +163,8 @@ case_run(const struct settings *s, const struct bench_case *c, struct result *re
 		[KIND_PRIORITY] = measure_depth,    [KIND_DELAYED] = measure_depth,
 		[KIND_STEADY] = measure_steady,	    [KIND_SIZES] = measure_sizes,
 		[KIND_BULK] = measure_bulk,	    [KIND_MEMORY] = measure_memory,
+		[KIND_SYNC] = measure_sync,	    [KIND_ASYNC] = measure_async,
+		[KIND_BESIDE] = measure_beside,	    [KIND_START] = measure_start,
 	};
 
 	memset(ret, 0, sizeof(*ret));

@@ -21,6 +21,11 @@ enum kind {
 	KIND_SIZES,    /* at half of its full load, and with items of 16 KiB; times */
 	KIND_BULK,   /* the same while an item of `amount` MiB passes, and without it */
 	KIND_MEMORY, /* of `amount` items */
+	/* From here on in queues that are kept on the disk. */
+	KIND_SYNC,   /* STORE, with a sync before anything is confirmed */
+	KIND_ASYNC,  /* STORE of qbroker with durable=async, and in memory */
+	KIND_BESIDE, /* times of puts in memory beside a flood with durable=sync */
+	KIND_START,  /* of qbroker that has kept `amount` items */
 };
 
 struct bench_case {
@@ -107,6 +112,10 @@ void measure_steady(const struct settings *s, struct result *ret);
 void measure_sizes(const struct settings *s, struct result *ret);
 void measure_bulk(const struct settings *s, struct result *ret);
 void measure_memory(const struct settings *s, struct result *ret);
+void measure_sync(const struct settings *s, struct result *ret);
+void measure_async(const struct settings *s, struct result *ret);
+void measure_beside(const struct settings *s, struct result *ret);
+void measure_start(const struct settings *s, struct result *ret);
 
 /* An amount in a run of this extent: a tenth in a quick one. */
 unsigned scaled(const struct settings *s, unsigned amount);

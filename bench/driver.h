@@ -33,6 +33,8 @@ struct server {
 	const char *
 		options; /* qbroker: more of its options, separated by blanks, or NULL */
 	char folder[64]; /* its own; sockets and the log are there */
+	char data[512];	 /* its own, for what it keeps */
+	bool keeps;	 /* it does, with a sync before it confirms anything */
 	int port;	 /* on 127.0.0.1; 0: a Unix socket */
 	pid_t pid;
 };
@@ -45,6 +47,7 @@ struct load {
 	bool consumer;	      /* it gets; else it puts */
 	enum items items;
 	const char *queue; /* NULL: QUEUE. Only qbroker knows another */
+	const char *durable; /* qbroker: the queue's option, or NULL */
 	char *body;	   /* what it puts: size bytes */
 	bool stamped;	   /* a body begins with the moment at which it was to be put */
 	bool yields;	   /* it leaves the processor to the others */

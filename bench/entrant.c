@@ -11,6 +11,9 @@
 
 #include "bench/server.h"
 
+#define FLOOD_SHARE 1024    /* items between two looks whether it is over */
+#define FLOOD_MOST  1048576 /* items in a slice; a whole number of shares */
+
 static unsigned
 workers_of(const struct entrant *e)
 {
@@ -59,6 +62,11 @@ start_server(struct entrant *e, const char *folder)
 	snprintf(e->server.folder, sizeof(e->server.folder), "%s/%u", folder, ++n);
 	if (mkdir(e->server.folder, 0700) < 0)
 		die("%s: %s", e->server.folder, strerror(errno));
+	e->server.keeps = e->disk != NULL;
+	if (e->disk)
+		snprintf(e->server.data, sizeof(e->server.data), "%s/%u", e->disk, n);
+	if (e->disk && mkdir(e->server.data, 0700) < 0)
+		die("%s: %s", e->server.data, strerror(errno));
 	e->server.port = e->tcp || driver->tcp_only ? free_port() : 0;
 	return driver->start(&e->server) || fail(e, "its server did not start");
 }
@@ -124,6 +132,8 @@ entrant_stop(struct entrant *e)
 	e->board = e->bulk_board = NULL;
 	end_child(e->server.pid);
 	e->server.pid = 0;
+	if (e->disk)
+		remove_folder(e->server.data);
 }
 
 bool
@@ -161,14 +171,44 @@ gather(struct entrant *e, enum phase phase, int64_t *ret_ns)
 	return true;
 }
 
+/* Until end_flood() its producer puts as fast as it can. */
 static void
-send_bulk(struct entrant *e)
+start_flood(struct entrant *e)
+{
+	const struct order put = {.kind = ORDER_PUT, .count = FLOOD_SHARE};
+
+	atomic_store(&e->bulk_board->puts_left, FLOOD_MOST);
+	worker_order(&e->workers[workers_of(e)], &put);
+}
+
+/* Its consumer clears away what was put. */
+static bool
+end_flood(struct entrant *e)
+{
+	int left = atomic_exchange(&e->bulk_board->puts_left, 0);
+	struct order drain = {.kind = ORDER_DRAIN};
+	struct report report;
+
+	drain.count = (uint32_t)(FLOOD_MOST - (left > 0 ? left : 0));
+	if (!worker_report(&e->workers[workers_of(e)], SLICE_WAIT_MS, &report))
+		return fail(e, "the worker that floods failed");
+	return drain.count == 0 ||
+	       entrant_order(e, &e->workers[workers_of(e) + 1], &drain);
+}
+
+static void
+send_bulk(struct entrant *e, enum phase phase)
 {
 	const struct order get = {.kind = ORDER_GET, .count = 1};
 	const struct order put = {.kind = ORDER_PUT, .count = 1};
 
 	if (e->bulk.size == 0)
 		return;
+	if (e->flood) {
+		if (phase == PHASE_PUT)
+			start_flood(e);
+		return;
+	}
 	atomic_store(&e->bulk_board->puts_left, 1);
 	atomic_store(&e->bulk_board->gets_left, 1);
 	worker_order(&e->workers[workers_of(e) + 1], &get);
@@ -176,10 +216,12 @@ send_bulk(struct entrant *e)
 }
 
 static bool
-bulk_has_passed(struct entrant *e)
+bulk_has_passed(struct entrant *e, enum phase phase)
 {
 	struct report report;
 
+	if (e->flood)
+		return phase != PHASE_PUT || end_flood(e);
 	for (unsigned i = workers_of(e); i < all_workers_of(e); i++)
 		if (!worker_report(&e->workers[i], SLICE_WAIT_MS, &report))
 			return fail(e, "a worker of the large item failed");
@@ -192,7 +234,7 @@ entrant_slice(struct entrant *e, enum phase phase, int64_t *ret_ns)
 	struct order order = {.count = e->count, .interval_ns = e->interval_ns};
 	struct order tidy = {.kind = ORDER_TIDY};
 
-	send_bulk(e);
+	send_bulk(e, phase);
 	order.first_ns = now_ns() + e->interval_ns;
 	atomic_store(&e->board->puts_left, (int)e->count);
 	atomic_store(&e->board->gets_left, (int)e->count);
@@ -202,7 +244,7 @@ entrant_slice(struct entrant *e, enum phase phase, int64_t *ret_ns)
 		if (takes_part(e, phase, i))
 			worker_order(&e->workers[i], &order);
 	}
-	if (!gather(e, phase, ret_ns) || !bulk_has_passed(e))
+	if (!gather(e, phase, ret_ns) || !bulk_has_passed(e, phase))
 		return false;
 	return !e->server.driver->tidy || phase == PHASE_PUT ||
 	       entrant_order(e, entrant_consumer(e), &tidy);

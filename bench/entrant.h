@@ -27,7 +27,9 @@ struct entrant {
 	struct load
 		bulk; /* with a size: such an item passes through another queue during
 			     each slice, between a pair of workers more */
+	bool flood; /* no such item, but many, put while there are puts alone */
 
+	const char *disk; /* where its server keeps data; NULL: it keeps none */
 	struct worker *workers; /* the producers, the consumers, then the pair */
 	struct board *board, *bulk_board;
 	unsigned count; /* items in a slice */

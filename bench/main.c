@@ -3,7 +3,6 @@
  * child; when that ends its servers and workers do, and then the folder is removed. */
 #include <argp.h>
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "bench/rounds.h"
 
 #define FOLDER_LEN 60
+#define DISK_LEN   400
 
 static volatile sig_atomic_t child_pid;
 
@@ -124,13 +124,7 @@ stop_child(int signal_number)
 }
 
 static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static int
-supervise(pid_t pid, const char *folder)
+supervise(pid_t pid, const char *folder, const char *disk)
 {
 	struct sigaction stop = {.sa_handler = stop_child};
 	int status = 0;
@@ -145,7 +139,9 @@ supervise(pid_t pid, const char *folder)
 	/* Its servers and workers are ours now, and die. */
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
-	nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	remove_folder(folder);
+	if (*disk)
+		remove_folder(disk);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 
@@ -158,6 +154,15 @@ make_folder(char ret[FOLDER_LEN])
 	if (!where || strlen(where) > FOLDER_LEN - sizeof("/qbroker-bench-XXXXXX"))
 		where = "/tmp";
 	snprintf(ret, FOLDER_LEN, "%s/qbroker-bench-XXXXXX", where);
+	if (!mkdtemp(ret))
+		die("%s: %s", ret, strerror(errno));
+}
+
+/* /tmp may be memory: what is to be on a disk is where the results are. */
+static void
+make_disk(const struct settings *s, char ret[DISK_LEN])
+{
+	snprintf(ret, DISK_LEN, "%s/disk-XXXXXX", s->results ? s->results : s->build);
 	if (!mkdtemp(ret))
 		die("%s: %s", ret, strerror(errno));
 }
@@ -183,7 +188,7 @@ main(int argc, char **argv)
 	};
 	static const struct argp argp = {options, parse, NULL, "Measures qbroker.",
 					 0,	  0,	 0};
-	char folder[FOLDER_LEN];
+	char folder[FOLDER_LEN], disk[DISK_LEN] = "";
 	static struct settings s = {.build = ".", .extent = EXTENT_FULL};
 	pid_t pid;
 
@@ -192,6 +197,9 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	make_folder(folder);
 	s.folder = folder;
+	if (!s.compare[0])
+		make_disk(&s, disk);
+	s.disk = disk;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	pid = fork_bound();
 	if (pid == 0) {
@@ -201,5 +209,5 @@ main(int argc, char **argv)
 			run_cases(&s);
 		exit(EXIT_SUCCESS);
 	}
-	return supervise(pid, folder);
+	return supervise(pid, folder, disk);
 }

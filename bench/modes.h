@@ -15,6 +15,7 @@ enum extent {
 
 struct settings {
 	const char *folder;	/* for sockets and logs */
+	const char *disk;	/* for what servers keep */
 	const char *build;	/* qbroker's */
 	const char *scripts;	/* where python_queues.py is */
 	const char *results;	/* a folder for files of results, or NULL */

@@ -19,9 +19,11 @@ fail() {
 	exit 1
 }
 
-# Sockets and logs of servers are in $TMPDIR while they run.
+# Sockets and logs of servers are in $TMPDIR while they run, what they keep beside the
+# results, or in the build folder.
 nothing_is_left() {
 	[ -z "$(ls "$dir/tmp")" ] || fail "$1: left behind: $(ls "$dir/tmp")"
+	! ls -d "$dir"/results/disk-* disk-* 2>/dev/null || fail "$1: data is left behind"
 	! grep -lsaF "$dir/tmp" /proc/[0-9]*/cmdline || fail "$1: a process is left"
 }
 
@@ -36,8 +38,11 @@ mkdir "$dir/tmp" "$dir/results"
 }
 cat "$dir/output"
 nothing_is_left "after its end"
+# NATS refuses a stream now and then.
+! grep 'takes no part' "$dir/output" | grep -v nats || fail "somebody takes no part"
 
-for case in one-64 many-64 stream-64 steady-64 depth-priority memory; do
+for case in one-64 many-64 stream-64 steady-64 depth-priority memory sync-clients-64 \
+	sync-many-512 async-512 sync-beside start-1m; do
 	grep -q "^$case: " "$dir/output" || fail "no case $case"
 	grep -q "\"case\": \"$case\"" "$dir/results/results.json" || fail "$case: no JSON"
 	grep -q "^### $case: " "$dir/results/results.md" || fail "$case: no Markdown"

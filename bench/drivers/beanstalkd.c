@@ -37,22 +37,23 @@ static bool
 start(struct server *server)
 {
 	char program[64], listen[128] = "127.0.0.1", port[16];
-	/* The limit of an item's size is the only option beside the address. */
-	char *arguments[] = {(char *)"beanstalkd",
-			     (char *)"-z",
-			     (char *)"2097152",
-			     (char *)"-l",
-			     listen,
-			     (char *)"-p",
-			     port,
-			     NULL};
+	char *arguments[12] = {(char *)"beanstalkd", (char *)"-z", (char *)"2097152",
+			       (char *)"-l", listen};
+	unsigned n = 5;
 
 	if (!program_find("beanstalkd", program, sizeof(program)))
 		return false;
 	snprintf(port, sizeof(port), "%d", server->port);
 	if (server->port == 0) {
 		snprintf(listen, sizeof(listen), "unix:%s/socket", server->folder);
-		arguments[5] = NULL;
+	} else {
+		arguments[n++] = (char *)"-p";
+		arguments[n++] = port;
+	}
+	if (server->keeps) {
+		arguments[n++] = (char *)"-f0";
+		arguments[n++] = (char *)"-b";
+		arguments[n++] = server->data;
 	}
 	return server_run(server, program, arguments);
 }

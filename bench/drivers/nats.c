@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * NATS JetStream with a stream in memory that works as a queue, and pull consumers. It has
+ * NATS JetStream with a stream, in memory or in files, that works as a queue, and pull consumers. It has
  * no Unix sockets. Acknowledgements have no reply. */
 #include <nats/nats.h>
 #include <stdio.h>
@@ -29,10 +29,30 @@ missing(const struct server *server)
 		       : "nats-server is not installed";
 }
 
+/* Writes a configuration with a sync before each confirmation. Servers before 2.10 have no
+ * such thing, and sync every two minutes. */
+static bool
+can_sync(const struct server *server, const char *program, const char *config)
+{
+	char check[400];
+	FILE *f = fopen(config, "w");
+
+	if (!f)
+		return false;
+	fprintf(f, "jetstream { store_dir: \"%s\", sync_interval: always }\n",
+		server->data);
+	fclose(f);
+	snprintf(check, sizeof(check), "%s -t -c %s >/dev/null 2>&1", program, config);
+	if (system(check) == 0)
+		return true;
+	fprintf(stderr, "bench: this nats-server confirms without a sync\n");
+	return false;
+}
+
 static bool
 start(struct server *server)
 {
-	char program[64], port[16];
+	char program[64], port[16], config[128];
 	char *arguments[] = {(char *)"nats-server", (char *)"-a",   (char *)"127.0.0.1",
 			     (char *)"-p",	    port,	    (char *)"-js",
 			     (char *)"-sd",	    server->folder, NULL};
@@ -40,6 +60,14 @@ start(struct server *server)
 	if (!program_find("nats-server", program, sizeof(program)))
 		return false;
 	snprintf(port, sizeof(port), "%d", server->port);
+	snprintf(config, sizeof(config), "%s/config", server->folder);
+	if (server->keeps)
+		arguments[7] = server->data;
+	if (server->keeps && can_sync(server, program, config)) {
+		arguments[5] = (char *)"-c";
+		arguments[6] = config;
+		arguments[7] = NULL;
+	}
 	return server_run(server, program, arguments);
 }
 
@@ -51,7 +79,7 @@ check(natsStatus s, const char *what)
 }
 
 static void
-make_stream(struct client *c)
+make_stream(struct client *c, bool kept)
 {
 	const char *subjects[] = {QUEUE};
 	jsStreamConfig config;
@@ -65,7 +93,7 @@ make_stream(struct client *c)
 	config.Name = QUEUE;
 	config.Subjects = subjects;
 	config.SubjectsLen = 1;
-	config.Storage = js_MemoryStorage;
+	config.Storage = kept ? js_FileStorage : js_MemoryStorage;
 	config.Retention = js_WorkQueuePolicy;
 	/* The server listens a little before it answers this, and of two who make the stream at the
 	 * same time it has refused one without saying that there is one already. */
@@ -100,7 +128,7 @@ connect_client(const struct server *server, const struct load *load)
 	options.PublishAsync.StallWait = WAIT_MS;
 	options.Wait = WAIT_MS;
 	check(natsConnection_JetStream(&c->js, c->nc, &options), "JetStream");
-	make_stream(c);
+	make_stream(c, server->keeps);
 	if (load->consumer)
 		check(js_PullSubscribe(&c->sub, c->js, QUEUE, "workers", NULL, NULL,
 				       NULL),

@@ -63,7 +63,7 @@ address_of(const struct server *server, char *ret, size_t len)
 static bool
 start(struct server *server)
 {
-	char program[512], address[192], options[256];
+	char program[512], address[192], options[256], state[600];
 	char *arguments[20] = {program, (char *)"--listen", address};
 	unsigned n = 3;
 
@@ -71,6 +71,11 @@ start(struct server *server)
 	address_of(server, address, sizeof(address));
 	snprintf(options, sizeof(options), "%s",
 		 server->options ? server->options : "");
+	if (server->keeps) {
+		snprintf(state, sizeof(state), "state_dir=%s", server->data);
+		arguments[n++] = (char *)"--set";
+		arguments[n++] = state;
+	}
 	for (char *o = strtok(options, " "); o && n + 2 < 20; o = strtok(NULL, " ")) {
 		arguments[n++] = (char *)"--set";
 		arguments[n++] = o;
@@ -119,6 +124,16 @@ prepare_special(struct client *c)
 		      "declare");
 }
 
+static void
+declare_durable(struct client *c)
+{
+	const char *const options[] = {c->load->durable, NULL};
+
+	if (!c->lib.declare)
+		die("qbroker: this build has no durable queues");
+	check(c, c->lib.declare(c->q, c->queue, options, 0, NULL), "declare");
+}
+
 static void *
 connect_client(const struct server *server, const struct load *load)
 {
@@ -136,6 +151,8 @@ connect_client(const struct server *server, const struct load *load)
 	c->queue = load->queue ? load->queue : QUEUE;
 	if (load->items != ITEMS_PLAIN)
 		prepare_special(c);
+	if (load->durable)
+		declare_durable(c);
 	c->bodies = zalloc(load->batch * sizeof(*c->bodies));
 	c->items = zalloc(load->batch * sizeof(*c->items));
 	for (unsigned i = 0; i < load->batch; i++)
