@@ -76,6 +76,7 @@ struct keep {
 	uint64_t written;     /* bytes since the log was last looked at */
 	uint64_t again;	      /* bytes that the open record will have of what is carried forward */
 	uint64_t debt;	      /* bytes that are to be carried forward */
+	bool stuck;   /* the store could not take a segment away */
 	bool carried; /* all of the oldest segment is in the record that is open */
 };
 

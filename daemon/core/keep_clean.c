@@ -99,20 +99,28 @@ write_again(struct qe *e, struct kept *k)
 	keep->said = true;
 }
 
-/* Segments that nothing needs are removed, up to the one that is written. */
-static void
-trim(struct keep *keep, const struct store_status *now)
+/* Up to where nothing needs the segments. */
+static uint64_t
+needed_from(const struct keep *keep)
 {
 	uint64_t first = keep->first;
 
-	while (first < keep->meta && first < now->last_segment &&
-	       list_empty(list_of(keep, first)))
+	while (first < keep->meta && list_empty(list_of(keep, first)))
 		first++;
-	if (first == keep->first)
-		return;
-	if (!keep->store->class->trim(keep->store, first))
+	return first;
+}
+
+static void
+trim(struct keep *keep)
+{
+	uint64_t first = needed_from(keep);
+
+	keep->stuck = first > keep->first &&
+		      !keep->store->class->trim(keep->store, first);
+	if (first == keep->first || keep->stuck)
 		return; /* there will be room */
 	keep->first = first;
+	keep->store->class->flush(keep->store);
 }
 
 /* How many bytes are to be written again for what was written since the last time. */
@@ -141,7 +149,7 @@ keep_clean(struct qe *e)
 		return;
 	keep->store->class->status(keep->store, &now);
 	keep->low = now.state != STORE_GOOD;
-	trim(keep, &now);
+	trim(keep);
 	take_stock(keep, &now);
 	share = keep->debt < SHARE_BYTES ? keep->debt : SHARE_BYTES;
 	for (int i = 0; i < SHARE_ITEMS && share > 0; i++) {
@@ -175,5 +183,8 @@ keep_clean_left(const struct qe *e)
 {
 	const struct keep *keep = &e->keep;
 
-	return keep->debt > 0 && !keep->carried && keep->store && !keep->lost;
+	if (!keep->store || keep->lost || keep->last == 0)
+		return false;
+	return (keep->debt > 0 && !keep->carried) ||
+	       (!keep->stuck && needed_from(keep) > keep->first);
 }

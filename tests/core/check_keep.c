@@ -119,6 +119,25 @@ START_TEST(nothing_is_left_of_what_was_finished)
 }
 END_TEST
 
+START_TEST(what_was_purged_goes_without_another_request)
+{
+	uint64_t count;
+
+	keeps();
+	for (int i = 0; i < 1000; i++) {
+		put_sized("q", 1000, 0);
+		turn();
+	}
+	ck_assert_int_eq(qe_purge(e, now, name("q"), &count), QE_OK);
+	qe_commit(e);
+	for (int i = 0; i < 100 && qe_next_deadline(e) <= now; i++)
+		(void)qe_tick(e, now);
+	ck_assert_uint_gt(qe_next_deadline(e), now);
+	ck_assert_uint_le(log_status().last_segment - log_status().first_segment, 2);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(answers_wait_for_what_they_depend_on)
 {
 	struct qe_after after;
@@ -222,6 +241,7 @@ add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, the_log_is_bounded_whatever_is_delayed_dead_or_held,
 			    0, 3);
 	tcase_add_test(tcase, nothing_is_left_of_what_was_finished);
+	tcase_add_test(tcase, what_was_purged_goes_without_another_request);
 	tcase_add_test(tcase, answers_wait_for_what_they_depend_on);
 	tcase_add_test(tcase, who_waited_hears_of_it_when_it_is_kept);
 	tcase_add_test(tcase, puts_are_refused_while_there_is_no_room_and_nothing_else);
