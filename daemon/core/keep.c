@@ -538,11 +538,9 @@ qe_commit(struct qe *e)
 		keep->meta = place.segment;
 	note_places(e, &place);
 	keep->store->class->flush(keep->store);
-	if (entries_len(r) > keep->again)
-		keep->written += entries_len(r) - keep->again;
-	keep->again = 0;
+	keep->written += entries_len(r);
 	keep->open = place.seq + 1;
-	keep->sync = keep->said = keep->carried = false;
+	keep->sync = keep->said = false;
 	keep->changed_bytes = 0;
 	entries_empty(r);
 }

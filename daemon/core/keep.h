@@ -74,10 +74,8 @@ struct keep {
 	uint64_t first, last; /* segments; first > last: there is none */
 	uint64_t live;	      /* bytes of all full entries */
 	uint64_t written;     /* bytes since the log was last looked at */
-	uint64_t again;	      /* bytes that the open record will have of what is carried forward */
-	uint64_t debt;	      /* bytes that are to be carried forward */
+	uint64_t cleaned;     /* the record that the last share was written to */
 	bool stuck;   /* the store could not take a segment away */
-	bool carried; /* all of the oldest segment is in the record that is open */
 };
 
 /* Whether a full entry of it will be written anyway, which says all. */

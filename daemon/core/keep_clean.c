@@ -3,9 +3,10 @@
  * How the log stays small: what the oldest segment is still needed for is written again at the
  * end, and the segment is removed. See keep.h.
  *
- * Nothing is written again while the log has less garbage than half of what is alive, and a segment; then four
- * bytes for each one that is new. So before it has twice the size of what is alive, and two segments, the
- * oldest garbage has been reached, however much of what is before it is alive.
+ * Nothing is written again while the log has less garbage than half of what is alive, and a segment; then a
+ * share in each turn, four bytes and more for each one that is new. So before it has twice the size of what is
+ * alive, and two segments, the oldest garbage has been reached, however much of what is before it is
+ * alive. The next share comes when the one before is written, so that the disk is not outrun.
  */
 #include "daemon/core/engine_int.h"
 #include "daemon/core/keep.h"
@@ -16,9 +17,10 @@
 
 #include <stdlib.h>
 
-#define PACE	    4	    /* bytes written again for each new one */
-#define SHARE_BYTES 131072 /* in one turn */
-#define SHARE_ITEMS 200
+#define PACE	    4	   /* bytes written again for each new one */
+#define SHARE_LEAST 131072 /* in one turn */
+#define SHARE_MOST  1048576
+#define SHARE_ITEMS 1000
 #define FIRST_ROOM  16
 
 static struct list *
@@ -90,7 +92,6 @@ write_again(struct qe *e, struct kept *k)
 		return;
 	}
 	k->whole = true;
-	keep->again += k->bytes;
 	if (list_empty(&k->changed))
 		list_append(&keep->changed[k->kind], &k->changed);
 	/* At the end of the list, so that the next share does not meet it again. */
@@ -123,19 +124,20 @@ trim(struct keep *keep)
 	keep->store->class->flush(keep->store);
 }
 
-/* How many bytes are to be written again for what was written since the last time. */
-static void
-take_stock(struct keep *keep, const struct store_status *now)
+/* How many bytes to write again in this turn. */
+static uint64_t
+share_of(struct keep *keep, const struct store_status *now)
 {
-	uint64_t bytes = now->bytes, most = keep->live + keep->live / 2;
+	uint64_t alive = keep->live + keep->live / 2, share = PACE * keep->written;
 
-	if (bytes <= most + now->segment_bytes)
-		keep->debt = 0;
-	else
-		keep->debt += PACE * keep->written;
-	if (keep->debt > keep->live)
-		keep->debt = keep->live;
+	if (now->bytes <= alive + now->segment_bytes)
+		keep->written = 0;
+	if (now->bytes <= alive + now->segment_bytes || now->written < keep->cleaned)
+		return 0;
 	keep->written = 0;
+	return share < SHARE_LEAST ? SHARE_LEAST
+	       : share > SHARE_MOST ? SHARE_MOST
+				    : share;
 }
 
 void
@@ -150,19 +152,17 @@ keep_clean(struct qe *e)
 	keep->store->class->status(keep->store, &now);
 	keep->low = now.state != STORE_GOOD;
 	trim(keep);
-	take_stock(keep, &now);
-	share = keep->debt < SHARE_BYTES ? keep->debt : SHARE_BYTES;
+	share = share_of(keep, &now);
 	for (int i = 0; i < SHARE_ITEMS && share > 0; i++) {
 		struct list *at = list_first(list_of(keep, keep->first));
 		struct kept *k = at ? list_entry(at, struct kept, in_segment) : NULL;
 		uint64_t bytes = k ? k->bytes : 0;
 
-		keep->carried = !k || k->whole || keep->first >= now.last_segment;
-		if (keep->carried)
-			break;
+		if (!k || k->whole || keep->first >= now.last_segment)
+			break; /* all of it is being written */
 		write_again(e, k);
+		keep->cleaned = keep->open;
 		share = share > bytes ? share - bytes : 0;
-		keep->debt = keep->debt > bytes ? keep->debt - bytes : 0;
 	}
 }
 
@@ -183,8 +183,6 @@ keep_clean_left(const struct qe *e)
 {
 	const struct keep *keep = &e->keep;
 
-	if (!keep->store || keep->lost || keep->last == 0)
-		return false;
-	return (keep->debt > 0 && !keep->carried) ||
-	       (!keep->stuck && needed_from(keep) > keep->first);
+	return keep->store && !keep->lost && keep->last != 0 && !keep->stuck &&
+	       needed_from(keep) > keep->first;
 }

@@ -73,6 +73,7 @@ struct store_files {
 	uint64_t *used_of;	      /* of each segment from that on */
 	size_t used_cap;
 	uint64_t bytes; /* their sum */
+	bool closed;	/* nothing may follow CLOSE */
 	int read_fd;	/* -1: none */
 	uint64_t read_segment;
 	char told_error[STORE_TEXT];

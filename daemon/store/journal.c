@@ -161,7 +161,7 @@ append_record(struct store_files *s, const struct iovec *parts, unsigned n, bool
 	unsigned char *to;
 	struct chunk *c;
 
-	if (s->used + size + keep_free > s->size && !next_segment(s, size))
+	if (s->closed || (s->used + size + keep_free > s->size && !next_segment(s, size)))
 		return false;
 	c = chunk_for(s, size);
 	if (!c)
@@ -339,6 +339,7 @@ files_close(struct store *base)
 		pthread_mutex_unlock(&s->lock);
 		return false;
 	}
+	s->closed = true;
 	return settle(s);
 }
 

@@ -130,9 +130,13 @@ START_TEST(what_was_purged_goes_without_another_request)
 	}
 	ck_assert_int_eq(qe_purge(e, now, name("q"), &count), QE_OK);
 	qe_commit(e);
-	for (int i = 0; i < 100 && qe_next_deadline(e) <= now; i++)
-		(void)qe_tick(e, now);
-	ck_assert_uint_gt(qe_next_deadline(e), now);
+	/* The caller's loop turns when the store has news. */
+	for (size_t n = 0; n < log_records(kept);) {
+		n = log_records(kept);
+		while (qe_tick(e, now) <= now)
+			;
+		qe_commit(e);
+	}
 	ck_assert_uint_le(log_status().last_segment - log_status().first_segment, 2);
 	keeps_no_more();
 }
