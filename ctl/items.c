@@ -3,6 +3,7 @@
  * out, so that the rest can go back to the broker. */
 #include <config.h>
 
+#include "ctl/base64.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 
@@ -15,35 +16,6 @@
 
 #define SLICE 256 /* items in one writev(), which takes 1024 pieces */
 
-static const char base64_digits[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static json_t *
-base64(const unsigned char *data, size_t len)
-{
-	size_t out_len = (len + 2) / 3 * 4;
-	char *out = malloc(out_len + 1), *p = out;
-	json_t *string;
-
-	if (!out)
-		return NULL;
-	for (size_t i = 0; i < len; i += 3) {
-		uint32_t bits = (uint32_t)data[i] << 16;
-
-		if (i + 1 < len)
-			bits |= (uint32_t)data[i + 1] << 8;
-		if (i + 2 < len)
-			bits |= data[i + 2];
-		*p++ = base64_digits[bits >> 18];
-		*p++ = base64_digits[bits >> 12 & 63];
-		*p++ = i + 1 < len ? base64_digits[bits >> 6 & 63] : '=';
-		*p++ = i + 2 < len ? base64_digits[bits & 63] : '=';
-	}
-	string = json_stringn_nocheck(out, out_len);
-	free(out);
-	return string;
-}
-
 static void
 add_text(json_t *object, const char *name, const char *name_base64, const char *text)
 {
@@ -53,7 +25,7 @@ add_text(json_t *object, const char *name, const char *name_base64, const char *
 		json_object_set_new(object, name, string);
 	else if (text)
 		json_object_set_new(object, name_base64,
-				    base64((const unsigned char *)text, strlen(text)));
+				    base64_json(text, strlen(text)));
 }
 
 /* What is known of an item that is shown. */
@@ -81,7 +53,7 @@ item_json(const qb_item *item)
 
 	if (!value) {
 		name = "body_base64";
-		value = base64((const unsigned char *)body, size);
+		value = base64_json(body, size);
 	}
 	object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:o}", "id",
 			   (json_int_t)qb_item_id(item), "deliveries",

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ * Bytes as text, for JSON. */
+#ifndef CTL_BASE64_H
+#define CTL_BASE64_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+/* NULL: no memory. */
+json_t *base64_json(const void *data, size_t len);
+
+/* The bytes, for free(); what is not base64 with its padding is NULL with errno EINVAL. */
+void *base64_decode(const char *text, size_t len, size_t *ret_len);
+
+#endif
