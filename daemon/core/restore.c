@@ -419,7 +419,8 @@ read_attributes(struct restoring *r, struct kept_item *k, bool full)
 static struct kept_item *
 begin_item(struct restoring *r, struct queue *q, uint64_t id, size_t body_len)
 {
-	struct kept_item *k = keep_item(r->e, id);
+	/* Most are new: then there is nothing to look for. */
+	struct kept_item *k = id <= r->e->last_id ? keep_item(r->e, id) : NULL;
 	struct qe_item *item;
 
 	if (k)
