@@ -82,6 +82,7 @@ START_TEST(a_closed_journal_says_so_and_goes_on)
 	for (int i = 0; i < 3; i++) {
 		append_many(20, 100);
 		ck_assert(w.store->class->close(w.store));
+		ck_assert(!world_append(&w, 20, false));
 		world_kill(&w);
 		pretend_lose_power(w.disk);
 		ck_assert_int_eq(world_open(&w, w.status.last_seq), STORE_OPENED);
