@@ -189,7 +189,7 @@ end_flood(struct entrant *e)
 	struct order drain = {.kind = ORDER_DRAIN};
 	struct report report;
 
-	drain.count = (uint32_t)(FLOOD_MOST - (left > 0 ? left : 0));
+	drain.count = e->flooded = (unsigned)(FLOOD_MOST - (left > 0 ? left : 0));
 	if (!worker_report(&e->workers[workers_of(e)], SLICE_WAIT_MS, &report))
 		return fail(e, "the worker that floods failed");
 	return drain.count == 0 ||

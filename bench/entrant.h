@@ -33,6 +33,7 @@ struct entrant {
 	struct worker *workers; /* the producers, the consumers, then the pair */
 	struct board *board, *bulk_board;
 	unsigned count; /* items in a slice */
+	unsigned flooded; /* items of the last flood */
 	bool out;	/* it failed, and takes no part any more */
 };
 
