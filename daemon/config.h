@@ -75,6 +75,7 @@ struct config {
 	char *socket_group; /* never NULL; empty: the group of the process */
 	char *state_dir;    /* never NULL; empty: nothing is kept */
 	uint64_t sync_interval_ms;
+	uint64_t segment_size;
 	uint64_t restart_grace_ms;
 	uint64_t max_connections;
 	uint64_t max_item;

@@ -82,6 +82,7 @@ read_back(struct journal *j, const struct config *config, struct restoring *r,
 {
 	struct store_files_options options = {
 		.dir = config->state_dir,
+		.segment_bytes = config->segment_size & ~UINT64_C(7),
 		.sync_interval_ms = (unsigned)config->sync_interval_ms,
 		.threads = true,
 		.on_record = on_record,

@@ -89,6 +89,7 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
 	ck_assert_uint_eq(config.max_item, 64 << 20);
 	ck_assert_uint_eq(config.max_queues, 100000);
 	ck_assert_uint_eq(config.max_waiters, 16384);
+	ck_assert_uint_eq(config.segment_size, 64 << 20);
 	ck_assert_int_eq(config.maxsize, 0);
 	ck_assert_int_eq(config.max_bytes, 0);
 	ck_assert_int_eq(config.order, 0);

@@ -2,11 +2,13 @@
  * What outlives the broker: durable queues when it is killed, everything when it stops in order; and
  * that clients go on with the next one as after a lost link. */
 #include <check.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -470,6 +472,48 @@ START_TEST(a_put_of_many_that_was_cut_off_and_finished_is_over_after_the_restart
 }
 END_TEST
 
+/* Bytes of all segments; each is of `least` to `most`. */
+static int64_t
+segments(int64_t least, int64_t most)
+{
+	glob_t found;
+	struct stat file;
+	char pattern[140];
+	int64_t bytes = 0;
+
+	snprintf(pattern, sizeof(pattern), "%s/*.qbj", state + strlen("state_dir="));
+	ck_assert_int_eq(glob(pattern, 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		ck_assert_int_eq(stat(found.gl_pathv[i], &file), 0);
+		ck_assert_int_ge(file.st_size, least);
+		ck_assert_int_le(file.st_size, most);
+		bytes += file.st_size;
+	}
+	globfree(&found);
+	return bytes;
+}
+
+START_TEST(segments_have_the_size_that_is_set_and_old_ones_are_read)
+{
+	static char body[10000];
+
+	daemon_kill(&d);
+	daemon_start(&d, "--set", state, "--set", "segment_size=64k", NULL);
+	declare("jobs", 1);
+	for (int i = 0; i < 20; i++)
+		ok(qb_put(q, "jobs", body, sizeof(body), QB_FOREVER, NULL));
+	segments(1, 64 << 10);
+	daemon_kill(&d);
+	daemon_start(&d, "--set", state, "--set", "segment_size=1M", NULL);
+	ck_assert_int_eq(number("jobs", "ready"), 20);
+	for (int i = 0; i < 20; i++)
+		ok(qb_put(q, "jobs", body, sizeof(body), QB_FOREVER, NULL));
+	ck_assert_int_ge(segments(1, 1 << 20), 1 << 20);
+	restart();
+	ck_assert_int_eq(number("jobs", "ready"), 40);
+}
+END_TEST
+
 /* --- failures ---------------------------------------------------------------------- */
 
 START_TEST(a_journal_that_cannot_be_written_ends_the_broker)
@@ -640,6 +684,7 @@ main(void)
 		t, a_put_of_many_that_was_cut_off_and_finished_is_over_after_the_restart,
 		0, 2);
 	tcase_add_loop_test(t, nobody_waits_for_news_that_were_told_already, 0, 2);
+	tcase_add_test(t, segments_have_the_size_that_is_set_and_old_ones_are_read);
 	tcase_add_test(t, a_journal_that_cannot_be_written_ends_the_broker);
 	tcase_add_test(t, a_folder_has_one_broker);
 	tcase_add_test(t, a_damaged_journal_is_refused_and_repaired);
