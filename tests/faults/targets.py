@@ -15,6 +15,7 @@ A target has
 import os
 import subprocess
 
+import broker
 import trace
 
 
@@ -31,6 +32,11 @@ def make(options):
 
 def fault_library(options):
     return os.path.abspath(os.path.join(options.build, "tests/faults/.libs/fault.so"))
+
+
+def fault_settings(target, folder):
+    return ["QB_FAULT=" + target.fault, "QB_FAULT_FOLDER=" + folder,
+            "LD_PRELOAD=" + target.library, "ASAN_OPTIONS=verify_asan_link_order=0"]
 
 
 def run(command, timeout=60, **more):
@@ -57,10 +63,7 @@ class Store:
         return [self.script, folder, str(self.operations), str(self.seed)]
 
     def record(self, folder, log):
-        env = []
-        if self.fault:
-            env = ["QB_FAULT=" + self.fault, "QB_FAULT_FOLDER=" + folder]
-            env += ["LD_PRELOAD=" + self.library, "ASAN_OPTIONS=verify_asan_link_order=0"]
+        env = fault_settings(self, folder) if self.fault else []
         status, _ = trace.run(self.command(folder), log, folder, 120, env)
         if status not in ((0, 1, 4) if self.fault else (0,)):
             raise SystemExit("the script failed: exit status %d" % status)
@@ -142,4 +145,59 @@ class Store:
         pass
 
 
-TARGETS = {"store": Store}
+class Broker:
+    """qbrokerd, and clients that work with it."""
+
+    def __init__(self, options):
+        self.script = os.path.join(options.build, "tests", "faults", "broker_script")
+        self.program = [os.path.abspath(os.path.join(options.build, "qbrokerd"))]
+        for setting in ("segment_size=64k", "sync_interval_ms=5", "busy_poll_us=0"):
+            self.program += ["--set", setting]
+        self.operations = options.operations or 100
+        self.seed = options.seed
+        self.fault = getattr(options, "fault", None)
+        self.library = fault_library(options)
+        self.keeps_async = True  # until a recorded run says that power is lost
+
+    def command(self, folder):
+        numbers = [str(self.operations), str(self.seed)]
+        return [self.script, "run", folder] + numbers + self.program
+
+    def record(self, folder, log):
+        env = fault_settings(self, folder) if self.fault else []
+        status, _ = trace.run(self.command(folder), log, folder, 120, env)
+        if status not in ((0, 1, 4) if self.fault else (0,)):
+            raise SystemExit("the script failed: exit status %d" % status)
+
+    def learn(self, said):
+        self.keeps_async = False
+
+    def attempt(self, folder, env, fds):
+        ran = run(self.command(folder), env=env, pass_fds=fds)
+        by_signal = ran.returncode > 128  # the broker
+        return 128 - ran.returncode if by_signal else ran.returncode, ran.stdout
+
+    def judge(self, folder, said):
+        books = broker.Books(said, self.keeps_async)
+        for time in ("", "the second recovery, "):
+            ran = run([self.script, "list", folder] + self.program)
+            if ran.returncode != 0:
+                with open(folder + ".log", errors="replace") as log:
+                    return "%sexit status %d: %s" % (time, ran.returncode, log.read()[-500:])
+            os.unlink(folder + ".log")
+            verdict = books.compared(ran.stdout)
+            if verdict:
+                return time + verdict
+        return None
+
+    def record_recovery(self, folder, log):
+        trace.run([self.script, "list", folder] + self.program, log, folder, timeout=60)
+
+    def said_twice(self, said, more):
+        return said
+
+    def done(self):
+        pass
+
+
+TARGETS = {"store": Store, "broker": Broker}
