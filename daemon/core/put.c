@@ -182,6 +182,8 @@ judge_duplicate(const struct qe *e, const struct queue *q, const struct qe_item 
 		return QE_DUPLICATE;
 	if (too_big(q, 1, item->body_len))
 		return QE_TOO_BIG;
+	if (q->durable && e->keep.low)
+		return QE_NO_SPACE;
 	more = item->body_len > old->body_len ? item->body_len - old->body_len : 0;
 	if (more > 0 && q->max_bytes > 0 && q->bytes + more > q->max_bytes)
 		return QE_FULL_BYTES;

@@ -9,6 +9,7 @@
 #include "daemon/core/group.h"
 #include "daemon/core/policy.h"
 #include "daemon/core/timing.h"
+#include "daemon/core/unique.h"
 
 #include <string.h>
 
@@ -106,6 +107,20 @@ queue_alloc_size(const struct queue *q)
 	return sizeof(struct queue) + (q->roomy ? QE_MAX_NAME : q->name_len);
 }
 
+/* Keys that are taken for a time stay so when the queue becomes durable, or ceases to be. */
+static void
+keep_windows(struct qe *e, const struct queue *q)
+{
+	list_each (at, &q->keys) {
+		struct unique *u = list_entry(at, struct unique, in_queue);
+
+		if (!q->durable)
+			kept_leave(e, &u->kept);
+		else if (u->open)
+			keep_window(e, u);
+	}
+}
+
 void
 queue_configure(struct qe *e, struct queue *q, const struct qe_declare *options)
 {
@@ -123,6 +138,8 @@ queue_configure(struct qe *e, struct queue *q, const struct qe_declare *options)
 		keep_deleted(e, q);
 	else if (q->durable != durable)
 		keep_queue(e, q);
+	if (!q->durable != !durable)
+		keep_windows(e, q);
 	timing_dead_changed(e, q);
 }
 

@@ -217,6 +217,69 @@ START_TEST(puts_are_refused_while_there_is_no_room_and_nothing_else)
 }
 END_TEST
 
+/* The key "k" with a window, or with another body in its place. */
+static enum qe_result
+put_keyed(const char *queue, enum qe_on_duplicate on_duplicate, struct qe_reply *ret)
+{
+	struct qe_key key = {.name = name("k"),
+			     .scope = QE_WINDOW,
+			     .window_ns = 1000000000,
+			     .on_duplicate = on_duplicate};
+	struct qe_item *item = new_item("keyed");
+
+	ck_assert_int_eq(qe_item_set_key(e, now, item, name(queue), &key), QE_OK);
+	return qe_put(e, now, s1, 1, name(queue), NO_WAIT, &item, 1, false, false, ret);
+}
+
+START_TEST(a_body_is_not_replaced_while_there_is_no_room)
+{
+	struct qe_key key = {.name = name("k"),
+			     .scope = QE_UNFINISHED,
+			     .on_duplicate = QE_REPLACE};
+	struct qe_item *item;
+	struct qe_reply reply;
+
+	keeps();
+	for (int i = 0; i < 2; i++) {
+		item = new_item("another");
+		ck_assert_int_eq(qe_item_set_key(e, now, item, name("q"), &key), QE_OK);
+		ck_assert_int_eq(qe_put(e, now, s1, 1, name("q"), NO_WAIT, &item, 1,
+					false, false, &reply),
+				 i ? QE_NO_SPACE : QE_OK);
+		log_set_state(kept, STORE_LOW);
+		turn();
+	}
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(windows_that_were_open_when_the_queue_became_durable_are_kept)
+{
+	struct qe_declare durable = {
+		.update = true, .has_durable = true, .durable = QE_SYNC};
+	struct qe_reply reply;
+	struct qe_tag tag;
+	struct qe *after;
+
+	keeps();
+	ck_assert_int_eq(put_keyed("m", QE_REJECT, &reply), QE_OK);
+	tag = take(s1, "m", "keyed");
+	ck_assert_int_eq(qe_ack(e, now, s1, tag), QE_OK);
+	declare_as("m", durable);
+	turn();
+	after = qe_new(&(struct qe_config){.can_keep = true});
+	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now), QE_OK);
+	kit_limits((struct qe_config){0});
+	qe_free(e);
+	e = after;
+	ck_assert_int_eq(qe_session_new(e, now, (const uint8_t *)"0123456789abcdef", e,
+					&s1),
+			 QE_OK);
+	ck_assert_int_eq(put_keyed("m", QE_REJECT, &reply), QE_DUPLICATE);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(ids_and_numbers_are_never_used_again)
 {
 	uint64_t id;
@@ -249,6 +312,9 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, answers_wait_for_what_they_depend_on);
 	tcase_add_test(tcase, who_waited_hears_of_it_when_it_is_kept);
 	tcase_add_test(tcase, puts_are_refused_while_there_is_no_room_and_nothing_else);
+	tcase_add_test(tcase, a_body_is_not_replaced_while_there_is_no_room);
+	tcase_add_test(tcase,
+		       windows_that_were_open_when_the_queue_became_durable_are_kept);
 	tcase_add_test(tcase, ids_and_numbers_are_never_used_again);
 }
 
