@@ -27,22 +27,33 @@ find(struct qe *e, struct queue *q, uint64_t id, struct qe_search *search,
 	return item ? QE_OK : QE_NOT_FOUND;
 }
 
-enum qe_result
-qe_delete_item(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
-	       bool force, struct qe_search *search)
+/* The same for a request; the search is over unless it is QE_WAIT. */
+static enum qe_result
+find_for(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
+	 struct qe_search *search, struct qe_item **ret_item)
 {
 	struct queue *q = queue_ask(e, queue);
-	struct qe_item *item;
 	enum qe_result result = queue_name_valid(queue) ? QE_NOT_FOUND : QE_INVALID;
 
 	e->now_ns = now_ns;
 	if (q)
-		result = find(e, q, id, search, &item);
-	if (result == QE_WAIT)
-		return QE_WAIT;
-	qe_search_end(e, search);
+		result = find(e, q, id, search, ret_item);
+	if (result != QE_WAIT)
+		qe_search_end(e, search);
+	return result;
+}
+
+enum qe_result
+qe_delete_item(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
+	       bool force, struct qe_search *search)
+{
+	struct qe_item *item;
+	enum qe_result result = find_for(e, now_ns, queue, id, search, &item);
+	struct queue *q;
+
 	if (result != QE_OK)
 		return result;
+	q = item_queue(item);
 	if (item->state == ITEM_LEASED && !force)
 		return QE_NOT_EMPTY;
 	item_move(e, item, ITEM_GONE, CAUSE_purged);
@@ -55,16 +66,9 @@ enum qe_result
 qe_look(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
 	struct qe_search *search, struct qe_shown *ret_shown)
 {
-	struct queue *q = queue_ask(e, queue);
 	struct qe_item *item;
-	enum qe_result result = queue_name_valid(queue) ? QE_NOT_FOUND : QE_INVALID;
+	enum qe_result result = find_for(e, now_ns, queue, id, search, &item);
 
-	e->now_ns = now_ns;
-	if (q)
-		result = find(e, q, id, search, &item);
-	if (result == QE_WAIT)
-		return QE_WAIT;
-	qe_search_end(e, search);
 	if (result != QE_OK)
 		return result;
 	qe_item_ref(item);
