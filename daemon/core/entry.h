@@ -23,6 +23,9 @@ enum attribute {
 };
 #undef ATTRIBUTE
 
+/* Of an option in a QUEUE entry: it was declared. */
+#define ENTRY_DECLARED 0x80
+
 /* A record that is being written. Bodies that are large enough are not copied but
  * referred to: they must stay until the record is emptied. Errors are sticky. */
 struct entries {

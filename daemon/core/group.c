@@ -143,16 +143,10 @@ group_unfinished(const struct group *g)
 	return g->count[ITEM_READY] + g->count[ITEM_DELAYED] + g->count[ITEM_LEASED];
 }
 
-static bool
-waits(enum item_state state)
-{
-	return state == ITEM_READY || state == ITEM_DELAYED;
-}
-
 bool
 item_discarded(const struct qe_item *item)
 {
-	return item->extra && waits(item->state) &&
+	return item->extra && item_waits(item->state) &&
 	       (item->extra->purges != item->queue->purges || group_cancelled(item));
 }
 
@@ -164,7 +158,7 @@ group_leave(struct group *g, const struct qe_item *item, uint64_t cost)
 	g->count[item->state]--;
 	if (item->state == ITEM_LEASED && group_cancelled(item))
 		g->marked--;
-	if (!waits(item->state))
+	if (!item_waits(item->state))
 		return;
 	g->bytes -= item->body_len;
 	g->delayed_bytes -= item->state == ITEM_DELAYED ? item->body_len : 0;
@@ -188,7 +182,7 @@ group_enter(struct group *g, const struct qe_item *item, uint64_t cost)
 		g->count[item->state]++;
 	if (item->state == ITEM_GONE || item->state == ITEM_DEAD)
 		wake_if_done(g);
-	if (!waits(item->state))
+	if (!item_waits(item->state))
 		return;
 	g->bytes += item->body_len;
 	g->delayed_bytes += item->state == ITEM_DELAYED ? item->body_len : 0;

@@ -74,6 +74,13 @@ struct qe_item {
 /* Beside the body, with an allocator's 8 bytes and its rounding to 16. */
 static_assert(offsetof(struct qe_item, body) + 8 + 15 <= 96, "an item has grown");
 
+/* Whether an item in this state stands in its queue for somebody to take it. */
+static inline bool
+item_waits(enum item_state state)
+{
+	return state == ITEM_READY || state == ITEM_DELAYED;
+}
+
 /* What the item takes of the engine's memory. */
 uint64_t item_cost(const struct qe_item *item);
 

@@ -27,8 +27,27 @@ keep_init(struct qe *e)
 	for (int i = 0; i < KEPT_KINDS; i++)
 		list_init(&keep->changed[i]);
 	list_init(&keep->begun);
+	list_init(&keep->spare);
 	table_init(&keep->items, &e->mem);
 	keep->first = 1;
+}
+
+static void
+give_spare(struct keep *keep, struct kept_item *k)
+{
+	list_append(&keep->spare, &k->kept.changed);
+	keep->n_spare++;
+}
+
+static struct kept_item *
+take_spare(struct keep *keep)
+{
+	struct list *last = keep->spare.prev; /* which was in use not long ago */
+
+	assert(keep->n_spare > 0);
+	list_remove(last);
+	keep->n_spare--;
+	return list_entry(last, struct kept_item, kept.changed);
 }
 
 static void
@@ -36,13 +55,8 @@ free_spare(struct qe *e)
 {
 	struct keep *keep = &e->keep;
 
-	while (keep->spare) {
-		struct kept_item *k = keep->spare;
-
-		keep->spare = (struct kept_item *)(void *)k->item;
-		mem_free(&e->mem, k, sizeof(*k));
-	}
-	keep->n_spare = 0;
+	while (keep->n_spare > 0)
+		mem_free(&e->mem, take_spare(keep), sizeof(struct kept_item));
 }
 
 void
@@ -110,14 +124,6 @@ keep_item(const struct qe *e, uint64_t id)
 	return table_find(&e->keep.items, item_hash(e, id), match_item, &id);
 }
 
-static void
-give_spare(struct keep *keep, struct kept_item *k)
-{
-	k->item = (struct qe_item *)(void *)keep->spare;
-	keep->spare = k;
-	keep->n_spare++;
-}
-
 enum qe_result
 keep_reserve(struct qe *e, unsigned n)
 {
@@ -141,11 +147,8 @@ struct kept_item *
 keep_item_begin(struct qe *e, struct qe_item *item)
 {
 	struct keep *keep = &e->keep;
-	struct kept_item *k = keep->spare;
+	struct kept_item *k = take_spare(keep);
 
-	assert(k);
-	keep->spare = (struct kept_item *)(void *)k->item;
-	keep->n_spare--;
 	*k = (struct kept_item){.item = item};
 	kept_init(&k->kept, KEPT_ITEM);
 	table_insert(&keep->items, item_hash(e, item->id), k);
@@ -181,12 +184,6 @@ must_wait(struct qe *e, struct queue *q)
 	keep_asked(e, q);
 }
 
-static bool
-waits(const struct qe_item *item)
-{
-	return item->state == ITEM_READY || item->state == ITEM_DELAYED;
-}
-
 bool
 keep_discarded(const struct kept_item *k)
 {
@@ -197,16 +194,18 @@ keep_discarded(const struct kept_item *k)
 		return true;
 	if (item->state == ITEM_DEAD)
 		return k->purges != q->dead_purges;
-	return waits(item) && (k->purges != q->purges || item_discarded(item));
+	return item_waits(item->state) && (k->purges != q->purges || item_discarded(item));
 }
 
+/* It is gone, if there is an entry that says that it was there. */
 static void
-write_gone(struct qe *e, const struct kept_item *k)
+write_gone(struct qe *e, const struct kept *k, enum entry_kind kind, uint64_t number)
 {
-	if (k->kept.segment == 0)
+	if (k->segment == 0)
 		return;
-	entries_kind(&e->keep.record, ENTRY_GONE);
-	entries_number(&e->keep.record, k->item->id);
+	entries_kind(&e->keep.record, kind);
+	entries_number(&e->keep.record, number);
+	e->keep.said = true;
 }
 
 static void
@@ -216,7 +215,7 @@ item_gone(struct qe *e, struct qe_item *item)
 
 	if (!k)
 		return;
-	write_gone(e, k);
+	write_gone(e, &k->kept, ENTRY_GONE, item->id);
 	keep_item_end(e, k);
 }
 
@@ -227,7 +226,7 @@ item_changed(struct qe *e, struct queue *q, struct qe_item *item)
 
 	if (!k)
 		k = keep_item_begin(e, item);
-	if (waits(item))
+	if (item_waits(item->state))
 		k->purges = q->purges;
 	else if (item->state == ITEM_DEAD)
 		k->purges = q->dead_purges;
@@ -274,7 +273,7 @@ void
 keep_discard(struct qe *e, struct kept_item *k)
 {
 	if (!list_empty(&k->kept.changed))
-		write_gone(e, k);
+		write_gone(e, &k->kept, ENTRY_GONE, k->item->id);
 	kept_leave(e, &k->kept);
 }
 
@@ -332,15 +331,10 @@ keep_cancelled(struct qe *e, const struct group *g)
 void
 keep_deleted(struct qe *e, struct queue *q)
 {
-	bool written = q->kept.segment != 0;
-
 	must_wait(e, q);
 	e->keep.said = e->keep.requested = true;
+	write_gone(e, &q->kept, ENTRY_QUEUE_GONE, q->serial);
 	kept_leave(e, &q->kept);
-	if (!written)
-		return;
-	entries_kind(&e->keep.record, ENTRY_QUEUE_GONE);
-	entries_number(&e->keep.record, q->serial);
 }
 
 void
@@ -360,14 +354,8 @@ keep_session(struct qe *e, struct qe_session *session)
 void
 keep_session_ended(struct qe *e, struct qe_session *session)
 {
-	bool written = session->kept.segment != 0;
-
+	write_gone(e, &session->kept, ENTRY_SESSION_GONE, session->serial);
 	kept_leave(e, &session->kept);
-	if (!written)
-		return;
-	entries_kind(&e->keep.record, ENTRY_SESSION_GONE);
-	entries_number(&e->keep.record, session->serial);
-	e->keep.said = true;
 }
 
 void

@@ -66,7 +66,7 @@ struct keep {
 	struct list changed[KEPT_KINDS];
 	struct list begun; /* waiters: puts of many, of which some items are in the open record */
 	struct table items;	/* of struct kept_item, by id */
-	struct kept_item *spare; /* reserved ones, linked by `item` */
+	struct list spare;	/* reserved ones, by kept.changed */
 	size_t n_spare;
 
 	struct list *segments; /* what has its full entry there; a ring */

@@ -51,7 +51,6 @@ bool
 keep_segment(struct qe *e, uint64_t segment)
 {
 	struct keep *keep = &e->keep;
-
 	uint64_t first = keep->first, last = keep->last;
 
 	if (last == 0 || segment < first)

@@ -11,8 +11,6 @@
 #include "daemon/core/unique.h"
 #include "daemon/core/waiter.h"
 
-#define DECLARED 0x80
-
 /* --- numbers, times, lists ----------------------------------------------------------- */
 
 /* A point of the engine's clock as one of the wall's; what is too far away is never. */
@@ -66,7 +64,7 @@ write_options(struct entries *r, const struct queue *q)
 #define QE_QUEUE_OPTION(name, ctype, kind, text)                                \
 	entries_byte(r, (QE_OPTION_##name + 1) |                                 \
 			       (q->declared & QUEUE_BIT(QE_OPTION_##name)       \
-					? DECLARED                              \
+					? ENTRY_DECLARED                              \
 					: 0));                                  \
 	WRITE_##kind(name);
 #include "daemon/core/queue_options.def"

@@ -16,8 +16,6 @@
 
 #include <string.h>
 
-#define DECLARED 0x80
-
 struct restoring {
 	struct qe *e;
 	struct entry in;
@@ -149,10 +147,10 @@ read_options(struct restoring *r, struct qe_declare *ret_options)
 
 	*ret_options = (struct qe_declare){.update = true};
 	for (uint64_t i = 0; i < n && !r->in.failed; i++) {
-		uint8_t byte = entry_byte(&r->in), which = byte & (DECLARED - 1);
+		uint8_t byte = entry_byte(&r->in), which = byte & (ENTRY_DECLARED - 1);
 
 		read_option(r, which, ret_options);
-		if (byte & DECLARED && !r->in.failed)
+		if (byte & ENTRY_DECLARED && !r->in.failed)
 			declared |= QUEUE_BIT(which - 1);
 	}
 	if (ret_options->order > QE_PRIORITY || ret_options->durable > QE_SYNC)
@@ -215,9 +213,8 @@ restore_queue_gone(struct restoring *r)
 {
 	struct queue *q = find_queue(r);
 
-	if (!q)
-		return;
-	queue_restore_end(r->e, q);
+	if (q)
+		queue_restore_end(r->e, q);
 }
 
 /* --- items --------------------------------------------------------------------------- */
