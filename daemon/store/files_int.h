@@ -132,6 +132,9 @@ bool files_sync(struct store_files *s); /* what is written by now */
 /* keeper.c */
 uint64_t keeper_step(struct store_files *s, uint64_t now_ns);
 
+/* For the name of a spare. */
+uint64_t spare_number(struct store_files *s);
+
 /* A new file with room for `size` bytes; not synced. NULL: errno; nothing is left of
  * it. */
 struct spare *spare_make(struct store_files *s, uint64_t size);

@@ -79,9 +79,7 @@ use_again(struct store_files *s, const char *name)
 
 	if (!sp)
 		return NULL;
-	pthread_mutex_lock(&s->lock);
-	sp->number = s->next_spare++;
-	pthread_mutex_unlock(&s->lock);
+	sp->number = spare_number(s);
 	segment_spare_name(sp->number, spare);
 	sp->fd = d->open(d, s->folder, name);
 	if (sp->fd < 0) {
