@@ -36,7 +36,6 @@ struct kept {
 struct kept_item {
 	struct kept kept;
 	struct qe_item *item;
-	uint64_t offset; /* of its body in the segment */
 	uint32_t purges; /* queue.purges or dead_purges, when it began to wait or died: more
 			    than that: it was discarded */
 	/* While it is being restored: */

@@ -20,7 +20,6 @@ struct restoring {
 	struct qe *e;
 	struct entry in;
 	const struct store_place *place;
-	const uint8_t *payload; /* of the record */
 	struct extra nobody; /* written to when there is no memory for one */
 	enum qe_result result;
 };
@@ -471,7 +470,6 @@ restore_item(struct restoring *r, const uint8_t *from)
 	memcpy(qe_item_body(k->item), body, len);
 	if (id > r->e->last_id)
 		r->e->last_id = id;
-	k->offset = r->place->offset + (uint64_t)(body - r->payload);
 	place(r, &k->kept, from);
 }
 
@@ -667,7 +665,6 @@ qe_restore(struct qe *e, uint64_t now_ns, const void *payload, size_t len,
 	struct restoring r = {.e = e,
 			      .in = {payload, (const uint8_t *)payload + len, false},
 			      .place = place,
-			      .payload = payload,
 			      .result = QE_INVALID};
 	uint64_t limit = e->config.memory_limit;
 
