@@ -178,7 +178,7 @@ static char why[512];
 static bool
 same_name(struct qe_name a, struct qe_name b)
 {
-	return a.len == b.len && memcmp(a.p, b.p, a.len) == 0;
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
 /* Of a lease, to a tick of what is kept of it. */

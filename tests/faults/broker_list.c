@@ -80,15 +80,18 @@ bool
 list_items(const char *address)
 {
 	qb_table *queues;
-	qb *q;
+	qb *q = NULL;
 	bool good;
 
 	good = qb_open(address, &q) == QB_OK && qb_queues(q, NULL, &queues) == QB_OK;
-	if (!good)
+	if (!good) {
+		qb_close(q);
 		return false;
+	}
 	for (unsigned row = 0; good && row < qb_table_rows(queues); row++)
 		good = list_queue(q, qb_table_string(queues, row, "queue"));
 	qb_table_free(queues);
+	qb_close(q);
 	if (good)
 		say("END");
 	return good;

@@ -36,7 +36,7 @@ def fault_library(options):
 
 def fault_settings(target, folder):
     return ["QB_FAULT=" + target.fault, "QB_FAULT_FOLDER=" + folder,
-            "LD_PRELOAD=" + target.library, "ASAN_OPTIONS=verify_asan_link_order=0"]
+            "LD_PRELOAD=" + target.library]
 
 
 def run(command, timeout=60, **more):

@@ -15,6 +15,8 @@ CALLS = (
     "renameat,renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat,mkdir,mkdirat,mmap,"
     "copy_file_range,sendfile,splice"
 )
+# Leaks cannot be looked for in a traced program, and a preloaded library may come first.
+SANITIZER = "ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0"
 LONGEST = 1 << 24  # bytes of a write that strace prints
 
 COMPLETE = re.compile(rb"(\d+) +(\w+)\((.*)\) += (-?\d+|\?)")
@@ -61,7 +63,7 @@ def run(command, log, folder, timeout, env=()):
     ran = subprocess.run(
         ["strace", "-f", "-xx", "-s", str(LONGEST), "-qq", "-e", "signal=none"]
         + ["-e", "trace=" + CALLS, "-o", log]
-        + [word for setting in env for word in ("-E", setting)]
+        + [word for setting in (SANITIZER, *env) for word in ("-E", setting)]
         + ["--"]
         + command,
         stdout=subprocess.PIPE,
