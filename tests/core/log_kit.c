@@ -230,7 +230,7 @@ static const char *
 compare_state(struct qe *a, struct qe *b, uint64_t now, const struct qe_queue_stats *sa,
 	      enum qe_state state)
 {
-	struct qe_shown *x = calloc(ROWS, sizeof(*x)), *y = calloc(ROWS, sizeof(*y));
+	static struct qe_shown x[ROWS], y[ROWS];
 	const char *result = NULL;
 	unsigned n = 0, m = 0;
 
@@ -244,8 +244,6 @@ compare_state(struct qe *a, struct qe *b, uint64_t now, const struct qe_queue_st
 	}
 	for (unsigned i = 0; i < n && !result; i++)
 		result = compare_item(sa, &x[i], &y[i]);
-	free(x);
-	free(y);
 	return result;
 }
 
