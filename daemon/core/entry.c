@@ -122,10 +122,9 @@ entries_body(struct entries *r, const void *bytes, size_t len)
 	void *bodies = r->bodies;
 
 	if (len < REFER_BYTES) {
-		entries_text(r, bytes, len);
+		entries_bytes(r, bytes, len);
 		return;
 	}
-	entries_number(r, len);
 	if (!grow(&bodies, &r->bodies_room, r->n_bodies + 1, sizeof(*r->bodies), 4)) {
 		r->failed = true;
 		return;

@@ -61,7 +61,7 @@ void entries_signed(struct entries *r, int64_t n);
 void entries_bytes(struct entries *r, const void *bytes, size_t len);
 void entries_text(struct entries *r, const void *bytes, size_t len);
 
-/* A text that may be referred to. */
+/* As entries_bytes(), but they may be referred to. */
 void entries_body(struct entries *r, const void *bytes, size_t len);
 
 /* All of it, in order. NULL: no memory. */

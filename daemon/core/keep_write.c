@@ -216,6 +216,7 @@ keep_write_item(struct qe *e, struct entries *r, struct qe_item *item)
 	entries_kind(r, ENTRY_ITEM);
 	entries_number(r, item_queue(item)->serial);
 	entries_number(r, item->id);
+	entries_number(r, item->body_len);
 	write_nature(e, r, item);
 	write_state(e, r, item);
 	if (body)

@@ -411,7 +411,6 @@ read_attributes(struct restoring *r, struct kept_item *k, bool full)
 	k->purges = k->state == ITEM_DEAD ? q->dead_purges : q->purges;
 }
 
-/* Its head may come before its body is known: then the item is made anew, with it. */
 static struct kept_item *
 begin_item(struct restoring *r, struct queue *q, uint64_t id, size_t body_len)
 {
@@ -431,16 +430,13 @@ begin_item(struct restoring *r, struct queue *q, uint64_t id, size_t body_len)
 	return k;
 }
 
-/* How long the body is stands behind the attributes. */
+/* Nothing is allocated that is longer than what is there. */
 static uint64_t
-body_len(struct restoring *r)
+read_body_len(struct restoring *r)
 {
-	struct entry in = r->in;
-	uint64_t len;
+	uint64_t len = entry_number(&r->in);
 
-	restore_skip(&in);
-	len = entry_number(&in);
-	if (in.failed || len > (uint64_t)(in.end - in.p))
+	if (len > (uint64_t)(r->in.end - r->in.p))
 		nonsense(r);
 	return len;
 }
@@ -449,7 +445,7 @@ static void
 restore_item(struct restoring *r, const uint8_t *from)
 {
 	struct queue *q = need_queue(r, entry_number(&r->in));
-	uint64_t id = entry_number(&r->in), len = body_len(r);
+	uint64_t id = entry_number(&r->in), len = read_body_len(r);
 	struct kept_item *k;
 	const uint8_t *body;
 
@@ -461,12 +457,9 @@ restore_item(struct restoring *r, const uint8_t *from)
 	if (!k)
 		return;
 	read_attributes(r, k, true);
-	len = entry_number(&r->in);
 	body = entry_bytes(&r->in, len);
-	if (!body || len != k->item->body_len) {
-		nonsense(r);
+	if (!body)
 		return;
-	}
 	memcpy(qe_item_body(k->item), body, len);
 	if (id > r->e->last_id)
 		r->e->last_id = id;

@@ -84,7 +84,8 @@ read_header(struct recovery *rc, struct reader *r, uint64_t number,
 		return recover_damaged(rc, number, 0, rc->seq + 1, "it is no segment");
 	case SEGMENT_VERSION:
 		return recover_damaged(rc, number, 8, rc->seq + 1,
-				       "it has another version of the format");
+				       SEGMENT_OTHER_FORMAT, ret->version,
+				       SEGMENT_FORMAT);
 	case SEGMENT_BROKEN:
 		return recover_damaged(rc, number, 0, rc->seq + 1,
 				       "the segment's header is not whole");

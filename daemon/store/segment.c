@@ -11,8 +11,6 @@
 #include "daemon/store/bytes.h"
 #include "daemon/store/crc32c.h"
 
-#define VERSION 1
-
 static const char magic[8] = {'Q', 'B', 'J', 'O', 'U', 'R', 'N', 'L'};
 
 void
@@ -69,7 +67,7 @@ segment_header_encode(const struct segment_header *h, unsigned char ret[SEGMENT_
 {
 	memset(ret, 0, SEGMENT_HEADER);
 	memcpy(ret, magic, sizeof(magic));
-	put_le32(ret + 8, VERSION);
+	put_le32(ret + 8, SEGMENT_FORMAT);
 	memcpy(ret + 16, h->id, JOURNAL_ID);
 	put_le64(ret + 32, h->number);
 	put_le64(ret + 40, h->first_seq);
@@ -85,7 +83,8 @@ segment_header_decode(const unsigned char bytes[SEGMENT_HEADER],
 		return SEGMENT_NOT_ONE;
 	if (get_le32(bytes + 12) != header_crc(bytes))
 		return SEGMENT_BROKEN;
-	if (get_le32(bytes + 8) != VERSION)
+	ret->version = get_le32(bytes + 8);
+	if (ret->version != SEGMENT_FORMAT)
 		return SEGMENT_VERSION;
 	memcpy(ret->id, bytes + 16, JOURNAL_ID);
 	ret->number = get_le64(bytes + 32);

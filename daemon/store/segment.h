@@ -7,23 +7,31 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <inttypes.h>
 
 #define SEGMENT_HEADER 64
 #define SEGMENT_NAME   40 /* bytes that hold any name */
 #define JOURNAL_ID     16
+
+#define SEGMENT_FORMAT 2 /* its version */
+
+/* What is said of another one: with it, and this one. */
+#define SEGMENT_OTHER_FORMAT                                              \
+	"it has version %" PRIu32 " of the format, and this broker reads " \
+	"version %d: \"qbrokerctl dump\" the queues with a broker that reads it"
 
 struct segment_header {
 	unsigned char id[JOURNAL_ID];
 	uint64_t number;
 	uint64_t first_seq;
 	uint32_t crc_before;
+	uint32_t version; /* set by decoding */
 };
 
 enum segment_check {
 	SEGMENT_OK,
 	SEGMENT_NOT_ONE, /* it begins with something else */
-	SEGMENT_VERSION, /* of another version of the format */
+	SEGMENT_VERSION, /* of the version ret->version, and not read */
 	SEGMENT_BROKEN,
 };
 

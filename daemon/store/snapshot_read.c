@@ -74,6 +74,7 @@ load(struct loading *l)
 {
 	const unsigned char *bytes = reader_get(&l->reader, 0, SEGMENT_HEADER);
 	struct segment_header h;
+	char why[STORE_TEXT / 4];
 
 	if (!bytes)
 		return not_whole(l, "the file is too short");
@@ -81,7 +82,9 @@ load(struct loading *l)
 	case SEGMENT_OK: break;
 	case SEGMENT_NOT_ONE: return refuse(l, STORE_DAMAGED, "it is something else");
 	case SEGMENT_VERSION:
-		return refuse(l, STORE_DAMAGED, "it has another version of the format");
+		snprintf(why, sizeof(why), SEGMENT_OTHER_FORMAT, h.version,
+			 SEGMENT_FORMAT);
+		return refuse(l, STORE_DAMAGED, why);
 	case SEGMENT_BROKEN: return refuse(l, STORE_DAMAGED, "the header is not whole");
 	}
 	if (h.number != 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/store/bytes.h"
+#include "daemon/store/crc32c.h"
 #include "daemon/store/reader.h"
 #include "daemon/store/segment.h"
 #include "tests/store/world.h"
@@ -213,6 +214,21 @@ START_TEST(a_segment_of_another_journal_is_refused)
 }
 END_TEST
 
+START_TEST(another_version_of_the_format_is_refused_by_its_number)
+{
+	unsigned char *header = files[0].bytes;
+
+	make(true);
+	put_le32(header + 8, SEGMENT_FORMAT - 1);
+	put_le32(header + 12, crc32c(crc32c(0, header, 12), header + 16,
+				     SEGMENT_HEADER - 16));
+	restore();
+	expect("offset 8, record 1: it has version 1 of the format, and this broker "
+	       "reads version 2");
+	world_done(&w);
+}
+END_TEST
+
 START_TEST(files_of_others_are_left_alone)
 {
 	make(false);
@@ -272,6 +288,7 @@ main(void)
 	tcase_add_test(tcase, the_tail_is_torn_at_every_length);
 	tcase_add_test(tcase, segments_are_missing_doubled_swapped_foreign);
 	tcase_add_test(tcase, a_segment_of_another_journal_is_refused);
+	tcase_add_test(tcase, another_version_of_the_format_is_refused_by_its_number);
 	tcase_add_test(tcase, files_of_others_are_left_alone);
 	tcase_add_test(tcase, what_looks_like_records_does_not_hold_it_up);
 	suite_add_tcase(suite, tcase);
