@@ -46,6 +46,10 @@ struct qe_item {
 	union {
 		struct list node;      /* fresh, delayed, leased, dead */
 		struct heap_node heap; /* sorted */
+		struct {
+			uint64_t holder;  /* number of its session */
+			uint64_t from_ns; /* of the engine's clock, or before its 0 */
+		} given_to; /* NEW, and restored as a leased one */
 	};
 	uint64_t id; /* the order of acceptance */
 	/* Points in time, in parts of it that are enough to look at, modulo what fits: */

@@ -39,11 +39,8 @@ struct kept_item {
 	uint32_t purges; /* queue.purges or dead_purges, when it began to wait or died: more
 			    than that: it was discarded */
 	/* While it is being restored: */
-	uint8_t state;	 /* enum item_state */
+	uint8_t state; /* enum item_state */
 	bool cancelled;
-	uint64_t holder; /* number of a session */
-	uint64_t given;	 /* as in the item */
-	uint64_t lease_ns, ends_ns;
 };
 
 struct keep {

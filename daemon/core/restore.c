@@ -251,14 +251,20 @@ need_extra(struct restoring *r, struct qe_item *item)
 }
 
 static void
-read_holder(struct restoring *r, struct kept_item *k)
+read_holder(struct restoring *r, struct qe_item *item)
 {
-	k->holder = entry_number(&r->in);
-	k->given = read_past(r) >> ITEM_GIVEN_SHIFT;
-	k->lease_ns = entry_number(&r->in);
-	k->ends_ns = read_time(r, 1);
-	if (k->lease_ns > 0)
-		need_extra(r, k->item);
+	uint64_t lease_ns, ends_ns;
+	struct extra *x;
+
+	item->given_to.holder = entry_number(&r->in);
+	item->given_to.from_ns = read_past(r);
+	lease_ns = entry_number(&r->in);
+	ends_ns = read_time(r, 1);
+	if (lease_ns == 0)
+		return;
+	x = need_extra(r, item);
+	x->lease_ns = lease_ns;
+	x->ends_ns = ends_ns;
 }
 
 static void
@@ -319,7 +325,7 @@ read_change(struct restoring *r, struct kept_item *k, uint8_t attribute)
 	case ATTRIBUTE_expires_at:
 		need_extra(r, item)->expires_ns = read_time(r, 1);
 		break;
-	case ATTRIBUTE_holder: read_holder(r, k); break;
+	case ATTRIBUTE_holder: read_holder(r, item); break;
 	case ATTRIBUTE_cancelled: k->cancelled = true; break;
 	case ATTRIBUTE_died_at: need_extra(r, item)->died_ns = read_time(r, 0); break;
 	case ATTRIBUTE_report: read_report(r, item); break;
@@ -362,15 +368,14 @@ forget_changes(struct kept_item *k)
 
 	k->state = ITEM_READY;
 	k->cancelled = false;
-	k->holder = k->lease_ns = 0;
-	k->ends_ns = QE_NEVER;
+	item->given_to.holder = 0;
 	item->deliveries = 0;
 	item->crashes = item->nacks = item->timeouts = 0;
 	item->death = QE_ALIVE;
 	if (!x)
 		return;
-	x->place = x->ready_ns = x->died_ns = 0;
-	x->expires_ns = QE_NEVER;
+	x->place = x->ready_ns = x->died_ns = x->lease_ns = 0;
+	x->expires_ns = x->ends_ns = QE_NEVER;
 }
 
 /* What a state needs. */

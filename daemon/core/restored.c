@@ -92,7 +92,8 @@ key_of(const struct kept_item *k)
 
 	if (k->state == ITEM_DEAD)
 		return x ? x->died_ns : 0;
-	return k->state == ITEM_LEASED ? k->given : item_place(k->item);
+	return k->state == ITEM_LEASED ? k->item->given_to.from_ns >> ITEM_GIVEN_SHIFT
+				       : item_place(k->item);
 }
 
 /* All that are being restored, in order. NULL: no memory. */
@@ -138,21 +139,23 @@ is_gone(const struct kept_item *k)
 
 /* Whether it could be leased again: to whom there is. */
 static bool
-lease_again(struct qe *e, struct kept_item *k, struct qe_session *session)
+lease_again(struct qe *e, struct qe_item *item, struct qe_session *session)
 {
-	struct qe_item *item = k->item;
 	struct holding *h = holding_need(e, session, item->queue);
+	uint64_t given = item->given_to.from_ns >> ITEM_GIVEN_SHIFT;
+	uint64_t lease_ns = item->extra ? item->extra->lease_ns : 0, ends_ns;
 
 	if (!h || !table_reserve(&e->leases, 1))
 		return false;
+	ends_ns = lease_ns > 0 ? item->extra->ends_ns : QE_NEVER;
 	item_restore(e, item, ITEM_LEASED, h);
 	if (group_cancelled(item))
 		item_group(item)->marked++;
-	item->given = k->given & ((UINT64_C(1) << ITEM_GIVEN_BITS) - 1);
-	if (k->lease_ns == 0 || !item->extra)
+	item->given = given & ((UINT64_C(1) << ITEM_GIVEN_BITS) - 1);
+	if (lease_ns == 0)
 		return true;
-	item->extra->lease_ns = k->lease_ns;
-	item->extra->ends_ns = k->ends_ns;
+	item->extra->lease_ns = lease_ns;
+	item->extra->ends_ns = ends_ns;
 	timing_arm(e, h->queue, item->extra);
 	return true;
 }
@@ -165,7 +168,7 @@ take_place(struct qe *e, struct kept_item *k)
 	bool durable = item->queue->durable;
 
 	if (k->state == ITEM_LEASED) {
-		session = session_numbered(e, k->holder);
+		session = session_numbered(e, item->given_to.holder);
 		if (k->cancelled && item_group(item))
 			item->extra->cancels = item_group(item)->cancels - 1;
 		if (!session && group_cancelled(item)) {
@@ -173,7 +176,7 @@ take_place(struct qe *e, struct kept_item *k)
 			return true;
 		}
 	}
-	if (session && !lease_again(e, k, session))
+	if (session && !lease_again(e, item, session))
 		return false;
 	if (!session)
 		item_restore(e, item,
