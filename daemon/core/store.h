@@ -45,6 +45,11 @@ struct store_status {
 	const char *error;    /* STORE_LOW, STORE_FAILED: a sentence; else NULL */
 };
 
+/* What a copy of the log is made of: these segments, and of the last one so many bytes. */
+struct store_copy {
+	uint64_t first, last, bytes;
+};
+
 struct store;
 
 struct store_class {
@@ -67,6 +72,11 @@ struct store_class {
 	/* Reads `len` bytes of a record that was written. false: it cannot be read; errno says why. */
 	bool (*read)(struct store *s, uint64_t segment, uint64_t offset, void *ret,
 		     size_t len);
+
+	/* What a copy has to have of what is written now. Until `release` these segments stay, although
+	 * they are trimmed. One copy at a time. NULL, both: it cannot be copied. */
+	void (*hold)(struct store *s, struct store_copy *ret_copy);
+	void (*release)(struct store *s);
 
 	/* Writes all, syncs it, and closes in order. false: it failed; status() says why. */
 	bool (*close)(struct store *s);

@@ -77,6 +77,8 @@ publish_written(struct store_files *s, const struct chunk *last, bool async, boo
 		files_kick(s); /* it has to be synced within a time */
 	s->written = last->last_seq;
 	s->told_written = last->told_seq;
+	if (!last->end)
+		s->written_bytes = last->offset + last->len;
 	if (async)
 		files_wake(s); /* somebody waits for this */
 	pthread_mutex_unlock(&s->lock);
@@ -152,6 +154,7 @@ go_on(struct store_files *s, struct chunk *end)
 	spares_push(&s->retired, s->current);
 	s->current = next;
 	s->writing = h.number;
+	s->written_bytes = SEGMENT_HEADER;
 	files_kick(s);
 	pthread_mutex_unlock(&s->lock);
 	s->seed = segment_seed(s->id, h.number);

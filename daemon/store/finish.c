@@ -229,9 +229,9 @@ take_books(struct recovery *rc, struct store_files *s, uint64_t number)
 	s->used_of[n - 1] = SEGMENT_HEADER;
 	for (size_t i = 0; i < n; i++)
 		s->bytes += s->used_of[i];
-	s->first_segment = s->removed = first;
+	s->first_segment = s->removed = s->kept_from = first;
 	s->segment = s->writing = number;
-	s->used = SEGMENT_HEADER;
+	s->used = s->written_bytes = SEGMENT_HEADER;
 	s->size = s->segment_bytes;
 	s->seq = s->written = s->synced = rc->seq;
 	s->told_seq = s->told_written = s->told_synced = rc->seq;

@@ -301,6 +301,30 @@ files_read(struct store *base, uint64_t segment, uint64_t offset, void *ret, siz
 	return n == (ssize_t)len;
 }
 
+/* Of END nothing is copied: it says that the next segment is there. */
+static void
+files_hold(struct store *base, struct store_copy *ret)
+{
+	struct store_files *s = files_of(base);
+
+	pthread_mutex_lock(&s->lock);
+	s->held_from = s->kept_from;
+	*ret = (struct store_copy){
+		.first = s->kept_from, .last = s->writing, .bytes = s->written_bytes};
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+files_release(struct store *base)
+{
+	struct store_files *s = files_of(base);
+
+	pthread_mutex_lock(&s->lock);
+	s->held_from = 0;
+	files_kick(s); /* there may be something to remove */
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* Everything that was appended is on disk, or it failed. */
 static bool
 settle(struct store_files *s)
@@ -386,6 +410,8 @@ const struct store_class files_class = {
 	.status = files_status,
 	.trim = files_trim,
 	.read = files_read,
+	.hold = files_hold,
+	.release = files_release,
 	.close = files_close,
 	.free = files_free,
 };

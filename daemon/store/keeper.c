@@ -132,6 +132,10 @@ remove_trimmed(struct store_files *s)
 
 	pthread_mutex_lock(&s->lock);
 	to = s->trim_seq && s->synced >= s->trim_seq && !s->failed ? s->trim_to : 0;
+	if (s->held_from && to > s->held_from)
+		to = s->held_from;
+	if (to > s->kept_from)
+		s->kept_from = to;
 	pthread_mutex_unlock(&s->lock);
 	if (to <= s->removed)
 		return true;
