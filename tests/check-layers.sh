@@ -52,7 +52,7 @@ check_includes() {
 	may_include words 'daemon/words\.h|daemon/core/(orders|durability)\.def' daemon/words.c daemon/words.h
 	may_include log 'daemon/log\.h' daemon/log.c daemon/log.h
 	may_include main 'daemon/(app|config|log|repair)\.h' daemon/main.c
-	may_include repair 'daemon/repair\.h|daemon/store/salvage\.h' daemon/repair.c daemon/repair.h
+	may_include repair 'daemon/repair\.h|daemon/store/(salvage|copied)\.h' daemon/repair.c daemon/repair.h
 
 	only_in 'msgpack.*' 'proto/'
 	only_in 'event2/.*' 'daemon/net/|daemon/app\.c'

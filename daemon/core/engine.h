@@ -999,6 +999,12 @@ void qe_set_wall(struct qe *e, uint64_t wall_ns);
 enum qe_result qe_restore(struct qe *e, uint64_t now_ns, const void *payload,
 			  size_t len, const struct store_place *place) QE_MUST_USE;
 
+/* What is restored from now on, until this is taken back, is a copy of what another broker wrote, which may go on
+ * or have gone on: the epoch stays this one's own, sessions are not taken over, so that all leases are over, and
+ * the ids that are given from now on leave those out that the other one may have given since. */
+void qe_restore_copied(struct qe *e, bool copied);
+#define QE_COPIED_IDS (UINT64_C(1) << 40)
+
 /* All has been restored: items take their places; what had become due meanwhile will be by the next
  * qe_tick(). From now on changes are written to `store` (NULL: nowhere), which stays the caller's. The epoch is that which was
  * restored, if any was. QE_NOMEM. */

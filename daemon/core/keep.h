@@ -57,6 +57,7 @@ struct keep {
 	bool lost;
 	struct qe_after after;
 	uint64_t ids, numbers; /* are reserved up to these */
+	bool copied;	       /* restoring: from a copy */
 	uint64_t meta;	       /* the segment in which that was said last */
 
 	struct list changed[KEPT_KINDS];

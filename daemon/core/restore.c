@@ -574,6 +574,10 @@ restore_session(struct restoring *r, const uint8_t *from)
 
 	if (r->in.failed)
 		return;
+	if (r->e->keep.copied) {
+		restore_answers(r, NULL, n);
+		return;
+	}
 	session = need_session(r, number, id);
 	if (!session)
 		nonsense(r);
@@ -623,7 +627,10 @@ restore_meta(struct restoring *r)
 
 	if (r->in.failed)
 		return;
-	r->e->config.epoch = (uint32_t)epoch;
+	if (r->e->keep.copied)
+		ids += QE_COPIED_IDS;
+	else
+		r->e->config.epoch = (uint32_t)epoch;
 	if (ids > r->e->keep.ids)
 		r->e->keep.ids = ids;
 	if (numbers > r->e->keep.numbers)
@@ -654,6 +661,12 @@ restore_entry(struct restoring *r)
 	case ENTRY_CONFIRM: restore_confirm(r); break;
 	default: nonsense(r);
 	}
+}
+
+void
+qe_restore_copied(struct qe *e, bool copied)
+{
+	e->keep.copied = copied;
 }
 
 enum qe_result

@@ -308,6 +308,7 @@ static enum store_result
 copy_journal(struct salvage *s)
 {
 	enum store_result result = lock(s);
+	struct store_status status;
 
 	if (result == STORE_OPENED)
 		result = read_as_usual(s);
@@ -318,8 +319,11 @@ copy_journal(struct salvage *s)
 	if (result == STORE_OPENED && !s->store->class->close(s->store))
 		result = write_failed(s);
 	s->report->lost = s->gaps.lost;
-	if (s->store)
+	if (s->store) {
+		s->store->class->status(s->store, &status);
+		s->report->last = status.last_segment;
 		s->store->class->free(s->store);
+	}
 	return result;
 }
 
