@@ -597,6 +597,14 @@ qb_result qb_who(qb *q, uint64_t id, qb_table **ret);
  * from; of a queue that does not exist, what it would have. */
 qb_result qb_policy(qb *q, const char *queue, qb_table **ret);
 
+/* For whoever copies the journal of durable queues while the broker runs, as qbrokerctl does: one row,
+ * with `dir` and `inode` of its folder, and what a copy of it as it is now needs: the segments `first` to `last`,
+ * and of the last one `last_bytes`. They stay until qb_backup_end(), or the connection is lost: when that is
+ * QB_NOT_FOUND, the copy is worth nothing. QB_DENIED: only for root and the broker's user, over a Unix
+ * socket; QB_LIMIT: somebody else does it. */
+qb_result qb_backup_begin(qb *q, qb_table **ret);
+qb_result qb_backup_end(qb *q);
+
 /* The same rows of the items of a queue that are held, at most 100, those that have been held for
  * longest first. QB_NOT_FOUND: there is no such queue. */
 qb_result qb_holders(qb *q, const char *queue, qb_table **ret);

@@ -296,6 +296,25 @@ qb_browse(qb *q, const char *queue, const char *state, unsigned skip, qb_table *
 	return fetch(q, &m, ret);
 }
 
+qb_result
+qb_backup_begin(qb *q, qb_table **ret)
+{
+	return ask(q, QP_OP_BACKUP, NULL, ret);
+}
+
+qb_result
+qb_backup_end(qb *q)
+{
+	struct qp_request m = {.op = QP_OP_BACKUP};
+	qb_table *none = NULL;
+	qb_result r;
+
+	QP_GIVE(&m.options, stop, 1);
+	r = fetch(q, &m, &none);
+	qb_table_free(none);
+	return r;
+}
+
 /* --- reading ----------------------------------------------------------------------- */
 
 unsigned

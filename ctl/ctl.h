@@ -34,6 +34,7 @@ struct ctl {
 
 typedef int ctl_command(struct ctl *ctl, int argc, char **argv);
 
+ctl_command cmd_backup;
 ctl_command cmd_browse;
 ctl_command cmd_cancel;
 ctl_command cmd_clients;

@@ -10,10 +10,12 @@
 #include <sys/random.h>
 
 #include "daemon/log.h"
+#include "daemon/net/backup.h"
 #include "daemon/net/held.h"
 #include "daemon/net/kept.h"
 #include "daemon/net/notify.h"
 #include "daemon/net/server.h"
+#include "daemon/store/copied.h"
 #include "daemon/store/snapshot.h"
 #include "daemon/store/store_files.h"
 
@@ -24,6 +26,7 @@
 struct restoring {
 	struct qe *engine;
 	uint64_t now_ns, told_ns;
+	uint64_t copied; /* up to this segment it is another broker's */
 };
 
 /* --- reading back ---------------------------------------------------------------- */
@@ -33,8 +36,10 @@ on_record(void *arg, const void *payload, size_t len, const struct store_place *
 	  char *err, size_t errlen)
 {
 	struct restoring *r = arg;
-	enum qe_result result = qe_restore(r->engine, r->now_ns, payload, len, place);
+	enum qe_result result;
 
+	qe_restore_copied(r->engine, place->segment && place->segment <= r->copied);
+	result = qe_restore(r->engine, r->now_ns, payload, len, place);
 	if (result == QE_OK)
 		return STORE_OPENED;
 	snprintf(err, errlen,
@@ -90,8 +95,12 @@ read_back(struct journal *j, const struct config *config, struct restoring *r,
 		.arg = r,
 	};
 	struct store_files_report report = {.error = ""};
-	enum store_result result = store_files_open(&options, &j->store, &report);
+	enum store_result result =
+		copied_read(config->state_dir, &r->copied, err, errlen);
 
+	if (result != STORE_OPENED)
+		return result;
+	result = store_files_open(&options, &j->store, &report);
 	if (result == STORE_OPENED) {
 		log_opened("journal_opened", &report, r->now_ns);
 		report = (struct store_files_report){.error = ""};
@@ -142,6 +151,10 @@ begin(struct journal *j, uint64_t now_ns, char *err, size_t errlen)
 	if (qe_restored(s->engine, now_ns, j->store) != QE_OK ||
 	    !held_begin(s, j->store, store_files_fd(j->store), store_files_heard)) {
 		snprintf(err, errlen, "no memory");
+		return EXIT_FAILURE;
+	}
+	if (!backup_begin(s, j->store, j->dir)) {
+		snprintf(err, errlen, "%s: %s", j->dir, strerror(errno));
 		return EXIT_FAILURE;
 	}
 	s->epoch = qe_epoch(s->engine);

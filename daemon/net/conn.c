@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A connection's life: readiness, output, and the one door out. */
+#include "daemon/net/backup.h"
 #include "daemon/net/conn.h"
 
 #include <errno.h>
@@ -169,6 +170,7 @@ conn_close(struct conn *c, enum close_reason reason)
 		  "conn=%u reason=%s", c->number, reasons[reason].name);
 	lose_session(c, reason);
 	held_drop(c);
+	backup_drop(c);
 	not_dirty(c);
 	not_resting(c);
 	event_del(&c->readable);

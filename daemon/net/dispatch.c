@@ -206,6 +206,7 @@ static handler *const handlers[] = {
 	[QP_OP_MOVE] = handle_move,
 	[QP_OP_DELETE_ITEM] = handle_delete_item,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
+	[QP_OP_BACKUP] = handle_backup,
 };
 
 /* --- frames ---------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
  * The loop's turn. libevent says who is ready and when time has passed; here, once per
  * turn, what the engine has finished is answered and every connection with something to
  * say is written to. */
+#include "daemon/net/backup.h"
 #include "daemon/net/server.h"
 
 #include <stdlib.h>
@@ -135,6 +136,7 @@ server_free(struct server *s)
 	free_closed(s);
 	session_end_all(s);
 	held_end(s);
+	backup_end(s);
 	event_del(&s->grace);
 	event_del(&s->timer);
 	event_del(&s->sweep);

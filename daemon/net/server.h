@@ -13,6 +13,7 @@
 #include "daemon/net/conn.h"
 #include "daemon/net/memory.h"
 
+struct backup;
 struct closer;
 struct held;
 struct listeners;
@@ -48,6 +49,7 @@ struct server {
 	struct server_limits limits;
 	struct qe_hooks hooks; /* the engine's, if something is kept */
 	struct held *held; /* answers that wait for the store; NULL: there is none */
+	struct backup *backup; /* of what the store has; NULL: there is none */
 	struct listeners *listeners; /* told when a connection has gone; may be NULL */
 	uint32_t epoch;
 	uint64_t started_ns;

@@ -177,6 +177,7 @@ static const struct {
 	{HEAD("\x94\x2e\x11\xc0\x00"), 0, {.op = QP_OP_WAITERS, .rid = 17}},
 	{HEAD("\x93\x2f\x12\x2a"), 0, {.op = QP_OP_WHO, .rid = 18, .id = 42}},
 	{HEAD("\x93\x2f\x12\xc0"), 0, {.op = QP_OP_WHO, .rid = 18}},
+	{HEAD("\x92\x32\x0f"), 0, {.op = QP_OP_BACKUP, .rid = 15}},
 	{HEAD("\x93\x30\x13\xa4jobs"),
 	 0,
 	 {.op = QP_OP_WATCH, .rid = 19, .queue = {"jobs", 4}}},
