@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The socket is in blocking mode, with a receive timeout that is set once: a call waits in
- * recv() itself, so that a round trip costs two system calls. What must not wait says so
- * with MSG_DONTWAIT. While a write has to wait, replies are read, so that the two ends never wait for
- * each other. */
+ * All reading and writing is done with MSG_DONTWAIT, all waiting in poll(): who waits in recv() of a
+ * Unix socket is also woken by the broker's taking what was sent, for nothing. While a write has to
+ * wait, replies are read, so that the two ends never wait for each other. */
 #include "client/conn.h"
 #include "client/client.h"
 #include "client/clock.h"
@@ -19,10 +18,8 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 
-#define SLICE_MS   5000 /* the receive timeout: whoever has less time polls */
-#define PARTS	   64	/* of one sendmsg() */
+#define PARTS	   64 /* of one sendmsg() */
 #define BOOT_BYTES 64
 #define LAST_READS 64 /* before a connection that cannot be written to is given up */
 
@@ -103,7 +100,7 @@ try_later(int error)
 }
 
 qb_result
-conn_read(qb *q, int flags, enum conn_got *ret_got)
+conn_read(qb *q, enum conn_got *ret_got)
 {
 	struct iovec places[2];
 	struct msghdr msg = {.msg_iov = places};
@@ -115,10 +112,11 @@ conn_read(qb *q, int flags, enum conn_got *ret_got)
 	msg.msg_iovlen = (size_t)inbox_space(&q->in, places);
 	room = places[0].iov_len + (msg.msg_iovlen > 1 ? places[1].iov_len : 0);
 	if (q->memfds >= MEMFDS_ASKED)
-		got = pass_receive(q, &msg, flags);
+		got = pass_receive(q, &msg);
 	else
-		got = msg.msg_iovlen > 1 ? recvmsg(q->fd, &msg, flags)
-					 : recv(q->fd, places[0].iov_base, room, flags);
+		got = msg.msg_iovlen > 1
+			      ? recvmsg(q->fd, &msg, MSG_DONTWAIT)
+			      : recv(q->fd, places[0].iov_base, room, MSG_DONTWAIT);
 	if (got < 0 && try_later(errno))
 		return QB_OK;
 	if (got < 0 && errno == EPROTO)
@@ -152,7 +150,7 @@ write_failed(qb *q, int error)
 	qb_result r;
 
 	for (int i = 0; i < LAST_READS && got != CONN_NOTHING && q->fd >= 0; i++) {
-		r = conn_read(q, MSG_DONTWAIT, &got);
+		r = conn_read(q, &got);
 		if (r != QB_OK)
 			return r;
 	}
@@ -233,7 +231,7 @@ poll_and_read(qb *q, int64_t deadline)
 	if (n == 0)
 		return QB_AGAIN;
 	if (n > 0 && p.revents & ~POLLOUT)
-		return conn_read(q, MSG_DONTWAIT, &got);
+		return conn_read(q, &got);
 	return QB_OK;
 }
 
@@ -271,7 +269,7 @@ look(qb *q, enum conn_got *ret_got)
 	busy_poll_start(&q->poll, clock_ns());
 	while (r == QB_OK && *ret_got == CONN_NOTHING && q->fd >= 0 &&
 	       busy_poll_goes_on(&q->poll, clock_ns(), q->busy_poll_ns)) {
-		r = conn_read(q, MSG_DONTWAIT, ret_got);
+		r = conn_read(q, ret_got);
 		if (*ret_got == CONN_NOTHING)
 			sched_yield(); /* the broker may wait for the processor */
 	}
@@ -280,20 +278,17 @@ look(qb *q, enum conn_got *ret_got)
 
 /* One step of conn_run(): writes, and reads or waits. */
 static qb_result
-move(qb *q, const unsigned *count, unsigned most, int64_t deadline, enum conn_got *got)
+move(qb *q, const unsigned *count, unsigned most, int64_t deadline)
 {
 	enum conn_got soon = CONN_NOTHING;
 	qb_result r = conn_write(q);
 
 	if (r != QB_OK || *count <= most || q->fd < 0)
 		return r;
-	if (q->busy_poll_ns > 0 && *got != CONN_NOTHING && q->out.len == 0)
+	if (q->busy_poll_ns > 0 && q->out.len == 0)
 		r = look(q, &soon);
 	if (r != QB_OK || soon != CONN_NOTHING || q->fd < 0)
 		return r;
-	if (*got != CONN_NOTHING && q->out.len == 0 &&
-	    deadline_left(deadline) > SLICE_MS)
-		return conn_read(q, 0, got);
 	return poll_and_read(q, deadline);
 }
 
@@ -301,14 +296,13 @@ qb_result
 conn_run(qb *q, const unsigned *count, unsigned most, int64_t deadline,
 	 struct without without)
 {
-	enum conn_got got = CONN_SOME; /* nothing: the receive timeout ran out */
 	int64_t limit = 0;
 	qb_result r;
 
 	while (*count > most) {
 		if (q->fd < 0 && (r = another(q, deadline, without, &limit)))
 			return r;
-		r = move(q, count, most, deadline, &got);
+		r = move(q, count, most, deadline);
 		if (r == QB_LOST && conn_resumable(q) && deadline_left(deadline) > 0)
 			continue;
 		if (r != QB_OK)
@@ -414,7 +408,6 @@ say_hello(qb *q, int64_t deadline)
 qb_result
 conn_link(qb *q, int64_t deadline)
 {
-	const struct timeval slice = {SLICE_MS / 1000, SLICE_MS % 1000 * 1000};
 	bool denied;
 	qb_result r;
 
@@ -427,7 +420,6 @@ conn_link(qb *q, int64_t deadline)
 		inbox_done(&q->in);
 		return denied ? QB_DENIED : QB_NO_BROKER;
 	}
-	setsockopt(q->fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice));
 	q->greeting = true;
 	r = say_hello(q, deadline);
 	if (r != QB_OK)

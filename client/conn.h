@@ -42,13 +42,13 @@ qb_result conn_resume_once(qb *q, int64_t ms);
  * it may be resumable. */
 qb_result conn_write(qb *q);
 
-/* Reads once and handles what came; `flags` are recv()'s. */
+/* Reads once, what is there, and handles it. */
 enum conn_got {
 	CONN_NOTHING,
 	CONN_SOME,
 	CONN_FULL, /* as much as there was room for: there may be more */
 };
-qb_result conn_read(qb *q, int flags, enum conn_got *ret_got);
+qb_result conn_read(qb *q, enum conn_got *ret_got);
 
 /* How long a call may be without a connection: for so many milliseconds, and until its own time is
  * over. With 0 it does not look for another one. */

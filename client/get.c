@@ -183,7 +183,7 @@ qb_ack_start(qb *q, const qb_item *item)
 		return QB_OK;
 	/* What is lost now is sent again later. What is done need not be kept. */
 	if (conn_flush(q, NEVER, WITHOUT(0)) == QB_OK && q->fd >= 0)
-		(void)conn_read(q, MSG_DONTWAIT, &got);
+		(void)conn_read(q, &got);
 	return QB_OK;
 }
 

@@ -41,14 +41,14 @@ keep_control(struct inbox *in, struct msghdr *msg)
 }
 
 ssize_t
-pass_receive(qb *q, struct msghdr *msg, int flags)
+pass_receive(qb *q, struct msghdr *msg)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_LEN(sizeof(int))];
 	ssize_t got;
 
 	msg->msg_control = control;
 	msg->msg_controllen = sizeof(control);
-	got = recvmsg(q->fd, msg, flags | MSG_CMSG_CLOEXEC);
+	got = recvmsg(q->fd, msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (got < 0 || (msg->msg_controllen == 0 && !(msg->msg_flags & MSG_CTRUNC)))
 		return got;
 	if (keep_control(&q->in, msg))

@@ -18,7 +18,7 @@ struct wait;
 
 /* As recvmsg(); descriptors that come are kept in the handle's inbox. EPROTO: there are more than
  * may come. */
-ssize_t pass_receive(qb *q, struct msghdr *msg, int flags);
+ssize_t pass_receive(qb *q, struct msghdr *msg);
 
 /* Takes the next one of those; -1: it could not be received. false: none has come. */
 bool pass_take(qb *q, int *ret_fd);

@@ -240,7 +240,7 @@ qb_process(qb *q)
 		return QB_LOST;
 	r = conn_write(q);
 	for (int i = 0; i < READS && got == CONN_FULL && r == QB_OK && q->fd >= 0; i++)
-		r = conn_read(q, MSG_DONTWAIT, &got);
+		r = conn_read(q, &got);
 	if (r == QB_OK && q->fd >= 0)
 		r = conn_write(q);
 	if (r == QB_LOST && q->lost && conn_resume_once(q, CONN_LEAST_MS) == QB_OK)
