@@ -4,12 +4,26 @@
 
 #define TAKEN_NS \
 	UINT64_C(500000) /* between two looks: the processor was somebody else's */
-#define REST_NS UINT64_C(250000000)
+#define REST_NS	    UINT64_C(1000000) /* the first time */
+#define MAX_REST_NS UINT64_C(256000000)
+#define SOON_NS	    UINT64_C(16000000) /* after a rest: others still want it */
 
 void
 busy_poll_start(struct busy_poll *p, uint64_t now_ns)
 {
 	p->since_ns = p->last_ns = now_ns;
+}
+
+/* Somebody who has a lot to do is recognised by taking the processor again and again. */
+static void
+rest(struct busy_poll *p, uint64_t now_ns)
+{
+	bool again = p->rest_ns > 0 && now_ns < p->rest_until_ns + p->rest_ns + SOON_NS;
+
+	p->rest_ns = again ? p->rest_ns * 2 : REST_NS;
+	if (p->rest_ns > MAX_REST_NS)
+		p->rest_ns = MAX_REST_NS;
+	p->rest_until_ns = now_ns + p->rest_ns;
 }
 
 bool
@@ -18,7 +32,7 @@ busy_poll_goes_on(struct busy_poll *p, uint64_t now_ns, uint64_t for_ns)
 	bool looks = p->quick && now_ns >= p->rest_until_ns;
 
 	if (looks && now_ns - p->last_ns > TAKEN_NS) {
-		p->rest_until_ns = now_ns + REST_NS;
+		rest(p, now_ns);
 		return false;
 	}
 	p->last_ns = now_ns;

@@ -17,6 +17,7 @@ struct busy_poll {		/* all 0 at first */
 	uint64_t since_ns;	/* a wait has begun; 0: none */
 	uint64_t last_ns;	/* when it was asked last whether to go on */
 	uint64_t rest_until_ns; /* nobody looks before */
+	uint64_t rest_ns;	/* how long that was */
 	bool quick;		/* the last wait was short */
 };
 

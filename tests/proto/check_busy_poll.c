@@ -72,20 +72,36 @@ START_TEST(without_a_time_nobody_looks)
 }
 END_TEST
 
-START_TEST(where_others_want_the_processor_nobody_looks_for_a_while)
+/* Another process has the processor between two looks. Returns how long nobody looks then. */
+static uint64_t
+rest_ns(void)
 {
-	uint64_t end;
+	uint64_t taken;
 
 	wait_ns(50 * US);
 	busy_poll_start(&p, now);
 	ck_assert(busy_poll_goes_on(&p, now, FOR));
-	now += 4 * MS; /* another process had it */
+	taken = now += 4 * MS;
 	ck_assert(!busy_poll_goes_on(&p, now, FOR));
 	busy_poll_end(&p, now, FOR);
-	for (end = now + 249 * MS; now < end; now += MS)
-		ck_assert_uint_eq(wait_ns(20 * US), 0);
-	now += MS;
-	ck_assert_uint_eq(wait_ns(20 * US), 20 * US);
+	while (wait_ns(20 * US) == 0)
+		;
+	return now - taken;
+}
+
+START_TEST(where_others_want_the_processor_nobody_looks_for_a_while)
+{
+	ck_assert(rest_ns() - 1 * MS < 100 * US);
+}
+END_TEST
+
+START_TEST(where_they_want_it_again_and_again_the_while_becomes_longer)
+{
+	for (uint64_t ms = 1; ms <= 256; ms *= 2)
+		ck_assert(rest_ns() - ms * MS < 100 * US);
+	ck_assert(rest_ns() - 256 * MS < 100 * US);
+	now += 300 * MS;
+	ck_assert(rest_ns() - 1 * MS < 100 * US);
 }
 END_TEST
 
@@ -103,6 +119,7 @@ main(void)
 	tcase_add_test(t, a_wait_with_the_time_to_wake_up_is_short);
 	tcase_add_test(t, without_a_time_nobody_looks);
 	tcase_add_test(t, where_others_want_the_processor_nobody_looks_for_a_while);
+	tcase_add_test(t, where_they_want_it_again_and_again_the_while_becomes_longer);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
