@@ -253,11 +253,20 @@ write_once(struct conn *c, size_t max)
 	return sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* Small answers go together, as many as there are. */
+static size_t
+out_share(struct conn *c)
+{
+	if (!c->out.first || c->out.first->len <= GATHER_MAX)
+		return WRITE_SHARE;
+	return share_next(&c->share, c->server->asked, WRITE_SHARE);
+}
+
 /* Writes at most a share. false: the connection has been closed. */
 static bool
 write_share(struct conn *c)
 {
-	size_t share = WRITE_SHARE;
+	size_t share = out_share(c);
 
 	while (c->out.len > 0 && share > 0) {
 		ssize_t n = write_once(c, share);

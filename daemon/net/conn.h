@@ -12,6 +12,7 @@
 
 #include "daemon/core/engine.h"
 #include "daemon/net/session.h"
+#include "daemon/net/share.h"
 #include "proto/message.h"
 
 struct server;
@@ -41,6 +42,7 @@ struct conn_input {
 	struct qe_item *body; /* second form: where the body goes */
 	size_t body_got;      /* bytes of it that have come */
 	uint64_t discard;     /* bytes of a refused body that are still to come */
+	struct share share;   /* of a large body */
 };
 
 /* Descriptors that came and belong to requests that were not handled yet, in order; -1 for one
@@ -65,6 +67,7 @@ struct conn {
 	struct qp_out out; /* its owner is the engine */
 	struct held_list held; /* what will go out later, oldest first */
 	size_t held_len;       /* bytes of that */
+	struct share share;    /* of a large body that goes out */
 	uint64_t
 		progress_ns; /* when the frame that is on its way (or the wait for HELLO, or
 				 the draining) last went on */

@@ -195,12 +195,13 @@ took_bytes(struct conn *c, size_t n)
 static ssize_t
 read_body(struct conn *c, size_t left)
 {
+	size_t share = share_next(&c->in.share, c->server->asked, BODY_SHARE);
 	struct iovec parts[2] = {
 		{(uint8_t *)qe_item_body(c->in.body) + c->in.body_got,
-		 left < BODY_SHARE ? left : BODY_SHARE},
+		 left < share ? left : share},
 		{c->server->buffer, READ_SHARE},
 	};
-	struct msghdr msg = {.msg_iov = parts, .msg_iovlen = left < BODY_SHARE ? 2 : 1};
+	struct msghdr msg = {.msg_iov = parts, .msg_iovlen = left < share ? 2 : 1};
 
 	if (c->passed.sends)
 		return pass_receive(c, parts, (int)msg.msg_iovlen);
@@ -239,6 +240,7 @@ input_read(struct conn *c)
 		took_body(c, (size_t)n, body_left);
 		return;
 	}
+	c->server->asked++;
 	if (c->in.bytes)
 		memcpy(c->server->buffer, c->in.bytes, kept);
 	free(c->in.bytes);

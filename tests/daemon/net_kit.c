@@ -11,6 +11,8 @@
 
 #include "daemon/log.h"
 
+#define END_TURNS 16 /* what a client had sent is read in shares */
+
 struct event_base *base;
 struct server *server;
 
@@ -74,8 +76,8 @@ client_end(struct client *c)
 	while (c->n_fds > 0)
 		close(c->fds[--c->n_fds]);
 	free(c);
-	turn();
-	turn();
+	for (int i = 0; i < END_TURNS; i++)
+		turn();
 }
 
 /* Sends everything, turning the loop while the socket takes nothing. */
