@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -157,7 +157,7 @@ run(struct worker *w, const struct server *server, int orders, int reports)
 
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	if (w->load.yields)
-		setpriority(PRIO_PROCESS, 0, 19);
+		sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
 	w->load.body = zalloc(w->load.size);
 	w->load.times = w->times;
 	s.client = s.driver->connect(server, &w->load);
