@@ -29,6 +29,19 @@ START_TEST(both_ways_agree)
 }
 END_TEST
 
+/* Long ones are gone through in three parts at a time. */
+START_TEST(both_ways_agree_of_long_ones)
+{
+	static unsigned char bytes[5000];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * i + i / 7);
+	for (size_t len = 700; len < sizeof(bytes) - 3; len += 1 + len % 13)
+		ck_assert_uint_eq(crc32c((uint32_t)len, bytes + len % 3, len),
+				  crc32c_portable((uint32_t)len, bytes + len % 3, len));
+}
+END_TEST
+
 START_TEST(it_goes_on_from_a_part)
 {
 	const char text[] = "a record is written in pieces";
@@ -50,6 +63,7 @@ main(void)
 
 	tcase_add_test(tcase, it_is_castagnoli);
 	tcase_add_test(tcase, both_ways_agree);
+	tcase_add_test(tcase, both_ways_agree_of_long_ones);
 	tcase_add_test(tcase, it_goes_on_from_a_part);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
