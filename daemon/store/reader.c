@@ -99,6 +99,20 @@ reader_record(struct reader *r, uint64_t offset, uint32_t seed, struct record *r
 	return bytes;
 }
 
+/* How many bytes are certain not to begin a record with one of these numbers: of those in the window, of
+ * which the first is at `offset`. Most are zero, and this is a whole segment of them. */
+static size_t
+pass_over(const struct reader *r, uint64_t offset, uint64_t min_seq, uint64_t max_seq)
+{
+	const unsigned char *bytes = r->bytes + (offset - r->at);
+	size_t left = r->len - (offset - r->at), at = 0;
+
+	while (at + RECORD_HEADER <= left &&
+	       record_seq(bytes + at) - min_seq > max_seq - min_seq)
+		at += 8;
+	return at;
+}
+
 bool
 reader_find(struct reader *r, uint64_t offset, uint32_t seed, uint64_t min_seq,
 	    uint64_t min_synced, struct record *ret, uint64_t *ret_offset)
@@ -107,9 +121,15 @@ reader_find(struct reader *r, uint64_t offset, uint32_t seed, uint64_t min_seq,
 	uint64_t max_seq = min_seq + (r->size - offset) / RECORD_END_SIZE + 1;
 	/* And payloads may be full of what looks like one. */
 	uint64_t budget = FIND_TIMES * r->size;
-	const unsigned char *bytes;
 
-	for (; (bytes = reader_get(r, offset, RECORD_HEADER)); offset += 8) {
+	for (; reader_get(r, offset, RECORD_HEADER); offset += 8) {
+		size_t passed = pass_over(r, offset, min_seq, max_seq);
+		const unsigned char *bytes;
+
+		offset += passed;
+		bytes = reader_get(r, offset, RECORD_HEADER);
+		if (!bytes)
+			break;
 		record_parse(bytes, ret);
 		if (ret->seq < min_seq || ret->seq > max_seq ||
 		    ret->synced < min_synced)

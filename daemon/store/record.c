@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "daemon/store/bytes.h"
 #include "daemon/store/crc32c.h"
 
 void
@@ -47,7 +46,7 @@ record_parse(const unsigned char *at, struct record *ret)
 {
 	ret->crc = get_le32(at);
 	ret->len = get_le32(at + 4);
-	ret->seq = get_le64(at + 8);
+	ret->seq = record_seq(at);
 	ret->synced = get_le64(at + 16);
 }
 

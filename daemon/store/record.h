@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/store/bytes.h"
+
 #define RECORD_HEADER 24
 
 /* The store's own entries. */
@@ -43,6 +45,13 @@ uint32_t record_finish(unsigned char *at, uint32_t seed, uint64_t synced);
 /* Both, for END and CLOSE: RECORD_END_SIZE bytes. */
 uint32_t record_make_own(unsigned char *at, enum record_kind kind, uint32_t seed,
 			 uint64_t seq);
+
+/* Its number alone. */
+static inline uint64_t
+record_seq(const unsigned char *at)
+{
+	return get_le64(at + 8);
+}
 
 void record_parse(const unsigned char *at, struct record *ret);
 

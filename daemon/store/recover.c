@@ -228,21 +228,27 @@ check_unused(struct recovery *rc, uint64_t number)
 	return result;
 }
 
-/* What had begun to be written, as far as it can be seen. */
-static void
-say_what_is_cut(struct recovery *rc, struct reader *r, uint32_t seed)
+enum tail { TAIL_EMPTY, TAIL_TORN, TAIL_UNKNOWN };
+
+/* Whether something behind the last record had begun to be written, as far as it can be seen. */
+static enum tail
+look_behind(struct recovery *rc, struct reader *r, uint32_t seed)
 {
 	const unsigned char *bytes = reader_get(r, rc->used, RECORD_HEADER);
 	struct record record;
-	char name[SEGMENT_NAME];
-	uint64_t at;
+	uint64_t end;
 
-	if (!bytes || rc->closed)
-		return;
-	record_parse(bytes, &record);
-	if (record.seq != rc->seq + 1 &&
-	    !reader_find(r, rc->used + 8, seed, rc->seq + 2, 0, &record, &at))
-		return;
+	if ((bytes && record_seq(bytes) == rc->seq + 1) ||
+	    reader_find(r, rc->used + 8, seed, rc->seq + 2, 0, &record, &end))
+		return TAIL_TORN;
+	return r->error || end + RECORD_HEADER <= r->size ? TAIL_UNKNOWN : TAIL_EMPTY;
+}
+
+static void
+say_what_is_cut(struct recovery *rc)
+{
+	char name[SEGMENT_NAME];
+
 	segment_name(rc->last, name);
 	snprintf(rc->report->cut, sizeof(rc->report->cut),
 		 "%s, offset %" PRIu64 ": record %" PRIu64
@@ -258,8 +264,9 @@ check_tail(struct recovery *rc, struct reader *r, uint32_t seed)
 	uint64_t newest = rc->numbers[rc->n - 1], at;
 	enum store_result result = STORE_OPENED;
 	struct record record;
+	enum tail tail = look_behind(rc, r, seed);
 
-	if (!r->error &&
+	if (tail != TAIL_EMPTY && !r->error &&
 	    reader_find(r, rc->used + 8, seed, rc->seq + 2, rc->seq + 1, &record, &at))
 		return recover_damaged(rc, rc->last, rc->used, rc->seq + 1,
 				       "it is not whole, although record %" PRIu64
@@ -271,8 +278,8 @@ check_tail(struct recovery *rc, struct reader *r, uint32_t seed)
 				       "it is not whole, although segments follow");
 	if (rc->last < newest)
 		result = check_unused(rc, newest);
-	if (result == STORE_OPENED)
-		say_what_is_cut(rc, r, seed);
+	if (result == STORE_OPENED && tail == TAIL_TORN && !rc->closed)
+		say_what_is_cut(rc);
 	if (result == STORE_OPENED && r->error)
 		result = unreadable(rc, rc->last, rc->used, r->error);
 	return result;
