@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "daemon/core/store.h"
+#include "daemon/store/ahead.h"
 #include "daemon/store/disk.h"
 
 #define WINDOW	   ((size_t)1 << 20)
@@ -26,9 +27,16 @@ reader_open(struct reader *r, struct disk *d, int folder, const char *name)
 }
 
 void
+reader_ahead(struct reader *r)
+{
+	r->ahead = ahead_start(r->disk, r->fd, r->size);
+}
+
+void
 reader_done(struct reader *r)
 {
-	free(r->bytes);
+	ahead_stop(r->ahead);
+	free(r->own);
 	r->disk->close(r->disk, r->fd);
 }
 
@@ -42,10 +50,9 @@ grow(struct reader *r, size_t cap)
 	bytes = malloc(cap);
 	if (!bytes)
 		return false;
-	free(r->bytes);
-	r->bytes = bytes;
+	free(r->own);
+	r->own = bytes;
 	r->cap = cap;
-	r->len = 0;
 	return true;
 }
 
@@ -60,16 +67,40 @@ fill_window(struct reader *r, uint64_t offset, size_t len)
 		return false;
 	}
 	/* Less than a window, when what is behind it cannot be read. */
-	n = r->disk->pread(r->disk, r->fd, r->bytes, r->cap, offset);
+	n = r->disk->pread(r->disk, r->fd, r->own, r->cap, offset);
 	if (n < (ssize_t)len)
-		n = disk_read(r->disk, r->fd, r->bytes, len, offset);
+		n = disk_read(r->disk, r->fd, r->own, len, offset);
 	if (n < 0) {
 		r->error = errno;
 		return false;
 	}
+	r->bytes = r->own;
 	r->at = offset;
 	r->len = (size_t)n;
 	return r->len >= len;
+}
+
+/* The window moves on over what is read ahead. false: these bytes are not in order, there are too many, or
+ * nothing more comes. */
+static bool
+move_window(struct reader *r, uint64_t offset, size_t len)
+{
+	do {
+		uint64_t next = ahead_next(r->ahead);
+		size_t keep = offset < next ? next - offset : 0, n;
+		unsigned char *bytes;
+
+		if (len > WINDOW || keep > WINDOW ||
+		    (keep > 0 && (r->at + r->len != next || offset < r->at)))
+			return false;
+		bytes = ahead_take(r->ahead, r->bytes + (r->len - keep), keep, &n);
+		if (!bytes)
+			return false;
+		r->bytes = bytes - keep;
+		r->at = next - keep;
+		r->len = n + keep;
+	} while (offset + len > r->at + r->len);
+	return true;
 }
 
 const unsigned char *
@@ -78,7 +109,7 @@ reader_get(struct reader *r, uint64_t offset, size_t len)
 	if (r->error || offset > r->size || len > r->size - offset)
 		return NULL;
 	if ((offset < r->at || offset + len > r->at + r->len) &&
-	    !fill_window(r, offset, len))
+	    !(r->ahead && move_window(r, offset, len)) && !fill_window(r, offset, len))
 		return NULL;
 	return r->bytes + (offset - r->at);
 }

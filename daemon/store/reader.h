@@ -11,6 +11,7 @@
 
 #include "daemon/store/record.h"
 
+struct ahead;
 struct disk;
 
 struct reader {
@@ -18,13 +19,19 @@ struct reader {
 	int fd;
 	uint64_t size; /* of the file */
 	int error;     /* errno, if something could not be read; 0 */
-	unsigned char *bytes;
-	uint64_t at; /* of these bytes in the file */
-	size_t len, cap;
+	const unsigned char *bytes; /* the window, of `len` bytes */
+	uint64_t at;		    /* of it in the file */
+	size_t len;
+	unsigned char *own; /* room for one, of `cap` bytes */
+	size_t cap;
+	struct ahead *ahead; /* NULL: nothing is read ahead */
 };
 
 /* false: errno. */
 bool reader_open(struct reader *r, struct disk *d, int folder, const char *name);
+
+/* From now on the file is read ahead by a thread, if there can be one: for who reads all of it. */
+void reader_ahead(struct reader *r);
 
 void reader_done(struct reader *r);
 

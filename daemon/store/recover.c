@@ -299,6 +299,8 @@ read_segment(struct recovery *rc, uint64_t number)
 	if (result == STORE_OPENED)
 		result = check_chain(rc, number, &h);
 	if (result == STORE_OPENED) {
+		if (rc->options->threads)
+			reader_ahead(&r);
 		rc->last = number;
 		rc->used = SEGMENT_HEADER;
 		rc->ended = rc->closed = false;
