@@ -55,6 +55,7 @@ progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 	uint64_t now_ns = server_now_ns();
 	char text[128];
 
+	qe_restoring(r->engine, done_bytes, all_bytes);
 	if (now_ns - r->told_ns < PROGRESS_NS)
 		return;
 	r->told_ns = now_ns;

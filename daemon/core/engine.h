@@ -994,6 +994,10 @@ void qe_session_set_owner(struct qe_session *session, void *owner);
  * restored, and again when somebody has set the clock. */
 void qe_set_wall(struct qe *e, uint64_t wall_ns);
 
+/* So much of the log has been read, and there is so much of it: makes room for what is likely to come. Need not
+ * be called. */
+void qe_restoring(struct qe *e, uint64_t done, uint64_t all);
+
 /* Restores what a record says, one after the other, before anything else is done. QE_INVALID: it is not
  * what doc/store-format.md says. QE_NOMEM. */
 enum qe_result qe_restore(struct qe *e, uint64_t now_ns, const void *payload,

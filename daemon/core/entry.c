@@ -158,43 +158,44 @@ entries_parts(struct entries *r, unsigned *ret_n)
 
 /* --- reading --------------------------------------------------------------------- */
 
-const uint8_t *
-entry_bytes(struct entry *in, size_t len)
+/* With what remains looked at once. */
+static bool
+read_number(const uint8_t **p, uint64_t *ret)
 {
-	const uint8_t *p = in->p;
+	uint64_t n = 0;
+	unsigned shift = 0;
 
-	if (in->failed || (size_t)(in->end - p) < len) {
-		in->failed = true;
-		return NULL;
+	for (; shift < 63; shift += 7) {
+		uint8_t byte = *(*p)++;
+
+		n |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80)) {
+			*ret = n;
+			return true;
+		}
 	}
-	in->p += len;
-	return p;
-}
-
-uint8_t
-entry_byte(struct entry *in)
-{
-	const uint8_t *p = entry_bytes(in, 1);
-
-	return p ? *p : 0;
+	*ret = n | (uint64_t)**p << shift;
+	return *(*p)++ <= 1;
 }
 
 uint64_t
-entry_number(struct entry *in)
+entry_long_number(struct entry *in)
 {
-	uint64_t n = 0;
+	uint8_t rest[MAX_VARINT] = {0};
+	size_t left = in->failed ? 0 : (size_t)(in->end - in->p);
+	const uint8_t *p = in->p;
+	uint64_t n;
 
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		uint8_t byte = entry_byte(in);
-
-		if (shift == 63 && byte > 1)
-			break;
-		n |= (uint64_t)(byte & 0x7f) << shift;
-		if (!(byte & 0x80))
-			return n;
+	if (left < MAX_VARINT) {
+		memcpy(rest, p, left);
+		p = rest;
 	}
-	in->failed = true;
-	return 0;
+	if (!read_number(&p, &n) || (left < MAX_VARINT && p > rest + left)) {
+		in->failed = true;
+		return 0;
+	}
+	in->p += left < MAX_VARINT ? p - rest : p - in->p;
+	return n;
 }
 
 int64_t

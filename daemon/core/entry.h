@@ -79,10 +79,38 @@ entry_left(const struct entry *in)
 	return in->p < in->end && !in->failed;
 }
 
-uint8_t entry_byte(struct entry *in);
-uint64_t entry_number(struct entry *in);
+static inline const uint8_t *
+entry_bytes(struct entry *in, size_t len)
+{
+	const uint8_t *p = in->p;
+
+	if (in->failed || (size_t)(in->end - p) < len) {
+		in->failed = true;
+		return NULL;
+	}
+	in->p += len;
+	return p;
+}
+
+static inline uint8_t
+entry_byte(struct entry *in)
+{
+	const uint8_t *p = entry_bytes(in, 1);
+
+	return p ? *p : 0;
+}
+
+uint64_t entry_long_number(struct entry *in);
+
+static inline uint64_t
+entry_number(struct entry *in)
+{
+	if (entry_left(in) && *in->p < 0x80)
+		return *in->p++;
+	return entry_long_number(in);
+}
+
 int64_t entry_signed(struct entry *in);
 struct qe_name entry_text(struct entry *in);
-const uint8_t *entry_bytes(struct entry *in, size_t len);
 
 #endif

@@ -20,7 +20,8 @@ struct restoring {
 	struct qe *e;
 	struct entry in;
 	const struct store_place *place;
-	struct extra nobody; /* written to when there is no memory for one */
+	struct queue *recent; /* the one that was asked for last; NULL: none */
+	struct extra nobody;  /* written to when there is no memory for one */
 	enum qe_result result;
 };
 
@@ -84,12 +85,16 @@ find_queue(struct restoring *r)
 static struct queue *
 need_queue(struct restoring *r, uint64_t number)
 {
-	struct queue *q = queue_numbered(r->e, number);
+	struct queue *q = r->recent;
 
+	if (q && q->serial == number && !q->deleted)
+		return q;
+	q = queue_numbered(r->e, number);
 	if (number == 0)
 		nonsense(r);
 	if (!q && !r->in.failed)
 		good(r, queue_restore(r->e, number, &q));
+	r->recent = q;
 	return r->in.failed ? NULL : q;
 }
 
@@ -425,6 +430,7 @@ begin_item(struct restoring *r, struct queue *q, uint64_t id, size_t body_len)
 
 	if (k)
 		restore_drop(r->e, k);
+	table_fetch(&r->e->keep.items, item_hash(r->e, id));
 	if (!good(r, keep_reserve(r->e, 1)) ||
 	    !good(r, item_new_restored(r->e, body_len, &item)))
 		return NULL;

@@ -119,6 +119,9 @@ sort(struct qe *e, size_t n)
 	return all;
 }
 
+#define FETCH 8	   /* how many are on their way */
+#define FEW   1000 /* from these on it can be said how many there will be */
+
 /* --- taking them --------------------------------------------------------------------- */
 
 /* What was discarded, or cancelled, after the last that was said of it. */
@@ -189,6 +192,23 @@ take_place(struct qe *e, struct kept_item *k)
 	return true;
 }
 
+static void
+fetch(const void *p, size_t size)
+{
+	__builtin_prefetch(p, 1);
+	__builtin_prefetch((const char *)p + size - 1, 1);
+}
+
+/* Most of the time would go by waiting for memory: who comes later is fetched already. */
+static void
+fetch_next(const struct waiting *all, size_t i, size_t n)
+{
+	if (i + 2 * FETCH >= n)
+		return;
+	fetch(all[i + 2 * FETCH].k, sizeof(struct kept_item));
+	fetch(all[i + FETCH].k->item, sizeof(struct qe_item));
+}
+
 static bool
 take_places(struct qe *e)
 {
@@ -200,6 +220,7 @@ take_places(struct qe *e)
 	for (size_t i = 0; i < n; i++) {
 		struct kept_item *k = all[i].k;
 
+		fetch_next(all, i, n);
 		if (is_gone(k)) {
 			restore_drop(e, k);
 		} else if (!take_place(e, k)) {
@@ -280,6 +301,16 @@ keep_lost(struct qe *e, bool *ret_some)
 		*ret_some = true;
 	}
 	return true;
+}
+
+void
+qe_restoring(struct qe *e, uint64_t done, uint64_t all)
+{
+	struct table *items = &e->keep.items;
+	double more = done > 0 ? (double)items->n * ((double)all / (double)done - 1) : 0;
+
+	if (items->n >= FEW && more > 0)
+		(void)!table_reserve(items, (size_t)more);
 }
 
 void
