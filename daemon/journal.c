@@ -13,6 +13,7 @@
 #include "daemon/net/backup.h"
 #include "daemon/net/held.h"
 #include "daemon/net/kept.h"
+#include "daemon/net/memory.h"
 #include "daemon/net/notify.h"
 #include "daemon/net/server.h"
 #include "daemon/store/copied.h"
@@ -27,6 +28,7 @@ struct restoring {
 	struct qe *engine;
 	uint64_t now_ns, told_ns;
 	uint64_t copied; /* up to this segment it is another broker's */
+	struct memory_filled memory;
 };
 
 /* --- reading back ---------------------------------------------------------------- */
@@ -55,6 +57,8 @@ progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 	uint64_t now_ns = server_now_ns();
 	char text[128];
 
+	if (r->memory.len == 0) /* an item takes more than its entry, if it is not small */
+		memory_fill(&r->memory, (all_bytes - done_bytes) / 4 * 5);
 	qe_restoring(r->engine, done_bytes, all_bytes);
 	if (now_ns - r->told_ns < PROGRESS_NS)
 		return;
@@ -185,6 +189,7 @@ journal_open(struct journal *j, struct server *server, const struct config *conf
 	kept_hooks(server);
 	qe_set_wall(server->engine, held_wall_ns());
 	result = read_back(j, config, &r, err, errlen);
+	memory_filled(&r.memory);
 	if (result == STORE_OPENED)
 		return begin(j, r.now_ns, err, errlen);
 	return result == STORE_DAMAGED ? EXIT_JOURNAL_DAMAGED : EXIT_FAILURE;

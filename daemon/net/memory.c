@@ -5,6 +5,7 @@
 #include "daemon/net/memory.h"
 
 #include <malloc.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -22,6 +23,10 @@
 #define PIECE_COST   16384 /* taking one lasts as long as giving back so many bytes */
 #define SHARE_PIECES 1000
 
+#define FILL_MOST  (UINT64_C(1) << 30)
+#define FILL_LEAST ((uintptr_t)2 << 20) /* a large page, or as much */
+#define TOP_PAD	   (128 << 10)		/* malloc's own */
+
 struct memory_piece {
 	struct memory_piece *next;
 };
@@ -32,6 +37,43 @@ memory_init(struct memory *m)
 	*m = (struct memory){.heap = sbrk(0)};
 	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
 	mallopt(M_TRIM_THRESHOLD, -1);
+}
+
+/* malloc grows the heap by so much more than it needs. */
+static void
+grow_heap(uint64_t bytes)
+{
+	void *volatile needed;
+
+	mallopt(M_TOP_PAD, (int)(bytes < FILL_MOST ? bytes : FILL_MOST));
+	needed = malloc(FILL_LEAST / 2);
+	free(needed);
+	mallopt(M_TOP_PAD, TOP_PAD);
+}
+
+void
+memory_fill(struct memory_filled *f, uint64_t bytes)
+{
+	uintptr_t from = (uintptr_t)sbrk(0) & ~(FILL_LEAST - 1), to;
+
+	*f = (struct memory_filled){0};
+	if (bytes < FILL_LEAST)
+		return;
+	grow_heap(bytes);
+	to = (uintptr_t)sbrk(0) & ~(FILL_LEAST - 1);
+	from += FILL_LEAST;
+	if (from >= to)
+		return;
+	*f = (struct memory_filled){(void *)from, to - from};
+	(void)madvise(f->from, f->len, MADV_HUGEPAGE); /* where there are none, nothing is lost */
+}
+
+void
+memory_filled(struct memory_filled *f)
+{
+	if (f->len > 0)
+		(void)madvise(f->from, f->len, MADV_NOHUGEPAGE);
+	*f = (struct memory_filled){0};
 }
 
 /* malloc lets small pieces that were freed gather until it is asked for a large one, and then merges

@@ -20,11 +20,23 @@ struct memory {
 	struct memory_piece *taken;
 };
 
+/* A part of the heap. */
+struct memory_filled {
+	void *from;
+	size_t len;
+};
+
 /* Has malloc leave it to memory_turn(). For the whole process. */
 void memory_init(struct memory *m);
 
 /* Frees what was taken. */
 void memory_done(struct memory *m);
+
+/* So many bytes will be allocated, one after the other, and stay: the heap grows by them at once, 1 GiB at
+ * most, in large pages where the system has them. A fault for each small page would take as long as
+ * copying what goes there. Until it has ended; then they are kept, and no more are made. */
+void memory_fill(struct memory_filled *f, uint64_t bytes);
+void memory_filled(struct memory_filled *f);
 
 /* To be called in each turn, with what is used; `more`: it is about to become less. Returns whether
  * the next turn must not wait. */
