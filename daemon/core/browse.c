@@ -7,6 +7,7 @@
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
+#include "daemon/core/walk.h"
 
 /* The page that is filled. */
 struct page {
@@ -58,114 +59,19 @@ add_leased(struct page *page, const struct queue *q)
 	}
 }
 
-/* --- ready items in their order ------------------------------------------------------ */
-
-/* The ready items stand in many sets, each in its order: a cursor goes through each, and the cursors
- * are sorted by the items at which they are. Groups come in when it is their first item's turn, so
- * that there are never more cursors than items that have been seen. */
-struct cursor {
-	struct heap_node node;
-	struct qe_item *at;
-	const struct heap *heap; /* NULL: queue.fresh */
-};
-
-struct merge {
-	const struct queue *q;
-	struct heap cursors;
-	struct heap_node *next_group; /* in queue.grouped: the first without a cursor */
-	struct cursor *free;
-};
-
-static bool
-cursor_before(const struct heap_node *a, const struct heap_node *b)
-{
-	const struct qe_item *x = list_entry(a, const struct cursor, node)->at;
-	const struct qe_item *y = list_entry(b, const struct cursor, node)->at;
-
-	return x->queue->sorted.before(&x->heap, &y->heap);
-}
-
-/* The item behind `item` in fresh, or its first. NULL: there is none. */
-static struct qe_item *
-next_fresh(const struct queue *q, const struct qe_item *item)
-{
-	const struct list *at = item ? &item->node : &q->fresh;
-	struct list *next = q->order == QE_LIFO ? at->prev : at->next;
-
-	return next == &q->fresh ? NULL : list_entry(next, struct qe_item, node);
-}
-
-static struct qe_item *
-item_at(struct heap_node *node)
-{
-	return node ? list_entry(node, struct qe_item, heap) : NULL;
-}
-
-/* Begins with the first item of a set; `item` may be NULL. */
-static void
-begin(struct merge *merge, const struct heap *heap, struct qe_item *item)
-{
-	if (!item)
-		return;
-	*merge->free = (struct cursor){.at = item, .heap = heap};
-	heap_insert(&merge->cursors, &merge->free++->node);
-}
-
-/* Takes the next group in, if its first item comes before what the others have. */
-static void
-take_group(struct merge *merge)
-{
-	struct heap_node *next = merge->next_group, *first = merge->cursors.first;
-	const struct queue *q = merge->q;
-	const struct group *g;
-
-	if (!next)
-		return;
-	g = list_entry(next, const struct group, by_first);
-	if (first &&
-	    !q->sorted.before(g->ready.first,
-			      &list_entry(first, struct cursor, node)->at->heap))
-		return;
-	begin(merge, &g->ready, item_at(g->ready.first));
-	merge->next_group = heap_after(&q->grouped, next);
-}
-
-/* The next item in the order, or NULL. */
-static struct qe_item *
-next_ready(struct merge *merge)
-{
-	struct cursor *first;
-	struct qe_item *item;
-
-	take_group(merge);
-	if (!merge->cursors.first)
-		return NULL;
-	first = list_entry(merge->cursors.first, struct cursor, node);
-	item = first->at;
-	heap_remove(&merge->cursors, &first->node);
-	first->at = first->heap ? item_at(heap_after(first->heap, &item->heap))
-				: next_fresh(merge->q, item);
-	if (first->at)
-		heap_insert(&merge->cursors, &first->node);
-	return item;
-}
-
 /* QE_OK, QE_NOMEM. */
 static enum qe_result
 add_ready(struct qe *e, struct page *page, const struct queue *q)
 {
-	/* One group comes in for each item. */
-	size_t most = q->grouped.first ? page->skip + page->max + 3 : 2;
-	struct cursor *cursors = mem_alloc(&e->mem, most * sizeof(*cursors));
-	struct merge merge = {.q = q, .next_group = q->grouped.first, .free = cursors};
+	size_t most = walk_cursors(q, page->skip + page->max);
+	struct walk_cursor *cursors = mem_alloc(&e->mem, most * sizeof(*cursors));
+	struct walk walk;
 	struct qe_item *item;
 
 	if (!cursors)
 		return QE_NOMEM;
-	heap_init(&merge.cursors, cursor_before);
-	begin(&merge, NULL, next_fresh(q, NULL));
-	begin(&merge, &q->sorted, item_at(q->sorted.first));
-	while (page->n < page->max && (item = next_ready(&merge)))
+	walk_begin(&walk, q, cursors);
+	while (page->n < page->max && (item = walk_next(&walk)))
 		(void)add(page, item);
 	mem_free(&e->mem, cursors, most * sizeof(*cursors));
 	return QE_OK;
