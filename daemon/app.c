@@ -97,6 +97,7 @@ engine_config(const struct app *app, const struct qe_rule *rules)
 		.rules = rules,
 		.n_rules = (unsigned)c->n_policies,
 		.memory_limit = c->memory_limit,
+		.body_memory = c->body_memory ? c->body_memory : c->memory_limit / 2,
 		.max_queues = (uint32_t)c->max_queues,
 		.max_waiters = (uint32_t)c->max_waiters,
 		.can_keep = c->state_dir[0] != 0,

@@ -80,6 +80,7 @@ struct config {
 	uint64_t max_connections;
 	uint64_t max_item;
 	uint64_t memory_limit; /* `auto` has become a number */
+	uint64_t body_memory;  /* 0: half of it */
 	uint64_t max_queues;
 	uint64_t max_waiters;
 	uint64_t max_memfds;

@@ -17,6 +17,7 @@
 #include "daemon/net/notify.h"
 #include "daemon/net/server.h"
 #include "daemon/store/copied.h"
+#include "daemon/store/crc32c.h"
 #include "daemon/store/snapshot.h"
 #include "daemon/store/store_files.h"
 
@@ -28,6 +29,7 @@ struct restoring {
 	struct qe *engine;
 	uint64_t now_ns, told_ns;
 	uint64_t copied; /* up to this segment it is another broker's */
+	uint64_t memory_limit;
 	struct memory_filled memory;
 };
 
@@ -50,6 +52,13 @@ on_record(void *arg, const void *payload, size_t len, const struct store_place *
 	return result == QE_NOMEM ? STORE_ERROR : STORE_DAMAGED;
 }
 
+/* What is in the journal beyond the limit stays there. */
+static void
+fill_memory(struct restoring *r, uint64_t bytes)
+{
+	memory_fill(&r->memory, bytes < r->memory_limit ? bytes : r->memory_limit);
+}
+
 static void
 progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 {
@@ -58,7 +67,7 @@ progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 	char text[128];
 
 	if (r->memory.len == 0) /* an item takes more than its entry, if it is not small */
-		memory_fill(&r->memory, (all_bytes - done_bytes) / 4 * 5);
+		fill_memory(r, (all_bytes - done_bytes) / 4 * 5);
 	qe_restoring(r->engine, done_bytes, all_bytes);
 	if (now_ns - r->told_ns < PROGRESS_NS)
 		return;
@@ -179,7 +188,8 @@ journal_open(struct journal *j, struct server *server, const struct config *conf
 {
 	struct restoring r = {.engine = server->engine,
 			      .now_ns = server_now_ns(),
-			      .told_ns = server_now_ns()};
+			      .told_ns = server_now_ns(),
+			      .memory_limit = config->memory_limit};
 	enum store_result result;
 
 	*j = (struct journal){.server = server, .dir = config->state_dir};
@@ -188,6 +198,7 @@ journal_open(struct journal *j, struct server *server, const struct config *conf
 	server->identities = random_base();
 	kept_hooks(server);
 	qe_set_wall(server->engine, held_wall_ns());
+	qe_set_sum(server->engine, crc32c);
 	result = read_back(j, config, &r, err, errlen);
 	memory_filled(&r.memory);
 	if (result == STORE_OPENED)

@@ -42,6 +42,7 @@ check_item(const struct queue *q, const struct qe_item *item, enum item_state st
 	HOLDS(item_queue(item) == q, "an item points to its queue");
 	PASS(check_timing(item, sum));
 	HOLDS(item->refs > 0, "an accepted item is referenced");
+	HOLDS(!item->absent || q->durable, "a body that is away is in the store");
 	sum->n++;
 	sum->bytes += item->body_len;
 	sum->cost += item_cost(item);
@@ -209,8 +210,9 @@ check_settled(struct census *c, const struct queue *q)
 	uint64_t ready = queue_given(q);
 	enum qe_result why = put ? put_blocked(c->e, q, &put->put) : QE_OK;
 
-	HOLDS(ready == 0 || q->waiting[LINE_GET] == 0, "no get waits beside an item");
-	HOLDS(!many || !get_ripe(&many->get, ready),
+	HOLDS(ready == 0 || q->waiting[LINE_GET] == 0 || queue_first(q)->absent,
+	      "no get waits beside an item");
+	HOLDS(!many || !get_ripe(&many->get, ready) || queue_first(q)->absent,
 	      "no get of many waits for nothing");
 	HOLDS(!many || many->lingers == (ready >= many->get.args.min_items),
 	      "a get of many lingers when it has its fewest");

@@ -102,6 +102,9 @@ item_die(struct qe *e, struct qe_item *item, enum qe_death why)
 		if (worker.len > 0)
 			(void)!extra_report(e, item, &worker, NULL);
 	}
+	/* Without its body it cannot be given to another queue. */
+	if (to && bodies_fetch(e, &item) != QE_OK)
+		to = NULL;
 	item->death = why & 7;
 	item_count(e, q, CAUSE_died);
 	if (item_group(item))

@@ -5,6 +5,7 @@
 #include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/extra.h"
+#include "daemon/core/get.h"
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
@@ -105,9 +106,10 @@ qe_show(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
 		item = find_leased(e, q, id);
 	if (!item)
 		return QE_NOT_FOUND;
-	qe_item_ref(item);
-	*ret_shown = item_shown(e, item);
-	return QE_OK;
+	result = get_shown(e, item, &item);
+	if (result == QE_OK)
+		*ret_shown = item_shown(e, item);
+	return result;
 }
 
 /* Back to where it stood before anybody tried, with no times. */

@@ -47,6 +47,7 @@ init_sets(struct qe *e)
 	heap_init(&e->due, timing_queue_before);
 	heap_init(&e->windows, unique_before);
 	keep_init(e);
+	bodies_init(&e->bodies);
 }
 
 struct qe *
@@ -187,6 +188,8 @@ qe_stats(const struct qe *e, struct qe_stats *ret_stats)
 		.delayed = e->count[ITEM_DELAYED],
 		.leased = e->count[ITEM_LEASED],
 		.dead = e->count[ITEM_DEAD],
+		.absent = e->bodies.n_absent,
+		.absent_bytes = e->bodies.absent_bytes,
 		.counters = e->counters,
 	};
 }
@@ -220,6 +223,18 @@ qe_memory_give(struct qe *e, size_t bytes)
 	e->callers_cost -= mem_cost(bytes);
 }
 
+/* What is ready is given to a get that waited for more of it. */
+static void
+give_late(struct qe *e, struct waiter *w, struct queue *q)
+{
+	enum qe_result result = bodies_fetch_first(e, q);
+
+	if (result == QE_OK)
+		waiter_give(e, w, q);
+	else
+		waiter_finish(e, w, result);
+}
+
 /* Ends a wait whose time has come. */
 static void
 run_out(struct qe *e, struct waiter *w)
@@ -233,7 +248,7 @@ run_out(struct qe *e, struct waiter *w)
 		if (!q)
 			waiter_finish(e, w, any_empty(w->get.any));
 		else if (queue_given(q) > 0)
-			waiter_give(e, w, q);
+			give_late(e, w, q);
 		else
 			waiter_finish(e, w, q->paused_out ? QE_EMPTY_PAUSED : QE_EMPTY);
 		break;

@@ -93,6 +93,7 @@ enum qe_result {
 	QE_DUPLICATE, /* the key of the item is taken */
 	QE_NO_SPACE,  /* durable queue: the store has no room */
 	QE_UNDECIDED, /* one item of a put of many: qe_session_detach() */
+	QE_LOST, /* the store has failed: qe_store_lost() */
 };
 
 /* Which ready item a get is given. */
@@ -134,6 +135,8 @@ struct qe_config {
 	uint64_t memory_limit; /* bytes: a put waits while accepted items would exceed
 				  it, unless there are none; with those that wait, and
 				  all else, no item is made above 9/8 of it */
+	uint64_t body_memory;  /* bytes that bodies of durable queues may take: others are in
+				  the store alone; 0: all are in memory */
 	uint32_t max_queues;   /* named queues */
 	uint32_t max_waiters;  /* waiting requests of one session */
 	bool can_keep;	       /* queues may be durable */
@@ -186,6 +189,10 @@ void qe_item_unref(struct qe *e, struct qe_item *item);
 
 /* The body, writable until the item has been put, and its length in bytes. */
 void *qe_item_body(struct qe_item *item);
+
+/* Whether the body is in the store alone: qe_item_body() must not be called. Only qe_browse() shows such
+ * items. */
+bool qe_item_absent(const struct qe_item *item);
 size_t qe_item_body_len(const struct qe_item *item);
 
 /* Lower comes first, in a queue with the order priority; 0 at first. */
@@ -592,7 +599,7 @@ struct qe_shown {
 	bool delayed, leased;
 	uint64_t due_ns;  /* delayed: until it is ready */
 	uint64_t left_ns; /* until it expires; QE_NEVER: it does not */
-	uint64_t held_ns; /* leased: for how long, to an eighth of a second */
+	uint64_t held_ns; /* leased: for how long, to a quarter of a second */
 	void *owner;	  /* of the session that holds it; NULL: that has ended */
 };
 
@@ -684,6 +691,7 @@ struct qe_stats {
 	uint64_t memory; /* bytes of items, waiters, queues and sessions, allocator
 			    overhead estimated; and what qe_memory_take() was told of */
 	uint64_t ready, delayed, leased, dead;
+	uint64_t absent, absent_bytes; /* items whose bodies are in the store alone, and these */
 	struct qe_counters counters; /* over all queues, those that were deleted too */
 };
 void qe_stats(const struct qe *e, struct qe_stats *ret_stats);
@@ -739,7 +747,7 @@ struct qe_lease_stats {
 	uint64_t id, delivery; /* of its tag */
 	struct qe_name queue;  /* as in qe_queue_stats */
 	void *owner; /* of the session; NULL: that has ended, the item is on its way back */
-	uint64_t held_ns; /* for how long, to an eighth of a second */
+	uint64_t held_ns; /* for how long, to a quarter of a second */
 	uint64_t left_ns; /* until the lease ends by itself; QE_NEVER: it does not */
 };
 
@@ -998,6 +1006,11 @@ void qe_set_wall(struct qe *e, uint64_t wall_ns);
  * be called. */
 void qe_restoring(struct qe *e, uint64_t done, uint64_t all);
 
+/* What bodies that are in the store alone are checked with when they are read back. To be said before
+ * anything is restored. */
+typedef uint32_t qe_sum(uint32_t sum, const void *bytes, size_t len);
+void qe_set_sum(struct qe *e, qe_sum *sum);
+
 /* Restores what a record says, one after the other, before anything else is done. QE_INVALID: it is not
  * what doc/store-format.md says. QE_NOMEM. */
 enum qe_result qe_restore(struct qe *e, uint64_t now_ns, const void *payload,
@@ -1034,8 +1047,9 @@ void qe_session_confirm(struct qe *e, struct qe_session *session, uint64_t rid);
 void qe_commit(struct qe *e);
 bool qe_should_commit(const struct qe *e);
 
-/* Whether something could not be written for want of memory or room: as if the store had failed. */
-bool qe_store_lost(const struct qe *e);
+/* As if the store had failed: something could not be written for want of memory or room, or read. A
+ * sentence that says so; NULL: all is well. */
+const char *qe_store_lost(const struct qe *e);
 
 /* Writes everything that is not in a durable queue, with the sessions, to another store: at an orderly
  * stop, after the last request. false: no memory, or the store takes no more. */

@@ -5,6 +5,7 @@
 #ifndef QBROKER_CORE_ENGINE_INT_H
 #define QBROKER_CORE_ENGINE_INT_H
 
+#include "daemon/core/bodies.h"
 #include "daemon/core/engine.h"
 #include "daemon/core/hash.h"
 #include "daemon/core/heap.h"
@@ -68,6 +69,7 @@ struct qe {
 
 	struct events *events; /* NULL: nobody watches */
 	struct keep keep;
+	struct bodies bodies;
 
 	uint64_t n_queues, n_sessions, n_waiters;
 	uint64_t count[ITEM_STATES]; /* over all queues */

@@ -12,10 +12,8 @@
 
 #include <string.h>
 
-/* Counts memory of the item where the item itself is counted. Less of it is a wrapped
- * number. */
-static void
-count_cost(struct qe *e, const struct qe_item *item, uint64_t cost)
+void
+item_count_cost(struct qe *e, const struct qe_item *item, uint64_t cost)
 {
 	if (item->state == ITEM_NEW || item->state == ITEM_GONE) {
 		e->other_cost += cost;
@@ -54,7 +52,7 @@ extra_attach(struct qe *e, struct qe_item *item, struct extra *x)
 {
 	x->item = item;
 	item->extra = x;
-	count_cost(e, item, extra_cost(x));
+	item_count_cost(e, item, extra_cost(x));
 }
 
 void
@@ -130,7 +128,7 @@ extra_report(struct qe *e, struct qe_item *item, const struct qe_name *worker,
 	before = extra_cost(x);
 	report_free(e, x->report);
 	x->report = report;
-	count_cost(e, item, extra_cost(x) - before);
+	item_count_cost(e, item, extra_cost(x) - before);
 	return true;
 }
 
@@ -141,7 +139,7 @@ extra_forget_report(struct qe *e, struct qe_item *item)
 
 	if (!x->report)
 		return;
-	count_cost(e, item, 0 - mem_cost(report_size(x->report)));
+	item_count_cost(e, item, 0 - mem_cost(report_size(x->report)));
 	report_free(e, x->report);
 	x->report = NULL;
 }

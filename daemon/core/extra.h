@@ -61,6 +61,10 @@ void extra_drop(struct qe *e, struct extra *x);
 /* Gives the item a record if it has none. NULL: no memory. */
 struct extra *extra_need(struct qe *e, struct qe_item *item);
 
+/* Counts memory of the item where the item itself is counted, but for its group. Less of it is a
+ * wrapped number. */
+void item_count_cost(struct qe *e, const struct qe_item *item, uint64_t cost);
+
 /* Before the item, which takes `cost`, leaves a state, and after it has entered another one. */
 void extra_leave(struct qe *e, struct queue *q, struct extra *x, uint64_t cost);
 void extra_enter(struct qe *e, struct queue *q, struct extra *x, uint64_t cost);

@@ -54,6 +54,8 @@ limit(struct qe *e, struct qe_item *item, struct get *get)
 static void
 give(struct qe *e, struct queue *q, struct get *get, struct qe_item *item)
 {
+	if (q->bodies.absent > 0)
+		bodies_given(e, q, item);
 	item->deliveries++;
 	if (get->args.no_ack) {
 		item_count(e, q, CAUSE_delivered);
@@ -120,7 +122,8 @@ get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply)
 		if (bytes > get->args.max_bytes ||
 		    (get->args.max_said > 0 && said > get->args.max_said))
 			break;
-		if (get->lease_ns > 0 && !extra_need(e, next))
+		if (bodies_fetch(e, &next) != QE_OK ||
+		    (get->lease_ns > 0 && !extra_need(e, next)))
 			break;
 		give(e, q, get, next);
 		batch->items[reply->n++] = next;
@@ -212,6 +215,7 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 {
 	struct get get = {.args = *args};
 	bool now = gets_now(e, q, args);
+	enum qe_result result;
 
 	if (!now && queue_drained(q))
 		return QE_SHUT_DOWN;
@@ -225,6 +229,9 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	get.lease_ns = get_lease_length(q, args);
 	if (!now)
 		return wait_for_items(e, session, rid, q, &get, ret_reply);
+	result = bodies_fetch_first(e, q);
+	if (result != QE_OK)
+		return result;
 	if (get.lease_ns > 0 && !extra_need(e, queue_first(q)))
 		return QE_NOMEM;
 	get_give(e, q, &get, ret_reply);
@@ -252,6 +259,18 @@ qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
 }
 
 enum qe_result
+get_shown(struct qe *e, struct qe_item *item, struct qe_item **ret_item)
+{
+	enum qe_result result = bodies_fetch(e, &item);
+
+	if (result != QE_OK)
+		return result;
+	qe_item_ref(item);
+	*ret_item = item;
+	return QE_OK;
+}
+
+enum qe_result
 qe_peek(struct qe *e, struct qe_name queue, struct qe_item **ret_item)
 {
 	struct queue *q = queue_ask(e, queue);
@@ -261,9 +280,7 @@ qe_peek(struct qe *e, struct qe_name queue, struct qe_item **ret_item)
 		return QE_INVALID;
 	if (!item)
 		return QE_EMPTY;
-	qe_item_ref(item);
-	*ret_item = item;
-	return QE_OK;
+	return get_shown(e, item, ret_item);
 }
 
 enum qe_result
@@ -272,11 +289,7 @@ qe_leased(struct qe *e, const struct qe_session *session, struct qe_tag tag,
 {
 	struct qe_item *item = lease_find(e, session, tag);
 
-	if (!item)
-		return QE_STALE;
-	qe_item_ref(item);
-	*ret_item = item;
-	return QE_OK;
+	return item ? get_shown(e, item, ret_item) : QE_STALE;
 }
 
 static void

@@ -25,10 +25,15 @@ struct get {
  */
 bool get_ripe(const struct get *get, uint64_t n);
 
-/* Gives the first ready items of the queue, which has some, and fills in the answer.
+/* Gives the first ready items of the queue, which has some, and fills in the answer. The body of the first
+ * is here.
  * Unless no_ack, there is room for one lease; if that ends, the first item has a record, or
  * there is a spare one. */
 void get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply);
+
+/* The item with its body, and a reference, for somebody to be shown. QE_NOMEM, QE_LOST. */
+enum qe_result get_shown(struct qe *e, struct qe_item *item,
+			 struct qe_item **ret_item) QE_MUST_USE;
 
 /* How long a get leases the queue's items; 0: without an end. */
 uint64_t get_lease_length(const struct queue *q, const struct qe_get *get);

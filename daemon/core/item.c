@@ -29,8 +29,7 @@ static_assert(sizeof(struct qe_counters) == CAUSES * sizeof(uint64_t),
 static inline uint64_t
 cost_of(const struct qe_item *item)
 {
-	return mem_cost(offsetof(struct qe_item, body) + item->body_len) +
-	       extra_cost(item->extra);
+	return mem_cost(item_size(item)) + extra_cost(item->extra);
 }
 
 /* From this size of the body on an item is a mapping of its own. malloc() would make one too, and free()
@@ -90,6 +89,22 @@ item_new_restored(struct qe *e, size_t body_len, struct qe_item **ret_item)
 }
 
 enum qe_result
+item_new_absent(struct qe *e, size_t body_len, struct qe_item **ret_item)
+{
+	struct qe_item *item = mem_alloc(&e->mem, offsetof(struct qe_item, body));
+
+	if (!item)
+		return QE_NOMEM;
+	*item = (struct qe_item){.body_len = (uint32_t)body_len,
+				 .refs = 1,
+				 .state = ITEM_NEW,
+				 .absent = 1};
+	e->other_cost += cost_of(item);
+	*ret_item = item;
+	return QE_OK;
+}
+
+enum qe_result
 qe_item_new_foreign(struct qe *e, size_t body_len, struct qe_foreign *foreign,
 		    struct qe_item **ret_item)
 {
@@ -119,18 +134,18 @@ qe_item_ref(struct qe_item *item)
 	item->refs++;
 }
 
-/* The body is elsewhere, or large. Not inlined: every item would save registers for it. */
+/* The body is elsewhere, or away, or large. Not inlined: every item would save registers for it. */
 static __attribute__((noinline)) void
 free_unusual(struct qe *e, struct qe_item *item)
 {
-	size_t size = offsetof(struct qe_item, body) + item->body_len;
+	size_t size = item_size(item);
 
-	if (item->foreign) {
+	if (item->foreign)
 		qe_item_foreign(item)->release(qe_item_foreign(item));
+	if (item->foreign || item->absent)
 		mem_free(&e->mem, item, size);
-	} else {
+	else
 		mem_unmap(&e->mem, item, size);
-	}
 }
 
 void
@@ -143,7 +158,7 @@ qe_item_unref(struct qe *e, struct qe_item *item)
 	e->other_cost -= cost_of(item);
 	if (item->extra)
 		extra_free(e, item);
-	if (item->foreign || item->body_len >= LARGE_BODY)
+	if (item->foreign || item->absent || item->body_len >= LARGE_BODY)
 		free_unusual(e, item);
 	else
 		mem_free(&e->mem, item,
@@ -154,6 +169,12 @@ void *
 qe_item_body(struct qe_item *item)
 {
 	return item->body;
+}
+
+bool
+qe_item_absent(const struct qe_item *item)
+{
+	return item->absent;
 }
 
 size_t

@@ -39,8 +39,8 @@ enum item_cause {
 
 #define ITEM_ACCEPTED_BITS  37
 #define ITEM_ACCEPTED_SHIFT 20
-#define ITEM_GIVEN_BITS	    26
-#define ITEM_GIVEN_SHIFT    27
+#define ITEM_GIVEN_BITS	    25
+#define ITEM_GIVEN_SHIFT    28
 
 struct qe_item {
 	union {
@@ -54,9 +54,10 @@ struct qe_item {
 	uint64_t id; /* the order of acceptance */
 	/* Points in time, in parts of it that are enough to look at, modulo what fits: */
 	uint64_t accepted : ITEM_ACCEPTED_BITS; /* when that was, in 2^20 ns; 4 years */
-	uint64_t given : ITEM_GIVEN_BITS; /* LEASED: since when, in 2^27 ns; 104 days */
+	uint64_t given : ITEM_GIVEN_BITS; /* LEASED: since when, in 2^28 ns; 104 days */
 	uint64_t
 		foreign : 1; /* `body` is a struct qe_foreign *, whatever body_len says */
+	uint64_t absent : 1; /* there is no `body`: it is in the store alone (bodies.h) */
 	union {
 		struct queue *queue;	 /* READY, DELAYED, DEAD */
 		struct holding *holding; /* LEASED: who has it, and of which queue */
@@ -85,11 +86,18 @@ item_waits(enum item_state state)
 	return state == ITEM_READY || state == ITEM_DELAYED;
 }
 
+/* What was allocated for it. */
+static inline size_t
+item_size(const struct qe_item *item)
+{
+	return offsetof(struct qe_item, body) + (item->absent ? 0 : item->body_len);
+}
+
 /* What the item takes of the engine's memory. */
 uint64_t item_cost(const struct qe_item *item);
 
-/* How long ago it was accepted, to a millisecond; and, of a leased one, given, to an
- * eighth of a second. It may be so much less. */
+/* How long ago it was accepted, to a millisecond; and, of a leased one, given, to a
+ * quarter of a second. It may be so much less. */
 uint64_t item_age_ns(const struct qe *e, const struct qe_item *item);
 uint64_t item_held_ns(const struct qe *e, const struct qe_item *item);
 
@@ -108,6 +116,10 @@ void item_lease(struct qe *e, struct qe_item *item, struct holding *holding);
 enum qe_result item_new_restored(struct qe *e, size_t body_len,
 				 struct qe_item **ret_item) QE_MUST_USE;
 
+/* The same without its body. QE_NOMEM. */
+enum qe_result item_new_absent(struct qe *e, size_t body_len,
+			       struct qe_item **ret_item) QE_MUST_USE;
+
 /* A NEW item, which has its queue, takes its place: it was in this state before a restart. A leased
  * one has a holding, a slot was reserved. Nothing is counted but where it is. */
 void item_restore(struct qe *e, struct qe_item *item, enum item_state state,
@@ -116,6 +128,10 @@ void item_restore(struct qe *e, struct qe_item *item, enum item_state state,
 /* Puts `item`, which is NEW, into the place of `old`, which is ready or delayed: with its id and all
  * that was said of it but body and ctype. `old` is gone, and counted nowhere. (replace.c) */
 void item_replace(struct qe *e, struct qe_item *old, struct qe_item *item);
+
+/* `item` is `old`, which is in a queue or leased, with its body somewhere else: takes its place,
+ * whatever that is. (replace.c) */
+void item_swap(struct qe *e, struct qe_item *old, struct qe_item *item);
 
 /* What can be said of it, without a reference. (dead_admin.c) */
 struct qe_shown item_shown(const struct qe *e, struct qe_item *item);

@@ -93,6 +93,12 @@ qe_set_wall(struct qe *e, uint64_t wall_ns)
 }
 
 void
+qe_set_sum(struct qe *e, qe_sum *sum)
+{
+	e->keep.sum_of = sum;
+}
+
+void
 kept_init(struct kept *k, enum kept_kind kind)
 {
 	*k = (struct kept){.kind = (uint8_t)kind, .whole = true};
@@ -108,6 +114,7 @@ kept_leave(struct qe *e, struct kept *k)
 	e->keep.live -= k->bytes;
 	k->bytes = k->segment = 0;
 	k->whole = true;
+	k->due = false;
 }
 
 /* --- items ------------------------------------------------------------------------- */
@@ -156,8 +163,9 @@ keep_item_begin(struct qe *e, struct qe_item *item)
 }
 
 void
-keep_item_end(struct qe *e, struct kept_item *k)
+keep_item_end(struct qe *e, struct queue *q, struct kept_item *k)
 {
+	bodies_leave(e, q, k);
 	kept_leave(e, &k->kept);
 	table_remove(&e->keep.items, item_hash(e, k->item->id), k);
 	if (e->keep.n_spare < QE_MAX_BATCH)
@@ -166,13 +174,20 @@ keep_item_end(struct qe *e, struct kept_item *k)
 		mem_free(&e->mem, k, sizeof(*k));
 }
 
+void
+keep_due(struct qe *e, struct kept *k)
+{
+	list_remove(&k->changed);
+	list_append(&e->keep.changed[k->kind], &k->changed); /* the last is written last */
+	k->due = true;
+}
+
 static void
 change(struct qe *e, struct kept *k)
 {
 	e->keep.requested = true;
 	e->keep.said = true;
-	list_remove(&k->changed);
-	list_append(&e->keep.changed[k->kind], &k->changed); /* the last is written last */
+	keep_due(e, k);
 }
 
 /* Who hears of the queue from now on waits for the open record. */
@@ -209,14 +224,14 @@ write_gone(struct qe *e, const struct kept *k, enum entry_kind kind, uint64_t nu
 }
 
 static void
-item_gone(struct qe *e, struct qe_item *item)
+item_gone(struct qe *e, struct queue *q, struct qe_item *item)
 {
 	struct kept_item *k = keep_item(e, item->id);
 
 	if (!k)
 		return;
 	write_gone(e, &k->kept, ENTRY_GONE, item->id);
-	keep_item_end(e, k);
+	keep_item_end(e, q, k);
 }
 
 static void
@@ -232,7 +247,7 @@ item_changed(struct qe *e, struct queue *q, struct qe_item *item)
 		k->purges = q->dead_purges;
 	else
 		keep_session(e, item->holding->session);
-	if (list_empty(&k->kept.changed) && k->kept.whole)
+	if (k->kept.whole && !k->kept.due)
 		e->keep.changed_bytes += item->body_len;
 	change(e, &k->kept);
 }
@@ -241,7 +256,7 @@ void
 keep_moved(struct qe *e, struct queue *q, struct qe_item *item)
 {
 	if (item->state == ITEM_GONE)
-		item_gone(e, item);
+		item_gone(e, q, item);
 	else
 		item_changed(e, q, item);
 	keep_counted(e, q);
@@ -263,6 +278,7 @@ keep_replaced(struct qe *e, struct queue *q, struct qe_item *item)
 {
 	struct kept_item *k = keep_item(e, item->id);
 
+	bodies_leave(e, q, k);
 	k->item = item;
 	k->kept.whole = true;
 	item_changed(e, q, item);
@@ -272,7 +288,7 @@ keep_replaced(struct qe *e, struct queue *q, struct qe_item *item)
 void
 keep_discard(struct qe *e, struct kept_item *k)
 {
-	if (!list_empty(&k->kept.changed))
+	if (k->kept.due)
 		write_gone(e, &k->kept, ENTRY_GONE, k->item->id);
 	kept_leave(e, &k->kept);
 }
@@ -285,7 +301,7 @@ keep_forget(struct qe *e, struct qe_item *item)
 	if (!k)
 		return;
 	keep_discard(e, k);
-	keep_item_end(e, k);
+	keep_item_end(e, item_queue(item), k);
 }
 
 /* --- queues, windows, sessions ------------------------------------------------------- */
@@ -452,6 +468,24 @@ write_meta(struct qe *e)
 	keep_write_meta(e, &e->keep.record);
 }
 
+/* It has been written; the next list that it is in, if any, is one of bodies. */
+static void
+note_place(struct qe *e, struct kept *k, const struct store_place *place)
+{
+	bool was_whole = k->whole;
+
+	list_remove(&k->changed);
+	k->due = k->whole = false;
+	if (was_whole)
+		keep_place(e, k, place->segment, k->writing);
+	if (k->kind != KEPT_ITEM)
+		return;
+	if (was_whole)
+		bodies_placed(e, list_entry(k, struct kept_item, kept), place);
+	else
+		bodies_moved(e, list_entry(k, struct kept_item, kept));
+}
+
 /* What has been written stands in the lists until it is known where. */
 static void
 note_places(struct qe *e, const struct store_place *place)
@@ -459,14 +493,8 @@ note_places(struct qe *e, const struct store_place *place)
 	for (int kind = 0; kind < KEPT_KINDS; kind++) {
 		struct list *at;
 
-		while ((at = list_first(&e->keep.changed[kind]))) {
-			struct kept *k = list_entry(at, struct kept, changed);
-
-			list_remove(at);
-			if (k->whole)
-				keep_place(e, k, place->segment, k->writing);
-			k->whole = false;
-		}
+		while ((at = list_first(&e->keep.changed[kind])))
+			note_place(e, list_entry(at, struct kept, changed), place);
 	}
 }
 
@@ -492,7 +520,7 @@ qe_should_commit(const struct qe *e)
 	return entries_len(&e->keep.record) + e->keep.changed_bytes > LARGE_RECORD;
 }
 
-bool
+const char *
 qe_store_lost(const struct qe *e)
 {
 	return e->keep.lost;
@@ -519,9 +547,10 @@ qe_commit(struct qe *e)
 	keep_write_changed(e);
 	if (entries_len(r) == 0)
 		write_meta(e);
-	keep->lost = !append(e, &place);
-	if (keep->lost)
+	if (!append(e, &place)) {
+		keep->lost = "there is no memory, or no room, for what must be written";
 		return;
+	}
 	if (has_meta)
 		keep->meta = place.segment;
 	note_places(e, &place);

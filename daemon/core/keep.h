@@ -25,11 +25,14 @@ enum kept_kind { KEPT_SESSION, KEPT_QUEUE, KEPT_ITEM, KEPT_WINDOW, KEPT_KINDS };
 
 struct kept {
 	struct list in_segment; /* of its full entry */
-	struct list changed;	/* keep.changed[kind], while the record is open */
+	struct list changed;	/* keep.changed[kind], while it is due; else of an item the list
+				   of its queue's bodies that it is in, if any */
 	uint32_t segment;	/* 0: it has no full entry */
 	uint32_t bytes;		/* of that entry */
-	uint32_t writing;	/* of the one in the record that is open */
+	uint32_t writing;	/* of the one in the record that is open; then the number of that
+				   record, as much of it as fits */
 	uint8_t kind;
+	bool due;   /* something will be written of it to the open record */
 	bool whole; /* the next entry is a full one */
 };
 
@@ -38,6 +41,10 @@ struct kept_item {
 	struct qe_item *item;
 	uint32_t purges; /* queue.purges or dead_purges, when it began to wait or died: more
 			    than that: it was discarded */
+	uint32_t offset; /* of the body in the segment of the full entry; while the record is
+			    open, in that */
+	uint32_t sum;	 /* of a body that is away */
+	uint8_t body_at; /* enum body_at */
 	/* While it is being restored: */
 	uint8_t state; /* enum item_state */
 	bool cancelled;
@@ -54,7 +61,8 @@ struct keep {
 	bool said;	      /* something waits for it: there must be one */
 	bool requested;	      /* something was changed since the last qe_after() */
 	bool low;	/* no room for puts */
-	bool lost;
+	const char *lost; /* as qe_store_lost() */
+	qe_sum *sum_of;	  /* NULL: there are no checksums */
 	struct qe_after after;
 	uint64_t ids, numbers; /* are reserved up to these */
 	bool copied;	       /* restoring: from a copy */
@@ -79,7 +87,7 @@ struct keep {
 static inline bool
 kept_is_due(const struct kept *k)
 {
-	return k->whole && !list_empty(&k->changed);
+	return k->whole && k->due;
 }
 
 void keep_init(struct qe *e);
@@ -89,6 +97,9 @@ void kept_init(struct kept *k, enum kept_kind kind);
 
 /* It is gone, or not kept any more; what is to be written of that is the caller's. */
 void kept_leave(struct qe *e, struct kept *k);
+
+/* Something will be written of it. */
+void keep_due(struct qe *e, struct kept *k);
 
 /* --- what has changed -------------------------------------------------------------- */
 
@@ -156,6 +167,9 @@ void keep_write_session(struct qe *e, struct entries *r, const struct qe_session
 void keep_write_window(struct qe *e, struct entries *r, const struct unique *u);
 void keep_write_meta(struct qe *e, struct entries *r);
 
+/* The body of an item that has it. NULL: no memory. */
+const void *keep_body(const struct qe *e, struct qe_item *item);
+
 struct kept_item *keep_item(const struct qe *e, uint64_t id);
 
 /* An item that was discarded is not needed in the log any more. If it had changed before, whoever reads the
@@ -165,9 +179,10 @@ void keep_discard(struct qe *e, struct kept_item *k);
 /* Whether it was discarded, and is only not forgotten yet. */
 bool keep_discarded(const struct kept_item *k);
 
-/* Of restoring: an item that is new in a durable queue, or in any; room for it was reserved. */
+/* Of restoring: an item that is new in a durable queue, or in any; room for it was reserved. It ends in
+ * queue `q`. */
 struct kept_item *keep_item_begin(struct qe *e, struct qe_item *item);
-void keep_item_end(struct qe *e, struct kept_item *k);
+void keep_item_end(struct qe *e, struct queue *q, struct kept_item *k);
 
 /* The memory that it takes; and whether the sums of what is in the segments are right. O(everything). */
 uint64_t keep_cost(const struct qe *e);

@@ -75,8 +75,8 @@ keep_place(struct qe *e, struct kept *k, uint64_t segment, uint64_t bytes)
 	list_append(list_of(&e->keep, segment), &k->in_segment);
 }
 
-/* It will be written again, unless it is not worth it any more. */
-static void
+/* It will be written again, unless it is not worth it any more. false: its body is away, and cannot be read. */
+static bool
 write_again(struct qe *e, struct kept *k)
 {
 	struct keep *keep = &e->keep;
@@ -84,19 +84,23 @@ write_again(struct qe *e, struct kept *k)
 	if (k->kind == KEPT_ITEM &&
 	    keep_discarded(list_entry(k, struct kept_item, kept))) {
 		keep_discard(e, list_entry(k, struct kept_item, kept));
-		return; /* sweep() will forget it */
+		return true; /* sweep() will forget it */
 	}
 	if (k->kind == KEPT_WINDOW && !list_entry(k, struct unique, kept)->open) {
 		kept_leave(e, k);
-		return;
+		return true;
 	}
+	if (k->kind == KEPT_ITEM &&
+	    bodies_fetch(e, &list_entry(k, struct kept_item, kept)->item) != QE_OK)
+		return false;
 	k->whole = true;
-	if (list_empty(&k->changed))
-		list_append(&keep->changed[k->kind], &k->changed);
+	if (!k->due)
+		keep_due(e, k);
 	/* At the end of the list, so that the next share does not meet it again. */
 	list_remove(&k->in_segment);
 	list_append(list_of(keep, keep->first), &k->in_segment);
 	keep->said = true;
+	return true;
 }
 
 /* Up to where nothing needs the segments. */
@@ -159,7 +163,8 @@ keep_clean(struct qe *e)
 
 		if (!k || k->whole || keep->first >= now.last_segment)
 			break; /* all of it is being written */
-		write_again(e, k);
+		if (!write_again(e, k))
+			break;
 		keep->cleaned = keep->open;
 		share = share > bytes ? share - bytes : 0;
 	}
@@ -172,8 +177,14 @@ keep_check(const struct qe *e)
 	uint64_t live = 0;
 
 	for (uint64_t i = keep->first; i <= keep->last; i++)
-		list_each (at, list_of(keep, i))
-			live += list_entry(at, struct kept, in_segment)->bytes;
+		list_each (at, list_of(keep, i)) {
+			const struct kept *k = list_entry(at, struct kept, in_segment);
+
+			live += k->bytes;
+			if (k->kind == KEPT_ITEM &&
+			    !bodies_check(list_entry(k, struct kept_item, kept)))
+				return false;
+		}
 	return live == keep->live && table_check(&keep->items);
 }
 

@@ -200,8 +200,8 @@ write_nature(const struct qe *e, struct entries *r, const struct qe_item *item)
 	}
 }
 
-static const void *
-body_of(const struct qe *e, struct qe_item *item)
+const void *
+keep_body(const struct qe *e, struct qe_item *item)
 {
 	struct qe_foreign *foreign = qe_item_foreign(item);
 
@@ -211,8 +211,10 @@ body_of(const struct qe *e, struct qe_item *item)
 void
 keep_write_item(struct qe *e, struct entries *r, struct qe_item *item)
 {
-	const void *body = body_of(e, item);
+	const void *body;
 
+	assert(!item->absent);
+	body = keep_body(e, item);
 	entries_kind(r, ENTRY_ITEM);
 	entries_number(r, item_queue(item)->serial);
 	entries_number(r, item->id);
@@ -316,6 +318,7 @@ write_kept_item(struct qe *e, struct entries *r, struct kept_item *k)
 		keep_discard(e, k);
 	} else if (k->kept.whole) {
 		keep_write_item(e, r, k->item);
+		k->offset = (uint32_t)(entries_len(r) - k->item->body_len);
 	} else {
 		entries_kind(r, ENTRY_STATE);
 		entries_number(r, k->item->id);
@@ -348,7 +351,8 @@ write_kept(struct qe *e, struct entries *r, struct kept *k)
 		break;
 	case KEPT_KINDS: break;
 	}
-	k->writing = (uint32_t)(entries_len(r) - before);
+	if (k->whole)
+		k->writing = (uint32_t)(entries_len(r) - before);
 }
 
 void

@@ -49,6 +49,8 @@ move_items(struct qe *e, struct queue *from, struct queue *to, enum qe_state sta
 		result = room(to, item);
 		if (result == QE_OK && to->durable)
 			result = keep_reserve(e, 1);
+		if (result == QE_OK)
+			result = bodies_fetch(e, &item);
 		if (result != QE_OK)
 			break;
 		move_item(e, item, to);

@@ -163,6 +163,7 @@ init_sets(struct queue *q)
 	list_init(&q->starving);
 	list_init(&q->touched);
 	list_init(&q->ending);
+	bodies_init_queue(&q->bodies);
 	kept_init(&q->kept, KEPT_QUEUE);
 	heap_init(&q->sorted, item_order(q->order));
 }
@@ -309,6 +310,8 @@ queue_free(struct qe *e, struct queue *q)
 	assert(q->deleted && list_empty(&q->holdings) && list_empty(&q->groups));
 	assert(list_empty(&q->keys));
 	list_remove(&q->ending);
+	list_remove(&q->bodies.hungry);
+	assert(q->bodies.cost == 0 && q->bodies.absent == 0);
 	kept_leave(e, &q->kept);
 	mem_free(&e->mem, q, queue_alloc_size(q));
 }

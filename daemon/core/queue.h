@@ -6,6 +6,7 @@
 #ifndef QBROKER_CORE_QUEUE_H
 #define QBROKER_CORE_QUEUE_H
 
+#include "daemon/core/bodies.h"
 #include "daemon/core/engine.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/item.h"
@@ -65,7 +66,8 @@ struct queue {
 	uint64_t dead_plain;  /* those that have none */
 	uint32_t dead_purges; /* how often all of them were discarded */
 
-	struct kept kept;  /* if it is durable */
+	struct queue_bodies bodies; /* if it is durable */
+	struct kept kept;	    /* likewise */
 	uint64_t kept_seq; /* of the record of its last change that somebody waits for */
 
 #define QE_QUEUE_OPTION(name, ctype, kind, text) ctype name;

@@ -4,6 +4,7 @@
  */
 #include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
+#include "daemon/core/get.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/search.h"
 #include "daemon/core/session.h"
@@ -71,7 +72,8 @@ qe_look(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
 
 	if (result != QE_OK)
 		return result;
-	qe_item_ref(item);
-	*ret_shown = item_shown(e, item);
-	return QE_OK;
+	result = get_shown(e, item, &item);
+	if (result == QE_OK)
+		*ret_shown = item_shown(e, item);
+	return result;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * item_replace(): another body in the place of an item that waits. See item.h.
+ * Another item in the place of one: item_replace() with another body, item_swap() with the same one
+ * somewhere else. See item.h.
  */
 #include "daemon/core/engine_int.h"
+#include "daemon/core/extra.h"
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/unique.h"
@@ -13,11 +15,12 @@ become(struct qe_item *item, struct qe_item *old)
 {
 	uint32_t body_len = item->body_len, refs = item->refs;
 	uint8_t ctype = item->ctype;
-	bool foreign = item->foreign;
+	bool foreign = item->foreign, absent = item->absent;
 
 	*item = *old;
 	item->body_len = body_len;
 	item->foreign = foreign;
+	item->absent = absent;
 	item->refs = refs;
 	item->ctype = ctype;
 	if (item->extra)
@@ -32,7 +35,7 @@ static void
 take_place(struct queue *q, struct qe_item *item, struct qe_item *old)
 {
 	struct group *g = item_group(old);
-	bool listed = old->state == ITEM_DELAYED || !old->sorted;
+	bool listed = old->state != ITEM_READY || !old->sorted;
 
 	if (!listed && g)
 		group_remove(g, old);
@@ -67,6 +70,13 @@ count_change(struct qe *e, struct queue *q, const struct qe_item *item, uint64_t
 		g->delayed_bytes += bytes;
 }
 
+static void
+keep_key(struct qe_item *item, struct qe_item *old)
+{
+	if (item->extra && item->extra->key && item->extra->key->holder == old)
+		unique_replace(old, item);
+}
+
 void
 item_replace(struct qe *e, struct qe_item *old, struct qe_item *item)
 {
@@ -77,12 +87,41 @@ item_replace(struct qe *e, struct qe_item *old, struct qe_item *item)
 	if (item->extra)
 		extra_free(e, item);
 	take_place(q, item, old);
-	if (item->extra && item->extra->key && item->extra->key->holder == old)
-		unique_replace(old, item);
+	keep_key(item, old);
 	count_change(e, q, item, item->body_len - (uint64_t)old->body_len,
 		     item_cost(item) - cost);
 	e->other_cost += item_cost(old);
 	if (q->durable)
 		keep_replaced(e, q, item);
+	qe_item_unref(e, old);
+}
+
+/* The memory of an item is counted for its group too, while it waits. */
+static void
+count_swap(struct qe *e, struct qe_item *item, uint64_t cost)
+{
+	struct group *g = item_group(item);
+
+	item_count_cost(e, item, cost);
+	if (g && item_waits(item->state))
+		g->cost += cost;
+}
+
+void
+item_swap(struct qe *e, struct qe_item *old, struct qe_item *item)
+{
+	struct queue *q = item_queue(old);
+	uint64_t cost = item_cost(old);
+
+	e->other_cost -= item_cost(item);
+	item->ctype = old->ctype;
+	if (old->state == ITEM_LEASED)
+		table_remove(&e->leases, item_hash(e, old->id), old);
+	take_place(q, item, old);
+	if (item->state == ITEM_LEASED)
+		table_insert(&e->leases, item_hash(e, item->id), item);
+	keep_key(item, old);
+	count_swap(e, item, item_cost(item) - cost);
+	e->other_cost += item_cost(old);
 	qe_item_unref(e, old);
 }

@@ -21,7 +21,9 @@ struct restoring {
 	struct entry in;
 	const struct store_place *place;
 	struct queue *recent; /* the one that was asked for last; NULL: none */
-	struct extra nobody;  /* written to when there is no memory for one */
+	const uint8_t *payload; /* of the record */
+	uint64_t limit;		/* of memory */
+	struct extra nobody; /* written to when there is no memory for one */
 	enum qe_result result;
 };
 
@@ -421,6 +423,30 @@ read_attributes(struct restoring *r, struct kept_item *k, bool full)
 	k->purges = k->state == ITEM_DEAD ? q->dead_purges : q->purges;
 }
 
+/* Of what is in a journal no more bodies are taken than may be in memory. */
+static enum qe_result
+new_item(struct restoring *r, size_t body_len, struct qe_item **ret_item)
+{
+	if (r->place->segment > 0 && !bodies_fit(r->e, r->limit, body_len))
+		return item_new_absent(r->e, body_len, ret_item);
+	return item_new_restored(r->e, body_len, ret_item);
+}
+
+static void
+take_body(struct restoring *r, struct kept_item *k, const uint8_t *body)
+{
+	struct qe_item *item = k->item;
+
+	k->offset = (uint32_t)(r->place->offset + (uint64_t)(body - r->payload));
+	if (item->absent) {
+		k->sum = bodies_sum(r->e, body, item->body_len);
+		return;
+	}
+	memcpy(item->body, body, item->body_len);
+	if (r->place->segment > 0)
+		bodies_read(r->e, k);
+}
+
 static struct kept_item *
 begin_item(struct restoring *r, struct queue *q, uint64_t id, size_t body_len)
 {
@@ -431,8 +457,7 @@ begin_item(struct restoring *r, struct queue *q, uint64_t id, size_t body_len)
 	if (k)
 		restore_drop(r->e, k);
 	table_fetch(&r->e->keep.items, item_hash(r->e, id));
-	if (!good(r, keep_reserve(r->e, 1)) ||
-	    !good(r, item_new_restored(r->e, body_len, &item)))
+	if (!good(r, keep_reserve(r->e, 1)) || !good(r, new_item(r, body_len, &item)))
 		return NULL;
 	item->id = id;
 	item->queue = q;
@@ -471,7 +496,7 @@ restore_item(struct restoring *r, const uint8_t *from)
 	body = entry_bytes(&r->in, len);
 	if (!body)
 		return;
-	memcpy(qe_item_body(k->item), body, len);
+	take_body(r, k, body);
 	if (id > r->e->last_id)
 		r->e->last_id = id;
 	place(r, &k->kept, from);
@@ -682,13 +707,14 @@ qe_restore(struct qe *e, uint64_t now_ns, const void *payload, size_t len,
 	struct restoring r = {.e = e,
 			      .in = {payload, (const uint8_t *)payload + len, false},
 			      .place = place,
+			      .payload = payload,
+			      .limit = e->config.memory_limit,
 			      .result = QE_INVALID};
-	uint64_t limit = e->config.memory_limit;
 
 	e->now_ns = now_ns;
 	e->config.memory_limit = 0; /* what was accepted is not refused */
 	while (entry_left(&r.in))
 		restore_entry(&r);
-	e->config.memory_limit = limit;
+	e->config.memory_limit = r.limit;
 	return r.in.failed ? r.result : QE_OK;
 }

@@ -19,7 +19,7 @@ restore_drop(struct qe *e, struct kept_item *k)
 {
 	struct qe_item *item = k->item;
 
-	keep_item_end(e, k);
+	keep_item_end(e, item->queue, k);
 	qe_item_unref(e, item);
 }
 
@@ -187,8 +187,10 @@ take_place(struct qe *e, struct kept_item *k)
 						     : (enum item_state)k->state,
 			     NULL);
 	list_remove(&k->kept.changed);
-	if (!durable)
-		keep_item_end(e, k);
+	if (durable)
+		bodies_restored(e, k);
+	else
+		keep_item_end(e, item_queue(item), k);
 	return true;
 }
 
@@ -278,6 +280,15 @@ name_lost(struct qe *e, struct queue *q)
 	return result == QE_OK;
 }
 
+/* What was read of a journal is of a queue that is kept. */
+static bool
+is_known(const struct kept_item *k)
+{
+	const struct queue *q = k->item->queue;
+
+	return q->deleted || (q->name_len > 0 && (q->durable || !k->item->absent));
+}
+
 /* That items are there, and not how their queue was declared, is so only after a repair: they get a
  * queue for somebody to look at, which is kept as they are. */
 static bool
@@ -288,9 +299,9 @@ keep_lost(struct qe *e, bool *ret_some)
 		struct queue *q = k->item->queue;
 		struct qe_declare options;
 
-		if (q->deleted || q->name_len > 0)
+		if (is_known(k))
 			continue;
-		if (!name_lost(e, q))
+		if (q->name_len == 0 && !name_lost(e, q))
 			return false;
 		policy_for(e, (struct qe_name){q->name, q->name_len}, &options);
 		options.has_durable = true;

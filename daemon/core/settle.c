@@ -39,7 +39,9 @@ feed_getters(struct qe *e, struct queue *q)
 {
 	struct waiter *w;
 
-	while (queue_given(q) > 0 && (w = next_getter(q)))
+	/* A body that cannot be read ends the broker. */
+	while (queue_given(q) > 0 && (w = next_getter(q)) &&
+	       bodies_fetch_first(e, q) == QE_OK)
 		waiter_give(e, w, q);
 	if (queue_drained(q)) {
 		while ((w = waiter_first(q, LINE_GET)))

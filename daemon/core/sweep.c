@@ -151,6 +151,7 @@ sweep(struct qe *e)
 	long steps = SHARE;
 
 	keep_clean(e);
+	bodies_tick(e);
 	if (e->policy_next != 0)
 		steps = policy_sweep(e, steps);
 	steps = sweep_sessions(e, steps);
@@ -166,7 +167,7 @@ sweep(struct qe *e)
 bool
 sweep_left(const struct qe *e)
 {
-	return keep_clean_left(e) || e->policy_next != 0 || !list_empty(&e->ended) ||
+	return keep_clean_left(e) || bodies_left(e) || e->policy_next != 0 || !list_empty(&e->ended) ||
 	       !list_empty(&e->deleted) || !list_empty(&e->emptied) ||
 	       !list_empty(&e->purged) || !list_empty(&e->trash) || e->trash_tree ||
 	       e->mem.first_trash;

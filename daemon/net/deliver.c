@@ -65,6 +65,7 @@ static const struct {
 	[QE_DEAD] = {QP_DEAD, NULL},
 	[QE_NO_SPACE] = {QP_NOSPACE, NULL},
 	[QE_UNDECIDED] = {QP_OK, NULL}, /* never told */
+	[QE_LOST] = {QP_STOPPING, "the journal has failed"},
 };
 
 /* --- what is remembered ---------------------------------------------------------- */

@@ -266,14 +266,19 @@ told_cb(evutil_socket_t fd, short what, void *arg)
 void
 held_commit(struct server *server)
 {
-	static const struct store_status lost = {
-		.state = STORE_FAILED,
-		.error = "there is no memory, or no room, for what must be written"};
+	struct store_status now;
+	const char *lost;
 
 	deliver_finished(server);
 	qe_commit(server->engine);
-	if (qe_store_lost(server->engine))
-		fail(server->held, &lost);
+	lost = qe_store_lost(server->engine);
+	if (!lost)
+		return;
+	/* What the store says of it says more. */
+	server->held->store->class->status(server->held->store, &now);
+	if (now.state != STORE_FAILED)
+		now = (struct store_status){.state = STORE_FAILED, .error = lost};
+	fail(server->held, &now);
 }
 
 struct qe_after

@@ -140,7 +140,7 @@ report_queues(struct conn *c, const struct qp_request *request)
 
 /* Of what is kept, if anything is. */
 static void
-put_journal(struct qp_out *rows, const struct held *held)
+put_journal(struct qp_out *rows, const struct held *held, const struct qe_stats *e)
 {
 	static const char *const states[] = {[STORE_GOOD] = "good",
 					     [STORE_LOW] = "low",
@@ -152,6 +152,8 @@ put_journal(struct qp_out *rows, const struct held *held)
 		qp_row_nil(rows, "journal_bytes");
 		qp_row_nil(rows, "journal_segments");
 		qp_row_nil(rows, "journal_error");
+		qp_row_nil(rows, "absent");
+		qp_row_nil(rows, "absent_bytes");
 		return;
 	}
 	qp_row_string(rows, "journal", states[now->state], strlen(states[now->state]));
@@ -162,6 +164,8 @@ put_journal(struct qp_out *rows, const struct held *held)
 		qp_row_string(rows, "journal_error", now->error, strlen(now->error));
 	else
 		qp_row_nil(rows, "journal_error");
+	qp_row_number(rows, "absent", e->absent);
+	qp_row_number(rows, "absent_bytes", e->absent_bytes);
 }
 
 void
@@ -174,7 +178,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qe_stats(s->engine, &e);
 	qp_out_init(&rows);
 	qp_row_array(&rows, 1);
-	qp_row_begin(&rows, 19 + COUNTERS + N_CLOSE_REASONS);
+	qp_row_begin(&rows, 21 + COUNTERS + N_CLOSE_REASONS);
 	qp_row_string(&rows, "version", PACKAGE_VERSION, sizeof(PACKAGE_VERSION) - 1);
 	qp_row_number(&rows, "epoch", s->epoch);
 	qp_row_number(&rows, "uptime_ms", MS(s->now_ns - s->started_ns));
@@ -186,7 +190,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qp_row_number(&rows, "memory", e.memory);
 	qp_row_number(&rows, "memory_limit", s->limits.memory_limit);
 	qp_row_number(&rows, "memfds", s->n_memfds);
-	put_journal(&rows, s->held);
+	put_journal(&rows, s->held, &e);
 	put_states(&rows, e.ready, e.delayed, e.leased, e.dead);
 	put_counters(&rows, &e.counters);
 	for (int i = 0; i < N_CLOSE_REASONS; i++)

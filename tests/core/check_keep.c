@@ -268,7 +268,7 @@ START_TEST(windows_that_were_open_when_the_queue_became_durable_are_kept)
 	declare_as("m", durable);
 	turn();
 	after = qe_new(&(struct qe_config){.can_keep = true});
-	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now), QE_OK);
+	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, NULL), QE_OK);
 	kit_limits((struct qe_config){0});
 	qe_free(e);
 	e = after;
@@ -290,7 +290,7 @@ START_TEST(ids_and_numbers_are_never_used_again)
 	id = put_ok("memory", "lost with the broker");
 	turn();
 	after = qe_new(&(struct qe_config){.can_keep = true});
-	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now), QE_OK);
+	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, NULL), QE_OK);
 	kit_limits((struct qe_config){0});
 	qe_free(e);
 	e = after;

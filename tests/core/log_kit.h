@@ -16,11 +16,30 @@ void log_free(struct store *s);
 /* What it says of itself from now on. */
 void log_set_state(struct store *s, enum store_state state);
 
+/* Whether what is appended from now on is not written, until it is said that it is not slow. */
+void log_set_slow(struct store *s, bool slow);
+
+/* What reading does from now on: it fails, or a bit of what is read is wrong. */
+enum log_broken { BROKEN_NOTHING, BROKEN_READ, BROKEN_BYTE };
+void log_set_broken(struct store *s, enum log_broken broken);
+
+/* How often it was read from. */
+uint64_t log_reads(const struct store *s);
+
+/* For an engine that was restored from it: reads from it, and changes nothing. */
+struct store *log_view(struct store *s);
+void log_view_free(struct store *s);
+
 /* How many records it has; the payload of one of them. */
 size_t log_records(const struct store *s);
 
-/* Restores the first `n` records into an engine that is new. */
-enum qe_result log_restore(const struct store *s, size_t n, struct qe *e, uint64_t now);
+/* Restores the first `n` records into an engine that is new. `view` of the log, or NULL: the engine need
+ * not read what is in the log alone. */
+enum qe_result log_restore(const struct store *s, size_t n, struct qe *e, uint64_t now,
+			   struct store *view);
+
+/* The same of all records, which are a snapshot. */
+enum qe_result log_restore_snapshot(const struct store *s, struct qe *e, uint64_t now);
 
 /* NULL, or in which way the durable queues of the two are not the same. `snapshot`: those that are not
  * durable. */

@@ -66,8 +66,17 @@ set_times(struct qe_item *item, struct m_item *as)
 /* A body that lies elsewhere. */
 struct foreign {
 	struct qe_foreign foreign;
-	uint64_t stamp;
+	union {
+		uint64_t stamp;
+		char body[1]; /* and what is behind it */
+	};
 };
+
+const void *
+foreign_body(struct qe_foreign *foreign)
+{
+	return ((const struct foreign *)foreign)->body;
+}
 
 static void
 release_foreign(struct qe_foreign *foreign)
@@ -101,9 +110,9 @@ new_item(const struct m_item *as, struct qe_item **ret_item)
 			memcpy(qe_item_body(*ret_item), &as->stamp, sizeof(as->stamp));
 		return result;
 	}
-	f = malloc(sizeof(*f));
+	f = calloc(1, sizeof(*f) + as->len);
 	AGREE(f != NULL);
-	*f = (struct foreign){{release_foreign}, as->stamp};
+	*f = (struct foreign){{release_foreign}, {as->stamp}};
 	result = qe_item_new_foreign(run.e, as->len, &f->foreign, ret_item);
 	run.foreign += result == QE_OK;
 	if (result != QE_OK)

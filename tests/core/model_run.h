@@ -120,6 +120,7 @@ struct qe_item *make_item(struct m_item *as);
 
 /* What is in a body that has room for it, wherever it lies. */
 uint64_t body_stamp(struct qe_item *item);
+const void *foreign_body(struct qe_foreign *foreign);
 
 /* Those of items that fail, and of dead ones (model_ops_fail.c). */
 void op_nack(void);

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See bodies.h.
+ */
+#include "daemon/core/bodies.h"
+
+#include "daemon/core/engine_int.h"
+#include "daemon/core/group.h"
+#include "daemon/core/queue.h"
+#include "daemon/core/settle.h"
+#include "daemon/core/store.h"
+
+/* Shorter ones stay: the item would not be much smaller. */
+#define BODY_LEAST 128
+
+/* In one turn. */
+#define SHARE_BYTES (UINT64_C(2) << 20)
+#define SHARE_ITEMS 1000
+#define QUEUES	    16 /* of which the one with most is taken */
+
+void
+bodies_init(struct bodies *b)
+{
+	list_init(&b->queues);
+	list_init(&b->hungry);
+}
+
+void
+bodies_init_queue(struct queue_bodies *b)
+{
+	list_init(&b->here);
+	list_init(&b->placed);
+	list_init(&b->ahead);
+	list_init(&b->in_engine);
+	list_init(&b->hungry);
+}
+
+/* What an item takes less when its body is away. */
+static uint64_t
+saved(size_t body_len)
+{
+	return mem_cost(offsetof(struct qe_item, body) + body_len) -
+	       mem_cost(offsetof(struct qe_item, body));
+}
+
+/* --- what is where ------------------------------------------------------------------- */
+
+static void
+count_here(struct qe *e, struct kept_item *k, struct queue *q)
+{
+	uint64_t cost = saved(k->item->body_len);
+
+	k->body_at = BODY_HERE;
+	e->bodies.cost += cost;
+	q->bodies.cost += cost;
+	if (!list_empty(&q->bodies.in_engine))
+		return;
+	list_append(&e->bodies.queues, &q->bodies.in_engine);
+	e->bodies.n_queues++;
+}
+
+static void
+count_here_no_more(struct qe *e, const struct kept_item *k, struct queue *q)
+{
+	uint64_t cost = saved(k->item->body_len);
+
+	e->bodies.cost -= cost;
+	q->bodies.cost -= cost;
+	if (q->bodies.cost > 0)
+		return;
+	list_remove(&q->bodies.in_engine);
+	e->bodies.n_queues--;
+}
+
+static void
+count_absent(struct qe *e, struct kept_item *k, struct queue *q)
+{
+	k->body_at = BODY_AWAY;
+	q->bodies.absent++;
+	e->bodies.n_absent++;
+	e->bodies.absent_bytes += k->item->body_len;
+}
+
+void
+bodies_leave(struct qe *e, struct queue *q, struct kept_item *k)
+{
+	if (!k->kept.due)
+		list_remove(&k->kept.changed);
+	switch ((enum body_at)k->body_at) {
+	case BODY_STAYS: break;
+	case BODY_READ: e->bodies.cost -= saved(k->item->body_len); break;
+	case BODY_HERE: count_here_no_more(e, k, q); break;
+	case BODY_AWAY:
+		q->bodies.absent--;
+		e->bodies.n_absent--;
+		e->bodies.absent_bytes -= k->item->body_len;
+		break;
+	}
+	k->body_at = BODY_STAYS;
+}
+
+void
+bodies_placed(struct qe *e, struct kept_item *k, const struct store_place *place)
+{
+	struct queue *q = item_queue(k->item);
+
+	k->offset += (uint32_t)place->offset;
+	k->kept.writing = (uint32_t)place->seq;
+	bodies_leave(e, q, k);
+	if (k->item->body_len < BODY_LEAST)
+		return;
+	count_here(e, k, q);
+	list_append(&q->bodies.placed, &k->kept.changed);
+}
+
+/* Of 2^32 records the last ones are not written yet. */
+static bool
+is_written(const struct qe *e, const struct kept_item *k)
+{
+	return (uint32_t)e->keep.open - k->kept.writing >
+	       e->keep.open - 1 - e->bodies.written;
+}
+
+void
+bodies_moved(struct qe *e, struct kept_item *k)
+{
+	struct queue_bodies *b = &item_queue(k->item)->bodies;
+
+	if (k->body_at == BODY_HERE)
+		list_append(is_written(e, k) ? &b->here : &b->placed, &k->kept.changed);
+}
+
+bool
+bodies_check(const struct kept_item *k)
+{
+	if (k->item->absent != (k->body_at == BODY_AWAY))
+		return false;
+	if (k->body_at != BODY_AWAY)
+		return true;
+	return k->kept.segment > 0 && !k->kept.whole && item_queue(k->item)->durable;
+}
+
+/* --- how much may be here -------------------------------------------------------------- */
+
+/* So much of it that puts find room, whatever else takes memory. */
+static uint64_t
+allowed(const struct qe *e, uint64_t limit)
+{
+	uint64_t most = e->config.body_memory;
+	uint64_t others = e->mem.used - e->bodies.cost;
+	uint64_t left = limit > others ? limit - others : 0;
+
+	if (most == 0)
+		return UINT64_MAX;
+	return limit == 0 || most < left - left / 4 ? most : left - left / 4;
+}
+
+bool
+bodies_too_many(const struct qe *e)
+{
+	return e->bodies.cost > allowed(e, e->config.memory_limit);
+}
+
+bool
+bodies_fit(const struct qe *e, uint64_t limit, size_t body_len)
+{
+	return body_len < BODY_LEAST ||
+	       e->bodies.cost + saved(body_len) <= allowed(e, limit);
+}
+
+void
+bodies_read(struct qe *e, struct kept_item *k)
+{
+	if (k->item->body_len < BODY_LEAST)
+		return;
+	k->body_at = BODY_READ;
+	e->bodies.cost += saved(k->item->body_len);
+}
+
+void
+bodies_restored(struct qe *e, struct kept_item *k)
+{
+	struct queue *q = item_queue(k->item);
+	bool was_read = k->body_at == BODY_READ;
+
+	bodies_leave(e, q, k);
+	if (k->item->absent) {
+		count_absent(e, k, q);
+	} else if (was_read) {
+		count_here(e, k, q);
+		list_append(&q->bodies.here, &k->kept.changed);
+	}
+}
+
+/* --- there and back -------------------------------------------------------------------- */
+
+uint32_t
+bodies_sum(const struct qe *e, const void *body, size_t len)
+{
+	return e->keep.sum_of ? e->keep.sum_of(0, body, len) : 0;
+}
+
+/* Has the body leave. false: no memory. */
+static bool
+send_away(struct qe *e, struct kept_item *k)
+{
+	struct qe_item *item = k->item, *bare;
+	const void *body = keep_body(e, item);
+	struct queue *q = item_queue(item);
+
+	if (!body || item_new_absent(e, item->body_len, &bare) != QE_OK)
+		return false;
+	k->sum = bodies_sum(e, body, item->body_len);
+	bodies_leave(e, q, k);
+	item_swap(e, item, bare);
+	k->item = bare;
+	count_absent(e, k, q);
+	return true;
+}
+
+static bool
+read_back(struct qe *e, const struct kept_item *k, struct qe_item *item)
+{
+	struct store *store = e->keep.store;
+
+	return store->class->read(store, k->kept.segment, k->offset, item->body,
+				  item->body_len) &&
+	       bodies_sum(e, item->body, item->body_len) == k->sum;
+}
+
+static enum qe_result
+fetch(struct qe *e, struct qe_item **item, bool ahead)
+{
+	struct kept_item *k;
+	struct qe_item *with;
+	struct queue *q;
+	enum qe_result result;
+
+	if (!(*item)->absent)
+		return QE_OK;
+	if (e->keep.lost || !e->keep.store)
+		return QE_LOST;
+	result = item_new_restored(e, (*item)->body_len, &with);
+	if (result != QE_OK)
+		return result;
+	k = keep_item(e, (*item)->id);
+	q = item_queue(*item);
+	if (!read_back(e, k, with)) {
+		e->keep.lost =
+			"a body could not be read from the journal as it was written";
+		qe_item_unref(e, with);
+		return QE_LOST;
+	}
+	bodies_leave(e, q, k);
+	item_swap(e, *item, with);
+	*item = k->item = with;
+	count_here(e, k, q);
+	if (!k->kept.due)
+		list_append(ahead ? &q->bodies.ahead : &q->bodies.here,
+			    &k->kept.changed);
+	return QE_OK;
+}
+
+enum qe_result
+bodies_fetch(struct qe *e, struct qe_item **item)
+{
+	return fetch(e, item, false);
+}
+
+enum qe_result
+bodies_fetch_ahead(struct qe *e, struct qe_item **item)
+{
+	return fetch(e, item, true);
+}
+
+enum qe_result
+bodies_fetch_first(struct qe *e, const struct queue *q)
+{
+	struct qe_item *item = q->bodies.absent > 0 ? queue_first(q) : NULL;
+
+	return item ? bodies_fetch(e, &item) : QE_OK;
+}
+
+/* --- leaving --------------------------------------------------------------------------- */
+
+/* Those that are written by now may leave. */
+static void
+note_written(struct qe *e, struct queue *q)
+{
+	struct list *at;
+
+	for (int i = 0; i < SHARE_ITEMS && (at = list_first(&q->bodies.placed)); i++) {
+		if (!is_written(e, list_entry(at, struct kept_item, kept.changed)))
+			break;
+		list_remove(at);
+		list_append(&q->bodies.here, at);
+	}
+}
+
+/* The one that is wanted last, as far as that is known. */
+static struct kept_item *
+next_to_leave(const struct queue *q)
+{
+	const struct list *here = &q->bodies.here, *ahead = &q->bodies.ahead;
+	struct list *at = q->order == QE_LIFO ? here->next : here->prev;
+
+	if (at == here)
+		at = ahead->prev;
+	return at == ahead ? NULL : list_entry(at, struct kept_item, kept.changed);
+}
+
+/* One that is on its way to somebody would not be free. */
+static void
+keep_for_longer(struct queue *q, struct kept_item *k)
+{
+	list_remove(&k->kept.changed);
+	list_append(q->order == QE_LIFO ? &q->bodies.here : q->bodies.here.next,
+		    &k->kept.changed);
+}
+
+/* Returns how many bytes left; `*share` is what may. */
+static uint64_t
+leave_queue(struct qe *e, struct queue *q, uint64_t share)
+{
+	uint64_t before = e->bodies.cost, least = before > share ? before - share : 0;
+	struct kept_item *k;
+
+	note_written(e, q);
+	for (int i = 0; i < SHARE_ITEMS && e->bodies.cost > least && bodies_too_many(e);
+	     i++) {
+		k = next_to_leave(q);
+		if (!k)
+			break;
+		if (keep_discarded(k))
+			bodies_leave(e, q, k);
+		else if (k->item->refs > 1)
+			keep_for_longer(q, k);
+		else if (!send_away(e, k))
+			break;
+	}
+	return before - e->bodies.cost;
+}
+
+/* Of some queues the one that has most; the others have their turn later. */
+static struct queue *
+next_queue(struct bodies *b)
+{
+	struct queue *most = NULL;
+
+	for (int i = 0; i < QUEUES && (uint64_t)i < b->n_queues; i++) {
+		struct list *at = list_first(&b->queues);
+		struct queue *q = list_entry(at, struct queue, bodies.in_engine);
+
+		list_remove(at);
+		list_append(&b->queues, at);
+		if (!most || q->bodies.cost > most->bodies.cost)
+			most = q;
+	}
+	return most;
+}
+
+/* When nothing could leave, for it is not written or in use, nothing can until there is news. */
+static bool
+in_vain(const struct bodies *b)
+{
+	return b->vain > b->n_queues;
+}
+
+static void
+leave(struct qe *e)
+{
+	struct bodies *b = &e->bodies;
+	struct store_status now;
+	uint64_t left = 0;
+
+	e->keep.store->class->status(e->keep.store, &now);
+	e->bodies.written = now.written;
+	b->vain = 0;
+	while (left < SHARE_BYTES && bodies_too_many(e) && !in_vain(b)) {
+		uint64_t n = leave_queue(e, next_queue(b), SHARE_BYTES - left);
+
+		b->vain = n > 0 ? 0 : b->vain + QUEUES;
+		left += n;
+	}
+	if (left > 0)
+		settle(e);
+}
+
+void
+bodies_tick(struct qe *e)
+{
+	if (!e->keep.store || e->keep.lost)
+		return;
+	if (bodies_too_many(e))
+		leave(e);
+	else
+		e->bodies.vain = 0;
+	if (!list_empty(&e->bodies.hungry) && !bodies_too_many(e))
+		ahead_read(e);
+}
+
+bool
+bodies_left(const struct qe *e)
+{
+	if (!e->keep.store || e->keep.lost)
+		return false;
+	return bodies_too_many(e) ? !in_vain(&e->bodies)
+				  : !list_empty(&e->bodies.hungry);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which bodies of durable queues are in memory. When they take more than they may, those that are wanted
+ * last leave: an item without its body, which says where that is in the store, takes the place of the
+ * one that has it (item_swap()). Whoever needs a body asks for it here, and it is read back; some of
+ * those that gets will be given next are read before (ahead.c).
+ *
+ * An item is absent only while its full entry is written, so that it can always be read. What is to be
+ * written again, because it is carried forward, gets its body back first.
+ */
+#ifndef QBROKER_CORE_BODIES_H
+#define QBROKER_CORE_BODIES_H
+
+#include "daemon/core/engine.h"
+#include "daemon/core/list.h"
+
+struct kept_item;
+struct queue;
+struct store_place;
+struct store_status;
+
+/* Where the body of a kept item is. */
+enum body_at {
+	BODY_STAYS, /* in memory: it is too small, or not in the store yet */
+	BODY_READ,  /* in memory, and counted: it is being restored */
+	BODY_HERE,  /* in memory, in a list of its queue: it may leave */
+	BODY_AWAY,  /* in the store alone */
+};
+
+/* Of the engine. */
+struct bodies {
+	uint64_t cost; /* memory that would be free without those that may leave */
+	uint64_t n_absent, absent_bytes;
+	struct list queues; /* that have some which may leave */
+	uint64_t n_queues;  /* so many */
+	uint64_t vain;	    /* how many were looked at since one could leave */
+	uint64_t written;   /* up to this record, when they last could not */
+	struct list hungry; /* queues that want bodies read ahead */
+};
+
+/* Of a queue: its kept items with BODY_HERE, by kept.changed, unless something is to be written of them. */
+struct queue_bodies {
+	struct list here; /* the last one leaves first */
+	struct list
+		placed; /* in the order of their records, which may not be written yet */
+	struct list ahead;     /* were read ahead: leave when no other does */
+	struct list in_engine; /* bodies.queues */
+	struct list hungry;    /* bodies.hungry */
+	uint64_t cost;	       /* as in struct bodies */
+	uint64_t absent;       /* items */
+	uint64_t near;	       /* what of the next ones is known to be here (ahead.c) */
+};
+
+void bodies_init(struct bodies *b);
+void bodies_init_queue(struct queue_bodies *b);
+
+/* The full entry of the item is in this record, which is not written yet. k->offset is that of the body
+ * in the record. */
+void bodies_placed(struct qe *e, struct kept_item *k, const struct store_place *place);
+
+/* The kept item ends, or will be written again: it is in no list, and counted nowhere. */
+void bodies_leave(struct qe *e, struct queue *q, struct kept_item *k);
+
+/* Something else was written of it. */
+void bodies_moved(struct qe *e, struct kept_item *k);
+
+/* Restoring: whether another body of this length may be in memory, under this memory limit; it is; the
+ * item has taken its place. */
+bool bodies_fit(const struct qe *e, uint64_t limit, size_t body_len);
+void bodies_read(struct qe *e, struct kept_item *k);
+void bodies_restored(struct qe *e, struct kept_item *k);
+
+/* What a body must be when it is read back. */
+uint32_t bodies_sum(const struct qe *e, const void *body, size_t len);
+
+/* Gives the item its body back: another item is in its place then. QE_NOMEM; QE_LOST: it cannot be
+ * read, and the store has failed. Nothing was changed. */
+enum qe_result bodies_fetch(struct qe *e, struct qe_item **item) QE_MUST_USE;
+
+/* The same for the item that the next get of the queue is given, if it has any. */
+enum qe_result bodies_fetch_first(struct qe *e, const struct queue *q) QE_MUST_USE;
+
+/* The same, for one that is read ahead. */
+enum qe_result bodies_fetch_ahead(struct qe *e, struct qe_item **item) QE_MUST_USE;
+
+/* An item was given; if bodies of the queue are away, more of them may be wanted soon. */
+void bodies_given(struct qe *e, struct queue *q, const struct qe_item *item);
+
+/* A share of the work: has bodies leave, and reads others ahead. */
+void bodies_tick(struct qe *e);
+bool bodies_left(const struct qe *e);
+
+/* Whether those that are here take more than they may. */
+bool bodies_too_many(const struct qe *e);
+
+/* A share of reading ahead. (ahead.c) */
+void ahead_read(struct qe *e);
+
+/* Of a kept item: it is counted as what it is. */
+bool bodies_check(const struct kept_item *k);
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bodies of durable queues that are in the store alone: which leave, that they come back as they were,
+ * and what is not there to be read. check_model does everything else to them.
+ */
+#include "tests/core/engine_kit.h"
+#include "tests/core/log_kit.h"
+
+#include <string.h>
+
+#define SEGMENT 65536
+#define LEN	1000
+#define N	200 /* items that do not fit */
+#define MEMORY	(50 * LEN)
+
+static struct store *kept;
+
+/* As good as any for one wrong bit. */
+static uint32_t
+sum_of(uint32_t sum, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		sum = sum * 31 + ((const unsigned char *)bytes)[i];
+	return sum;
+}
+
+static void
+keeps(struct qe_config config)
+{
+	config.can_keep = true;
+	kit_limits(config);
+	kept = log_new(SEGMENT);
+	qe_set_sum(e, sum_of);
+	ck_assert_int_eq(qe_restored(e, now, kept), QE_OK);
+	declare_as("q", (struct qe_declare){.has_durable = true, .durable = QE_ASYNC});
+	qe_commit(e);
+}
+
+static void
+keeps_no_more(void)
+{
+	kit_limits((struct qe_config){0});
+	log_free(kept);
+}
+
+static void
+turn(void)
+{
+	qe_commit(e);
+	do
+		tick_at(++now);
+	while (qe_next_deadline(e) <= now);
+	qe_commit(e);
+	(void)qe_after(e);
+}
+
+/* The n-th item: its body says so, everywhere. */
+static enum qe_result
+numbered(uint32_t n, size_t len, struct qe_item **ret_item)
+{
+	enum qe_result result = qe_item_new(e, len, ret_item);
+
+	for (size_t i = 0; result == QE_OK && i < len / sizeof(n); i++)
+		memcpy((char *)qe_item_body(*ret_item) + i * sizeof(n), &n, sizeof(n));
+	return result;
+}
+
+static bool
+is_numbered(struct qe_item *item, uint32_t n)
+{
+	const char *body = qe_item_body(item);
+	bool is = !qe_item_absent(item);
+
+	for (size_t i = 0; is && i < qe_item_body_len(item) / sizeof(n); i++)
+		is = memcmp(body + i * sizeof(n), &n, sizeof(n)) == 0;
+	return is;
+}
+
+static enum qe_result
+put_numbered(const char *queue, uint32_t n, size_t len)
+{
+	struct qe_item *item;
+	struct qe_reply reply;
+	enum qe_result result = numbered(n, len, &item);
+
+	if (result != QE_OK)
+		return result;
+	return qe_put(e, now, s1, 1, name(queue), NO_WAIT, &item, 1, false, false,
+		      &reply);
+}
+
+static void
+fill(const char *queue, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		ck_assert_int_eq(put_numbered(queue, i, LEN), QE_OK);
+		turn();
+	}
+}
+
+/* Takes it, and says what it was. */
+static void
+take_numbered(const char *queue, uint32_t n)
+{
+	ck_assert_int_eq(get(s2, 1, queue, NO_WAIT), QE_OK);
+	ck_assert_msg(is_numbered(got.item, n), "the item is not %u", n);
+	ck_assert_int_eq(qe_ack(e, now, s2, tag_of(got.item)), QE_OK);
+	qe_reply_done(e, &got);
+}
+
+static struct qe_stats
+stats(void)
+{
+	struct qe_stats s;
+
+	qe_stats(e, &s);
+	return s;
+}
+
+START_TEST(what_is_beyond_leaves_and_comes_back_in_order)
+{
+	keeps((struct qe_config){.body_memory = MEMORY});
+	fill("q", N);
+	ck_assert_uint_ge(stats().absent, N - 50);
+	ck_assert_uint_lt(stats().absent, N - 40);
+	ck_assert_uint_eq(stats().absent_bytes, stats().absent * LEN);
+	ck_assert_uint_lt(stats().memory, 2 * MEMORY);
+	ck_assert_uint_eq(stats_of("q").bytes, N * LEN);
+	for (uint32_t i = 0; i < N; i++) {
+		take_numbered("q", i);
+		turn();
+		ck_assert_uint_lt(stats().memory, 2 * MEMORY);
+	}
+	ck_assert_uint_eq(stats().absent, 0);
+	ck_assert_uint_eq(stats().absent_bytes, 0);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(bodies_are_read_before_they_are_asked_for)
+{
+	uint64_t reads;
+
+	keeps((struct qe_config){.body_memory = MEMORY});
+	fill("q", N);
+	for (uint32_t i = 0; i < N; i++) {
+		reads = log_reads(kept);
+		take_numbered("q", i);
+		ck_assert_uint_eq(log_reads(kept), reads);
+		turn();
+	}
+	ck_assert_uint_ge(log_reads(kept), N - 50);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(the_first_to_be_given_stay)
+{
+	keeps((struct qe_config){.body_memory = MEMORY});
+	if (_i == 1)
+		declare_as("q", (struct qe_declare){.update = true,
+						    .has_order = true,
+						    .order = QE_LIFO});
+	fill("q", N);
+	for (uint32_t i = 0; i < 40; i++)
+		take_numbered("q", _i == 1 ? N - 1 - i : i);
+	ck_assert_uint_eq(log_reads(kept), 0);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(what_is_not_written_stays)
+{
+	keeps((struct qe_config){.body_memory = MEMORY});
+	log_set_slow(kept, true);
+	fill("q", N);
+	ck_assert_uint_eq(stats().absent, 0);
+	log_set_slow(kept, false);
+	turn();
+	ck_assert_uint_ge(stats().absent, N - 50);
+	for (uint32_t i = 0; i < N; i++)
+		take_numbered("q", i);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(puts_go_on_beyond_the_memory_limit)
+{
+	keeps((struct qe_config){.memory_limit = 4 * MEMORY,
+				 .body_memory = 2 * MEMORY});
+	fill("q", 2 * N);
+	ck_assert_uint_le(stats().memory, 4 * MEMORY + MEMORY / 2);
+	/* A queue in memory has what is left, and no more. */
+	for (uint32_t i = 0; put_numbered("m", i, LEN) == QE_OK; i++)
+		turn();
+	ck_assert_int_eq(put_numbered("m", 0, LEN), QE_FULL_MEMORY);
+	ck_assert_uint_gt(stats_of("m").ready, 20);
+	for (uint32_t i = 0; i < 2 * N; i++) {
+		take_numbered("q", i);
+		turn();
+	}
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(who_waits_for_memory_goes_on_when_bodies_leave)
+{
+	struct qe_item *item;
+
+	keeps((struct qe_config){.memory_limit = 20 * MEMORY, .body_memory = MEMORY});
+	log_set_slow(kept, true);
+	for (uint32_t i = 0; put_numbered("q", i, 10 * LEN) == QE_OK; i++)
+		turn();
+	ck_assert_int_eq(numbered(1000, 10 * LEN, &item), QE_OK);
+	ck_assert_int_eq(qe_put(e, now, s1, 7, name("q"), QE_NEVER, &item, 1, false,
+				false, &got),
+			 QE_WAIT);
+	turn();
+	expect_nothing();
+	log_set_slow(kept, false);
+	turn();
+	expect(s1, 7, QE_OK);
+	keeps_no_more();
+}
+END_TEST
+
+/* Whoever waits for an item is given one that was away, and so is who waited for many. */
+START_TEST(a_get_that_waits_is_given_what_is_away)
+{
+	struct qe_pause pause = {.has_out = true, .out = true};
+
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 3);
+	ck_assert_uint_eq(stats().absent, 3);
+	ck_assert_int_eq(qe_pause(e, now, name("q"), &pause), QE_OK);
+	ck_assert_int_eq(get(s2, 1, "q", QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(get_many(s3, 2, "q", 5, 5, 0, now + 10), QE_WAIT);
+	pause.out = false;
+	ck_assert_int_eq(qe_pause(e, now, name("q"), &pause), QE_OK);
+	expect(s2, 1, QE_OK);
+	ck_assert(is_numbered(got.item, 0));
+	tick_at(now += 20);
+	expect(s3, 2, QE_OK);
+	ck_assert_uint_eq(got.n, 2);
+	ck_assert(is_numbered(got.items[0], 1) && is_numbered(got.items[1], 2));
+	expect_nothing();
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(who_looks_is_shown_the_body)
+{
+	struct qe_search search = {0};
+	struct qe_shown shown;
+	struct qe_item *item;
+	struct qe_tag tag;
+
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 2);
+	ck_assert_int_eq(qe_peek(e, name("q"), &item), QE_OK);
+	ck_assert(is_numbered(item, 0));
+	qe_item_unref(e, item);
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+	tag = tag_of(got.item);
+	qe_reply_done(e, &got);
+	turn();
+	ck_assert_uint_eq(stats().absent, 2);
+	ck_assert_int_eq(qe_leased(e, s2, tag, &item), QE_OK);
+	ck_assert(is_numbered(item, 0));
+	qe_item_unref(e, item);
+	turn();
+	ck_assert_int_eq(qe_show(e, now, name("q"), tag.id, &shown), QE_OK);
+	ck_assert(is_numbered(shown.item, 0) && shown.leased);
+	qe_item_unref(e, shown.item);
+	ck_assert_int_eq(qe_look(e, now, name("q"), tag.id + 1, &search, &shown),
+			 QE_OK);
+	ck_assert(is_numbered(shown.item, 1));
+	qe_item_unref(e, shown.item);
+	ck_assert_int_eq(qe_ack(e, now, s2, tag), QE_OK);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(what_goes_to_another_queue_takes_its_body_along)
+{
+	uint64_t n;
+
+	keeps((struct qe_config){.body_memory = 1});
+	declare_as("q", (struct qe_declare){.update = true,
+					    .has_dead_to = true,
+					    .dead_to = {.len = 1, .p = "m"}});
+	fill("q", 3);
+	ck_assert_int_eq(qe_move(e, now, name("q"), name("m"), QE_STATE_READY, 2, &n),
+			 QE_OK);
+	take_numbered("m", 0);
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+	turn();
+	ck_assert_int_eq(qe_bury(e, now, s2, tag_of(got.item), name("")), QE_OK);
+	qe_reply_done(e, &got);
+	turn();
+	take_numbered("m", 1);
+	take_numbered("m", 2);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(what_is_away_is_carried_forward)
+{
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 50);
+	declare_as("a", (struct qe_declare){.has_durable = true, .durable = QE_ASYNC});
+	for (int i = 0; i < 3000; i++) {
+		ck_assert_int_eq(put_numbered("a", 0, LEN), QE_OK);
+		turn();
+		take_numbered("a", 0);
+		turn();
+	}
+	ck_assert_uint_gt(log_reads(kept), 3000 + 50); /* those of q too */
+	ck_assert_uint_eq(stats().absent, 50);
+	for (uint32_t i = 0; i < 50; i++)
+		take_numbered("q", i);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(a_restored_engine_has_no_more_bodies_than_it_may)
+{
+	struct qe_config config = {.can_keep = true, .body_memory = MEMORY};
+	struct qe *after = qe_new(&config);
+	struct store *view;
+	struct qe_stats s;
+
+	keeps(config);
+	fill("q", N);
+	view = log_view(kept);
+	qe_set_sum(after, sum_of);
+	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, view), QE_OK);
+	qe_stats(after, &s);
+	ck_assert_uint_ge(s.absent, N - 50);
+	ck_assert_uint_lt(s.memory, 2 * MEMORY);
+	ck_assert_ptr_null(qe_check(after));
+	ck_assert_ptr_null(log_compare(e, after, now, false));
+	qe_free(after);
+	log_view_free(view);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_is_given_to_nobody)
+{
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 2);
+	ck_assert_int_eq(put_numbered("m", 5, LEN), QE_OK);
+	ck_assert_ptr_null(qe_store_lost(e));
+	log_set_broken(kept, _i == 0 ? BROKEN_READ : BROKEN_BYTE);
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_LOST);
+	ck_assert_ptr_nonnull(qe_store_lost(e));
+	ck_assert_int_eq(get_many(s2, 1, "q", 1, 5, 0, QE_NEVER), QE_LOST);
+	ck_assert_uint_eq(stats_of("q").ready, 2);
+	ck_assert_uint_eq(stats_of("q").counters.delivered, 0);
+	take_numbered("m", 5);
+	log_set_broken(kept, BROKEN_NOTHING); /* it stays lost */
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_LOST);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(a_body_on_its_way_to_somebody_stays)
+{
+	struct qe_reply held[3];
+
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 3);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+		held[i] = got;
+		got = (struct qe_reply){.request = QE_REQUEST_PUT};
+		turn();
+	}
+	ck_assert_uint_eq(stats().absent, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert(is_numbered(held[i].item, i));
+		qe_reply_done(e, &held[i]);
+	}
+	turn();
+	ck_assert_uint_eq(stats().absent, 3);
+	keeps_no_more();
+}
+END_TEST
+
+static void
+add_tests(TCase *tcase)
+{
+	tcase_add_test(tcase, what_is_beyond_leaves_and_comes_back_in_order);
+	tcase_add_test(tcase, bodies_are_read_before_they_are_asked_for);
+	tcase_add_loop_test(tcase, the_first_to_be_given_stay, 0, 2);
+	tcase_add_test(tcase, what_is_not_written_stays);
+	tcase_add_test(tcase, puts_go_on_beyond_the_memory_limit);
+	tcase_add_test(tcase, who_waits_for_memory_goes_on_when_bodies_leave);
+	tcase_add_test(tcase, a_get_that_waits_is_given_what_is_away);
+	tcase_add_test(tcase, who_looks_is_shown_the_body);
+	tcase_add_test(tcase, what_goes_to_another_queue_takes_its_body_along);
+	tcase_add_test(tcase, what_is_away_is_carried_forward);
+	tcase_add_test(tcase, a_restored_engine_has_no_more_bodies_than_it_may);
+	tcase_add_loop_test(tcase, what_cannot_be_read_is_given_to_nobody, 0, 2);
+	tcase_add_test(tcase, a_body_on_its_way_to_somebody_stays);
+}
+
+int
+main(void)
+{
+	return kit_main("bodies", add_tests);
+}
