@@ -136,7 +136,7 @@ queue_configure(struct qe *e, struct queue *q, const struct qe_declare *options)
 		heap_init(&q->sorted, item_order(q->order));
 	if (!q->durable && durable)
 		keep_deleted(e, q);
-	else if (q->durable != durable)
+	else if (q->durable != durable || (q->durable && q->order != order))
 		keep_queue(e, q);
 	if (!q->durable != !durable)
 		keep_windows(e, q);

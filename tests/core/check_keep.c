@@ -280,6 +280,30 @@ START_TEST(windows_that_were_open_when_the_queue_became_durable_are_kept)
 }
 END_TEST
 
+START_TEST(an_order_that_a_rule_gave_is_kept)
+{
+	const struct qe_rule rule = {.pattern = name("q"),
+				     .source = name("a file"),
+				     .says = {.has_order = true, .order = QE_LIFO}};
+	struct qe *after;
+
+	keeps();
+	ck_assert_int_eq(qe_configure(e, now,
+				      &(struct qe_config){.rules = &rule, .n_rules = 1}),
+			 QE_OK);
+	put_ok("q", "first");
+	put_ok("q", "last");
+	turn();
+	after = qe_new(&(struct qe_config){.can_keep = true});
+	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, NULL), QE_OK);
+	kit_limits((struct qe_config){0});
+	qe_free(e);
+	e = after;
+	ck_assert_int_eq(stats_of("q").order, QE_LIFO);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(ids_and_numbers_are_never_used_again)
 {
 	uint64_t id;
@@ -315,6 +339,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, a_body_is_not_replaced_while_there_is_no_room);
 	tcase_add_test(tcase,
 		       windows_that_were_open_when_the_queue_became_durable_are_kept);
+	tcase_add_test(tcase, an_order_that_a_rule_gave_is_kept);
 	tcase_add_test(tcase, ids_and_numbers_are_never_used_again);
 }
 
