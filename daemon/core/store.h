@@ -59,7 +59,8 @@ struct store_class {
 	bool (*append)(struct store *s, const struct iovec *parts, unsigned n, bool sync,
 		       struct store_place *ret_place);
 
-	/* Nothing more will be appended for now: what was goes on its way. */
+	/* Nothing more will be appended for now: what was goes on its way. If nobody waits for a sync, it may have
+	 * been written when this returns: status() says so. */
 	void (*flush)(struct store *s);
 
 	/* What has become of it, as far as the caller's thread has been told. */

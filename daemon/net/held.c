@@ -263,22 +263,31 @@ told_cb(evutil_socket_t fd, short what, void *arg)
 	look(held);
 }
 
+/* What the store says of it says more. */
+static void
+fail_lost(struct held *held, const char *lost)
+{
+	struct store_status now;
+
+	held->store->class->status(held->store, &now);
+	if (now.state != STORE_FAILED)
+		now = (struct store_status){.state = STORE_FAILED, .error = lost};
+	fail(held, &now);
+}
+
 void
 held_commit(struct server *server)
 {
-	struct store_status now;
+	struct held *held = server->held;
 	const char *lost;
 
 	deliver_finished(server);
 	qe_commit(server->engine);
 	lost = qe_store_lost(server->engine);
-	if (!lost)
-		return;
-	/* What the store says of it says more. */
-	server->held->store->class->status(server->held->store, &now);
-	if (now.state != STORE_FAILED)
-		now = (struct store_status){.state = STORE_FAILED, .error = lost};
-	fail(server->held, &now);
+	if (lost)
+		fail_lost(held, lost);
+	else if (!TAILQ_EMPTY(&held->written))
+		look(held); /* it may have been written at once */
 }
 
 struct qe_after

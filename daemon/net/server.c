@@ -193,15 +193,17 @@ answer(struct server *s)
 {
 	struct conn *c;
 
-	deliver_finished(s);
-	if (s->held)
-		held_commit(s);
-	while ((c = TAILQ_FIRST(&s->dirty))) {
-		conn_flush(c);
+	do {
 		deliver_finished(s);
-	}
-	if (s->held)
-		held_commit(s);
+		if (s->held)
+			held_commit(s);
+		while ((c = TAILQ_FIRST(&s->dirty))) {
+			conn_flush(c);
+			deliver_finished(s);
+		}
+		if (s->held)
+			held_commit(s);
+	} while (!TAILQ_EMPTY(&s->dirty)); /* what waited, and was kept at once */
 }
 
 /* Those that had their share of the last turn go on, and may rest again. */

@@ -2,7 +2,8 @@
  *
  * Writes what was appended: all that is there at once, and one sync for all of it. Goes
  * on to the next segment in the order that a crash at any moment can be read from
- * (doc/store-format.md).
+ * (doc/store-format.md). All but the function for the loop is the committer's thread, or a test's
+ * step.
  */
 #include <assert.h>
 #include <errno.h>
@@ -179,6 +180,45 @@ commit(struct store_files *s, struct chunk *c, uint64_t synced, bool sync)
 	return !sync || files_sync(s);
 }
 
+/* Whether the committer has nothing to do, and no sync runs that a write could wait for. Only who asks gives
+ * it something to do. */
+static bool
+is_idle(struct store_files *s, uint64_t *ret_synced)
+{
+	bool idle;
+
+	pthread_mutex_lock(&s->lock);
+	idle = !s->committing && !s->pending.first && !s->want_sync && !s->syncing &&
+	       !s->failed;
+	*ret_synced = s->synced;
+	pthread_mutex_unlock(&s->lock);
+	return idle;
+}
+
+bool
+committer_write_here(struct store_files *s, struct chunk *first)
+{
+	uint64_t synced;
+	bool sync = false;
+
+	if (!is_idle(s, &synced))
+		return false;
+	for (struct chunk *c = first; c; c = c->next)
+		c->async = false; /* who would be woken is here */
+	do
+		first = write_some(s, first, synced, &sync);
+	while (first && (first = first->next));
+	return true; /* also when it has failed: that is told */
+}
+
+static void
+has_committed(struct store_files *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->committing = false;
+	pthread_mutex_unlock(&s->lock);
+}
+
 bool
 committer_step(struct store_files *s)
 {
@@ -191,6 +231,7 @@ committer_step(struct store_files *s)
 	chunks_move(&list, &s->pending);
 	sync = s->want_sync;
 	s->want_sync = false;
+	s->committing = list.first || sync;
 	synced = s->synced;
 	has_failed = s->failed;
 	pthread_mutex_unlock(&s->lock);
@@ -198,6 +239,7 @@ committer_step(struct store_files *s)
 		return false;
 	if (!has_failed)
 		commit(s, list.first, synced, sync);
+	has_committed(s);
 	chunks_free(&list);
 	return true;
 }

@@ -74,11 +74,12 @@ struct store_files {
 	size_t used_cap;
 	uint64_t bytes; /* their sum */
 	bool closed;	/* nothing may follow CLOSE */
+	struct chunk *unused; /* to be used again; or NULL */
 	int read_fd;	/* -1: none */
 	uint64_t read_segment;
 	char told_error[STORE_TEXT];
 
-	/* The committer's. */
+	/* The committer's; the loop's while that has nothing to do. */
 	uint32_t seed; /* of the CRCs of its segment */
 
 	/* The keeper's. */
@@ -98,6 +99,7 @@ struct store_files {
 	struct spare *current; /* the committer's segment: what has to be synced */
 	uint64_t writing;      /* its number; only the committer changes it */
 	bool syncing;	       /* somebody does */
+	bool committing;       /* the committer does */
 	bool want_sync, stop, kick;
 	bool low, failed, told;
 	uint64_t written, synced;
@@ -131,6 +133,10 @@ extern const struct store_class files_class;
 /* committer.c. The steps say false after a failure, which is told already. */
 bool committer_step(struct store_files *s);
 bool files_sync(struct store_files *s); /* what is written by now */
+
+/* The loop's: writes these at once, of which none is an END. false: others are at work, and they have to
+ * wait behind them. */
+bool committer_write_here(struct store_files *s, struct chunk *first);
 
 /* keeper.c */
 uint64_t keeper_step(struct store_files *s, uint64_t now_ns);

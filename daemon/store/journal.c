@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loop's side: where each record will be is known when it is appended, and nothing
- * here touches a file but to read, and to make room for a record that is larger than a
- * segment.
+ * The loop's side: where each record will be is known when it is appended. Nothing here
+ * touches a file but to read, to make room for a record that is larger than a segment,
+ * and to write a little that nobody wants synced, when no thread is at it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -14,12 +14,17 @@
 #include "daemon/store/record.h"
 
 #define CHUNK_BYTES ((size_t)128 << 10)
+#define HERE_BYTES  ((size_t)256 << 10) /* to write more lasts longer than to wake a thread */
 
 static struct chunk *
 chunk_new(struct store_files *s, size_t cap)
 {
-	struct chunk *c = malloc(sizeof(*c) + cap);
+	struct chunk *c = cap == CHUNK_BYTES ? s->unused : NULL;
 
+	if (c)
+		s->unused = NULL;
+	else
+		c = malloc(sizeof(*c) + cap);
 	if (!c)
 		return NULL;
 	*c = (struct chunk){.segment = s->segment, .offset = s->used, .cap = cap};
@@ -189,6 +194,33 @@ files_append(struct store *base, const struct iovec *parts, unsigned n, bool syn
 			     SEGMENT_FOR_TRIM + SEGMENT_FOOT, true, ret_place);
 }
 
+/* Whether it is better written here: nobody waits for the disk, and it is not much. */
+static bool
+is_for_here(const struct chunks *list)
+{
+	size_t len = 0;
+
+	for (const struct chunk *c = list->first; c; c = c->next) {
+		len += c->len;
+		if (c->sync || c->end || len > HERE_BYTES)
+			return false;
+	}
+	return true;
+}
+
+/* The chunks were written. */
+static void
+use_again(struct store_files *s, struct chunks *list)
+{
+	struct chunk *c = list->first;
+
+	if (!s->unused && c->cap == CHUNK_BYTES) {
+		list->first = c->next;
+		s->unused = c;
+	}
+	chunks_free(list);
+}
+
 static void
 files_flush(struct store *base)
 {
@@ -196,6 +228,10 @@ files_flush(struct store *base)
 
 	if (!s->open.first)
 		return;
+	if (is_for_here(&s->open) && committer_write_here(s, s->open.first)) {
+		use_again(s, &s->open);
+		return;
+	}
 	pthread_mutex_lock(&s->lock);
 	chunks_move(&s->pending, &s->open);
 	pthread_cond_signal(&s->to_commit);
@@ -382,6 +418,7 @@ files_free(struct store *base)
 	struct store_files *s = files_of(base);
 
 	threads_stop(s);
+	free(s->unused);
 	chunks_free(&s->open);
 	chunks_free(&s->pending);
 	free_spares(s, &s->ready);

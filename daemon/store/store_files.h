@@ -4,6 +4,7 @@
  * doc/store-format.md. What was appended is written and synced by one thread, all that
  * has come meanwhile at once; another one keeps spare segments ready, removes what was
  * trimmed and syncs what nobody waits for. Or by none: then a test calls their steps.
+ * A little that need not be synced is written by who appends, when they have nothing to do.
  * It does not log: what is worth a line is handed out.
  */
 #ifndef QBROKER_STORE_FILES_H

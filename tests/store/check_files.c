@@ -108,6 +108,57 @@ START_TEST(one_sync_is_for_all_that_wait)
 }
 END_TEST
 
+static uint64_t
+written(void)
+{
+	w.store->class->status(w.store, &w.status);
+	return w.status.written;
+}
+
+/* Without the other thread, if that has nothing to do; and behind what it has. */
+START_TEST(what_need_not_be_synced_is_written_at_once)
+{
+	ck_assert(world_append(&w, 500, false));
+	world_flush(&w);
+	ck_assert_uint_eq(written(), 1);
+	ck_assert(!may_have_news());
+	ck_assert(!store_step_commit(w.store));
+
+	ck_assert(world_append(&w, 20, true));
+	world_flush(&w);
+	ck_assert(world_append(&w, 20, false));
+	world_flush(&w);
+	ck_assert_uint_eq(written(), 1);
+	ck_assert(store_step_commit(w.store));
+	ck_assert_uint_eq(written(), 3);
+	ck_assert(may_have_news());
+
+	ck_assert(world_append(&w, 20, false));
+	world_flush(&w);
+	ck_assert_uint_eq(written(), 4);
+	ck_assert_uint_eq(w.status.synced, 3);
+	world_kill(&w);
+	ck_assert_int_eq(world_open(&w, 4), STORE_OPENED);
+}
+END_TEST
+
+START_TEST(the_end_of_a_segment_is_the_threads)
+{
+	for (unsigned i = 0; w.status.last_segment == 1; i++) {
+		ck_assert(world_append(&w, 500, false));
+		world_flush(&w);
+		ck_assert_uint_eq(written(),
+				  w.status.last_segment == 1 ? i + 1 : i);
+	}
+	ck_assert(world_append(&w, 500, false));
+	world_flush(&w);
+	ck_assert_uint_lt(written(), w.status.last_seq);
+	world_settle(&w);
+	ck_assert_uint_eq(written(), w.status.last_seq);
+	ck_assert_uint_eq(w.status.synced, w.status.last_seq);
+}
+END_TEST
+
 START_TEST(what_nobody_waits_for_is_synced_in_time)
 {
 	uint64_t next;
@@ -292,6 +343,22 @@ START_TEST(a_failed_write_names_its_place)
 }
 END_TEST
 
+START_TEST(a_write_at_once_that_fails_is_told_too)
+{
+	w.disk->fail_at = w.disk->calls + 1;
+	w.disk->fail_errno = EIO;
+	ck_assert(world_append(&w, 20, false));
+	world_flush(&w);
+	ck_assert(may_have_news());
+	ck_assert_uint_eq(written(), 0);
+	ck_assert_int_eq(w.status.state, STORE_FAILED);
+	ck_assert(world_append(&w, 20, false));
+	world_flush(&w);
+	world_settle(&w);
+	ck_assert_uint_eq(written(), 0);
+}
+END_TEST
+
 START_TEST(a_folder_in_use_is_refused)
 {
 	struct store_files_options options = {.dir = "pretended",
@@ -348,6 +415,9 @@ main(void)
 	tcase_add_test(tcase, records_come_back_over_many_segments);
 	tcase_add_test(tcase, a_closed_journal_says_so_and_goes_on);
 	tcase_add_test(tcase, one_sync_is_for_all_that_wait);
+	tcase_add_test(tcase, what_need_not_be_synced_is_written_at_once);
+	tcase_add_test(tcase, the_end_of_a_segment_is_the_threads);
+	tcase_add_test(tcase, a_write_at_once_that_fails_is_told_too);
 	tcase_add_test(tcase, what_nobody_waits_for_is_synced_in_time);
 	tcase_add_test(tcase, news_are_told_once);
 	tcase_add_test(tcase, a_record_larger_than_a_segment_has_its_own);
