@@ -86,6 +86,8 @@ struct store_files {
 	uint64_t removed;     /* all segments before this one are */
 	uint64_t dirty_ns;    /* since when there is something unsynced; 0: nothing */
 	uint64_t next_try_ns; /* when there was no room for a spare */
+	struct spare *making; /* it has its room; NULL: none */
+	uint64_t filled;      /* so much of it is zero */
 
 	pthread_mutex_t lock;
 	pthread_cond_t to_commit, to_keep, changed;
@@ -144,7 +146,7 @@ uint64_t keeper_step(struct store_files *s, uint64_t now_ns);
 /* For the name of a spare. */
 uint64_t spare_number(struct store_files *s);
 
-/* A new file with room for `size` bytes; not synced. NULL: errno; nothing is left of
+/* A new file with room for `size` bytes; neither zero nor synced. NULL: errno; nothing is left of
  * it. */
 struct spare *spare_make(struct store_files *s, uint64_t size);
 void spare_free(struct store_files *s, struct spare *sp);

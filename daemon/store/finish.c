@@ -13,34 +13,73 @@
 
 #define COPY_BYTES ((size_t)1 << 20)
 
+#define FIRST_BYTES ((uint64_t)1 << 20)
+
 struct needless {
 	struct disk *disk;
 	int folder;
+	uint64_t segment_bytes;
+	struct spare *kept;
 	int error;
 };
+
+/* A spare of an earlier run is zero, or was written to before, so what is written to it is synced sooner
+ * than in a new one. NULL: it is of another size, or there is no room for it after all. */
+static struct spare *
+keep_spare(struct needless *n, const char *name)
+{
+	struct spare *sp = n->kept ? NULL : malloc(sizeof(*sp));
+	uint64_t size;
+
+	if (!sp || !segment_spare_parse(name, &sp->number)) {
+		free(sp);
+		return NULL;
+	}
+	sp->fd = n->disk->open(n->disk, n->folder, name);
+	if (sp->fd >= 0 && n->disk->size(n->disk, sp->fd, &size) == 0 &&
+	    size == n->segment_bytes && n->disk->allocate(n->disk, sp->fd, size) == 0)
+		return sp;
+	if (sp->fd >= 0)
+		n->disk->close(n->disk, sp->fd);
+	free(sp);
+	return NULL;
+}
 
 static void
 remove_needless(void *arg, const char *name)
 {
 	struct needless *n = arg;
+	struct spare *sp;
 
-	if (segment_name_needless(name) &&
-	    n->disk->unlink(n->disk, n->folder, name) < 0 && errno != ENOENT)
+	if (!segment_name_needless(name))
+		return;
+	sp = keep_spare(n, name);
+	if (sp)
+		n->kept = sp;
+	else if (n->disk->unlink(n->disk, n->folder, name) < 0 && errno != ENOENT)
 		n->error = errno;
 }
 
-/* Spares too: what room they had may be needed. */
+/* All but one spare, in which to go on: the room that the others had may be needed. */
 static enum store_result
-remove_leftovers(struct recovery *rc)
+remove_leftovers(struct recovery *rc, struct store_files *s)
 {
-	struct needless n = {rc->disk, rc->folder, 0};
+	struct needless n = {rc->disk, rc->folder, s->segment_bytes, NULL, 0};
 
-	if (rc->disk->list(rc->disk, rc->folder, remove_needless, &n) < 0)
+	int listed = rc->disk->list(rc->disk, rc->folder, remove_needless, &n);
+
+	s->current = n.kept;
+	if (n.kept)
+		s->next_spare = n.kept->number + 1;
+	if (listed < 0)
 		return recover_failed(rc, "list", "");
 	if (n.error) {
 		errno = n.error;
 		return recover_failed(rc, "unlink", "");
 	}
+	/* As in the keeper: it may have been a segment, and its name not be on disk. */
+	if (n.kept && rc->disk->sync_folder(rc->disk, rc->folder) < 0)
+		return recover_failed(rc, "fsync", "");
 	return STORE_OPENED;
 }
 
@@ -142,6 +181,18 @@ end_closed(struct recovery *rc, const char *name,
 	return result;
 }
 
+/* There is no spare: a small segment, which is zero soon. Until it is full the keeper has others ready. */
+static bool
+make_first(struct store_files *s)
+{
+	static const char zeros[FIRST_BYTES];
+
+	if (s->size > FIRST_BYTES)
+		s->size = FIRST_BYTES;
+	s->current = spare_make(s, s->size);
+	return s->current && disk_write(s->disk, s->current->fd, zeros, s->size, 0);
+}
+
 static enum store_result
 make_successor(struct recovery *rc, struct store_files *s, uint64_t number)
 {
@@ -152,8 +203,8 @@ make_successor(struct recovery *rc, struct store_files *s, uint64_t number)
 
 	segment_name(number, name);
 	memcpy(h.id, rc->id, sizeof(h.id));
-	s->current = spare_make(s, s->segment_bytes);
-	if (!s->current)
+	s->size = s->segment_bytes;
+	if (!s->current && !make_first(s))
 		return recover_failed(rc, "make room for", name);
 	if (!spare_to_segment(rc->disk, rc->folder, s->current, &h, &what))
 		return recover_failed(rc, what, name);
@@ -232,7 +283,6 @@ take_books(struct recovery *rc, struct store_files *s, uint64_t number)
 	s->first_segment = s->removed = s->kept_from = first;
 	s->segment = s->writing = number;
 	s->used = s->written_bytes = SEGMENT_HEADER;
-	s->size = s->segment_bytes;
 	s->seq = s->written = s->synced = rc->seq;
 	s->told_seq = s->told_written = s->told_synced = rc->seq;
 	memcpy(s->id, rc->id, sizeof(s->id));
@@ -245,7 +295,7 @@ finish_recovery(struct recovery *rc, struct store_files *s)
 {
 	bool empty = rc->last && rc->used == SEGMENT_HEADER;
 	uint64_t number = empty ? rc->last : rc->last + 1;
-	enum store_result result = remove_leftovers(rc);
+	enum store_result result = remove_leftovers(rc, s);
 
 	if (result != STORE_OPENED)
 		return result;

@@ -426,6 +426,8 @@ files_free(struct store *base)
 	free_spares(s, &s->retired);
 	if (s->current)
 		spare_free(s, s->current);
+	if (s->making)
+		spare_free(s, s->making);
 	if (s->read_fd >= 0)
 		s->disk->close(s->disk, s->read_fd);
 	if (s->folder >= 0)

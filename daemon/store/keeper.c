@@ -8,6 +8,8 @@
 
 #include "daemon/store/files_int.h"
 
+#define FILL_BYTES (1 << 20)
+
 static bool
 failed(struct store_files *s, const char *what, const char *file)
 {
@@ -46,7 +48,8 @@ missing(struct store_files *s)
 	unsigned n;
 
 	pthread_mutex_lock(&s->lock);
-	n = s->failed || s->ready.n >= SPARES ? 0 : SPARES - s->ready.n;
+	n = s->ready.n + (s->making != NULL);
+	n = s->failed || n >= SPARES ? 0 : SPARES - n;
 	pthread_mutex_unlock(&s->lock);
 	return n;
 }
@@ -149,52 +152,100 @@ is_no_room(int error)
 	return error == ENOSPC || error == EDQUOT;
 }
 
-/* One spare more. false: there is no room, or it failed. */
 static bool
-make_one(struct store_files *s)
+low(struct store_files *s, int error)
 {
-	struct spare *sp = spare_make(s, s->segment_bytes);
-	struct spares list;
-	char name[SEGMENT_NAME];
-	int error = errno;
-
-	if (sp) {
-		segment_spare_name(sp->number, name);
-		if (s->disk->sync(s->disk, sp->fd) == 0) {
-			spares_init(&list);
-			spares_push(&list, sp);
-			if (sync_folder(s)) {
-				are_ready(s, &list);
-				return true;
-			}
-			spare_free(s, sp);
-			return false;
-		}
-		error = errno;
-		(void)s->disk->unlink(s->disk, s->folder, name); /* nothing is in it */
-		spare_free(s, sp);
-		errno = error;
-		if (!is_no_room(error))
-			return failed(s, "fdatasync", name);
-	}
 	pthread_mutex_lock(&s->lock);
 	files_low(s, error);
 	pthread_mutex_unlock(&s->lock);
 	return false;
 }
 
+/* It will not be a spare: nothing is in it. */
+static void
+give_up(struct store_files *s)
+{
+	struct spare *sp = s->making;
+	char name[SEGMENT_NAME];
+
+	segment_spare_name(sp->number, name);
+	(void)s->disk->unlink(s->disk, s->folder, name);
+	spare_free(s, sp);
+	s->making = NULL;
+}
+
+static bool
+begin_spare(struct store_files *s)
+{
+	s->making = spare_make(s, s->segment_bytes);
+	s->filled = 0;
+	return s->making || low(s, errno);
+}
+
+/* Zeros the next piece. Not all at once: who syncs the journal meanwhile would wait for it. */
+static bool
+fill_piece(struct store_files *s)
+{
+	static const char zeros[FILL_BYTES];
+	struct disk *d = s->disk;
+	uint64_t left = s->segment_bytes - s->filled;
+	size_t len = left < sizeof(zeros) ? left : sizeof(zeros);
+	char name[SEGMENT_NAME];
+	bool written = disk_write(d, s->making->fd, zeros, len, s->filled);
+
+	s->filled += len;
+	if (written && d->sync(d, s->making->fd) == 0)
+		return true;
+
+	int error = errno;
+
+	segment_spare_name(s->making->number, name);
+	give_up(s);
+	errno = error;
+	return written && !is_no_room(error) ? failed(s, "fdatasync", name)
+					     : low(s, error);
+}
+
+static bool
+end_spare(struct store_files *s)
+{
+	struct spares list;
+
+	if (!sync_folder(s)) {
+		give_up(s);
+		return false;
+	}
+	spares_init(&list);
+	spares_push(&list, s->making);
+	s->making = NULL;
+	are_ready(s, &list);
+	return true;
+}
+
+/* Goes on with a spare, or begins one. false: there is no room, or it failed. */
+static bool
+make_piece(struct store_files *s)
+{
+	return (s->making || begin_spare(s)) && fill_piece(s) &&
+	       (s->filled < s->segment_bytes || end_spare(s));
+}
+
+/* Returns whether a spare is half done. */
 static bool
 make_spares(struct store_files *s, uint64_t now_ns)
 {
 	if (now_ns < s->next_try_ns)
-		return true;
+		return false;
 	s->next_try_ns = 0;
-	while (missing(s))
-		if (!make_one(s)) {
+	while (s->making || missing(s)) {
+		if (!make_piece(s)) {
 			s->next_try_ns = now_ns + LOW_RETRY_NS;
 			return false;
 		}
-	return true;
+		if (s->making)
+			return true;
+	}
+	return false;
 }
 
 /* Since when is there something that is not synced? */
@@ -232,7 +283,8 @@ keeper_step(struct store_files *s, uint64_t now_ns)
 	close_retired(s);
 	if (!sync_late(s, now_ns) || !remove_trimmed(s))
 		return next;
-	make_spares(s, now_ns);
+	if (make_spares(s, now_ns))
+		return now_ns;
 	if (s->dirty_ns)
 		next = s->dirty_ns + s->sync_interval_ns;
 	if (s->next_try_ns && s->next_try_ns < next)

@@ -41,18 +41,24 @@ segment_name_parse(const char *name, uint64_t *ret_number)
 }
 
 bool
+segment_spare_parse(const char *name, uint64_t *ret_number)
+{
+	char expected[SEGMENT_NAME];
+
+	if (sscanf(name, "spare-%" SCNu64, ret_number) != 1)
+		return false;
+	segment_spare_name(*ret_number, expected);
+	return strcmp(name, expected) == 0;
+}
+
+bool
 segment_name_needless(const char *name)
 {
 	size_t len = strlen(name);
-	char expected[SEGMENT_NAME];
 	uint64_t number;
 
-	if (len > 4 && strcmp(name + len - 4, ".tmp") == 0)
-		return true;
-	if (sscanf(name, "spare-%" SCNu64, &number) != 1)
-		return false;
-	segment_spare_name(number, expected);
-	return strcmp(name, expected) == 0;
+	return (len > 4 && strcmp(name + len - 4, ".tmp") == 0) ||
+	       segment_spare_parse(name, &number);
 }
 
 /* All but itself. */

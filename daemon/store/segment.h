@@ -42,6 +42,9 @@ void segment_spare_name(uint64_t number, char ret[SEGMENT_NAME]);
 /* false: it is not the name of a segment. */
 bool segment_name_parse(const char *name, uint64_t *ret_number);
 
+/* false: it is not the name of a spare. */
+bool segment_spare_parse(const char *name, uint64_t *ret_number);
+
 /* Of a file that the store makes anew when it is needed: it can be removed at the
  * start. */
 bool segment_name_needless(const char *name);

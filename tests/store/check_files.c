@@ -6,8 +6,11 @@
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/store/segment.h"
 #include "tests/store/world.h"
@@ -306,6 +309,86 @@ START_TEST(it_starts_on_a_full_disk)
 }
 END_TEST
 
+/* The file that has this name; its name is lost when it gets another one. */
+static const struct pretend_file *
+spare(uint64_t number)
+{
+	char name[SEGMENT_NAME];
+
+	segment_spare_name(number, name);
+	return pretend_find(w.disk, name);
+}
+
+static const struct pretend_file *
+segment(uint64_t number)
+{
+	char name[SEGMENT_NAME];
+
+	segment_name(number, name);
+	return pretend_find(w.disk, name);
+}
+
+START_TEST(a_start_goes_on_in_a_spare_of_the_run_before)
+{
+	const struct pretend_file *first = spare(1);
+
+	ck_assert_ptr_nonnull(first); /* of two; the other one is removed */
+	append_many(1, 100);
+	world_kill(&w);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_ptr_eq(segment(2), first);
+	ck_assert_ptr_null(spare(1));
+	ck_assert_ptr_null(spare(2));
+	append_many(20, 600);
+	world_kill(&w);
+	pretend_lose_power(w.disk);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+}
+END_TEST
+
+START_TEST(a_spare_of_another_size_is_removed)
+{
+	static const char other[WORLD_SEGMENT / 2];
+
+	append_many(1, 100);
+	world_kill(&w);
+	pretend_remove(w.disk, "spare-1.qbj");
+	pretend_remove(w.disk, "spare-2.qbj");
+	pretend_put(w.disk, "spare-7.qbj", other, sizeof(other));
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_ptr_null(spare(7));
+	ck_assert_uint_eq(segment(2)->size, WORLD_SEGMENT);
+}
+END_TEST
+
+START_TEST(a_large_spare_is_filled_piece_by_piece)
+{
+	char dir[] = "/tmp/qb-check-files-XXXXXX", path[96];
+	struct store_files_options options = {.segment_bytes = 4 << 20};
+	struct store_files_report report;
+	struct store *large;
+	struct stat st;
+	int pieces = 1;
+
+	options.dir = mkdtemp(dir);
+	ck_assert_int_eq(store_files_open(&options, &large, &report), STORE_OPENED);
+	snprintf(path, sizeof(path), "%s/journal-0000000000000001.qbj", dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_size, 1 << 20); /* until the others are ready */
+	while (store_step_keep(large, 77) == 77)
+		pieces++;
+	ck_assert_int_eq(pieces,
+			 2 * 4 - 1); /* the last of one, the first of the next */
+	large->class->free(large);
+	unlink(path);
+	for (int i = 1; i <= 2; i++) {
+		snprintf(path, sizeof(path), "%s/spare-%d.qbj", dir, i);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+	rmdir(dir);
+}
+END_TEST
+
 START_TEST(a_failed_sync_is_final)
 {
 	append_many(3, 50);
@@ -426,6 +509,9 @@ main(void)
 	tcase_add_test(tcase, a_full_disk_is_told_before_it_is_full);
 	tcase_add_test(tcase, room_is_looked_for_again_in_time);
 	tcase_add_test(tcase, it_starts_on_a_full_disk);
+	tcase_add_test(tcase, a_start_goes_on_in_a_spare_of_the_run_before);
+	tcase_add_test(tcase, a_spare_of_another_size_is_removed);
+	tcase_add_test(tcase, a_large_spare_is_filled_piece_by_piece);
 	tcase_add_test(tcase, a_failed_sync_is_final);
 	tcase_add_test(tcase, a_failed_write_names_its_place);
 	tcase_add_test(tcase, a_folder_in_use_is_refused);
