@@ -9,8 +9,7 @@
 
 #define FIRST_ROOM  4096
 #define KEEP_ROOM   (1 << 20)
-#define REFER_BYTES 65536 /* from here on a body is referred to */
-#define MAX_VARINT  10
+#define REFER_BYTES 512 /* from here on a body is referred to */
 
 /* Doubles an array until it has room for `n` elements. */
 static bool
@@ -49,47 +48,17 @@ entries_empty(struct entries *r)
 	r->failed = false;
 }
 
-static uint8_t *
-more(struct entries *r, size_t len)
+uint8_t *
+entries_grow(struct entries *r, size_t len)
 {
 	void *p = r->p;
 
-	if (r->room - r->len < len) {
-		if (!grow(&p, &r->room, r->len + len, 1, FIRST_ROOM)) {
-			r->failed = true;
-			return NULL;
-		}
-		r->p = p;
+	if (!grow(&p, &r->room, r->len + len, 1, FIRST_ROOM)) {
+		r->failed = true;
+		return NULL;
 	}
+	r->p = p;
 	return r->p + r->len;
-}
-
-void
-entries_byte(struct entries *r, uint8_t byte)
-{
-	uint8_t *p = more(r, 1);
-
-	if (p)
-		*p = byte, r->len++;
-}
-
-void
-entries_kind(struct entries *r, enum entry_kind kind)
-{
-	entries_byte(r, (uint8_t)kind);
-}
-
-void
-entries_number(struct entries *r, uint64_t n)
-{
-	uint8_t *p = more(r, MAX_VARINT), *first = p;
-
-	if (!p)
-		return;
-	for (; n >= 0x80; n >>= 7)
-		*p++ = (uint8_t)(n | 0x80);
-	*p++ = (uint8_t)n;
-	r->len += (size_t)(p - first);
 }
 
 void
@@ -101,7 +70,7 @@ entries_signed(struct entries *r, int64_t n)
 void
 entries_bytes(struct entries *r, const void *bytes, size_t len)
 {
-	uint8_t *p = len > 0 ? more(r, len) : NULL;
+	uint8_t *p = len > 0 ? entries_room(r, len) : NULL;
 
 	if (!p)
 		return;
@@ -181,20 +150,20 @@ read_number(const uint8_t **p, uint64_t *ret)
 uint64_t
 entry_long_number(struct entry *in)
 {
-	uint8_t rest[MAX_VARINT] = {0};
+	uint8_t rest[ENTRIES_MAX_NUMBER] = {0};
 	size_t left = in->failed ? 0 : (size_t)(in->end - in->p);
 	const uint8_t *p = in->p;
 	uint64_t n;
 
-	if (left < MAX_VARINT) {
+	if (left < ENTRIES_MAX_NUMBER) {
 		memcpy(rest, p, left);
 		p = rest;
 	}
-	if (!read_number(&p, &n) || (left < MAX_VARINT && p > rest + left)) {
+	if (!read_number(&p, &n) || (left < ENTRIES_MAX_NUMBER && p > rest + left)) {
 		in->failed = true;
 		return 0;
 	}
-	in->p += left < MAX_VARINT ? p - rest : p - in->p;
+	in->p += left < ENTRIES_MAX_NUMBER ? p - rest : p - in->p;
 	return n;
 }
 

@@ -54,9 +54,45 @@ entries_len(const struct entries *r)
 	return r->len + r->body_bytes;
 }
 
-void entries_kind(struct entries *r, enum entry_kind kind);
-void entries_byte(struct entries *r, uint8_t byte);
-void entries_number(struct entries *r, uint64_t n);
+#define ENTRIES_MAX_NUMBER 10 /* bytes */
+
+/* Makes room for so many bytes more. NULL: no memory, which is noted. */
+uint8_t *entries_grow(struct entries *r, size_t len);
+
+static inline uint8_t *
+entries_room(struct entries *r, size_t len)
+{
+	return r->room - r->len >= len ? r->p + r->len : entries_grow(r, len);
+}
+
+static inline void
+entries_byte(struct entries *r, uint8_t byte)
+{
+	uint8_t *p = entries_room(r, 1);
+
+	if (p)
+		*p = byte, r->len++;
+}
+
+static inline void
+entries_kind(struct entries *r, enum entry_kind kind)
+{
+	entries_byte(r, (uint8_t)kind);
+}
+
+static inline void
+entries_number(struct entries *r, uint64_t n)
+{
+	uint8_t *p = entries_room(r, ENTRIES_MAX_NUMBER);
+
+	if (!p)
+		return;
+	for (; n >= 0x80; n >>= 7)
+		*p++ = (uint8_t)(n | 0x80);
+	*p++ = (uint8_t)n;
+	r->len = (size_t)(p - r->p);
+}
+
 void entries_signed(struct entries *r, int64_t n);
 void entries_bytes(struct entries *r, const void *bytes, size_t len);
 void entries_text(struct entries *r, const void *bytes, size_t len);

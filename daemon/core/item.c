@@ -548,7 +548,7 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 	if (cause != CAUSE_NONE)
 		item_count(e, q, cause);
 	if (q->durable && !restored)
-		keep_moved(e, q, item);
+		keep_moved(e, q, item, from == ITEM_NEW);
 }
 
 void

@@ -235,9 +235,9 @@ item_gone(struct qe *e, struct queue *q, struct qe_item *item)
 }
 
 static void
-item_changed(struct qe *e, struct queue *q, struct qe_item *item)
+item_changed(struct qe *e, struct queue *q, struct qe_item *item, bool is_new)
 {
-	struct kept_item *k = keep_item(e, item->id);
+	struct kept_item *k = is_new ? NULL : keep_item(e, item->id);
 
 	if (!k)
 		k = keep_item_begin(e, item);
@@ -253,12 +253,12 @@ item_changed(struct qe *e, struct queue *q, struct qe_item *item)
 }
 
 void
-keep_moved(struct qe *e, struct queue *q, struct qe_item *item)
+keep_moved(struct qe *e, struct queue *q, struct qe_item *item, bool is_new)
 {
 	if (item->state == ITEM_GONE)
 		item_gone(e, q, item);
 	else
-		item_changed(e, q, item);
+		item_changed(e, q, item, is_new);
 	keep_counted(e, q);
 	if (item->state == ITEM_LEASED)
 		e->keep.after.written = e->keep.open;
@@ -269,7 +269,7 @@ keep_moved(struct qe *e, struct queue *q, struct qe_item *item)
 void
 keep_touched(struct qe *e, struct queue *q, struct qe_item *item)
 {
-	item_changed(e, q, item);
+	item_changed(e, q, item, false);
 	e->keep.after.written = e->keep.open;
 }
 
@@ -281,7 +281,7 @@ keep_replaced(struct qe *e, struct queue *q, struct qe_item *item)
 	bodies_leave(e, q, k);
 	k->item = item;
 	k->kept.whole = true;
-	item_changed(e, q, item);
+	item_changed(e, q, item, false);
 	must_wait(e, q);
 }
 

@@ -107,7 +107,7 @@ void keep_due(struct qe *e, struct kept *k);
 enum qe_result keep_reserve(struct qe *e, unsigned n) QE_MUST_USE;
 
 /* An item has moved to a state, its queue is durable. A new one needs what keep_reserve() got. */
-void keep_moved(struct qe *e, struct queue *q, struct qe_item *item);
+void keep_moved(struct qe *e, struct queue *q, struct qe_item *item, bool is_new);
 
 /* Something else of an item has changed that nobody waits for. */
 void keep_touched(struct qe *e, struct queue *q, struct qe_item *item);
