@@ -256,7 +256,7 @@ app_new(struct config *config, char *err, size_t errlen, int *ret_status)
 		return NULL;
 	}
 	raise_fd_limit(app);
-	failed = journal_open(&app->journal, app->server, config, err, errlen);
+	failed = journal_open(&app->journal, app->server, config, NULL, err, errlen);
 	if (failed) {
 		*ret_status = failed;
 		app_free(app);

@@ -101,9 +101,10 @@ read_back(struct journal *j, const struct config *config, struct restoring *r,
 {
 	struct store_files_options options = {
 		.dir = config->state_dir,
+		.disk = j->disk,
 		.segment_bytes = config->segment_size & ~UINT64_C(7),
 		.sync_interval_ms = (unsigned)config->sync_interval_ms,
-		.threads = true,
+		.threads = !j->disk,
 		.on_record = on_record,
 		.progress = progress,
 		.arg = r,
@@ -174,7 +175,7 @@ begin(struct journal *j, uint64_t now_ns, char *err, size_t errlen)
 	s->epoch = qe_epoch(s->engine);
 	log_restored(s, kept_restored(s));
 	held_commit(s);
-	if (!snapshot_remove(j->dir, NULL)) {
+	if (!snapshot_remove(j->dir, j->disk)) {
 		snprintf(err, errlen, "%s: memory.qbs cannot be removed: %s", j->dir,
 			 strerror(errno));
 		return EXIT_FAILURE;
@@ -184,7 +185,7 @@ begin(struct journal *j, uint64_t now_ns, char *err, size_t errlen)
 
 int
 journal_open(struct journal *j, struct server *server, const struct config *config,
-	     char *err, size_t errlen)
+	     struct disk *disk, char *err, size_t errlen)
 {
 	struct restoring r = {.engine = server->engine,
 			      .now_ns = server_now_ns(),
@@ -192,7 +193,7 @@ journal_open(struct journal *j, struct server *server, const struct config *conf
 			      .memory_limit = config->memory_limit};
 	enum store_result result;
 
-	*j = (struct journal){.server = server, .dir = config->state_dir};
+	*j = (struct journal){.server = server, .dir = config->state_dir, .disk = disk};
 	if (config->state_dir[0] == 0)
 		return 0;
 	server->identities = random_base();
@@ -222,7 +223,7 @@ static bool
 save(struct journal *j)
 {
 	struct store_files_report report = {.error = ""};
-	struct store *snapshot = snapshot_new(j->dir, NULL, &report);
+	struct store *snapshot = snapshot_new(j->dir, j->disk, &report);
 	struct store_status status;
 	bool saved;
 

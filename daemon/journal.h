@@ -10,6 +10,7 @@
 
 #include "daemon/config.h"
 
+struct disk;
 struct server;
 struct store;
 
@@ -20,12 +21,14 @@ struct journal {
 	struct server *server;
 	struct store *store; /* NULL: nothing is kept */
 	const char *dir;
+	struct disk *disk; /* NULL: the system's */
 };
 
 /* Restores the engine of the server, and has the server write. Does nothing without a state_dir.
+ * `disk`: NULL; or a pretended one, then without threads: the test calls their steps.
  * Returns 0, or the exit status, with a sentence in `err`. */
 int journal_open(struct journal *j, struct server *server, const struct config *config,
-		 char *err, size_t errlen);
+		 struct disk *disk, char *err, size_t errlen);
 
 /* Keeps the rest, when nobody is served any more. Returns the exit status. */
 int journal_close(struct journal *j);
