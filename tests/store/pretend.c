@@ -11,7 +11,8 @@
 #define FOLDER	  100000
 #define FIRST_FD  1000
 #define SECTOR	  512
-#define MAX_BYTES ((size_t)16 << 10)
+#define MIN_BYTES ((size_t)4 << 10)
+#define MAX_BYTES ((size_t)1 << 20)
 
 static struct pretend *
 pretend_of(struct disk *d)
@@ -41,6 +42,14 @@ call(struct pretend *p)
 		return false;
 	}
 	return true;
+}
+
+/* It takes its time. */
+static void
+meanwhile(struct pretend *p)
+{
+	if (p->meanwhile)
+		p->meanwhile(p->arg);
 }
 
 static struct pretend_file *
@@ -89,14 +98,29 @@ changed(struct pretend *p, const char *from, const char *to, int file)
 	c->file = file;
 }
 
+static unsigned char *
+larger(unsigned char *bytes, size_t room, size_t all)
+{
+	bytes = realloc(bytes, all);
+	memset(bytes + room, 0, all - room);
+	return bytes;
+}
+
 static void
 grow(struct pretend_file *f, size_t size)
 {
-	if (size > MAX_BYTES)
+	size_t all = f->room ? f->room : MIN_BYTES;
+
+	while (all < size)
+		all *= 2;
+	if (all > MAX_BYTES)
 		abort();
-	if (!f->now) {
-		f->now = calloc(1, MAX_BYTES);
-		f->safe = calloc(1, MAX_BYTES);
+	if (all > f->room) {
+		f->now = larger(f->now, f->room, all);
+		f->safe = larger(f->safe, f->room, all);
+		if (f->clean)
+			f->clean = larger(f->clean, f->room, all);
+		f->room = all;
 	}
 	if (size > f->size)
 		f->size = size;
@@ -302,6 +326,7 @@ p_pwritev(struct disk *d, int fd, const struct iovec *iov, int n, uint64_t offse
 
 	for (int i = 0; i < n; i++)
 		all += iov[i].iov_len;
+	meanwhile(p);
 	if (!call(p) || !has_room(p, f, offset + all))
 		return -1;
 	left = done = piece(p, all);
@@ -328,10 +353,11 @@ p_sync(struct disk *d, int fd)
 	struct pretend *p = pretend_of(d);
 	struct pretend_file *f = file_of(p, fd);
 
+	meanwhile(p);
 	if (!call(p)) {
 		if (!f->clean)
-			f->clean = malloc(MAX_BYTES);
-		memcpy(f->clean, f->now, MAX_BYTES);
+			f->clean = malloc(f->room);
+		memcpy(f->clean, f->now, f->room);
 		return -1;
 	}
 	for (size_t at = 0; at < f->size; at += SECTOR)
@@ -448,8 +474,8 @@ lose_bytes(struct pretend *p, struct pretend_file *f)
 	}
 	if (f->size > f->safe_size && pretend_random(p, 2))
 		f->safe_size = f->size;
-	memset(f->safe + f->safe_size, 0, MAX_BYTES - f->safe_size);
-	memcpy(f->now, f->safe, MAX_BYTES);
+	memset(f->safe + f->safe_size, 0, f->room - f->safe_size);
+	memcpy(f->now, f->safe, f->room);
 	f->size = f->safe_size;
 	free(f->clean);
 	f->clean = NULL;
@@ -502,9 +528,10 @@ pretend_put(struct pretend *p, const char *name, const void *bytes, size_t len)
 		set_name(p->names, name, p->n_files);
 		set_name(p->safe_names, name, p->n_files++);
 	}
-	memset(f->now, 0, MAX_BYTES);
+	grow(f, len);
+	memset(f->now, 0, f->room);
 	memcpy(f->now, bytes, len);
-	memcpy(f->safe, f->now, MAX_BYTES);
+	memcpy(f->safe, f->now, f->room);
 	f->size = f->safe_size = len;
 }
 

@@ -17,6 +17,7 @@ struct pretend_file {
 	unsigned char *now, *safe; /* what is read; what is on disk */
 	unsigned char *clean;	   /* what a failed sync took for written; or NULL */
 	size_t size, safe_size;
+	size_t room; /* in each of them */
 };
 
 struct pretend_name {
@@ -48,6 +49,8 @@ struct pretend {
 	bool failed;	       /* the one that had to fail did */
 	bool in_pieces;	       /* calls are interrupted, and do less than was asked */
 	uint64_t room;	       /* for how many bytes there is room; 0: for all */
+	void (*meanwhile)(void *arg); /* called while a write or a sync takes its time; or NULL */
+	void *arg;
 	unsigned random;
 };
 
