@@ -247,24 +247,33 @@ journal_has_failed(const struct journal *j)
 	return j->store && j->server->held->failed;
 }
 
+/* All of it is on disk. */
+static bool
+close_store(struct journal *j)
+{
+	struct store_status status;
+
+	if (!journal_has_failed(j))
+		held_commit(j->server);
+	if (journal_has_failed(j))
+		return false;
+	if (j->store->class->close(j->store))
+		return true;
+	j->store->class->status(j->store, &status);
+	log_failed("journal_failed", status.error ? status.error : "it was not closed");
+	return false;
+}
+
+/* The journal first: what sessions were answered is in the snapshot, and must not be there without
+ * what the answers are about. */
 int
 journal_close(struct journal *j)
 {
-	struct store_status status;
-	int result = EXIT_SUCCESS;
-
 	if (!j->store)
 		return EXIT_SUCCESS;
-	if (!save(j))
-		result = EXIT_FAILURE;
-	if (journal_has_failed(j))
+	if (!close_store(j))
 		return EXIT_JOURNAL_FAILED;
-	held_commit(j->server);
-	if (j->store->class->close(j->store))
-		return result;
-	j->store->class->status(j->store, &status);
-	log_failed("journal_failed", status.error ? status.error : "it was not closed");
-	return EXIT_JOURNAL_FAILED;
+	return save(j) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 void

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ * The connections, the engine and the journal together, on a pretended disk: how the broker ends. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/journal.h"
+#include "daemon/store/store_files.h"
+#include "tests/daemon/net_kit.h"
+#include "tests/lib/run.h"
+#include "tests/store/pretend.h"
+
+static struct pretend *disk;
+static struct journal journal;
+static struct config config = {.sync_interval_ms = 50, .segment_size = 65536};
+
+static void
+start(void)
+{
+	char err[256];
+
+	config.state_dir = (char[]){"pretended"};
+	setup();
+	server->limits.restart_grace_ms = 30000;
+	ck_assert_int_eq(
+		journal_open(&journal, server, &config, &disk->disk, err, sizeof(err)),
+		0);
+}
+
+/* The process is gone. */
+static void
+end(void)
+{
+	teardown();
+	journal_free(&journal);
+	pretend_restart(disk);
+}
+
+/* All that there is to write, and to sync. */
+static void
+commit(void)
+{
+	static uint64_t now_ns;
+
+	turn();
+	store_step_commit(journal.store);
+	for (int i = 0; i < 2; i++)
+		store_step_keep(journal.store, now_ns += 1000000000);
+	turn();
+}
+
+static struct client *
+hello(void)
+{
+	struct qp_request m = {.op = QP_OP_HELLO,
+			       .rid = 1,
+			       .version = 1,
+			       .session = {"0123456789abcdef", 16}};
+	struct client *c = client_raw();
+
+	QP_GIVE(&m.options, resume, 1);
+	ask(c, &m, "", 0);
+	expect(c, QP_OP_HELLO, 1, QP_OK);
+	return c;
+}
+
+/* q is durable, and an item was put that is not on its way to the disk yet. */
+static void
+put_and_wait(void)
+{
+	struct qp_request m = {.op = QP_OP_DECLARE, .rid = 2, .queue = q};
+	struct client *c;
+
+	start();
+	c = hello();
+	QP_GIVE(&m.options, durable, ((struct qp_str){"sync", 4}));
+	ask(c, &m, "", 0);
+	commit();
+	expect(c, QP_OP_DECLARE, 2, QP_OK);
+	put(c, 10, "x", 1);
+	turn();
+	free(c);
+}
+
+/* The next broker is asked again: what it confirms is there. */
+static void
+put_again(void)
+{
+	struct client *c;
+	struct qe_stats stats;
+
+	start();
+	c = hello();
+	put(c, 10, "x", 1);
+	commit();
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	qe_stats(server->engine, &stats);
+	ck_assert_uint_eq(stats.ready, 1);
+	client_end(c);
+	end();
+}
+
+START_TEST(a_failed_journal_leaves_no_answers_about_what_it_does_not_have)
+{
+	disk = pretend_new(1);
+	put_and_wait();
+	disk->fail_at = disk->calls + 1;
+	disk->fail_errno = EIO;
+	commit();
+	ck_assert(journal_has_failed(&journal));
+	ck_assert_int_eq(journal_close(&journal), EXIT_JOURNAL_FAILED);
+	end();
+	put_again();
+	pretend_free(disk);
+}
+END_TEST
+
+START_TEST(a_stop_that_is_cut_short_leaves_no_answers_about_what_is_lost)
+{
+	bool more = true;
+
+	for (unsigned long n = 1; more; n++) {
+		disk = pretend_new((unsigned)n);
+		put_and_wait();
+		disk->stop_at = disk->calls + n;
+		(void)journal_close(&journal);
+		more = disk->calls >= disk->stop_at;
+		disk->stop_at = 1;
+		end();
+		if (n % 2)
+			pretend_lose_power(disk);
+		put_again();
+		pretend_free(disk);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *t = tcase_create("journal");
+
+	tcase_add_test(t, a_failed_journal_leaves_no_answers_about_what_it_does_not_have);
+	tcase_add_test(t, a_stop_that_is_cut_short_leaves_no_answers_about_what_is_lost);
+	return run_case("journal", t);
+}
