@@ -398,6 +398,8 @@ say_hello(qb *q, int64_t deadline)
 		((struct qp_str){q->name, (uint32_t)strlen(q->name)}));
 	QP_GIVE(&m.options, pid, (uint64_t)getpid());
 	QP_GIVE(&m.options, resume, 1);
+	if (q->begun)
+		QP_GIVE(&m.options, begun, q->begun);
 	if (!q->address.local)
 		say_host(&m, boot);
 	if (q->on_lease_ending)
@@ -442,6 +444,7 @@ conn_open(qb *q, int64_t timeout_ms)
 	memcpy(q->mark, q->session, sizeof(q->mark));
 	memcpy(&q->random, q->session, sizeof(q->random));
 	q->pause_ms = 0;
+	q->begun = 0;
 	r = conn_link(q, deadline_after(limit));
 	if (r != QB_OK) {
 		conn_forget(q);

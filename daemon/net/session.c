@@ -267,6 +267,15 @@ session_revive(struct server *server, struct qe_session *qe, const char *client,
 	return session;
 }
 
+/* The client knows another one: this has ended for it. */
+static bool
+is_meant(const struct session *session, const struct qp_request *hello)
+{
+	const struct qp_options *o = &hello->options;
+
+	return !QP_GIVEN(o, begun) || o->begun == session->identity;
+}
+
 /* Goes on over another connection; if the one before is still open it is closed, and what it had
  * to say comes again. false: that is not possible any more, and the session has ended. */
 static bool
@@ -281,7 +290,8 @@ session_resume(struct session *session, struct conn *c, const struct qp_request 
 		conn_close(before, CLOSE_taken_over);
 	}
 	deliver_finished(server); /* what was its is to be remembered now */
-	if (!answers_resume(&session->answers, server->engine)) {
+	if (!is_meant(session, hello) ||
+	    !answers_resume(&session->answers, server->engine)) {
 		session_end(session, QE_END_LOST);
 		return false;
 	}

@@ -354,6 +354,8 @@ START_TEST(a_session_is_resumed_if_it_is_the_same)
 	ck_assert_int_eq(qb_put(q, "jobs", "x", 1, QB_FOREVER, NULL), lost);
 	ck_assert_int_eq(fake.keep, 3);
 	ck_assert_int_eq(fake_request(&fake, 3)->m.op, QP_OP_HELLO);
+	ck_assert_uint_eq(QP_OPT(&fake_request(&fake, 0)->m.options, begun), 0);
+	ck_assert_uint_eq(QP_OPT(&fake_request(&fake, 3)->m.options, begun), 5);
 	if (lost)
 		ck_assert_uint_eq(fake.n_requests, 4);
 	else

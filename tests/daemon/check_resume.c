@@ -10,6 +10,7 @@
 static uint8_t id[QP_SESSION_BYTES] = {0xaa};
 
 static uint64_t begun; /* as the last HELLO was answered */
+static uint64_t meant; /* by the next one, or 0 */
 
 /* Says HELLO with the session of this file. Whether it was resumed. */
 static bool
@@ -22,6 +23,8 @@ hello(struct client *c)
 	struct answer a;
 
 	QP_GIVE(&m.options, resume, 1);
+	if (meant)
+		QP_GIVE(&m.options, begun, meant);
 	ask(c, &m, "", 0);
 	answer(c, QP_OP_HELLO, &a);
 	ck_assert_uint_eq(a.reply.status, QP_OK);
@@ -833,6 +836,36 @@ START_TEST(a_session_has_a_number_of_its_own)
 }
 END_TEST
 
+/* After a crash a broker may have lost that a session has ended, and the one that its client had
+ * begun then. */
+START_TEST(a_session_that_is_not_the_one_that_is_meant_ends)
+{
+	struct client *c = begin();
+	uint64_t first = begun;
+	struct qe_stats stats;
+
+	put(c, 2, "x", 1);
+	get(c, 3, 0);
+	expect(c, QP_OP_PUT, 2, QP_OK);
+	expect_item(c, 3, "x", 1);
+	if (_i == 0)
+		cut(c);
+	meant = first + 1;
+	c = client_raw();
+	ck_assert(!hello(c));
+	ck_assert_uint_ne(begun, first);
+	qe_stats(server->engine, &stats);
+	ck_assert_uint_eq(stats.leased, 0);
+	ck_assert_uint_eq(stats.ready, 1);
+	meant = begun;
+	cut(c);
+	c = resume();
+	ck_assert_uint_eq(begun, meant);
+	client_end(c);
+	meant = 0;
+}
+END_TEST
+
 START_TEST(without_grace_or_promise_the_end_of_the_link_is_the_end)
 {
 	struct client *c = begin();
@@ -919,6 +952,7 @@ main(void)
 	tcase_add_test(t, a_session_that_lost_an_answer_cannot_be_resumed);
 	tcase_add_test(t, when_the_grace_is_over_the_items_come_back);
 	tcase_add_test(t, a_session_has_a_number_of_its_own);
+	tcase_add_loop_test(t, a_session_that_is_not_the_one_that_is_meant_ends, 0, 2);
 	tcase_add_test(t, without_grace_or_promise_the_end_of_the_link_is_the_end);
 	tcase_add_test(t, a_session_in_use_is_refused_to_who_does_not_resume);
 	tcase_add_test(t, no_more_sessions_without_a_link_than_connections);
