@@ -427,15 +427,16 @@ keep_asked(struct qe *e, const struct queue *q)
 	struct qe_after *after = &e->keep.after;
 
 	later(q->durable == QE_SYNC ? &after->synced : &after->written, q->kept_seq);
+	later(&after->synced, e->keep.reserved);
 }
 
 struct qe_after
 keep_after(const struct qe *e, const struct queue *q)
 {
-	struct qe_after after = {0};
+	struct qe_after after = {.synced = e->keep.reserved};
 
 	if (q->durable == QE_SYNC)
-		after.synced = q->kept_seq;
+		later(&after.synced, q->kept_seq);
 	after.written = e->keep.requested ? e->keep.open : q->kept_seq;
 	return after;
 }

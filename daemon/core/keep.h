@@ -66,6 +66,8 @@ struct keep {
 	struct qe_after after;
 	uint64_t ids, numbers; /* are reserved up to these */
 	bool copied;	       /* restoring: from a copy */
+	uint64_t reserved; /* the record in which that was said first: answers wait until it is
+			      synced, for without it the same ids would be given again */
 	uint64_t meta;	       /* the segment in which that was said last */
 
 	struct list changed[KEPT_KINDS];

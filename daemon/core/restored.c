@@ -355,7 +355,7 @@ qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 	if (e->last_serial < keep->numbers)
 		e->last_serial = keep->numbers;
 	entries_empty(&keep->record); /* of sessions that ended meanwhile */
-	keep->requested = keep->sync = false;
+	keep->requested = false;
 	keep->said = lost;
 	keep->after = (struct qe_after){0};
 	e->policy_next = e->n_queues > 0; /* what the configuration says now */
@@ -363,7 +363,8 @@ qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 	if (!store)
 		return QE_OK;
 	store->class->status(store, &status);
-	keep->open = status.last_seq + 1;
+	keep->open = keep->reserved = status.last_seq + 1;
+	keep->sync = true;
 	return keep_segment(e, status.first_segment) &&
 			       keep_segment(e, status.last_segment)
 		       ? QE_OK

@@ -135,6 +135,53 @@ START_TEST(a_stop_that_is_cut_short_leaves_no_answers_about_what_is_lost)
 }
 END_TEST
 
+/* Written, but nobody has asked for it to be on disk yet. */
+static uint64_t
+put_and_lose_power(uint64_t rid)
+{
+	struct client *c;
+	struct answer a;
+
+	start();
+	c = hello();
+	put(c, rid, "x", 1);
+	for (int i = 0; i < 3; i++) {
+		turn();
+		store_step_commit(journal.store);
+	}
+	answer(c, QP_OP_PUT, &a);
+	ck_assert_uint_eq(a.reply.status, QP_OK);
+	free(c);
+	disk->stop_at = 1;
+	end();
+	pretend_lose_power(disk);
+	return a.reply.id;
+}
+
+START_TEST(no_id_is_given_twice_whatever_is_lost)
+{
+	for (unsigned seed = 1; seed <= 20; seed++) {
+		struct qp_request m = {.op = QP_OP_DECLARE, .rid = 2, .queue = q};
+		struct client *c;
+		uint64_t first;
+
+		disk = pretend_new(seed);
+		start();
+		c = hello();
+		QP_GIVE(&m.options, durable, ((struct qp_str){"async", 5}));
+		ask(c, &m, "", 0);
+		commit();
+		expect(c, QP_OP_DECLARE, 2, QP_OK);
+		client_end(c);
+		commit();
+		end();
+		first = put_and_lose_power(10);
+		ck_assert_uint_ne(put_and_lose_power(11), first);
+		pretend_free(disk);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -142,5 +189,6 @@ main(void)
 
 	tcase_add_test(t, a_failed_journal_leaves_no_answers_about_what_it_does_not_have);
 	tcase_add_test(t, a_stop_that_is_cut_short_leaves_no_answers_about_what_is_lost);
+	tcase_add_test(t, no_id_is_given_twice_whatever_is_lost);
 	return run_case("journal", t);
 }
