@@ -118,8 +118,7 @@ grow(struct pretend_file *f, size_t size)
 	if (all > f->room) {
 		f->now = larger(f->now, f->room, all);
 		f->safe = larger(f->safe, f->room, all);
-		if (f->clean)
-			f->clean = larger(f->clean, f->room, all);
+		f->clean = larger(f->clean, f->room / SECTOR, all / SECTOR);
 		f->room = all;
 	}
 	if (size > f->size)
@@ -335,6 +334,8 @@ p_pwritev(struct disk *d, int fd, const struct iovec *iov, int n, uint64_t offse
 		return -1;
 	}
 	grow(f, offset + done);
+	memset(f->clean + offset / SECTOR, 0,
+	       (offset + done - 1) / SECTOR - offset / SECTOR + 1);
 	for (; left; iov++) {
 		size_t len = iov->iov_len < left ? iov->iov_len : left;
 
@@ -355,13 +356,11 @@ p_sync(struct disk *d, int fd)
 
 	meanwhile(p);
 	if (!call(p)) {
-		if (!f->clean)
-			f->clean = malloc(f->room);
-		memcpy(f->clean, f->now, f->room);
+		memset(f->clean, 1, f->room / SECTOR);
 		return -1;
 	}
 	for (size_t at = 0; at < f->size; at += SECTOR)
-		if (!f->clean || memcmp(f->clean + at, f->now + at, SECTOR) != 0)
+		if (!f->clean[at / SECTOR])
 			memcpy(f->safe + at, f->now + at, SECTOR);
 	f->safe_size = f->size;
 	return 0;
@@ -467,9 +466,7 @@ lose_bytes(struct pretend *p, struct pretend_file *f)
 	if (!f->now)
 		return;
 	for (size_t at = 0; at < f->size; at += SECTOR) {
-		bool clean = f->clean && !memcmp(f->clean + at, f->now + at, SECTOR);
-
-		if (!clean && pretend_random(p, 2))
+		if (!f->clean[at / SECTOR] && pretend_random(p, 2))
 			memcpy(f->safe + at, f->now + at, SECTOR);
 	}
 	if (f->size > f->safe_size && pretend_random(p, 2))
@@ -477,8 +474,7 @@ lose_bytes(struct pretend *p, struct pretend_file *f)
 	memset(f->safe + f->safe_size, 0, f->room - f->safe_size);
 	memcpy(f->now, f->safe, f->room);
 	f->size = f->safe_size;
-	free(f->clean);
-	f->clean = NULL;
+	memset(f->clean, 0, f->room / SECTOR);
 }
 
 void

@@ -15,7 +15,7 @@
 
 struct pretend_file {
 	unsigned char *now, *safe; /* what is read; what is on disk */
-	unsigned char *clean;	   /* what a failed sync took for written; or NULL */
+	unsigned char *clean;	   /* by sector: a failed sync took it for written */
 	size_t size, safe_size;
 	size_t room; /* in each of them */
 };
