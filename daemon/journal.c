@@ -168,7 +168,7 @@ begin(struct journal *j, uint64_t now_ns, char *err, size_t errlen)
 		snprintf(err, errlen, "no memory");
 		return EXIT_FAILURE;
 	}
-	if (!backup_begin(s, j->store, j->dir)) {
+	if (!j->disk && !backup_begin(s, j->store, j->dir)) {
 		snprintf(err, errlen, "%s: %s", j->dir, strerror(errno));
 		return EXIT_FAILURE;
 	}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A whole broker in one thread: the engine, the connections and the journal as they are,
+ * over a clock, a disk and links that are pretended; and its clients. All that happens
+ * comes from a seed: the same one gives the same run.
+ */
+#ifndef QBROKER_TESTS_SIM_SIM_H
+#define QBROKER_TESTS_SIM_SIM_H
+
+#include "daemon/core/store.h"
+#include "daemon/journal.h"
+#include "daemon/net/server.h"
+#include "proto/message.h"
+#include "tests/store/pretend.h"
+
+#define SIM_QUEUES   6
+#define SIM_CLIENTS  12
+#define SIM_ITEMS    1024
+#define SIM_PENDING  24
+#define SIM_HOLDS    64
+#define SIM_INPUT    (96 << 10)
+#define SIM_BODY_MAX 3000
+#define SIM_NEVER    UINT64_MAX
+
+#define MS UINT64_C(1000000)
+
+/* --- the seed -------------------------------------------------------------------- */
+
+struct sim_random {
+	uint64_t state;
+};
+
+uint64_t sim_random(struct sim_random *r);
+
+/* What of this run is as in no other one. */
+struct sim_options {
+	uint64_t seed;
+	unsigned steps;
+	unsigned queues, producers, consumers; /* how many */
+	unsigned segment, sync_interval_ms;
+	unsigned resume_grace_ms, restart_grace_ms;
+	unsigned output_high;
+	unsigned commit, keep; /* one step in so many is one of theirs */
+	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
+	unsigned cut, die, hang;
+	unsigned leases; /* percent of gets whose lease ends */
+	bool in_pieces, slow;
+};
+
+/* --- items ----------------------------------------------------------------------- */
+
+enum sim_mode { SIM_MEMORY, SIM_ASYNC, SIM_SYNC };
+
+struct sim_queue {
+	char name[16];
+	enum sim_mode mode;
+	bool purged;   /* nobody gets before the end, but it is purged */
+	bool keyed;    /* its items have keys */
+	unsigned purging; /* purges that were asked for and may still come */
+	bool empty;	  /* as it was last seen */
+	uint64_t there, states[4], accepted, finished;
+};
+
+enum sim_put { SIM_ASKED, SIM_CONFIRMED, SIM_REFUSED };
+enum sim_gone { SIM_THERE, SIM_MAYBE_GONE, SIM_GONE };
+
+struct sim_item {
+	unsigned queue, len, key;
+	unsigned producer;
+	uint64_t incarnation, rid; /* of the producer */
+	enum sim_put put;
+	enum sim_gone gone;
+	bool may_be_lost;	      /* nothing says that it must be there */
+	unsigned put_step, gone_step; /* when that was confirmed */
+	uint64_t put_ns;	      /* when it was */
+	uint64_t id;
+	uint64_t ready_ns; /* not to be given before */
+	bool plain;	   /* its place is that of its put */
+	bool may_be_dead;  /* somebody has buried it */
+	bool not_counted; /* as finished by this broker, perhaps */
+	int holder; /* a client; -1: nobody certainly */
+	uint64_t delivery, given_ns; /* the newest since the last crash, and when it came */
+};
+
+/* --- clients --------------------------------------------------------------------- */
+
+enum sim_kind { SIM_PRODUCER, SIM_CONSUMER, SIM_ADMIN };
+
+/* A lease, as the client knows it. */
+struct sim_lease {
+	bool sure; /* that it was not taken away, at least */
+	uint64_t until_ns; /* it does not end by itself before */
+	uint64_t seq;	   /* the record that says so is not a later one */
+};
+
+struct sim_hold {
+	unsigned item;
+	uint64_t id, delivery, epoch;
+	struct sim_lease lease;
+};
+
+struct sim_request {
+	uint64_t rid;
+	unsigned op;
+	int queue, item; /* -1: none */
+	uint64_t asked_ns;   /* for the first time */
+	unsigned asked_step;
+	bool again;	     /* also asked over another connection */
+	unsigned n;	     /* items that are put, from `item` on; or leases that end */
+	uint64_t lease_ms;   /* of a get */
+	struct sim_hold *holds; /* those leases; or NULL */
+	uint8_t *bytes;
+	size_t len;
+};
+
+
+struct sim_client {
+	enum sim_kind kind;
+	unsigned number;
+	bool local, alive;
+	unsigned process;
+	int witness; /* readable once the process has died */
+	uint64_t incarnation;
+	uint8_t session[QP_SESSION_BYTES];
+	uint64_t begun; /* 0: no session yet */
+	uint32_t epoch;
+	uint64_t session_seq; /* the first record of it is not a later one */
+	uint64_t may_end_ns;  /* the session does not end before */
+	int fd;		      /* -1: no link */
+	bool ready;	      /* HELLO was answered */
+	uint8_t *out;	      /* on its way to the broker */
+	size_t out_len, out_room;
+	uint8_t in[SIM_INPUT];
+	size_t in_len;
+	uint64_t rid;	/* the last one */
+	unsigned heard; /* replies that were not confirmed */
+	struct {
+		uint64_t rid, id;
+	} last_put[SIM_QUEUES]; /* since the last crash */
+	uint64_t hang_ns, wait_ns; /* does nothing, or does not connect, before */
+	struct sim_request pending[SIM_PENDING];
+	unsigned n_pending;
+	struct sim_hold holds[SIM_HOLDS];
+	unsigned n_holds;
+	/* What was given last for the first time, by queue and producer: to which get, and by
+	 * which put. */
+	struct sim_newest {
+		uint64_t get, put, incarnation;
+		unsigned life;
+	} newest[SIM_QUEUES][SIM_CLIENTS];
+};
+
+/* --- all together ---------------------------------------------------------------- */
+
+struct sim_trace {
+	uint64_t ns;
+	unsigned step;
+	uint8_t what;
+	uint64_t n[4];
+};
+
+#define TRACE(name, text) TRACE_##name,
+enum sim_what {
+#include "tests/sim/trace.def"
+};
+#undef TRACE
+#define SIM_TRACES 4096
+
+struct sim {
+	struct sim_options o;
+	struct sim_random random;
+	uint64_t now_ns;  /* of the world */
+	uint64_t boot_ns; /* when the machine was started */
+	unsigned step;
+	bool healed;
+
+	/* the broker */
+	struct pretend *disk;
+	struct event_base *base;
+	struct server *server; /* NULL: it is not there */
+	struct config config;
+	struct journal journal;
+	unsigned life;
+	uint64_t life_ns;
+	uint64_t keep_ns; /* when the keeper wants to be called */
+	bool in_store;	  /* a step of the committer or the keeper */
+	bool meanwhile;	  /* the loop goes on while it takes its time */
+	uint64_t stop_ns; /* since when it is stopping; 0: it is not */
+	struct store_status before; /* of the store in the life before */
+	bool fault; /* the disk was told to fail, or is full */
+	unsigned safe_step; /* what was written before it is on disk, however late */
+	struct {
+		uint64_t ns;
+		unsigned step;
+	} kept[64]; /* the keeper's last steps */
+	unsigned n_kept;
+
+	struct sim_queue queues[SIM_QUEUES];
+	struct sim_item items[SIM_ITEMS];
+	unsigned n_items;
+	struct sim_client clients[SIM_CLIENTS];
+	unsigned n_clients;
+	struct sim_client *connecting; /* whose connection is being accepted */
+
+	uint64_t hash;
+	int about; /* the item that is being looked at, for wrong(); -1: none */
+	struct sim_trace traces[SIM_TRACES];
+	unsigned n_traces;
+	unsigned deliveries, crashes, confirmed;
+	bool power_lost; /* ever */
+};
+
+extern struct sim *sim;
+
+/* --- simulate.c ------------------------------------------------------------------ */
+
+unsigned below(unsigned n);
+bool chance(unsigned n, unsigned of);
+
+/* --- trace.c --------------------------------------------------------------------- */
+
+void trace(enum sim_what what, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
+/* Something is wrong: says what, and what went before, and ends. */
+void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* --- outside.c: the clock and the processes --------------------------------------- */
+
+/* Whose end of the socket it is. */
+void outside_accept(struct sim_client *c, int fd);
+
+/* The log of the broker. */
+const char *outside_last_log(void);
+
+/* --- broker.c -------------------------------------------------------------------- */
+
+void broker_start(void);
+void broker_turn(void);
+void broker_commit(void);
+void broker_keep(void);
+void broker_stop(void); /* in order */
+
+/* The process ends at once; `power`: the machine does. */
+void broker_kill(bool power);
+
+/* Looks whether it has failed, or the disk has come to the call at which all ends. */
+void broker_look(void);
+
+/* The store's; all 0 without a broker. */
+struct store_status broker_status(void);
+
+/* --- link.c ---------------------------------------------------------------------- */
+
+void client_begin(struct sim_client *c, enum sim_kind kind, unsigned number);
+void client_connect(struct sim_client *c);
+void client_cut(struct sim_client *c);
+void client_die(struct sim_client *c);
+void client_born(struct sim_client *c);
+void client_push(struct sim_client *c);
+void client_read(struct sim_client *c);
+void client_end(struct sim_client *c);
+
+/* Frees what it has. */
+void client_forget(struct sim_client *c);
+
+/* NULL: too many are pending. */
+struct sim_request *client_ask(struct sim_client *c, struct qp_request *m,
+			       const void *body, size_t len);
+
+/* --- work.c ---------------------------------------------------------------------- */
+
+void work(struct sim_client *c);
+void work_answer(struct sim_client *c, struct sim_request *r,
+		 const struct qp_reply *reply, const uint8_t *body, size_t len);
+
+/* --- checker.c ------------------------------------------------------------------- */
+
+/* It has the next number. Not given before `ready_ns`, if that is not 0. */
+void check_new_item(struct sim_client *c, unsigned queue, unsigned len,
+		    uint64_t ready_ns);
+size_t check_body(unsigned item, uint8_t *ret);
+
+/* What became of one of the items: an id, or a negated status. */
+void check_put(struct sim_client *c, const struct sim_request *r, unsigned item,
+	       int64_t result);
+void check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
+	       uint64_t delivery, const uint8_t *body, size_t len);
+void check_end_asked(struct sim_client *c, const struct sim_hold *h, bool finishes);
+void check_ended(struct sim_client *c, const struct sim_hold *h, bool finishes,
+		 enum qp_status status);
+void check_joined(struct sim_request *r);
+void check_purge_asked(unsigned queue);
+void check_purged(struct sim_request *r);
+void check_session_lost(struct sim_client *c);
+void check_drained(void);
+
+enum sim_crash { CRASH_STOP, CRASH_KILL, CRASH_POWER };
+void check_crash(enum sim_crash crash, const struct store_status *status);
+
+/* Whether all that must be there has been given. */
+bool check_all_gone(void);
+
+/* It takes too long: says what is left. */
+void check_waiting(void) __attribute__((noreturn));
+void check_counts(unsigned queue, const uint8_t *rows, size_t len);
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What clients do, and what they make of the answers. The checker hears of all that could
+ * be of interest.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+#define PUT_MOST 5 /* items in one request */
+
+static struct qp_str
+queue_name(unsigned queue)
+{
+	const char *name = sim->queues[queue].name;
+
+	return (struct qp_str){name, (uint32_t)strlen(name)};
+}
+
+/* --- producers ------------------------------------------------------------------- */
+
+static unsigned
+some_len(void)
+{
+	return 16 + (chance(1, 12) ? below(SIM_BODY_MAX - 16) : below(60));
+}
+
+/* One, or several in one request. */
+static void
+put(struct sim_client *c)
+{
+	static uint8_t body[PUT_MOST * SIM_BODY_MAX];
+	int64_t lengths[PUT_MOST];
+	unsigned queue = below(sim->o.queues), n = 1, first = sim->n_items;
+	struct qp_request m = {.op = QP_OP_PUT, .queue = queue_name(queue)};
+	struct sim_request *r;
+	uint64_t ready_ns = 0;
+	size_t len = 0;
+
+	if (sim->n_items + PUT_MOST > SIM_ITEMS || c->n_pending == SIM_PENDING)
+		return;
+	if (chance(1, 8)) {
+		QP_GIVE(&m.options, delay_ms, 1 + below(400));
+		ready_ns = sim->now_ns + m.options.delay_ms * MS;
+	}
+	if (chance(1, 8)) {
+		n = 1 + below(PUT_MOST);
+		m.op = QP_OP_PUT_MANY;
+		m.lengths = (struct qp_list){.n = n, .numbers = lengths};
+		QP_GIVE(&m.options, atomic, below(2));
+	}
+	for (unsigned i = 0; i < n; i++) {
+		check_new_item(c, queue, some_len(), ready_ns);
+		lengths[i] = (int64_t)check_body(first + i, body + len);
+		len += (size_t)lengths[i];
+	}
+	r = client_ask(c, &m, body, len);
+	r->queue = (int)queue;
+	r->item = (int)first;
+	r->n = n;
+	for (unsigned i = 0; i < n; i++)
+		sim->items[first + i].rid = r->rid;
+}
+
+static void
+put_answered(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply)
+{
+	struct qp_list results = reply->results;
+
+	if (reply->status == QP_OK && r->op == QP_OP_PUT_MANY && results.n != r->n)
+		wrong("%u results of %u items", results.n, r->n);
+	for (unsigned i = 0; i < r->n; i++) {
+		int64_t result = -(int64_t)reply->status;
+
+		if (reply->status == QP_OK)
+			result = r->op == QP_OP_PUT ? (int64_t)reply->id
+						    : qp_list_next_signed(&results);
+		check_put(c, r, (unsigned)r->item + i, result);
+	}
+}
+
+/* --- consumers ------------------------------------------------------------------- */
+
+static int
+some_queue_to_get(void)
+{
+	unsigned queue = below(sim->o.queues);
+
+	if (sim->healed ? sim->queues[queue].empty : sim->queues[queue].purged)
+		return -1;
+	return (int)queue;
+}
+
+/* How many items gets that are pending may bring. */
+static unsigned
+expected(const struct sim_client *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n_pending; i++)
+		if (!c->pending[i].holds)
+			n += c->pending[i].n;
+	return n;
+}
+
+static void
+get(struct sim_client *c)
+{
+	int queue = some_queue_to_get();
+	struct qp_request m = {.op = QP_OP_GET, .max_items = 1};
+	struct sim_request *r;
+
+	if (queue < 0)
+		return;
+	if (chance(1, sim->healed ? 2 : 10)) {
+		m.op = QP_OP_GET_MANY;
+		m.max_items = 1 + below(sim->healed ? 30 : 6);
+	}
+	if (c->n_holds + expected(c) + m.max_items >= SIM_HOLDS)
+		return;
+	m.queue = queue_name((unsigned)queue);
+	m.timeout_ms = sim->healed ? 20 : below(300);
+	if (!sim->healed && chance(sim->o.leases, 100))
+		QP_GIVE(&m.options, lease_ms, 20 + below(500));
+	r = client_ask(c, &m, "", 0);
+	if (!r)
+		return;
+	r->queue = queue;
+	r->n = (unsigned)m.max_items;
+	r->lease_ms = QP_OPT(&m.options, lease_ms);
+}
+
+static void
+got(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply,
+    const uint8_t *body, size_t len)
+{
+	struct qp_list items = reply->items;
+
+	if (r->op == QP_OP_GET) {
+		check_got(c, r, reply->id, reply->delivery, body, len);
+		return;
+	}
+	if (items.n == 0 || items.n > r->n)
+		wrong("%u items for a get of %u", items.n, r->n);
+	for (unsigned n = items.n; n > 0; n--) {
+		struct qp_item item = qp_item_next(&items);
+
+		check_got(c, r, item.id, item.delivery, body, item.length);
+		body += item.length;
+	}
+}
+
+/* How work ends: which operation, and how often in 16. */
+static enum qp_op
+some_end(void)
+{
+	unsigned n = below(16);
+
+	if (sim->healed || n < 10)
+		return QP_OP_ACK;
+	return n < 12 ? QP_OP_RELEASE : n < 15 ? QP_OP_NACK : QP_OP_BURY;
+}
+
+/* `n` of its leases, from this one on, end by a request. */
+static void
+end_asked(struct sim_client *c, struct sim_request *r, unsigned at, unsigned n)
+{
+	size_t size = n * sizeof(c->holds[0]);
+
+	r->n = n;
+	r->holds = malloc(size);
+	memcpy(r->holds, &c->holds[at], size);
+	c->n_holds -= n;
+	memmove(&c->holds[at], &c->holds[at + n],
+		(c->n_holds - at) * sizeof(c->holds[0]));
+	for (unsigned i = 0; i < n; i++)
+		check_end_asked(c, &r->holds[i],
+				r->op == QP_OP_ACK || r->op == QP_OP_ACK_MANY);
+}
+
+static void
+finish(struct sim_client *c)
+{
+	unsigned at = chance(3, 4) ? 0 : below(c->n_holds);
+	struct sim_hold *h = &c->holds[at];
+	struct qp_request m = {.op = some_end(),
+			       .id = h->id,
+			       .delivery = h->delivery,
+			       .epoch = h->epoch};
+	struct sim_request *r = client_ask(c, &m, "", 0);
+
+	if (r)
+		end_asked(c, r, at, 1);
+}
+
+static void
+finish_many(struct sim_client *c)
+{
+	unsigned n = 1 + below(c->n_holds);
+	int64_t tags[2 * SIM_HOLDS];
+	struct qp_request m = {.op = QP_OP_ACK_MANY,
+			       .epoch = c->epoch,
+			       .tags = {.n = 2 * n, .numbers = tags}};
+	struct sim_request *r;
+
+	for (unsigned i = 0; i < n; i++) {
+		tags[2 * i] = (int64_t)c->holds[i].id;
+		tags[2 * i + 1] = (int64_t)c->holds[i].delivery;
+	}
+	r = client_ask(c, &m, "", 0);
+	if (r)
+		end_asked(c, r, 0, n);
+}
+
+static void
+ended(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply)
+{
+	struct qp_list stale = reply->stale;
+	uint64_t next;
+
+	if (r->op != QP_OP_ACK_MANY) {
+		check_ended(c, r->holds, r->op == QP_OP_ACK, reply->status);
+		return;
+	}
+	next = stale.n > 0 ? qp_list_next(&stale) : r->n;
+	for (unsigned i = 0, seen = 1; i < r->n; i++) {
+		bool is_stale = i == next;
+
+		check_ended(c, &r->holds[i], true, is_stale ? QP_STALE : reply->status);
+		if (is_stale)
+			next = seen++ < stale.n ? qp_list_next(&stale) : r->n;
+	}
+}
+
+static void
+consume(struct sim_client *c)
+{
+	if (c->n_holds > 0 && chance(1, 2)) {
+		if (chance(1, sim->healed ? 2 : 10))
+			finish_many(c);
+		else
+			finish(c);
+	} else {
+		get(c);
+	}
+}
+
+/* --- the administrator ------------------------------------------------------------ */
+
+static void
+ask_about(struct sim_client *c, enum qp_op op, unsigned queue, struct qp_request m)
+{
+	struct sim_request *r;
+
+	m.op = op;
+	m.queue = queue_name(queue);
+	r = client_ask(c, &m, "", 0);
+	if (r)
+		r->queue = (int)queue;
+}
+
+static void
+purge(struct sim_client *c)
+{
+	for (unsigned i = 0; i < sim->o.queues; i++)
+		if (sim->queues[i].purged && c->n_pending < SIM_PENDING) {
+			check_purge_asked(i);
+			ask_about(c, QP_OP_PURGE, i, (struct qp_request){0});
+		}
+}
+
+static void
+administer(struct sim_client *c)
+{
+	unsigned queue = below(sim->o.queues);
+
+	if (c->n_pending >= (sim->healed ? 2 : 8))
+		return;
+	if (sim->healed) {
+		ask_about(c, chance(1, 2) ? QP_OP_KICK : QP_OP_QUEUES, queue,
+			  (struct qp_request){.max_items = 1000});
+		return;
+	}
+	switch (below(6)) {
+	case 0: purge(c); break;
+	case 1:
+		ask_about(c, QP_OP_KICK, queue, (struct qp_request){.max_items = 1000});
+		break;
+	case 2:
+		ask_about(c, QP_OP_JOIN, queue,
+			  (struct qp_request){.timeout_ms = below(500)});
+		break;
+	default: break;
+	}
+}
+
+void
+work(struct sim_client *c)
+{
+	switch (c->kind) {
+	case SIM_PRODUCER:
+		if (!sim->healed)
+			put(c);
+		break;
+	case SIM_CONSUMER: consume(c); break;
+	case SIM_ADMIN: administer(c); break;
+	}
+}
+
+/* --- answers --------------------------------------------------------------------- */
+
+void
+work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply,
+	    const uint8_t *body, size_t len)
+{
+	switch (r->op) {
+	case QP_OP_PUT:
+	case QP_OP_PUT_MANY: put_answered(c, r, reply); break;
+	case QP_OP_GET:
+	case QP_OP_GET_MANY:
+		if (reply->status == QP_OK)
+			got(c, r, reply, body, len);
+		break;
+	case QP_OP_ACK:
+	case QP_OP_ACK_MANY:
+	case QP_OP_RELEASE:
+	case QP_OP_NACK:
+	case QP_OP_BURY: ended(c, r, reply); break;
+	case QP_OP_JOIN:
+		if (reply->status == QP_OK)
+			check_joined(r);
+		break;
+	case QP_OP_PURGE:
+		if (reply->status == QP_OK)
+			check_purged(r);
+		break;
+	case QP_OP_QUEUES:
+		if (reply->status == QP_OK)
+			check_counts((unsigned)r->queue, body, len);
+		else if (reply->status == QP_NOT_FOUND)
+			sim->queues[r->queue].empty = true;
+		break;
+	default: break;
+	}
+}
