@@ -620,6 +620,30 @@ enum qe_result qe_browse(struct qe *e, uint64_t now_ns, struct qe_name queue,
 			 enum qe_state state, unsigned skip, struct qe_shown *rows,
 			 unsigned max, unsigned *ret_n) QE_MUST_USE;
 
+/* How far a walk has come. */
+struct qe_dump;
+
+/* Walks through the items of the queue in this state, in shares: gives some more, at most `max` of them, until their
+ * bodies are `max_bytes` together, or more, with a reference each for the caller. *walk is NULL at the
+ * beginning, and again at the end; QE_WAIT: nothing yet, call again soon. Ready items come in the order in which
+ * they would have to be put again: that of arrival, in a queue with priorities that of these; delayed ones when
+ * they are ready first before others, leased ones by holder, dead ones in no order. What was accepted after the walk
+ * began is left out, however long it takes. Of what comes, goes or changes its state meanwhile some may be missed,
+ * and some that is leased given twice; all else is given once. QE_NOT_FOUND: the queue is gone; QE_INVALID, QE_NOMEM,
+ * QE_LOST: then the walk goes on no more. */
+enum qe_result qe_dump(struct qe *e, uint64_t now_ns, struct qe_name queue,
+		       enum qe_state state, struct qe_dump **walk,
+		       struct qe_shown *rows, unsigned max, uint64_t max_bytes,
+		       unsigned *ret_n) QE_MUST_USE;
+
+/* Gives up one that has not come to its end. NULL is allowed. */
+void qe_dump_end(struct qe *e, struct qe_dump *walk);
+
+/* Whether the item has a key, or was the last with one whose window is open; it is as it was put. The name is
+ * valid as that of its group. */
+bool qe_item_key(const struct qe_item *item, struct qe_key *ret_key);
+bool qe_item_keeps_expired(const struct qe_item *item);
+
 /* Has the dead item with this id, or for id 0 up to `max` (1 to QE_MAX_BATCH) of those that died
  * first, ready again: in its original place, as if no attempt had failed, and without a time at
  * which it expires. One whose group was cancelled is dropped instead. QE_NOT_FOUND, also without

@@ -183,6 +183,33 @@ heap_from(const struct heap *h, const struct heap_node *probe)
 }
 
 static struct heap_node *
+until(const struct heap *h, struct heap_node *t, const struct heap_node *probe)
+{
+	struct heap_node *found = NULL;
+
+	while (t) {
+		if (h->before(probe, t)) {
+			t = t->left;
+		} else {
+			found = t;
+			t = t->right;
+		}
+	}
+	return found;
+}
+
+struct heap_node *
+heap_until(const struct heap *h, const struct heap_node *probe)
+{
+	struct heap_node *old = until(h, h->root, probe);
+	struct heap_node *young = until(h, h->young, probe);
+
+	return old && young && earlier(h, old, young) == old ? young
+	       : old					     ? old
+							     : young;
+}
+
+static struct heap_node *
 after(const struct heap *h, struct heap_node *t, const struct heap_node *node)
 {
 	struct heap_node *found = NULL;

@@ -44,6 +44,9 @@ void heap_remove(struct heap *h, struct heap_node *node);
  */
 struct heap_node *heap_from(const struct heap *h, const struct heap_node *probe);
 
+/* The last element that does not come after `probe` (which may be none of them), or NULL. */
+struct heap_node *heap_until(const struct heap *h, const struct heap_node *probe);
+
 /* The element that comes after `node`, which is one, or NULL. O(log n). */
 struct heap_node *heap_after(const struct heap *h, const struct heap_node *node);
 

@@ -227,6 +227,12 @@ qe_item_is_plain(const struct qe_item *item)
 	       !(item->crashes | item->nacks | item->timeouts);
 }
 
+bool
+qe_item_keeps_expired(const struct qe_item *item)
+{
+	return item->keep_expired;
+}
+
 uint64_t
 qe_item_id(const struct qe_item *item)
 {

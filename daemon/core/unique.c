@@ -116,6 +116,23 @@ qe_item_set_key(struct qe *e, uint64_t now_ns, struct qe_item *item,
 	return result == QE_OK ? unique_set(e, item, q, key) : result;
 }
 
+bool
+qe_item_key(const struct qe_item *item, struct qe_key *ret_key)
+{
+	const struct extra *x = item->extra;
+	const struct unique *u = x ? x->key : NULL;
+
+	if (!u || (u->holder != item && !(u->open && u->id == item->id)))
+		return false;
+	*ret_key = (struct qe_key){
+		.name = {u->name, u->name_len},
+		.scope = (enum qe_scope)x->scope,
+		.window_ns = x->window_ns,
+		.on_duplicate = (enum qe_on_duplicate)x->on_duplicate,
+	};
+	return true;
+}
+
 /* --- who has it -------------------------------------------------------------------- */
 
 /* The item that holds the key and has not been discarded, or NULL. */
