@@ -293,6 +293,7 @@ expect_body(qb *q, uint32_t body_len)
 		if (body_len <= most)
 			return expect_one(q, body_len);
 		break;
+	case QP_OP_DUMP: return expect_one(q, body_len);
 	default: break;
 	}
 	if (body_len <= most)

@@ -489,6 +489,20 @@ qb_result qb_delete_item(qb *q, const char *queue, uint64_t id, int force);
 qb_result qb_browse(qb *q, const char *queue, const char *state, unsigned skip,
 		    qb_table **ret);
 
+/* All items of the queue in this state, with everything that they are, page by page: up to 100 of them as a table
+ * for qb_table_free(), and their bodies. `*cursor` is 0 at the beginning, and again at the end; between the pages this handle
+ * must begin no other dump. Ready ones come in the order in which they would have to be put again. What is put
+ * meanwhile is left out, what comes, goes or changes its state may be missing. Columns: id, size, age_ms, and if
+ * they are not 0, or there, deliveries, crashes, nacks, timeouts, priority, ctype, group, key, unique, window_ms,
+ * on_duplicate, on_expire, delay_ms, ttl_ms, reason, dead_ms, worker, error (its first line). QB_NOT_FOUND;
+ * QB_STALE: the connection was lost, and the dump with it. */
+qb_result qb_dump(qb *q, const char *queue, const char *state, uint64_t *cursor,
+		  qb_table **ret);
+
+/* The body of an item in such a table, which belongs to the table. NULL: it is too large for a page, qb_look()
+ * has it. */
+const void *qb_table_body(const qb_table *table, unsigned row, size_t *ret_size);
+
 /* --- dead items ------------------------------------------------------------------ */
 
 /* An item is dead when it failed too often, was buried, or has expired and was to be kept. It

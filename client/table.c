@@ -23,6 +23,8 @@ struct qb_table {
 	char *chars;
 	size_t n_rows, n_values, n_chars;
 	size_t max_rows, max_values, max_chars;
+	qb_item *page; /* of a dump: the reply's body, with those of the items from */
+	size_t bodies; /* here on; NULL: another table */
 };
 
 /* --- building ---------------------------------------------------------------------- */
@@ -315,6 +317,85 @@ qb_backup_end(qb *q)
 	return r;
 }
 
+/* --- dump -------------------------------------------------------------------------- */
+
+/* Where the body of a row begins behind the rows; SIZE_MAX: nothing says so. */
+static size_t
+body_at(const qb_table *t, unsigned row)
+{
+	size_t at = 0;
+	int64_t len;
+
+	for (unsigned i = 0; i < row; i++) {
+		if (!qb_table_number(t, i, "body", &len) || len < 0 ||
+		    len > QP_MAX_BODY)
+			return SIZE_MAX;
+		at += (size_t)len;
+	}
+	return at;
+}
+
+static qb_result
+take_dump(qb *q, void *ret, struct answer *answer)
+{
+	struct page *page = ret;
+	qb_table *t = page->table;
+	struct qp_reader in;
+	uint32_t n;
+
+	qp_reader_init(&in, answer->items[0]->body, answer->items[0]->size);
+	n = qp_read_array(&in);
+	for (uint32_t i = 0; i < n && !in.failed; i++)
+		if (!add_row(t, &in))
+			return error_set(q, QB_NO_MEMORY,
+					 "there is no memory for the rows");
+	if (in.failed || n != answer->reply->count ||
+	    body_at(t, n) != (size_t)(in.end - in.p))
+		return error_set(q, QB_MALFORMED, "the broker's rows are broken");
+	t->bodies = answer->items[0]->size - (size_t)(in.end - in.p);
+	t->page = answer->items[0];
+	answer->items[0] = NULL;
+	page->cursor = answer->reply->cursor;
+	return QB_OK;
+}
+
+qb_result
+qb_dump(qb *q, const char *queue, const char *state, uint64_t *cursor, qb_table **ret)
+{
+	struct qp_request m = {.op = QP_OP_DUMP, .cursor = *cursor};
+	struct page page = {0};
+	struct wait w = {.take = take_dump, .ret = &page};
+	qb_result r;
+
+	*ret = NULL;
+	if ((r = verify_state(q, state, &m.options)) ||
+	    (r = verify_queue(q, queue, &m.queue)) || (r = verify_blocking(q)))
+		return r;
+	page.table = table_new();
+	if (!page.table)
+		return error_set(q, QB_NO_MEMORY, "there is no memory for the table");
+	r = request_call(q, &m, &w);
+	if (r != QB_OK) {
+		qb_table_free(page.table);
+		return r;
+	}
+	*cursor = page.cursor;
+	*ret = page.table;
+	return QB_OK;
+}
+
+const void *
+qb_table_body(const qb_table *table, unsigned row, size_t *ret_size)
+{
+	int64_t size, len;
+
+	if (!table->page || !qb_table_number(table, row, "size", &size) ||
+	    !qb_table_number(table, row, "body", &len) || size != len)
+		return NULL;
+	*ret_size = (size_t)size;
+	return table->page->body + table->bodies + body_at(table, row);
+}
+
 /* --- reading ----------------------------------------------------------------------- */
 
 unsigned
@@ -366,6 +447,7 @@ qb_table_free(qb_table *table)
 {
 	if (!table)
 		return;
+	qb_item_free(table->page);
 	free(table->rows);
 	free(table->values);
 	free(table->chars);

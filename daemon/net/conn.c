@@ -119,6 +119,8 @@ conn_free(struct conn *c)
 {
 	input_free(c);
 	qe_search_end(c->server->engine, &c->search);
+	qe_dump_end(c->server->engine, c->walk);
+	c->walk = NULL;
 	qp_out_done(&c->out);
 	free(c);
 }

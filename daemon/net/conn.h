@@ -76,6 +76,8 @@ struct conn {
 	bool again;   /* the request is not done: its frame is handled again then */
 	bool dirty;   /* in server->dirty */
 	struct qe_search search;  /* of the request that comes again */
+	struct qe_dump *walk;	  /* of its dump; NULL: none */
+	uint64_t walk_rid, walk_page; /* of its first request; the last page */
 	enum close_reason reason; /* CONN_DRAINING: what it will be closed for */
 	struct event readable, writable, died;
 	TAILQ_ENTRY(conn) all;	   /* in server->conns or server->closed */

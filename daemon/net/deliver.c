@@ -344,9 +344,8 @@ release_item(void *owner, void *arg)
 	qe_item_unref(owner, arg);
 }
 
-/* Appends an item's body; it holds its own reference if it needs one. */
-static void
-append_body(struct conn *c, struct qe_item *item)
+void
+deliver_body(struct conn *c, struct qe_item *item)
 {
 	size_t len = qe_item_body_len(item);
 
@@ -445,7 +444,7 @@ append_described(struct conn *c, enum qp_op op, struct qp_reply *m,
 		append_passed(c, op, m, item);
 	} else {
 		qp_reply_encode(&c->out, op, m, (uint32_t)qe_item_body_len(item));
-		append_body(c, item);
+		deliver_body(c, item);
 	}
 	conn_dirty(c);
 }
@@ -536,7 +535,7 @@ deliver_rows(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *const 
 	} else {
 		qp_reply_encode(&c->out, op, &m, (uint32_t)body_len);
 		for (unsigned i = 0; i < n; i++)
-			append_body(c, items[i]);
+			deliver_body(c, items[i]);
 	}
 	conn_dirty(c);
 }

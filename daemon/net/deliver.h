@@ -42,6 +42,9 @@ void deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply);
 void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item,
 		  unsigned which);
 
+/* Appends an item's body to the output, with a reference of its own if it needs one. */
+void deliver_body(struct conn *c, struct qe_item *item);
+
 /* Answers SHOW. */
 void deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown);
 

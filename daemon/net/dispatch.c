@@ -207,6 +207,7 @@ static handler *const handlers[] = {
 	[QP_OP_DELETE_ITEM] = handle_delete_item,
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 	[QP_OP_BACKUP] = handle_backup,
+	[QP_OP_DUMP] = handle_dump,
 };
 
 /* --- frames ---------------------------------------------------------------------- */

@@ -177,6 +177,66 @@ START_TEST(who_is_there_is_asked_for)
 }
 END_TEST
 
+/* A page of a dump: what is said, and the bodies behind it. */
+static void
+answer_dump(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	static const struct {
+		const char *bytes;
+		size_t len, count;
+	} pages[] = {
+		{"\x92\x82\xa4size\x02\xa4"
+		 "body\x02\x82\xa4size\x01\xa4"
+		 "body\x01xyz",
+		 30, 2},
+		{"\x91\x82\xa4size\x09\xa4"
+		 "body\x00",
+		 14, 1}, /* too large for a page */
+		{"\x91\x82\xa4size\x02\xa4"
+		 "body\x03xy",
+		 16, 1},
+		{"\x91\x81\xa4size\x02xy", 10, 1},
+		{"\x91\x82\xa4size\x02\xa4"
+		 "body\xffxy",
+		 16, 1}, /* -1 */
+		{"", 0, 0},
+	};
+	struct qp_reply reply = {
+		.rid = r->m.rid, .count = pages[f->keep].count, .cursor = 7};
+
+	fake_reply(c, QP_OP_DUMP, &reply, pages[f->keep].bytes, pages[f->keep].len);
+}
+
+START_TEST(a_dump_has_the_bodies_of_its_rows)
+{
+	uint64_t cursor = 0;
+	qb_table *t;
+	size_t len;
+
+	fake.keep = _i;
+	fake.on[QP_OP_DUMP] = answer_dump;
+	if (_i >= 2) {
+		ck_assert_int_eq(qb_dump(q, "jobs", "ready", &cursor, &t),
+				 QB_MALFORMED);
+		ck_assert_ptr_null(t);
+		ck_assert_uint_eq(cursor, 0);
+		return;
+	}
+	ok(qb_dump(q, "jobs", "ready", &cursor, &t));
+	ck_assert_uint_eq(cursor, 7);
+	if (_i == 0) {
+		ck_assert_mem_eq(qb_table_body(t, 0, &len), "xy", 2);
+		ck_assert_uint_eq(len, 2);
+		ck_assert_mem_eq(qb_table_body(t, 1, &len), "z", 1);
+		ck_assert_uint_eq(len, 1);
+	} else {
+		ck_assert_ptr_null(qb_table_body(t, 0, &len));
+	}
+	ck_assert_ptr_null(qb_table_body(t, 2, &len));
+	qb_table_free(t);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -189,5 +249,6 @@ main(void)
 	tcase_add_test(t, empty_pages_are_followed_as_long_as_the_cursor_rises);
 	tcase_add_test(t, who_is_there_is_asked_for);
 	tcase_add_loop_test(t, broken_rows_are_malformed, 0, 8);
+	tcase_add_loop_test(t, a_dump_has_the_bodies_of_its_rows, 0, 6);
 	return run_case(t);
 }
