@@ -11,16 +11,12 @@
 static const char digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-json_t *
-base64_json(const void *bytes, size_t len)
+void
+base64_encode(const void *bytes, size_t len, char *ret)
 {
 	const unsigned char *data = bytes;
-	size_t out_len = (len + 2) / 3 * 4;
-	char *out = malloc(out_len + 1), *p = out;
-	json_t *string;
+	char *p = ret;
 
-	if (!out)
-		return NULL;
 	for (size_t i = 0; i < len; i += 3) {
 		uint32_t bits = (uint32_t)data[i] << 16;
 
@@ -33,6 +29,18 @@ base64_json(const void *bytes, size_t len)
 		*p++ = i + 1 < len ? digits[bits >> 6 & 63] : '=';
 		*p++ = i + 2 < len ? digits[bits & 63] : '=';
 	}
+}
+
+json_t *
+base64_json(const void *bytes, size_t len)
+{
+	size_t out_len = BASE64_LEN(len);
+	char *out = malloc(out_len + 1);
+	json_t *string;
+
+	if (!out)
+		return NULL;
+	base64_encode(bytes, len, out);
 	string = json_stringn_nocheck(out, out_len);
 	free(out);
 	return string;

@@ -6,6 +6,10 @@
 #include <jansson.h>
 #include <stddef.h>
 
+/* Writes BASE64_LEN(len) characters, without a 0 behind them. */
+#define BASE64_LEN(len) (((len) + 2) / 3 * 4)
+void base64_encode(const void *bytes, size_t len, char *ret);
+
 /* NULL: no memory. */
 json_t *base64_json(const void *data, size_t len);
 

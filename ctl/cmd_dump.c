@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * dump: queues and their items as JSON, one a line, for load. */
+ * dump: queues and their items as JSON, one a line, for load. A body is written as it comes out of the encoding, behind
+ * all that is said of its item: large ones are not held twice. */
 #include <config.h>
 
 #include "ctl/base64.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST (QB_MAX_SKIP + 100) /* items of a state: what BROWSE can list */
+#define PART ((size_t)48 << 10) /* bytes of a body that are encoded at once */
 
 struct dump {
 	struct ctl *ctl;
@@ -19,9 +20,10 @@ struct dump {
 	uint64_t items;
 };
 
-/* The order in which load puts them: what was given before goes first. */
-static const char *const states[] = {"leased", "ready", "delayed", "dead"};
-#define STATES (sizeof(states) / sizeof(states[0]))
+/* The order in which load puts them: what was given before goes first, where the oldest come first. */
+#define STATES 4
+static const char *const states[STATES] = {"leased", "ready", "delayed", "dead"};
+static const char *const states_lifo[STATES] = {"ready", "leased", "delayed", "dead"};
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -41,14 +43,13 @@ static const struct argp argp = {
 	.doc = "Writes the queues, or all that there are, and their items as JSON, one "
 	       "a "
 	       "line, and leaves them as they are.\v"
-	       "What comes or goes meanwhile may be missing or there although it is "
-	       "finished: 'qbrokerctl pause' holds a queue still. At most 10100 items "
-	       "of "
-	       "a queue can be in one state. 'qbrokerctl load' reads it.",
+	       "What is put meanwhile is left out; what changes its state may be "
+	       "missing, or there although it is finished: 'qbrokerctl pause' holds a "
+	       "queue still. 'qbrokerctl load' reads it.",
 	.children = args_children,
 };
 
-/* --- one line ------------------------------------------------------------------------ */
+/* --- a queue ------------------------------------------------------------------------- */
 
 static json_t *
 declared_options(const qb_table *policy)
@@ -72,180 +73,220 @@ declared_options(const qb_table *policy)
 }
 
 static void
-add_number(json_t *line, const char *name, int64_t number, int64_t usual)
+add_unusual(json_t *line, const qb_table *table, unsigned row, const char *name)
 {
-	if (number != usual)
+	int64_t number;
+
+	if (qb_table_number(table, row, name, &number) && number != 0)
 		json_object_set_new(line, name, json_integer(number));
 }
 
-static json_t *
-item_line(const char *queue, const char *state, const qb_item *item)
+static int
+dump_declaration(struct dump *dump, const char *queue, const qb_table *table,
+		 unsigned row)
 {
-	json_t *line = json_pack("{s:s, s:s, s:o}", "queue", queue, "state", state,
-				 "body_base64",
-				 base64_json(qb_item_body(item), qb_item_size(item)));
+	qb_table *policy;
+	qb_result result = qb_policy(dump->ctl->q, queue, &policy);
+	json_t *line;
 
-	if (!line)
-		return NULL;
-	add_number(line, "ctype", qb_item_ctype(item), 0);
-	add_number(line, "priority", qb_item_priority(item), 0);
-	if (qb_item_group(item))
-		json_object_set_new(line, "group", json_string(qb_item_group(item)));
-	add_number(line, "delay_ms", qb_item_delay(item), -1);
-	add_number(line, "ttl_ms", qb_item_ttl(item), -1);
-	add_number(line, "deliveries", qb_item_deliveries(item), 0);
-	add_number(line, "crashes", qb_item_crashes(item), 0);
-	add_number(line, "nacks", qb_item_nacks(item), 0);
-	add_number(line, "timeouts", qb_item_timeouts(item), 0);
+	if (result != QB_OK)
+		return ctl_result(dump->ctl, result);
+	line = json_pack("{s:s, s:o}", "queue", queue, "declared",
+			 declared_options(policy));
+	qb_table_free(policy);
+	add_unusual(line, table, row, "paused");
+	add_unusual(line, table, row, "shutdown");
+	return out_json(line);
+}
+
+/* --- an item ------------------------------------------------------------------------- */
+
+/* What is only said of it while it is there, and what the line says by other means. */
+static bool
+is_left_out(const char *name)
+{
+	static const char *const names[] = {"id",   "age_ms", "dead_ms", "worker",
+					    "size", "body",   "error",	 "reason"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static json_t *
+item_line(const char *queue, const char *state, const qb_table *table, unsigned row)
+{
+	json_t *line = json_pack("{s:s, s:s}", "queue", queue, "state", state);
+	const char *name, *text;
+	int64_t number;
+
+	for (unsigned i = 0; line && (name = qb_table_name(table, row, i)); i++) {
+		if (is_left_out(name))
+			continue;
+		if (qb_table_number(table, row, name, &number))
+			json_object_set_new(line, name, json_integer(number));
+		else if ((text = qb_table_string(table, row, name)))
+			json_object_set_new(line, name, json_string(text));
+	}
 	return line;
 }
 
-/* --- a queue ------------------------------------------------------------------------- */
-
-/* The ids of the items in this state; for free(). */
-static qb_result
-list_ids(const struct ctl *ctl, const char *queue, const char *state, int64_t **ret_ids,
-	 unsigned *ret_n)
+static void
+write_base64(const char *body, size_t len)
 {
-	int64_t *ids = malloc(MOST * sizeof(*ids));
-	qb_table *table;
-	qb_result result = QB_OK;
-	unsigned n = 0, rows = 1;
+	static char out[BASE64_LEN(PART)];
 
-	if (!ids)
-		return QB_NO_MEMORY;
-	while (rows > 0 && n <= QB_MAX_SKIP) {
-		result = qb_browse(ctl->q, queue, state, n, &table);
-		if (result != QB_OK)
-			break;
-		rows = qb_table_rows(table);
-		for (unsigned i = 0; i < rows; i++)
-			qb_table_number(table, i, "id", &ids[n++]);
-		qb_table_free(table);
+	while (len > 0) {
+		size_t part = len < PART ? len : PART;
+
+		base64_encode(body, part, out);
+		fwrite(out, 1, BASE64_LEN(part), stdout);
+		body += part;
+		len -= part;
 	}
-	*ret_ids = ids;
-	*ret_n = n;
-	return result;
 }
 
+/* The line without its last brace, the body, and the brace. What cannot be written is seen at the end. */
 static int
-dump_item(struct dump *dump, const char *queue, const char *state, int64_t id)
+write_item(struct dump *dump, json_t *line, const void *body, size_t len)
+{
+	char *text = line ? json_dumps(line, 0) : NULL;
+
+	json_decref(line);
+	if (!text)
+		return ctl_error(dump->ctl, "no memory");
+	dump->items++;
+	fwrite(text, 1, strlen(text) - 1, stdout);
+	free(text);
+	fputs(", \"body_base64\": \"", stdout);
+	write_base64(body, len);
+	fputs("\"}\n", stdout);
+	return ferror(stdout) ? CTL_ERROR : CTL_DONE;
+}
+
+/* One that is too large for a page. */
+static int
+look_and_write(struct dump *dump, const char *queue, int64_t id, json_t *line)
 {
 	qb_item *item;
 	qb_result result = qb_look(dump->ctl->q, queue, (uint64_t)id, &item);
-	int status;
+	int status = CTL_DONE;
 
-	if (result == QB_NOT_FOUND)
-		return CTL_DONE; /* finished meanwhile */
-	if (result != QB_OK)
-		return ctl_result(dump->ctl, result);
-	dump->items++;
-	status = out_json(item_line(queue, state, item));
-	qb_item_free(item);
-	return status;
+	if (result == QB_OK) {
+		status = write_item(dump, line, qb_item_body(item), qb_item_size(item));
+		qb_item_free(item);
+		return status;
+	}
+	json_decref(line);
+	return result == QB_NOT_FOUND ? CTL_DONE : ctl_result(dump->ctl, result);
+}
+
+static int
+dump_item(struct dump *dump, const char *queue, const char *state,
+	  const qb_table *table, unsigned row)
+{
+	json_t *line = item_line(queue, state, table, row);
+	size_t len;
+	const void *body = qb_table_body(table, row, &len);
+	int64_t id;
+
+	if (body || !qb_table_number(table, row, "id", &id))
+		return write_item(dump, line, body, body ? len : 0);
+	return look_and_write(dump, queue, id, line);
 }
 
 static int
 dump_state(struct dump *dump, const char *queue, const char *state)
 {
-	int64_t *ids = NULL;
-	unsigned n = 0;
-	qb_result result = list_ids(dump->ctl, queue, state, &ids, &n);
-	int status = result == QB_OK ? CTL_DONE : ctl_result(dump->ctl, result);
+	uint64_t cursor = 0;
+	int status = CTL_DONE;
+	qb_table *table;
 
-	for (unsigned i = 0; i < n && status == CTL_DONE; i++)
-		status = dump_item(dump, queue, state, ids[i]);
-	free(ids);
-	return status;
-}
+	do {
+		qb_result result = qb_dump(dump->ctl->q, queue, state, &cursor, &table);
 
-static int
-dump_queue(struct dump *dump, const char *queue)
-{
-	struct ctl *ctl = dump->ctl;
-	qb_table *policy;
-	qb_result result = qb_policy(ctl->q, queue, &policy);
-	int status;
-
-	if (result != QB_OK)
-		return ctl_result(ctl, result);
-	status = out_json(json_pack("{s:s, s:o}", "queue", queue, "declared",
-				    declared_options(policy)));
-	qb_table_free(policy);
-	for (size_t i = 0; i < STATES && status == CTL_DONE; i++)
-		status = dump_state(dump, queue, states[i]);
+		if (result != QB_OK)
+			return ctl_result(dump->ctl, result);
+		for (unsigned i = 0; i < qb_table_rows(table) && status == CTL_DONE;
+		     i++)
+			status = dump_item(dump, queue, state, table, i);
+		qb_table_free(table);
+	} while (cursor != 0 && status == CTL_DONE);
 	return status;
 }
 
 /* --- all of them --------------------------------------------------------------------- */
 
 static int
-check_queue(const struct ctl *ctl, const qb_table *table, unsigned row)
+dump_queue(struct dump *dump, const qb_table *table, unsigned row)
 {
-	int64_t number;
+	const char *queue = qb_table_string(table, row, "queue");
+	const char *order = qb_table_string(table, row, "order");
+	bool lifo = order && strcmp(order, "lifo") == 0;
+	int status;
 
-	for (size_t i = 0; i < STATES; i++)
-		if (qb_table_number(table, row, states[i], &number) && number > MOST)
-			return ctl_error(ctl,
-					 "queue %s has %" PRId64
-					 " %s items, more than the %d of one state "
-					 "that can be listed",
-					 qb_table_string(table, row, "queue"), number,
-					 states[i], MOST);
-	return CTL_DONE;
+	if (!queue)
+		return ctl_error(dump->ctl, "the broker does not name a queue");
+	status = dump_declaration(dump, queue, table, row);
+	for (size_t i = 0; i < STATES && status == CTL_DONE; i++)
+		status = dump_state(dump, queue, lifo ? states_lifo[i] : states[i]);
+	return status;
 }
 
-/* Before anything is written. Without names: all queues. */
 static int
-check_queues(struct dump *dump, qb_table **ret_all)
+dump_table(struct dump *dump, const qb_table *table)
 {
-	struct ctl *ctl = dump->ctl;
-	qb_table *table;
 	int status = CTL_DONE;
 
-	for (size_t i = 0; i < (dump->n ? dump->n : 1) && status == CTL_DONE; i++) {
+	for (unsigned i = 0; i < qb_table_rows(table) && status == CTL_DONE; i++)
+		status = dump_queue(dump, table, i);
+	return status;
+}
+
+/* Asks for all that are named, before anything is written; without names, for all that there are. */
+static int
+dump_all(struct dump *dump, qb_table **tables, size_t n)
+{
+	struct ctl *ctl = dump->ctl;
+	int status = CTL_DONE;
+	size_t queues = 0;
+
+	for (size_t i = 0; i < n; i++) {
 		qb_result result =
-			qb_queues(ctl->q, dump->n ? dump->queues[i] : NULL, &table);
+			qb_queues(ctl->q, dump->n ? dump->queues[i] : NULL, &tables[i]);
 
 		if (result != QB_OK)
 			return ctl_result(ctl, result);
-		for (unsigned row = 0; row < qb_table_rows(table) && status == CTL_DONE;
-		     row++)
-			status = check_queue(ctl, table, row);
-		if (dump->n)
-			qb_table_free(table);
-		else
-			*ret_all = table;
+		queues += qb_table_rows(tables[i]);
 	}
-	return status;
+	for (size_t i = 0; i < n && status == CTL_DONE; i++)
+		status = dump_table(dump, tables[i]);
+	if (status != CTL_DONE)
+		return status;
+	return out_json(json_pack("{s:{s:I, s:I}}", "end", "queues", (json_int_t)queues,
+				  "items", (json_int_t)dump->items));
 }
 
 int
 cmd_dump(struct ctl *ctl, int argc, char **argv)
 {
 	struct dump dump = {.ctl = ctl};
-	qb_table *all = NULL;
-	size_t n;
+	qb_table **tables = calloc((size_t)argc + 1, sizeof(*tables));
+	size_t n = 0;
 	int status;
 
 	dump.queues = calloc((size_t)argc + 1, sizeof(*dump.queues));
-	if (!dump.queues)
+	if (!dump.queues || !tables)
 		return ctl_error(ctl, "no memory");
 	args_parse(&argp, argc, argv, &dump);
 	status = ctl_connect(ctl);
+	n = dump.n ? dump.n : 1;
 	if (status == CTL_DONE)
-		status = check_queues(&dump, &all);
-	n = all ? qb_table_rows(all) : dump.n;
-	for (size_t i = 0; i < n && status == CTL_DONE; i++)
-		status = dump_queue(&dump,
-				    all ? qb_table_string(all, (unsigned)i, "queue")
-					: dump.queues[i]);
-	if (status == CTL_DONE)
-		status = out_json(json_pack("{s:{s:I, s:I}}", "end", "queues",
-					    (json_int_t)n, "items",
-					    (json_int_t)dump.items));
-	if (all)
-		qb_table_free(all);
+		status = dump_all(&dump, tables, n);
+	for (size_t i = 0; i < n; i++)
+		qb_table_free(tables[i]);
+	free(tables);
 	free(dump.queues);
 	return status;
 }

@@ -18,6 +18,11 @@
 #define OPTION_LEN   320
 #define LINE_REST    8192 /* bytes of a line beside the body */
 
+/* As QUEUES has them. */
+#define PAUSED_IN  1
+#define PAUSED_OUT 2
+#define IMMEDIATE  2
+
 struct load {
 	struct ctl *ctl;
 	bool dead;
@@ -25,6 +30,7 @@ struct load {
 	uint64_t queues, items, left_out; /* as far as they were read */
 	uint64_t started;		  /* items given to the library */
 	size_t unconfirmed;		  /* bytes, at most */
+	json_t *later; /* what is done to queues when all has been put: their lines */
 	bool ended;
 };
 
@@ -50,7 +56,7 @@ static const struct argp argp = {
 	.parser = parse,
 	.doc = "Declares the queues and puts the items that 'qbrokerctl dump' has "
 	       "written, in the order of the input; waits while a queue is full.\v"
-	       "The items have new ids, no attempts, and no keys. Dead ones are left "
+	       "The items have new ids and no attempts. Dead ones are left "
 	       "out without --dead.",
 	.children = args_children,
 };
@@ -61,39 +67,6 @@ wrong(const struct load *load, const char *why)
 	return ctl_error(load->ctl, "line %" PRIu64 ": %s", load->line, why);
 }
 
-/* --- a queue ------------------------------------------------------------------------- */
-
-static int
-load_queue(struct load *load, const char *queue, const json_t *declared)
-{
-	char texts[MAX_OPTIONS][OPTION_LEN];
-	const char *list[MAX_OPTIONS + 1], *name;
-	json_t *value;
-	size_t n = 0;
-	qb_result result;
-
-	json_object_foreach((json_t *)(uintptr_t)declared, name, value)
-	{
-		int len = json_is_string(value)
-				  ? snprintf(texts[n], OPTION_LEN, "%s=%s", name,
-					     json_string_value(value))
-				  : snprintf(texts[n], OPTION_LEN,
-					     "%s=%" JSON_INTEGER_FORMAT, name,
-					     json_integer_value(value));
-
-		if (len < 0 || len >= OPTION_LEN || n + 1 == MAX_OPTIONS)
-			return wrong(load, "too much is declared");
-		list[n] = texts[n];
-		n++;
-	}
-	list[n] = NULL;
-	result = qb_declare(load->ctl->q, queue, list, 0, NULL);
-	load->queues += result == QB_OK;
-	return ctl_result(load->ctl, result);
-}
-
-/* --- an item ------------------------------------------------------------------------- */
-
 static json_int_t
 number(const json_t *line, const char *name, json_int_t usual)
 {
@@ -101,6 +74,104 @@ number(const json_t *line, const char *name, json_int_t usual)
 
 	return json_is_integer(value) ? json_integer_value(value) : usual;
 }
+
+/* --- a queue ------------------------------------------------------------------------- */
+
+/* What there may be of: items that were held count for it too while they are put. */
+static bool
+is_bound(const char *option)
+{
+	return strcmp(option, "maxsize") == 0 || strcmp(option, "max_bytes") == 0;
+}
+
+/* Declares the options that are bounds, and those that are not. */
+static int
+declare(struct load *load, const char *queue, const json_t *declared, bool bounds,
+	bool others, bool update, int *ret_created)
+{
+	char texts[MAX_OPTIONS][OPTION_LEN];
+	const char *list[MAX_OPTIONS + 1], *name;
+	json_t *value;
+	size_t n = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)declared, name, value)
+	{
+		int len;
+
+		if (!(is_bound(name) ? bounds : others))
+			continue;
+		len = json_is_string(value) ? snprintf(texts[n], OPTION_LEN, "%s=%s",
+						       name, json_string_value(value))
+					    : snprintf(texts[n], OPTION_LEN,
+						       "%s=%" JSON_INTEGER_FORMAT, name,
+						       json_integer_value(value));
+		if (len < 0 || len >= OPTION_LEN || n + 1 == MAX_OPTIONS)
+			return wrong(load, "too much is declared");
+		list[n] = texts[n];
+		n++;
+	}
+	list[n] = NULL;
+	return ctl_result(load->ctl,
+			  qb_declare(load->ctl->q, queue, list, update, ret_created));
+}
+
+/* One that is new has its bounds when all has been put. Nobody is given anything of one that was paused, from the
+ * beginning. */
+static int
+load_queue(struct load *load, const char *queue, json_t *line)
+{
+	const json_t *declared = json_object_get(line, "declared");
+	int created = 0, status;
+
+	status = declare(load, queue, declared, false, true, false, &created);
+	if (status == CTL_DONE && !created)
+		status = declare(load, queue, declared, true, true, false, NULL);
+	if (status == CTL_DONE && number(line, "paused", 0) & PAUSED_OUT)
+		status = ctl_result(load->ctl, qb_pause(load->ctl->q, queue, 0, 1));
+	if (status != CTL_DONE)
+		return status;
+	load->queues++;
+	json_object_set_new(line, "created", json_boolean(created));
+	return json_array_append(load->later, line) == 0
+		       ? CTL_DONE
+		       : ctl_error(load->ctl, "no memory");
+}
+
+static int
+finish_queue(struct load *load, json_t *line)
+{
+	const char *queue = json_string_value(json_object_get(line, "queue"));
+	json_int_t shutdown = number(line, "shutdown", 0);
+	int status = CTL_DONE;
+
+	if (json_is_true(json_object_get(line, "created")))
+		status = declare(load, queue, json_object_get(line, "declared"), true,
+				 false, true, NULL);
+	if (status == CTL_DONE && number(line, "paused", 0) & PAUSED_IN)
+		status = ctl_result(load->ctl, qb_pause(load->ctl->q, queue, 1, 0));
+	if (status == CTL_DONE && shutdown)
+		status = ctl_result(load->ctl, qb_shutdown(load->ctl->q, queue,
+							   shutdown == IMMEDIATE));
+	return status;
+}
+
+/* When all has been put. */
+static int
+finish_queues(struct load *load)
+{
+	int status = ctl_result(load->ctl, qb_flush(load->ctl->q, QB_FOREVER));
+	json_t *line;
+	size_t i;
+
+	json_array_foreach(load->later, i, line)
+	{
+		if (status == CTL_DONE)
+			status = finish_queue(load, line);
+	}
+	return status;
+}
+
+/* --- an item ------------------------------------------------------------------------- */
 
 static bool
 in_range(const json_t *line)
@@ -112,11 +183,45 @@ in_range(const json_t *line)
 	       priority <= INT32_MAX;
 }
 
+static const char *
+text_of(const json_t *line, const char *name)
+{
+	return json_string_value(json_object_get(line, name));
+}
+
+static bool
+is_word(const json_t *line, const char *name, const char *word)
+{
+	const char *text = text_of(line, name);
+
+	return text && strcmp(text, word) == 0;
+}
+
+static void
+set_key(qb_put_options *o, const json_t *line)
+{
+	json_int_t window = number(line, "window_ms", 0);
+
+	if (!text_of(line, "key"))
+		return;
+	qb_put_options_set_key(o, text_of(line, "key"));
+	if (text_of(line, "unique"))
+		qb_put_options_set_unique(o, is_word(line, "unique", "queued")
+						     ? QB_QUEUED
+						     : QB_UNFINISHED);
+	if (window > 0)
+		qb_put_options_set_window(o, window);
+	if (is_word(line, "on_duplicate", "reject"))
+		qb_put_options_set_on_duplicate(o, QB_REJECT);
+	else if (is_word(line, "on_duplicate", "replace"))
+		qb_put_options_set_on_duplicate(o, QB_REPLACE);
+}
+
 static qb_put_options *
 put_options(const json_t *line)
 {
 	qb_put_options *o = qb_put_options_new();
-	const char *group = json_string_value(json_object_get(line, "group"));
+	const char *group = text_of(line, "group");
 	json_int_t delay = number(line, "delay_ms", -1),
 		   ttl = number(line, "ttl_ms", -1);
 
@@ -130,6 +235,9 @@ put_options(const json_t *line)
 		qb_put_options_set_delay(o, delay);
 	if (ttl > 0)
 		qb_put_options_set_ttl(o, ttl);
+	if (is_word(line, "on_expire", "dead"))
+		qb_put_options_set_keep(o, 1);
+	set_key(o, line);
 	return o;
 }
 
@@ -189,7 +297,7 @@ load_end(struct load *load, const json_t *end)
 	load->ended = true;
 	if ((uint64_t)number(end, "items", -1) != load->items)
 		return wrong(load, "items are missing before it");
-	return CTL_DONE;
+	return finish_queues(load);
 }
 
 static int
@@ -211,7 +319,7 @@ load_line(struct load *load, const char *text, size_t len)
 	else if (!queue)
 		status = wrong(load, "it names no queue");
 	else if (declared)
-		status = load_queue(load, queue, declared);
+		status = load_queue(load, queue, line);
 	else
 		status = load_item(load, queue, line);
 	json_decref(line);
@@ -280,7 +388,9 @@ cmd_load(struct ctl *ctl, int argc, char **argv)
 	status = ctl_connect(ctl);
 	if (status)
 		return status;
+	load.later = json_array();
 	status = finish(&load, load_lines(&load, &in));
+	json_decref(load.later);
 	input_done(&in);
 	return status;
 }

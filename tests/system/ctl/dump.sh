@@ -94,13 +94,98 @@ test_all_queues_or_those_that_are_named() {
 	grep -qF "\"queue\": \"$q.other\"" "$folder/dump" || fail "it is not there"
 }
 
-test_more_than_can_be_listed_is_refused() {
-	seq 1 10101 >"$folder/lines"
+test_twenty_five_thousand_of_them_come_back_in_order() {
+	seq 1 25000 >"$folder/lines"
 	ctl 0 put "$q" --lines <"$folder/lines"
-	ctl 1 dump "$q"
-	out_is ''
-	err_has '10101 ready items'
-	ctl 0 purge "$q"
+	dump "$q"
+	load_renamed
+	out_is '1 queues, 25000 items put'
+	ctl 0 get "$q.2" --count 25000
+	same "$folder/out" "$folder/lines"
+	ctl 0 rm "$q" --force
+}
+
+test_those_that_came_back_and_those_of_groups_keep_their_order() {
+	local order i
+	for order in fifo lifo priority; do
+		ctl 0 declare "$q.$order" order=$order
+		for i in $(seq 1 12); do
+			ctl 0 put "$q.$order" "$i" --group "g$((i % 3))" --priority $((i % 2))
+			ctl 0 put "$q.$order" "$i.plain"
+		done
+		ctl 1 get "$q.$order" --exec false
+		dump "$q.$order"
+		sed "s/$q.$order/$q.$order.2/" "$folder/dump" >"$folder/renamed"
+		ctl 0 load <"$folder/renamed"
+		ctl 0 browse "$q.$order" --json
+		grep -o '"group": "[^"]*"\|"priority": [0-9]*' "$folder/out" >"$folder/first"
+		ctl 0 browse "$q.$order.2" --json
+		grep -o '"group": "[^"]*"\|"priority": [0-9]*' "$folder/out" >"$folder/second"
+		same "$folder/first" "$folder/second"
+		ctl 0 get "$q.$order" --count 24
+		cp "$folder/out" "$folder/first"
+		ctl 0 get "$q.$order.2" --count 24
+		same "$folder/out" "$folder/first"
+	done
+}
+
+test_keys_and_what_becomes_of_them_come_back() {
+	ctl 0 put "$q" one --key k --unique queued --on-duplicate reject
+	ctl 0 put "$q" two --key w --window 3600
+	ctl 0 put "$q" three --ttl 3600 --keep
+	dump "$q"
+	grep -q '"key": "k", "unique": "queued", "on_duplicate": "reject"' "$folder/dump" || fail "$(cat "$folder/dump")"
+	grep -q '"window_ms": 3600000' "$folder/dump" || fail "$(cat "$folder/dump")"
+	grep -q '"on_expire": "dead"' "$folder/dump" || fail "$(cat "$folder/dump")"
+	load_renamed
+	dump "$q.2"
+	grep -v end "$folder/renamed" | sed 's/"ttl_ms": [0-9]*/T/' >"$folder/first"
+	grep -v end "$folder/dump" | sed 's/"ttl_ms": [0-9]*/T/' >"$folder/second"
+	same "$folder/first" "$folder/second"
+	ctl 1 put "$q.2" again --key k --on-duplicate reject
+	ctl 0 get "$q.2" --count 3
+	ctl 1 put "$q.2" again --key w --on-duplicate reject
+	ctl 0 put "$q.2" again --key k --on-duplicate reject
+}
+
+test_pauses_and_bounds_come_back_when_all_has_been_put() {
+	ctl 0 declare "$q" maxsize=3
+	seq 1 3 >"$folder/lines"
+	ctl 0 put "$q" --lines <"$folder/lines"
+	# Four are there when one of them is held.
+	ctl 0 get "$q" --exec sh -c "cat >/dev/null; qbrokerctl put '$q' more && qbrokerctl dump '$q' >'$folder/dump'"
+	load_renamed
+	out_is '1 queues, 4 items put'
+	number_is "$q.2" maxsize 3
+	ctl 0 rm "$q.2" --force
+	ctl 0 pause "$q" --in --out
+	dump "$q"
+	load_renamed
+	number_is "$q.2" paused 3
+}
+
+test_a_queue_that_was_shut_down_is_so_again() {
+	ctl 0 put "$q" x
+	ctl 0 shutdown "$q"
+	ctl 0 declare "$q.empty"
+	dump "$q" "$q.empty"
+	load_renamed
+	number_is "$q.2" shutdown 1
+	ctl 0 get "$q.2"
+	out_is x
+	grep -q "\"queue\": \"$q.empty\", \"declared\": {}" "$folder/dump" || fail "$(cat "$folder/dump")"
+}
+
+test_odd_names_and_large_bodies_come_back() {
+	head -c 8000000 /dev/urandom >"$folder/large"
+	local odd
+	odd=$(printf '%s " \\ é' "$q")
+	ctl 0 put "$odd" --group "$(printf 'a"\\b')" <"$folder/large"
+	dump "$odd"
+	ctl 0 get "$odd" --raw
+	ctl 0 load <"$folder/dump"
+	ctl 0 get "$odd" --raw
+	same "$folder/out" "$folder/large"
 }
 
 start_broker
