@@ -273,14 +273,6 @@ bodies_fetch_ahead(struct qe *e, struct qe_item **item)
 	return fetch(e, item, true);
 }
 
-enum qe_result
-bodies_fetch_first(struct qe *e, const struct queue *q)
-{
-	struct qe_item *item = q->bodies.absent > 0 ? queue_first(q) : NULL;
-
-	return item ? bodies_fetch(e, &item) : QE_OK;
-}
-
 /* --- leaving --------------------------------------------------------------------------- */
 
 /* Those that are written by now may leave. */

@@ -77,9 +77,6 @@ uint32_t bodies_sum(const struct qe *e, const void *body, size_t len);
  * read, and the store has failed. Nothing was changed. */
 enum qe_result bodies_fetch(struct qe *e, struct qe_item **item) QE_MUST_USE;
 
-/* The same for the item that the next get of the queue is given, if it has any. */
-enum qe_result bodies_fetch_first(struct qe *e, const struct queue *q) QE_MUST_USE;
-
 /* The same, for one that is read ahead. */
 enum qe_result bodies_fetch_ahead(struct qe *e, struct qe_item **item) QE_MUST_USE;
 

@@ -229,7 +229,7 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	get.lease_ns = get_lease_length(q, args);
 	if (!now)
 		return wait_for_items(e, session, rid, q, &get, ret_reply);
-	result = bodies_fetch_first(e, q);
+	result = queue_fetch_first(e, q);
 	if (result != QE_OK)
 		return result;
 	if (get.lease_ns > 0 && !extra_need(e, queue_first(q)))

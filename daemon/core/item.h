@@ -90,7 +90,9 @@ item_waits(enum item_state state)
 static inline size_t
 item_size(const struct qe_item *item)
 {
-	return offsetof(struct qe_item, body) + (item->absent ? 0 : item->body_len);
+	if (__builtin_expect(item->absent, 0))
+		return offsetof(struct qe_item, body);
+	return offsetof(struct qe_item, body) + item->body_len;
 }
 
 /* What the item takes of the engine's memory. */

@@ -128,6 +128,18 @@ void queue_configure(struct qe *e, struct queue *q, const struct qe_declare *opt
 /* The item that the next get is given, or NULL. */
 struct qe_item *queue_first(const struct queue *q);
 
+/* Has the body of that item in memory: as bodies_fetch(). */
+static inline QE_MUST_USE enum qe_result
+queue_fetch_first(struct qe *e, const struct queue *q)
+{
+	struct qe_item *item;
+
+	if (__builtin_expect(q->bodies.absent == 0, 1))
+		return QE_OK;
+	item = queue_first(q);
+	return item ? bodies_fetch(e, &item) : QE_OK;
+}
+
 /* How many items gets may be given now: the ready ones, none while it is paused. */
 static inline uint64_t
 queue_given(const struct queue *q)
