@@ -8,6 +8,7 @@
 
 #include "daemon/core/engine_int.h"
 #include "daemon/core/queue.h"
+#include "daemon/core/settle.h"
 #include "daemon/core/walk.h"
 
 #define WINDOW	     (UINT64_C(4) << 20)
@@ -16,6 +17,10 @@
 /* In one turn, of all queues together. */
 #define SHARE_BYTES (INT64_C(1) << 20)
 #define READ_COST   2048 /* reading one takes at least as long as so many bytes */
+
+/* What is not in the system's memory is tried again after so long; so often, then it is waited for. */
+#define TRY_NS	   UINT64_C(1000000)
+#define MOST_TRIES 50
 
 /* Of little memory a quarter: what was read ahead had to leave again. */
 static uint64_t
@@ -35,58 +40,90 @@ weight(const struct qe_item *item)
 }
 
 void
+bodies_want(struct qe *e, struct queue *q)
+{
+	if (list_empty(&q->bodies.hungry))
+		list_append(&e->bodies.hungry, &q->bodies.hungry);
+}
+
+void
 bodies_given(struct qe *e, struct queue *q, const struct qe_item *item)
 {
 	struct queue_bodies *b = &q->bodies;
 	uint64_t taken = weight(item);
 
 	b->near = b->near > taken ? b->near - taken : 0;
-	if (b->near < window(e) / 2 && list_empty(&b->hungry))
-		list_append(&e->bodies.hungry, &b->hungry);
+	if (b->near < window(e) / 2)
+		bodies_want(e, q);
 }
 
-/* Reads what is absent of the window, as far as the share goes. Returns whether that was all. */
-static bool
-fill(struct qe *e, struct queue *q, struct walk_cursor *cursors, int64_t *share)
+/* Reads what is absent of the window, as far as the share goes. QE_OK: that was all, or there is no room for
+ * more; QE_WAIT: it goes on, perhaps not at once. */
+static enum qe_result
+fill(struct qe *e, struct queue *q, struct walk *walk, int64_t *share)
 {
+	enum qe_result result;
 	struct qe_item *item;
-	struct walk walk;
 	uint64_t near = 0;
 
-	walk_begin(&walk, q, cursors);
-	while (near < window(e) && (item = walk_next(&walk))) {
+	while (near < window(e) && (item = walk_next(walk))) {
 		bool absent = item->absent;
 
 		if (absent && *share <= 0)
-			return false;
-		if (absent && bodies_too_many(e))
+			return QE_WAIT;
+		if (absent && near > 0 && bodies_too_many(e))
 			break;
-		if (bodies_fetch_ahead(e, &item) != QE_OK)
-			break; /* a get says so */
+		result = bodies_fetch_ahead(e, &item, e->bodies.tries >= MOST_TRIES);
+		if (result != QE_OK)
+			return result;
 		near += weight(item);
-		if (absent)
-			*share -= READ_COST + (int64_t)item->body_len;
+		if (!absent)
+			continue;
+		*share -= READ_COST + (int64_t)item->body_len;
+		e->bodies.tries = 0;
 	}
 	q->bodies.near = near;
-	return true;
+	return QE_OK;
+}
+
+/* The same with what it takes. Without memory somebody else will have to wait for the bodies. */
+static enum qe_result
+fill_queue(struct qe *e, struct queue *q, int64_t *share)
+{
+	size_t n = walk_cursors(q, WINDOW_ITEMS);
+	struct walk_cursor *cursors = mem_alloc(&e->mem, n * sizeof(*cursors));
+	enum qe_result result = QE_NOMEM;
+	struct walk walk;
+
+	if (cursors) {
+		walk_begin(&walk, q, cursors);
+		result = fill(e, q, &walk, share);
+	}
+	mem_free(&e->mem, cursors, n * sizeof(*cursors));
+	return result;
 }
 
 void
 ahead_read(struct qe *e)
 {
+	struct bodies *b = &e->bodies;
 	int64_t share = SHARE_BYTES;
 	struct list *at;
 
-	while (share > 0 && (at = list_first(&e->bodies.hungry))) {
+	b->try_ns = 0;
+	while (share > 0 && b->try_ns == 0 && (at = list_first(&b->hungry))) {
 		struct queue *q = list_entry(at, struct queue, bodies.hungry);
-		size_t n = walk_cursors(q, WINDOW_ITEMS);
-		struct walk_cursor *cursors = mem_alloc(&e->mem, n * sizeof(*cursors));
-		bool done = !cursors || fill(e, q, cursors, &share);
+		enum qe_result result = fill_queue(e, q, &share);
 
-		share -= READ_COST;
 		list_remove(at);
-		if (!done) /* it goes on when the others had their turn */
-			list_append(&e->bodies.hungry, at);
-		mem_free(&e->mem, cursors, n * sizeof(*cursors));
+		if (result == QE_WAIT) /* it goes on when the others had their turn */
+			list_append(&b->hungry, at);
+		if (result == QE_WAIT && share > 0) {
+			b->try_ns = e->now_ns + TRY_NS;
+			b->tries++;
+		}
+		share -= READ_COST;
+		settle_later(e, q);
 	}
+	settle(e);
 }

@@ -266,6 +266,8 @@ qe_get_any(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t r
 		return result;
 	q = giver(session, args, queues, &which);
 	if (q)
+		result = queue_fetch_first(e, q, true); /* it would wait for this one alone */
+	if (q && result == QE_OK)
 		result = get_from(e, session, rid, q, get, ret_reply);
 	if (q && result == QE_OK) {
 		ret_reply->giver = (uint8_t)(which + 1);

@@ -10,6 +10,8 @@
 #include "daemon/core/settle.h"
 #include "daemon/core/store.h"
 
+#include <errno.h>
+
 /* Shorter ones stay: the item would not be much smaller. */
 #define BODY_LEAST 128
 
@@ -218,26 +220,30 @@ send_away(struct qe *e, struct kept_item *k)
 	return true;
 }
 
-static bool
-read_back(struct qe *e, const struct kept_item *k, struct qe_item *item)
+/* QE_OK; QE_WAIT: not without waiting, but soon; QE_LOST. */
+static enum qe_result
+read_back(struct qe *e, const struct kept_item *k, struct qe_item *item, bool wait)
 {
 	struct store *store = e->keep.store;
+	bool is_read = store->class->read(store, k->kept.segment, k->offset, item->body,
+					  item->body_len, wait);
 
-	return store->class->read(store, k->kept.segment, k->offset, item->body,
-				  item->body_len) &&
-	       bodies_sum(e, item->body, item->body_len) == k->sum;
+	if (!is_read && !wait && errno == EAGAIN)
+		return QE_WAIT;
+	if (is_read && bodies_sum(e, item->body, item->body_len) == k->sum)
+		return QE_OK;
+	e->keep.lost = "a body could not be read from the journal as it was written";
+	return QE_LOST;
 }
 
 static enum qe_result
-fetch(struct qe *e, struct qe_item **item, bool ahead)
+fetch(struct qe *e, struct qe_item **item, bool wait, bool ahead)
 {
 	struct kept_item *k;
 	struct qe_item *with;
 	struct queue *q;
 	enum qe_result result;
 
-	if (!(*item)->absent)
-		return QE_OK;
 	if (e->keep.lost || !e->keep.store)
 		return QE_LOST;
 	result = item_new_restored(e, (*item)->body_len, &with);
@@ -245,11 +251,10 @@ fetch(struct qe *e, struct qe_item **item, bool ahead)
 		return result;
 	k = keep_item(e, (*item)->id);
 	q = item_queue(*item);
-	if (!read_back(e, k, with)) {
-		e->keep.lost =
-			"a body could not be read from the journal as it was written";
+	result = read_back(e, k, with, wait);
+	if (result != QE_OK) {
 		qe_item_unref(e, with);
-		return QE_LOST;
+		return result;
 	}
 	bodies_leave(e, q, k);
 	item_swap(e, *item, with);
@@ -264,13 +269,19 @@ fetch(struct qe *e, struct qe_item **item, bool ahead)
 enum qe_result
 bodies_fetch(struct qe *e, struct qe_item **item)
 {
-	return fetch(e, item, false);
+	return (*item)->absent ? fetch(e, item, true, false) : QE_OK;
 }
 
 enum qe_result
-bodies_fetch_ahead(struct qe *e, struct qe_item **item)
+bodies_fetch_now(struct qe *e, struct qe_item **item)
 {
-	return fetch(e, item, true);
+	return (*item)->absent ? fetch(e, item, false, false) : QE_OK;
+}
+
+enum qe_result
+bodies_fetch_ahead(struct qe *e, struct qe_item **item, bool wait)
+{
+	return (*item)->absent ? fetch(e, item, wait, true) : QE_OK;
 }
 
 /* --- leaving --------------------------------------------------------------------------- */
@@ -387,7 +398,7 @@ bodies_tick(struct qe *e)
 		leave(e);
 	else
 		e->bodies.vain = 0;
-	if (!list_empty(&e->bodies.hungry) && !bodies_too_many(e))
+	if (bodies_next(e) <= e->now_ns)
 		ahead_read(e);
 }
 
@@ -396,6 +407,13 @@ bodies_left(const struct qe *e)
 {
 	if (!e->keep.store || e->keep.lost)
 		return false;
-	return bodies_too_many(e) ? !in_vain(&e->bodies)
-				  : !list_empty(&e->bodies.hungry);
+	return bodies_too_many(e) ? !in_vain(&e->bodies) : bodies_next(e) <= e->now_ns;
+}
+
+uint64_t
+bodies_next(const struct qe *e)
+{
+	return list_empty(&e->bodies.hungry) || !e->keep.store || e->keep.lost
+		       ? QE_NEVER
+		       : e->bodies.try_ns;
 }

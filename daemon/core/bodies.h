@@ -36,6 +36,8 @@ struct bodies {
 	uint64_t vain;	    /* how many were looked at since one could leave */
 	uint64_t written;   /* up to this record, when they last could not */
 	struct list hungry; /* queues that want bodies read ahead */
+	uint64_t try_ns;    /* not before; what is wanted is on its way from the disk */
+	unsigned tries;	    /* that were too early */
 };
 
 /* Of a queue: its kept items with BODY_HERE, by kept.changed, unless something is to be written of them. */
@@ -77,8 +79,15 @@ uint32_t bodies_sum(const struct qe *e, const void *body, size_t len);
  * read, and the store has failed. Nothing was changed. */
 enum qe_result bodies_fetch(struct qe *e, struct qe_item **item) QE_MUST_USE;
 
+/* The same, but QE_WAIT if it would have to wait for the disk: it will not in a while. */
+enum qe_result bodies_fetch_now(struct qe *e, struct qe_item **item) QE_MUST_USE;
+
 /* The same, for one that is read ahead. */
-enum qe_result bodies_fetch_ahead(struct qe *e, struct qe_item **item) QE_MUST_USE;
+enum qe_result bodies_fetch_ahead(struct qe *e, struct qe_item **item,
+				  bool wait) QE_MUST_USE;
+
+/* The queue wants bodies read ahead: somebody waits for them, or will soon. */
+void bodies_want(struct qe *e, struct queue *q);
 
 /* An item was given; if bodies of the queue are away, more of them may be wanted soon. */
 void bodies_given(struct qe *e, struct queue *q, const struct qe_item *item);
@@ -86,6 +95,9 @@ void bodies_given(struct qe *e, struct queue *q, const struct qe_item *item);
 /* A share of the work: has bodies leave, and reads others ahead. */
 void bodies_tick(struct qe *e);
 bool bodies_left(const struct qe *e);
+
+/* When it is to be tried again to read ahead; QE_NEVER: nothing is wanted. */
+uint64_t bodies_next(const struct qe *e);
 
 /* Whether those that are here take more than they may. */
 bool bodies_too_many(const struct qe *e);

@@ -227,7 +227,7 @@ qe_memory_give(struct qe *e, size_t bytes)
 static void
 give_late(struct qe *e, struct waiter *w, struct queue *q)
 {
-	enum qe_result result = queue_fetch_first(e, q);
+	enum qe_result result = queue_fetch_first(e, q, true);
 
 	if (result == QE_OK)
 		waiter_give(e, w, q);
@@ -316,5 +316,7 @@ qe_next_deadline(const struct qe *e)
 		next_ns = w->timer_ns;
 	if (unique_next(e) < next_ns)
 		next_ns = unique_next(e);
+	if (bodies_next(e) < next_ns)
+		next_ns = bodies_next(e);
 	return next_ns > e->now_ns ? next_ns : e->now_ns;
 }

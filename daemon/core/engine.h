@@ -464,7 +464,11 @@ struct qe_get {
  * earlier. When the deadline of a get of many runs out it takes what is ready. It
  * lingers as long as it is the first of its line and min_items are ready; when others
  * take some of these it waits for min_items anew. When memory for the list of items, or
- * for leases that end, is short it gives fewer. */
+ * for leases that end, is short it gives fewer.
+ *
+ * Of a body that is in the store alone: who may wait does so until it has been read, QE_WAIT, and items
+ * come in their order to who waits; else the call reads it. Of many, fewer may be given then, but not fewer
+ * than min_items. QE_LOST: it cannot be read. */
 enum qe_result qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		      uint64_t rid, struct qe_name queue, const struct qe_get *get,
 		      struct qe_reply *ret_reply) QE_MUST_USE;

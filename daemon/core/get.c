@@ -100,6 +100,13 @@ said_of(const struct qe_item *item)
 	return QE_SAID + (item_group(item) ? item_group(item)->name_len : 0);
 }
 
+/* The disk is waited for only if fewer items would not do. */
+static enum qe_result
+fetch_next(struct qe *e, const struct get *get, unsigned n, struct qe_item **item)
+{
+	return n < get->args.min_items ? bodies_fetch(e, item) : bodies_fetch_now(e, item);
+}
+
 void
 get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply)
 {
@@ -122,7 +129,7 @@ get_give(struct qe *e, struct queue *q, struct get *get, struct qe_reply *reply)
 		if (bytes > get->args.max_bytes ||
 		    (get->args.max_said > 0 && said > get->args.max_said))
 			break;
-		if (bodies_fetch(e, &next) != QE_OK ||
+		if (fetch_next(e, get, reply->n, &next) != QE_OK ||
 		    (get->lease_ns > 0 && !extra_need(e, next)))
 			break;
 		give(e, q, get, next);
@@ -172,6 +179,9 @@ gets_now(const struct qe *e, const struct queue *q, const struct qe_get *args)
 
 	if (queue_given(q) == 0)
 		return false;
+	if (q->bodies.absent > 0 && q->waiting[LINE_GET] > 0 &&
+	    args->deadline_ns > e->now_ns)
+		return false; /* they wait for the first body */
 	if (!args->many || args->deadline_ns <= e->now_ns || q->shutdown != QE_OPEN)
 		return true;
 	return q->waiting[LINE_GET_MANY] == 0 && get_ripe(&get, q->count[ITEM_READY]);
@@ -215,7 +225,7 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 {
 	struct get get = {.args = *args};
 	bool now = gets_now(e, q, args);
-	enum qe_result result;
+	enum qe_result result = QE_OK;
 
 	if (!now && queue_drained(q))
 		return QE_SHUT_DOWN;
@@ -227,9 +237,10 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 			return QE_NOMEM;
 	}
 	get.lease_ns = get_lease_length(q, args);
-	if (!now)
+	if (now)
+		result = queue_fetch_first(e, q, args->deadline_ns <= e->now_ns);
+	if (!now || result == QE_WAIT)
 		return wait_for_items(e, session, rid, q, &get, ret_reply);
-	result = queue_fetch_first(e, q);
 	if (result != QE_OK)
 		return result;
 	if (get.lease_ns > 0 && !extra_need(e, queue_first(q)))

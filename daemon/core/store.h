@@ -70,9 +70,10 @@ struct store_class {
 	 * they will be removed. Not the last one. false: as append. */
 	bool (*trim)(struct store *s, uint64_t segment);
 
-	/* Reads `len` bytes of a record that was written. false: it cannot be read; errno says why. */
+	/* Reads `len` bytes of a record that was written. false: it cannot be read, and the store has failed.
+	 * Without `wait` also when it would take long: it will not in a while, and errno is EAGAIN. */
 	bool (*read)(struct store *s, uint64_t segment, uint64_t offset, void *ret,
-		     size_t len);
+		     size_t len, bool wait);
 
 	/* What a copy has to have of what is written now. Until `release` these segments stay, although
 	 * they are trimmed. One copy at a time. NULL, both: it cannot be copied. */

@@ -29,6 +29,11 @@ struct disk {
 	int (*allocate)(struct disk *d, int fd, uint64_t size);
 	ssize_t (*pread)(struct disk *d, int fd, void *ret, size_t len,
 			 uint64_t offset);
+	/* What is in memory of it: EAGAIN when nothing is. NULL: nobody knows. */
+	ssize_t (*pread_now)(struct disk *d, int fd, void *ret, size_t len,
+			     uint64_t offset);
+	/* It will be read soon; nothing waits for that. NULL: that means nothing. */
+	void (*ahead)(struct disk *d, int fd, uint64_t offset, uint64_t len);
 	ssize_t (*pwritev)(struct disk *d, int fd, const struct iovec *iov, int n,
 			   uint64_t offset);
 	int (*sync)(struct disk *d,

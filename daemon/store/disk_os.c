@@ -170,6 +170,20 @@ os_pread(struct disk *d, int fd, void *ret, size_t len, uint64_t offset)
 }
 
 static ssize_t
+os_pread_now(struct disk *d, int fd, void *ret, size_t len, uint64_t offset)
+{
+	struct iovec part = {ret, len};
+
+	return preadv2(fd, &part, 1, (off_t)offset, RWF_NOWAIT);
+}
+
+static void
+os_ahead(struct disk *d, int fd, uint64_t offset, uint64_t len)
+{
+	(void)posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
+}
+
+static ssize_t
 os_pwritev(struct disk *d, int fd, const struct iovec *iov, int n, uint64_t offset)
 {
 	return pwritev(fd, iov, n, (off_t)offset);
@@ -208,6 +222,8 @@ struct disk disk_os = {
 	.size = os_size,
 	.allocate = os_allocate,
 	.pread = os_pread,
+	.pread_now = os_pread_now,
+	.ahead = os_ahead,
 	.pwritev = os_pwritev,
 	.sync = os_sync,
 	.close = os_close,

@@ -15,6 +15,7 @@
 #include "daemon/store/store_files.h"
 
 #define SPARES		 2
+#define READ_FILES	 8
 #define LOW_RETRY_NS	 UINT64_C(1000000000)
 #define NS_PER_MS	 UINT64_C(1000000)
 #define SEGMENT_FOOT	 64  /* room for CLOSE and END in every segment */
@@ -50,6 +51,15 @@ struct spares {
 	unsigned n;
 };
 
+/* A segment that is read from. */
+struct read_file {
+	int fd;
+	uint64_t segment; /* 0: none */
+	uint64_t used;	  /* by this of all reads */
+	uint64_t next;	  /* behind the last read */
+	uint64_t asked;	  /* up to here the system was asked for it */
+};
+
 struct store_files {
 	struct store base;
 
@@ -75,8 +85,8 @@ struct store_files {
 	uint64_t bytes; /* their sum */
 	bool closed;	/* nothing may follow CLOSE */
 	struct chunk *unused; /* to be used again; or NULL */
-	int read_fd;	/* -1: none */
-	uint64_t read_segment;
+	struct read_file reading[READ_FILES];
+	uint64_t reads;
 	char told_error[STORE_TEXT];
 
 	/* The committer's; the loop's while that has nothing to do. */
@@ -131,6 +141,11 @@ struct spare *spares_pop(struct spares *list);
 
 /* journal.c: the loop's side. */
 extern const struct store_class files_class;
+
+/* fetch.c: as store_class.read; the segments before this one are not read any more. */
+bool fetch_read(struct store_files *s, uint64_t segment, uint64_t offset, void *ret,
+		size_t len, bool wait);
+void fetch_forget(struct store_files *s, uint64_t before);
 
 /* committer.c. The steps say false after a failure, which is told already. */
 bool committer_step(struct store_files *s);

@@ -287,10 +287,7 @@ forget_before(struct store_files *s, uint64_t segment)
 	memmove(s->used_of, s->used_of + gone,
 		(s->segment - segment + 1) * sizeof(*s->used_of));
 	s->first_segment = segment;
-	if (s->read_fd >= 0 && s->read_segment < segment) {
-		s->disk->close(s->disk, s->read_fd);
-		s->read_fd = -1;
-	}
+	fetch_forget(s, segment);
 }
 
 static bool
@@ -315,26 +312,10 @@ files_trim(struct store *base, uint64_t segment)
 }
 
 static bool
-files_read(struct store *base, uint64_t segment, uint64_t offset, void *ret, size_t len)
+files_read(struct store *base, uint64_t segment, uint64_t offset, void *ret, size_t len,
+	   bool wait)
 {
-	struct store_files *s = files_of(base);
-	char name[SEGMENT_NAME];
-	ssize_t n;
-
-	assert(segment >= s->first_segment && segment <= s->segment);
-	if (s->read_fd < 0 || s->read_segment != segment) {
-		if (s->read_fd >= 0)
-			s->disk->close(s->disk, s->read_fd);
-		segment_name(segment, name);
-		s->read_fd = s->disk->open(s->disk, s->folder, name);
-		if (s->read_fd < 0)
-			return false;
-		s->read_segment = segment;
-	}
-	n = disk_read(s->disk, s->read_fd, ret, len, offset);
-	if (n >= 0 && (size_t)n < len)
-		errno = EIO; /* the file is shorter than what was written */
-	return n == (ssize_t)len;
+	return fetch_read(files_of(base), segment, offset, ret, len, wait);
 }
 
 /* Of END nothing is copied: it says that the next segment is there. */
@@ -428,8 +409,7 @@ files_free(struct store *base)
 		spare_free(s, s->current);
 	if (s->making)
 		spare_free(s, s->making);
-	if (s->read_fd >= 0)
-		s->disk->close(s->disk, s->read_fd);
+	fetch_forget(s, UINT64_MAX);
 	if (s->folder >= 0)
 		s->disk->close(s->disk, s->folder);
 	if (s->wake_fd >= 0)

@@ -41,7 +41,7 @@ files_new(const struct store_files_options *o)
 		return NULL;
 	s->base.class = &files_class;
 	s->disk = o->disk ? o->disk : &disk_os;
-	s->folder = s->read_fd = -1;
+	s->folder = -1;
 	s->segment_bytes = o->segment_bytes ? o->segment_bytes : STORE_SEGMENT_BYTES;
 	s->sync_interval_ns = o->sync_interval_ms * NS_PER_MS;
 	init_shared(s);

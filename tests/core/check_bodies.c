@@ -365,6 +365,81 @@ START_TEST(what_cannot_be_read_is_given_to_nobody)
 }
 END_TEST
 
+#define MS 1000000
+
+START_TEST(who_may_wait_waits_for_the_disk_and_nobody_else_does)
+{
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 3);
+	log_set_cold(kept, true);
+	ck_assert_int_eq(get(s1, 7, "q", QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(get(s2, 8, "q", QE_NEVER), QE_WAIT);
+	tick_at(now);
+	expect_nothing();
+	ck_assert_uint_eq(qe_next_deadline(e), now + MS);
+	ck_assert_int_eq(put_numbered("m", 7, LEN), QE_OK);
+	take_numbered("m", 7);
+	tick_at(now += MS);
+	expect_nothing();
+	log_set_cold(kept, false);
+	/* Who comes later has what comes later. */
+	ck_assert_int_eq(get(s3, 9, "q", QE_NEVER), QE_OK);
+	ck_assert(is_numbered(got.item, 2));
+	expect(s1, 7, QE_OK);
+	ck_assert(is_numbered(got.item, 0));
+	expect(s2, 8, QE_OK);
+	ck_assert(is_numbered(got.item, 1));
+	expect_nothing();
+	ck_assert_uint_eq(log_waits(kept), 0);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(who_may_not_wait_has_the_body_at_once)
+{
+	struct qe_name names[] = {name("m"), name("q")};
+	struct qe_any any = {.queues = names, .n = 2};
+
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 3);
+	log_set_cold(kept, true);
+	take_numbered("q", 0);
+	ck_assert_uint_eq(log_waits(kept), 1);
+	/* It would wait for one queue alone. */
+	ck_assert_int_eq(get_any_as(s1, 1, &any,
+				    (struct qe_get){.deadline_ns = QE_NEVER}),
+			 QE_OK);
+	ck_assert(is_numbered(got.item, 1));
+	ck_assert_int_eq(get(s2, 2, "q", now + MS), QE_WAIT);
+	tick_at(now += MS);
+	expect(s2, 2, QE_OK);
+	ck_assert(is_numbered(got.item, 2));
+	expect_nothing();
+	ck_assert_uint_eq(log_waits(kept), 3);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(what_does_not_come_by_itself_is_waited_for)
+{
+	struct qe_reply reply;
+	int ticks = 0;
+
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 1);
+	log_set_cold(kept, true);
+	ck_assert_int_eq(get(s1, 1, "q", QE_NEVER), QE_WAIT);
+	for (; !qe_next_reply(e, &reply); ticks++) {
+		ck_assert_int_lt(ticks, 100);
+		tick_at(now = qe_next_deadline(e));
+	}
+	ck_assert_int_gt(ticks, 10);
+	ck_assert(is_numbered(reply.item, 0));
+	qe_reply_done(e, &reply);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(a_body_on_its_way_to_somebody_stays)
 {
 	struct qe_reply held[3];
@@ -403,6 +478,9 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, what_is_away_is_carried_forward);
 	tcase_add_test(tcase, a_restored_engine_has_no_more_bodies_than_it_may);
 	tcase_add_loop_test(tcase, what_cannot_be_read_is_given_to_nobody, 0, 2);
+	tcase_add_test(tcase, who_may_wait_waits_for_the_disk_and_nobody_else_does);
+	tcase_add_test(tcase, who_may_not_wait_has_the_body_at_once);
+	tcase_add_test(tcase, what_does_not_come_by_itself_is_waited_for);
 	tcase_add_test(tcase, a_body_on_its_way_to_somebody_stays);
 }
 

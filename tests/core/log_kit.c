@@ -5,6 +5,7 @@
 #include "tests/core/log_kit.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ struct log {
 	size_t begin; /* those before were trimmed */
 	uint64_t written;
 	bool slow; /* what is appended is not written yet */
-	uint64_t reads;
+	bool cold; /* reading takes long */
+	uint64_t reads, waits;
 	enum log_broken broken;
 };
 
@@ -115,11 +117,18 @@ trim(struct store *s, uint64_t segment)
 
 /* A record that has been trimmed, or is not as long, is no record. */
 static bool
-read_log(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t len)
+read_log(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t len,
+	 bool wait)
 {
 	struct log *log = of(s);
 
 	log->reads++;
+	if (log->cold && !wait) {
+		errno = EAGAIN;
+		return false;
+	}
+	log->waits += wait && log->cold;
+	errno = EIO;
 	if (log->broken == BROKEN_READ)
 		return false;
 	for (size_t i = log->begin; i < log->n; i++) {
@@ -171,9 +180,10 @@ view_trim(struct store *s, uint64_t segment)
 }
 
 static bool
-view_read(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t len)
+view_read(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t len,
+	  bool wait)
 {
-	return read_log(viewed(s), segment, offset, ret, len);
+	return read_log(viewed(s), segment, offset, ret, len, wait);
 }
 
 static const struct store_class view_class = {
@@ -236,6 +246,18 @@ void
 log_set_broken(struct store *s, enum log_broken broken)
 {
 	of(s)->broken = broken;
+}
+
+void
+log_set_cold(struct store *s, bool cold)
+{
+	of(s)->cold = cold;
+}
+
+uint64_t
+log_waits(const struct store *s)
+{
+	return of(s)->waits;
 }
 
 uint64_t

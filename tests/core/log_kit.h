@@ -23,8 +23,12 @@ void log_set_slow(struct store *s, bool slow);
 enum log_broken { BROKEN_NOTHING, BROKEN_READ, BROKEN_BYTE };
 void log_set_broken(struct store *s, enum log_broken broken);
 
-/* How often it was read from. */
+/* Whether reading takes long from now on: who does not wait is given nothing. */
+void log_set_cold(struct store *s, bool cold);
+
+/* How often it was read from; and with waiting for that. */
 uint64_t log_reads(const struct store *s);
+uint64_t log_waits(const struct store *s);
 
 /* For an engine that was restored from it: reads from it, and changes nothing. */
 struct store *log_view(struct store *s);

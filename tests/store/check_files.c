@@ -237,13 +237,63 @@ START_TEST(what_was_written_can_be_read)
 		const struct store_place *at = &w.records[i].place;
 
 		ck_assert(w.store->class->read(w.store, at->segment, at->offset, got,
-					       300));
+					       300, true));
 		ck_assert_uint_eq(got[0], 8);
 		ck_assert(w.store->class->read(w.store, at->segment, at->offset + 5,
-					       &first, 1));
+					       &first, 1, false));
 		ck_assert_uint_eq(first, got[5]);
 	}
-	ck_assert(!w.store->class->read(w.store, 1, 1 << 20, got, 300));
+	ck_assert(!w.store->class->read(w.store, 1, 1 << 20, got, 300, true));
+	w.store->class->status(w.store, &w.status);
+	ck_assert_int_eq(w.status.state, STORE_FAILED);
+}
+END_TEST
+
+static uint64_t asked_from, asked_to; /* of what was said to be read soon */
+
+static ssize_t
+nothing_now(struct disk *d, int fd, void *ret, size_t len, uint64_t offset)
+{
+	(void)d, (void)fd, (void)ret, (void)len, (void)offset;
+	errno = EAGAIN;
+	return -1;
+}
+
+static void
+note_ahead(struct disk *d, int fd, uint64_t offset, uint64_t len)
+{
+	(void)d, (void)fd;
+	asked_from = offset;
+	asked_to = offset + len;
+}
+
+static bool
+read_first(bool wait)
+{
+	const struct store_place *at = &w.records[0].place;
+	unsigned char got[300];
+
+	return w.store->class->read(w.store, at->segment, at->offset, got, sizeof(got),
+				    wait);
+}
+
+START_TEST(who_does_not_wait_for_the_disk_has_it_asked)
+{
+	uint64_t offset;
+
+	append_many(50, 300);
+	offset = w.records[0].place.offset;
+	w.disk->disk.pread_now = nothing_now;
+	w.disk->disk.ahead = note_ahead;
+	ck_assert(!read_first(false));
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert(asked_from <= offset && asked_to >= offset + 300);
+	ck_assert(read_first(true));
+	w.store->class->status(w.store, &w.status);
+	ck_assert_int_eq(w.status.state, STORE_GOOD);
+	/* Where nobody knows what is in memory, it is read. */
+	w.disk->disk.pread_now = w.disk->disk.pread;
+	ck_assert(read_first(false));
 }
 END_TEST
 
@@ -505,6 +555,7 @@ main(void)
 	tcase_add_test(tcase, news_are_told_once);
 	tcase_add_test(tcase, a_record_larger_than_a_segment_has_its_own);
 	tcase_add_test(tcase, what_was_trimmed_is_removed);
+	tcase_add_test(tcase, who_does_not_wait_for_the_disk_has_it_asked);
 	tcase_add_test(tcase, what_was_written_can_be_read);
 	tcase_add_test(tcase, a_full_disk_is_told_before_it_is_full);
 	tcase_add_test(tcase, room_is_looked_for_again_in_time);

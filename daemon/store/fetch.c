@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The loop's side again: reading back what was written. A few segments are open at a time. The system is told what
+ * will be read next, so that it is in its memory by then; whoever does not want to wait for the disk is
+ * only given what is there.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "daemon/store/files_int.h"
+
+#define AHEAD \
+	(UINT64_C(8) << 20) /* what the system is asked for, beyond what is read */
+
+static void
+close_file(struct store_files *s, struct read_file *f)
+{
+	if (f->segment > 0)
+		s->disk->close(s->disk, f->fd);
+	*f = (struct read_file){0};
+}
+
+void
+fetch_forget(struct store_files *s, uint64_t before)
+{
+	for (int i = 0; i < READ_FILES; i++)
+		if (s->reading[i].segment < before)
+			close_file(s, &s->reading[i]);
+}
+
+/* That of the segment, opened in the place of the one that was not used for longest. NULL: errno. */
+static struct read_file *
+file_of(struct store_files *s, uint64_t segment)
+{
+	struct read_file *oldest = &s->reading[0];
+	char name[SEGMENT_NAME];
+	int fd;
+
+	for (int i = 0; i < READ_FILES; i++) {
+		if (s->reading[i].segment == segment)
+			return &s->reading[i];
+		if (s->reading[i].used < oldest->used)
+			oldest = &s->reading[i];
+	}
+	segment_name(segment, name);
+	fd = s->disk->open(s->disk, s->folder, name);
+	if (fd < 0)
+		return NULL;
+	close_file(s, oldest);
+	*oldest = (struct read_file){.fd = fd, .segment = segment};
+	return oldest;
+}
+
+/* Of those who read in order most of it was asked for before. */
+static void
+ask_ahead(struct store_files *s, struct read_file *f, uint64_t offset, uint64_t end)
+{
+	bool in_order = offset >= f->next && offset - f->next < AHEAD;
+
+	f->next = end;
+	if (!s->disk->ahead || !in_order || end + AHEAD / 2 < f->asked)
+		return;
+	if (f->asked < end)
+		f->asked = end;
+	s->disk->ahead(s->disk, f->fd, f->asked, end + AHEAD - f->asked);
+	f->asked = end + AHEAD;
+}
+
+static bool
+unreadable(struct store_files *s, uint64_t segment, uint64_t offset, int error)
+{
+	pthread_mutex_lock(&s->lock);
+	files_fail_segment(s, "read", segment, offset, error);
+	pthread_mutex_unlock(&s->lock);
+	errno = error;
+	return false;
+}
+
+/* What the system has in its memory. false: not all of it, or it does not say. */
+static bool
+read_now(struct store_files *s, struct read_file *f, uint64_t offset, void *ret,
+	 size_t len)
+{
+	ssize_t n = s->disk->pread_now(s->disk, f->fd, ret, len, offset);
+
+	if (n == (ssize_t)len)
+		return true;
+	if (n < 0 && errno != EAGAIN)
+		return disk_read(s->disk, f->fd, ret, len, offset) == (ssize_t)len;
+	if (s->disk->ahead)
+		s->disk->ahead(s->disk, f->fd, offset, len);
+	return false;
+}
+
+bool
+fetch_read(struct store_files *s, uint64_t segment, uint64_t offset, void *ret,
+	   size_t len, bool wait)
+{
+	struct read_file *f;
+	ssize_t n;
+
+	assert(segment >= s->first_segment && segment <= s->segment);
+	f = file_of(s, segment);
+	if (!f)
+		return unreadable(s, segment, 0, errno);
+	f->used = ++s->reads;
+	ask_ahead(s, f, offset, offset + len);
+	if (!wait && s->disk->pread_now) {
+		if (read_now(s, f, offset, ret, len))
+			return true;
+		errno = EAGAIN;
+		return false;
+	}
+	n = disk_read(s->disk, f->fd, ret, len, offset);
+	if (n == (ssize_t)len)
+		return true;
+	/* The file is shorter than what was written. */
+	return unreadable(s, segment, offset, n < 0 ? errno : EIO);
+}
