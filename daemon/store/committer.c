@@ -22,7 +22,7 @@ failed(struct store_files *s, const char *what, uint64_t segment, uint64_t offse
 
 	pthread_mutex_lock(&s->lock);
 	files_fail_segment(s, what, segment, offset, error);
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	return false;
 }
 
@@ -54,7 +54,7 @@ files_sync(struct store_files *s)
 	segment = s->writing;
 	s->syncing = !s->failed && s->synced < upto;
 	if (s->syncing) {
-		pthread_mutex_unlock(&s->lock);
+		files_unlock(s);
 		if (s->disk->sync(s->disk, current->fd) < 0)
 			error = errno;
 		pthread_mutex_lock(&s->lock);
@@ -66,7 +66,7 @@ files_sync(struct store_files *s)
 		files_wake(s);
 	}
 	ok = !s->failed;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	return ok;
 }
 
@@ -82,7 +82,7 @@ publish_written(struct store_files *s, const struct chunk *last, bool async, boo
 		s->written_bytes = last->offset + last->len;
 	if (async)
 		files_wake(s); /* somebody waits for this */
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 }
 
 static void
@@ -133,7 +133,7 @@ go_on(struct store_files *s, struct chunk *end)
 		return false;
 	pthread_mutex_lock(&s->lock);
 	next = spares_pop(&s->assigned);
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	memcpy(h.id, s->id, sizeof(h.id));
 	h.crc_before = record_finish(end->bytes, s->seed, end->last_seq - 1);
 	if (!spare_to_segment(s->disk, s->folder, next, &h, &what)) {
@@ -157,7 +157,7 @@ go_on(struct store_files *s, struct chunk *end)
 	s->writing = h.number;
 	s->written_bytes = SEGMENT_HEADER;
 	files_kick(s);
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	s->seed = segment_seed(s->id, h.number);
 	return true;
 }
@@ -191,7 +191,7 @@ is_idle(struct store_files *s, uint64_t *ret_synced)
 	idle = !s->committing && !s->pending.first && !s->want_sync && !s->syncing &&
 	       !s->failed;
 	*ret_synced = s->synced;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	return idle;
 }
 
@@ -216,7 +216,7 @@ has_committed(struct store_files *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->committing = false;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 }
 
 bool
@@ -234,7 +234,7 @@ committer_step(struct store_files *s)
 	s->committing = list.first || sync;
 	synced = s->synced;
 	has_failed = s->failed;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	if (!list.first && !sync)
 		return false;
 	if (!has_failed)

@@ -114,6 +114,7 @@ struct store_files {
 	bool committing;       /* the committer does */
 	bool want_sync, stop, kick;
 	bool low, failed, told;
+	bool wake_keeper, wake_loop; /* when it is unlocked */
 	uint64_t written, synced;
 	uint64_t told_written, told_synced; /* as far as the caller's records go */
 	uint64_t trim_to,
@@ -178,7 +179,8 @@ bool keeper_trim(struct store_files *s);
 bool threads_start(struct store_files *s);
 void threads_stop(struct store_files *s);
 
-/* state.c: all under the lock. */
+/* state.c: all under the lock, which ends with this for who has called one of the others. */
+void files_unlock(struct store_files *s);
 void files_wake(struct store_files *s);
 void files_kick(struct store_files *s);
 void files_low(struct store_files *s, int error);

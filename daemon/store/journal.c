@@ -84,7 +84,7 @@ take_spare(struct store_files *s, uint64_t size)
 	make = !sp && !s->failed && (!s->low || size != s->segment_bytes);
 	if (sp)
 		files_kick(s);
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	if (!make)
 		return sp;
 	sp = spare_make(s, size);
@@ -93,7 +93,7 @@ take_spare(struct store_files *s, uint64_t size)
 
 		pthread_mutex_lock(&s->lock);
 		files_low(s, error);
-		pthread_mutex_unlock(&s->lock);
+		files_unlock(s);
 	}
 	return sp;
 }
@@ -133,7 +133,7 @@ next_segment(struct store_files *s, uint64_t size)
 	}
 	pthread_mutex_lock(&s->lock);
 	spares_push(&s->assigned, sp);
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 
 	*start_record(s, c, 1) = RECORD_END;
 	c->end = true;
@@ -234,8 +234,8 @@ files_flush(struct store *base)
 	}
 	pthread_mutex_lock(&s->lock);
 	chunks_move(&s->pending, &s->open);
+	files_unlock(s);
 	pthread_cond_signal(&s->to_commit);
-	pthread_mutex_unlock(&s->lock);
 }
 
 void
@@ -244,11 +244,11 @@ store_files_heard(struct store *base)
 	struct store_files *s = files_of(base);
 	uint64_t count;
 
+	/* First: what is told from here on is told again. */
+	(void)!read(s->wake_fd, &count, sizeof(count));
 	pthread_mutex_lock(&s->lock);
-	if (s->told)
-		(void)!read(s->wake_fd, &count, sizeof(count));
 	s->told = false;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 }
 
 static void
@@ -273,7 +273,7 @@ files_status(struct store *base, struct store_status *ret)
 		memcpy(s->told_error, s->error, sizeof(s->error));
 		ret->error = s->told_error;
 	}
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 }
 
 /* The loop's books: the segments before this one are gone. */
@@ -307,7 +307,7 @@ files_trim(struct store *base, uint64_t segment)
 	pthread_mutex_lock(&s->lock);
 	s->trim_to = segment;
 	s->trim_seq = place.seq;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	return true;
 }
 
@@ -328,7 +328,7 @@ files_hold(struct store *base, struct store_copy *ret)
 	s->held_from = s->kept_from;
 	*ret = (struct store_copy){
 		.first = s->kept_from, .last = s->writing, .bytes = s->written_bytes};
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 }
 
 static void
@@ -339,7 +339,7 @@ files_release(struct store *base)
 	pthread_mutex_lock(&s->lock);
 	s->held_from = 0;
 	files_kick(s); /* there may be something to remove */
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 }
 
 /* Everything that was appended is on disk, or it failed. */
@@ -354,12 +354,12 @@ settle(struct store_files *s)
 	pthread_cond_signal(&s->to_commit);
 	while (s->threads && !s->failed && s->synced < s->seq)
 		pthread_cond_wait(&s->changed, &s->lock);
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	while (!s->threads && committer_step(s))
 		;
 	pthread_mutex_lock(&s->lock);
 	done = !s->failed && s->synced == s->seq;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	return done;
 }
 
@@ -377,7 +377,7 @@ files_close(struct store *base)
 	if (!append_record(s, &part, 1, true, RECORD_END_SIZE, false, &place)) {
 		pthread_mutex_lock(&s->lock);
 		files_fail(s, "close", "", ENOMEM);
-		pthread_mutex_unlock(&s->lock);
+		files_unlock(s);
 		return false;
 	}
 	s->closed = true;

@@ -17,7 +17,7 @@ failed(struct store_files *s, const char *what, const char *file)
 
 	pthread_mutex_lock(&s->lock);
 	files_fail(s, what, file, error);
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	return false;
 }
 
@@ -35,7 +35,7 @@ close_retired(struct store_files *s)
 	do {
 		pthread_mutex_lock(&s->lock);
 		sp = spares_pop(&s->retired);
-		pthread_mutex_unlock(&s->lock);
+		files_unlock(s);
 		if (sp)
 			spare_free(s, sp);
 	} while (sp);
@@ -50,7 +50,7 @@ missing(struct store_files *s)
 	pthread_mutex_lock(&s->lock);
 	n = s->ready.n + (s->making != NULL);
 	n = s->failed || n >= SPARES ? 0 : SPARES - n;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	return n;
 }
 
@@ -67,7 +67,7 @@ are_ready(struct store_files *s, struct spares *list)
 		s->low = false;
 		files_wake(s);
 	}
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 }
 
 /* A segment that is not needed any more becomes a spare. NULL: it is of another size,
@@ -139,7 +139,7 @@ remove_trimmed(struct store_files *s)
 		to = s->held_from;
 	if (to > s->kept_from)
 		s->kept_from = to;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	if (to <= s->removed)
 		return true;
 	s->next_try_ns = 0;
@@ -157,7 +157,7 @@ low(struct store_files *s, int error)
 {
 	pthread_mutex_lock(&s->lock);
 	files_low(s, error);
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	return false;
 }
 
@@ -256,7 +256,7 @@ sync_late(struct store_files *s, uint64_t now_ns)
 
 	pthread_mutex_lock(&s->lock);
 	dirty = s->synced < s->written && !s->failed;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	if (!dirty) {
 		s->dirty_ns = 0;
 		return true;
@@ -271,7 +271,7 @@ sync_late(struct store_files *s, uint64_t now_ns)
 	pthread_mutex_lock(&s->lock);
 	if (s->synced < s->written) /* meanwhile; nobody will say so */
 		s->dirty_ns = now_ns ? now_ns : 1;
-	pthread_mutex_unlock(&s->lock);
+	files_unlock(s);
 	return true;
 }
 

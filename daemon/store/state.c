@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the threads tell each other. All of it is called with the lock held.
+ * What the threads tell each other. All of it is called with the lock held, and who is woken is so when
+ * it is not held any more: else it would only come to wait for it, and a thread that loses its processor
+ * in a system call would hold up the loop with it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,23 +12,32 @@
 #include "daemon/store/files_int.h"
 
 void
-files_wake(struct store_files *s)
+files_unlock(struct store_files *s)
 {
+	bool keeper = s->wake_keeper, loop = s->wake_loop;
 	uint64_t one = 1;
 
+	s->wake_keeper = s->wake_loop = false;
+	pthread_mutex_unlock(&s->lock);
+	if (keeper)
+		pthread_cond_signal(&s->to_keep);
+	/* It is below its limit: it is written to once for each time that it is read, or so. */
+	if (loop)
+		(void)!write(s->wake_fd, &one, sizeof(one));
+}
+
+void
+files_wake(struct store_files *s)
+{
 	pthread_cond_broadcast(&s->changed);
-	if (s->told)
-		return;
+	s->wake_loop |= !s->told;
 	s->told = true;
-	/* It is below its limit: told says that nobody wrote since it was read. */
-	(void)!write(s->wake_fd, &one, sizeof(one));
 }
 
 void
 files_kick(struct store_files *s)
 {
-	s->kick = true;
-	pthread_cond_signal(&s->to_keep);
+	s->kick = s->wake_keeper = true;
 }
 
 void
