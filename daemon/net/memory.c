@@ -26,6 +26,9 @@
 #define FILL_MOST  (UINT64_C(1) << 30)
 #define FILL_LEAST ((uintptr_t)2 << 20) /* a large page, or as much */
 #define TOP_PAD	   (128 << 10)		/* malloc's own */
+#define LARGE_HEAP (UINT64_C(64) << 20)
+#define PAD_SHARE  16
+#define PAD_MOST   (UINT64_C(64) << 20)
 
 struct memory_piece {
 	struct memory_piece *next;
@@ -34,7 +37,7 @@ struct memory_piece {
 void
 memory_init(struct memory *m)
 {
-	*m = (struct memory){.heap = sbrk(0)};
+	*m = (struct memory){.heap = sbrk(0), .top = sbrk(0)};
 	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
 	mallopt(M_TRIM_THRESHOLD, -1);
 }
@@ -65,7 +68,8 @@ memory_fill(struct memory_filled *f, uint64_t bytes)
 	if (from >= to)
 		return;
 	*f = (struct memory_filled){(void *)from, to - from};
-	(void)madvise(f->from, f->len, MADV_HUGEPAGE); /* where there are none, nothing is lost */
+	(void)madvise(f->from, f->len,
+		      MADV_HUGEPAGE); /* where there are none, nothing is lost */
 }
 
 void
@@ -74,6 +78,31 @@ memory_filled(struct memory_filled *f)
 	if (f->len > 0)
 		(void)madvise(f->from, f->len, MADV_NOHUGEPAGE);
 	*f = (struct memory_filled){0};
+}
+
+/* While much is put, the heap grows by a share of what it has, in large pages: among millions of items most
+ * of what is looked at is in no cache, and with small pages nor is where to find it. Only what is new is
+ * said to be large: what is given back of the rest shall not become large again. */
+static void
+grow_in_large_pages(struct memory *m, uint64_t used)
+{
+	uintptr_t from, to;
+	size_t pad = used / PAD_SHARE < PAD_MOST ? used / PAD_SHARE : PAD_MOST;
+
+	if (used < LARGE_HEAP || sbrk(0) == m->top || m->size > 0 || m->taken)
+		return;
+	from = ((uintptr_t)m->top + FILL_LEAST - 1) & ~(FILL_LEAST - 1);
+	m->top = sbrk(0);
+	to = (uintptr_t)m->top & ~(FILL_LEAST - 1);
+	memory_filled(&m->fresh);
+	if (from < to) {
+		m->fresh = (struct memory_filled){(void *)from, to - from};
+		(void)madvise(m->fresh.from, m->fresh.len, MADV_HUGEPAGE);
+	}
+	if (pad / 2 >= m->pad) {
+		m->pad = pad;
+		mallopt(M_TOP_PAD, (int)pad);
+	}
 }
 
 /* malloc lets small pieces that were freed gather until it is asked for a large one, and then merges
@@ -158,11 +187,15 @@ memory_turn(struct memory *m, uint64_t used, bool more)
 	merge_freed(m, used);
 	if (used > m->peak)
 		m->peak = used;
+	grow_in_large_pages(m, used);
 	if (m->size > 0) {
 		take_share(m);
 	} else if (m->taken) {
 		free_share(m);
 	} else if (!more && used <= m->peak / 2 && m->peak - used >= FALL_BYTES) {
+		memory_filled(&m->fresh);
+		m->pad = 0; /* what is taken shall not make it grow by so much */
+		mallopt(M_TOP_PAD, TOP_PAD);
 		m->left = (size_t)((char *)sbrk(0) - (char *)m->heap);
 		m->size = LARGEST;
 		m->peak = used;

@@ -11,19 +11,22 @@
 
 struct memory_piece;
 
-struct memory {
-	uint64_t merged; /* the most that was used since malloc merged what was freed */
-	uint64_t peak;	 /* the same, since it was given back last */
-	void *heap;	 /* where it began to be watched */
-	size_t left;	 /* bytes that may still be taken: what there is of the heap */
-	size_t size;	 /* of the pieces that are taken; 0: none */
-	struct memory_piece *taken;
-};
-
 /* A part of the heap. */
 struct memory_filled {
 	void *from;
 	size_t len;
+};
+
+struct memory {
+	uint64_t merged; /* the most that was used since malloc merged what was freed */
+	uint64_t peak;	 /* the same, since it was given back last */
+	void *heap;	 /* where it began to be watched */
+	void *top;	 /* where it ended last */
+	struct memory_filled fresh; /* the end of it, in large pages */
+	size_t pad;		    /* by how much more than it needs malloc grows it */
+	size_t left; /* bytes that may still be taken: what there is of the heap */
+	size_t size; /* of the pieces that are taken; 0: none */
+	struct memory_piece *taken;
 };
 
 /* Has malloc leave it to memory_turn(). For the whole process. */
