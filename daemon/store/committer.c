@@ -13,7 +13,9 @@
 #include "daemon/store/files_int.h"
 #include "daemon/store/record.h"
 
-#define MAX_IOV 64
+#define MAX_IOV	      64
+#define SLOW_WRITE_NS UINT64_C(5000000)
+#define SHY_NS	      UINT64_C(10000000000)
 
 static bool
 failed(struct store_files *s, const char *what, uint64_t segment, uint64_t offset)
@@ -180,34 +182,40 @@ commit(struct store_files *s, struct chunk *c, uint64_t synced, bool sync)
 	return !sync || files_sync(s);
 }
 
-/* Whether the committer has nothing to do, and no sync runs that a write could wait for. Only who asks gives
- * it something to do. */
+/* Whether the committer has nothing to do; only who asks gives it something. `syncing`: the keeper syncs, as
+ * it does most of the time when much is written. */
 static bool
-is_idle(struct store_files *s, uint64_t *ret_synced)
+is_idle(struct store_files *s, bool *ret_syncing, uint64_t *ret_synced)
 {
 	bool idle;
 
 	pthread_mutex_lock(&s->lock);
-	idle = !s->committing && !s->pending.first && !s->want_sync && !s->syncing &&
-	       !s->failed;
+	idle = !s->committing && !s->pending.first && !s->want_sync && !s->failed;
+	*ret_syncing = s->syncing;
 	*ret_synced = s->synced;
 	files_unlock(s);
 	return idle;
 }
 
+/* Where a write waits for a sync that runs, that is seen from how long it takes; then the loop leaves such
+ * writes to the committer for some time. */
 bool
 committer_write_here(struct store_files *s, struct chunk *first)
 {
-	uint64_t synced;
-	bool sync = false;
+	uint64_t synced, began_ns = 0, now_ns;
+	bool sync = false, syncing;
 
-	if (!is_idle(s, &synced))
+	if (!is_idle(s, &syncing, &synced))
+		return false;
+	if (syncing && (began_ns = files_now_ns()) < s->shy_ns)
 		return false;
 	for (struct chunk *c = first; c; c = c->next)
 		c->async = false; /* who would be woken is here */
 	do
 		first = write_some(s, first, synced, &sync);
 	while (first && (first = first->next));
+	if (syncing && (now_ns = files_now_ns()) - began_ns > SLOW_WRITE_NS)
+		s->shy_ns = now_ns + SHY_NS;
 	return true; /* also when it has failed: that is told */
 }
 

@@ -85,6 +85,7 @@ struct store_files {
 	uint64_t bytes; /* their sum */
 	bool closed;	/* nothing may follow CLOSE */
 	struct chunk *unused; /* to be used again; or NULL */
+	uint64_t shy_ns;      /* until then it does not write while a sync runs */
 	struct read_file reading[READ_FILES];
 	uint64_t reads;
 	char told_error[STORE_TEXT];
@@ -176,6 +177,7 @@ bool spare_to_segment(struct disk *d, int folder, const struct spare *sp,
 bool keeper_trim(struct store_files *s);
 
 /* threads.c */
+uint64_t files_now_ns(void); /* the monotonic clock, which only threads look at */
 bool threads_start(struct store_files *s);
 void threads_stop(struct store_files *s);
 

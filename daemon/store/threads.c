@@ -10,8 +10,8 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-static uint64_t
-monotonic_ns(void)
+uint64_t
+files_now_ns(void)
 {
 	struct timespec t;
 
@@ -59,7 +59,7 @@ keep_main(void *arg)
 	bool stop;
 
 	do {
-		uint64_t next = keeper_step(s, monotonic_ns());
+		uint64_t next = keeper_step(s, files_now_ns());
 
 		pthread_mutex_lock(&s->lock);
 		keeper_wait(s, next);
