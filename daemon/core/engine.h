@@ -640,7 +640,8 @@ enum qe_result qe_dump(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		       struct qe_shown *rows, unsigned max, uint64_t max_bytes,
 		       unsigned *ret_n) QE_MUST_USE;
 
-/* Gives up one that has not come to its end. NULL is allowed. */
+/* Gives up one that has not come to its end; what it had may be freed over several qe_tick() calls. NULL is
+ * allowed. */
 void qe_dump_end(struct qe *e, struct qe_dump *walk);
 
 /* Whether the item has a key, or was the last with one whose window is open; it is as it was put. The name is

@@ -60,6 +60,7 @@ struct qe {
 	struct list purged; /* groups that a purge of their queue left behind */
 	struct list trash;  /* items that were discarded */
 	struct heap_node *trash_tree; /* likewise, out of a heap */
+	struct heap_node *cursor_trash; /* of dumps that were given up */
 
 	struct list orphans; /* groups whose queue is gone, of items on their way out */
 

@@ -4,6 +4,7 @@
  */
 #include "daemon/core/sweep.h"
 
+#include "daemon/core/dump.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/fail.h"
 #include "daemon/core/group.h"
@@ -158,6 +159,7 @@ sweep(struct qe *e)
 	steps = sweep_queues(e, steps);
 	steps = sweep_groups(e, steps);
 	steps = sweep_trash(e, steps);
+	steps = dump_sweep(e, steps);
 	steps = mem_give_back(&e->mem, steps + memory_share(e));
 	sweep_emptied(e, steps); /* last: the trash still points to its queues */
 	if (e->keys_cost < keys) /* there is more memory for those who wait for it */
@@ -170,5 +172,5 @@ sweep_left(const struct qe *e)
 	return keep_clean_left(e) || bodies_left(e) || e->policy_next != 0 || !list_empty(&e->ended) ||
 	       !list_empty(&e->deleted) || !list_empty(&e->emptied) ||
 	       !list_empty(&e->purged) || !list_empty(&e->trash) || e->trash_tree ||
-	       e->mem.first_trash;
+	       e->cursor_trash || e->mem.first_trash;
 }

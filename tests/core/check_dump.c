@@ -351,6 +351,31 @@ START_TEST(a_walk_ends_with_its_queue)
 }
 END_TEST
 
+START_TEST(one_that_is_given_up_is_freed_in_shares)
+{
+	struct qe_shown rows[PAGE];
+	struct qe_dump *walk = NULL;
+	unsigned n = 0, shares = 0;
+	char group[16];
+
+	for (int i = 0; i < 2000; i++) {
+		snprintf(group, sizeof(group), "g%d", i);
+		put_grouped("q", group, "x");
+	}
+	while (n == 0)
+		(void)!qe_dump(e, now, name("q"), QE_STATE_READY, &walk, rows, PAGE, 1,
+			       &n);
+	qe_item_unref(e, rows[0].item);
+	qe_dump_end(e, walk);
+	while (qe_next_deadline(e) <= now) {
+		ck_assert_ptr_null(qe_check(e));
+		(void)qe_tick(e, now);
+		shares++;
+	}
+	ck_assert_uint_gt(shares, 2);
+}
+END_TEST
+
 static void
 add(TCase *tcase)
 {
@@ -359,10 +384,11 @@ add(TCase *tcase)
 			    0, 12);
 	tcase_add_test(tcase, a_page_ends_when_it_is_large_enough);
 	tcase_add_test(tcase, a_walk_ends_with_its_queue);
+	tcase_add_test(tcase, one_that_is_given_up_is_freed_in_shares);
 }
 
 int
 main(void)
 {
-	return kit_main("walk", add);
+	return kit_main("dump", add);
 }
