@@ -9,8 +9,8 @@
 
 #include "daemon/store/files_int.h"
 
-#define AHEAD \
-	(UINT64_C(8) << 20) /* what the system is asked for, beyond what is read */
+#define AHEAD (UINT64_C(8) << 20) /* what the system is asked for, beyond what is read */
+#define PIECE (UINT64_C(1) << 20)
 
 static void
 close_file(struct store_files *s, struct read_file *f)
@@ -51,19 +51,43 @@ file_of(struct store_files *s, uint64_t segment)
 	return oldest;
 }
 
-/* Of those who read in order most of it was asked for before. */
+/* Up to there, as far as the segment is used: in pieces, so that no call takes long. */
+static void
+ask(struct store_files *s, struct read_file *f, uint64_t to)
+{
+	uint64_t used = s->used_of[f->segment - s->first_segment];
+
+	if (to > used)
+		to = used;
+	if (to > f->asked + 2 * PIECE)
+		to = f->asked + 2 * PIECE;
+	if (to <= f->asked || (to < f->asked + PIECE && to < used))
+		return;
+	s->disk->ahead(s->disk, f->fd, f->asked, to - f->asked);
+	f->asked = to;
+}
+
+/* Of those who read in order most of it was asked for before; also what is in the next segment. */
 static void
 ask_ahead(struct store_files *s, struct read_file *f, uint64_t offset, uint64_t end)
 {
-	bool in_order = offset >= f->next && offset - f->next < AHEAD;
+	uint64_t used = s->used_of[f->segment - s->first_segment];
+	bool in_order = offset >= f->next && offset - f->next < PIECE;
+	struct read_file *next;
 
 	f->next = end;
-	if (!s->disk->ahead || !in_order || end + AHEAD / 2 < f->asked)
+	if (!s->disk->ahead || !in_order)
 		return;
 	if (f->asked < end)
 		f->asked = end;
-	s->disk->ahead(s->disk, f->fd, f->asked, end + AHEAD - f->asked);
-	f->asked = end + AHEAD;
+	ask(s, f, end + AHEAD);
+	if (end + AHEAD <= used || f->segment == s->segment)
+		return;
+	next = file_of(s, f->segment + 1);
+	if (!next)
+		return; /* it is not there yet */
+	next->used = s->reads;
+	ask(s, next, end + AHEAD - used);
 }
 
 static bool
