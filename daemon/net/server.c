@@ -195,12 +195,11 @@ answer(struct server *s)
 
 	do {
 		deliver_finished(s);
-		if (s->held)
-			held_commit(s);
 		while ((c = TAILQ_FIRST(&s->dirty))) {
 			conn_flush(c);
 			deliver_finished(s);
 		}
+		/* Who waits for no record does not wait for its being written either. */
 		if (s->held)
 			held_commit(s);
 	} while (!TAILQ_EMPTY(&s->dirty)); /* what waited, and was kept at once */
