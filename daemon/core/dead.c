@@ -41,14 +41,15 @@ dead_reason(const struct queue *q, const struct qe_item *item)
 /* The queue that takes the dead of this one, made if need be. NULL: there is none, or it
  * takes nothing. */
 static struct queue *
-heir(struct qe *e, const struct queue *q)
+heir(struct qe *e, const struct queue *q, const struct qe_item *item)
 {
 	struct qe_name name = {q->dead_to.p, q->dead_to.len};
 	struct queue *to;
 
 	if (name.len == 0 || queue_need(e, name, &to, NULL) != QE_OK || to == q ||
 	    to->shutdown == QE_SHUTDOWN_IMMEDIATE ||
-	    (to->durable && keep_reserve(e, 1) != QE_OK))
+	    (to->durable &&
+	     (!keep_room(e, 1, item->body_len) || keep_reserve(e, 1) != QE_OK)))
 		return NULL;
 	return to;
 }
@@ -94,7 +95,7 @@ bury(struct qe *e, struct queue *q, struct qe_item *item)
 void
 item_die(struct qe *e, struct qe_item *item, enum qe_death why)
 {
-	struct queue *q = item_queue(item), *to = heir(e, q);
+	struct queue *q = item_queue(item), *to = heir(e, q, item);
 
 	if (item->state == ITEM_LEASED) {
 		struct qe_name worker = session_name(item->holding->session);

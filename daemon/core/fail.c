@@ -200,6 +200,8 @@ room_for_update(const struct qe *e, const struct qe_item *item,
 	if (fresh->body_len > item->body_len && q->max_bytes > 0 &&
 	    q->bytes + fresh->body_len > q->max_bytes)
 		return QE_FULL_BYTES;
+	if (q->durable && !keep_room(e, 1, fresh->body_len))
+		return QE_NO_SPACE;
 	if (fresh_cost > cost && !settle_memory(e, q, fresh_cost - cost))
 		return QE_FULL_MEMORY;
 	return QE_OK;

@@ -12,8 +12,8 @@
 #include "daemon/core/unique.h"
 #include "daemon/core/waiter.h"
 
-/* A record is closed between two requests when it has become so large. */
-#define LARGE_RECORD (1 << 20)
+/* What is written of an item beside its body, with room to spare. */
+#define BESIDE_BODY 256
 
 /* So many ids, and numbers, are reserved at once; more when half of them are gone. */
 #define IDS	(UINT64_C(1) << 20)
@@ -30,6 +30,7 @@ keep_init(struct qe *e)
 	list_init(&keep->spare);
 	table_init(&keep->items, &e->mem);
 	keep->first = 1;
+	keep->large = KEEP_LARGE;
 }
 
 static void
@@ -76,8 +77,8 @@ keep_cost(const struct qe *e)
 {
 	const struct keep *keep = &e->keep;
 
-	return table_cost(&keep->items) + (keep->items.n + keep->n_spare) *
-						  mem_cost(sizeof(struct kept_item));
+	return table_cost(&keep->items) +
+	       (keep->items.n + keep->n_spare) * mem_cost(sizeof(struct kept_item));
 }
 
 void
@@ -131,13 +132,24 @@ keep_item(const struct qe *e, uint64_t id)
 	return table_find(&e->keep.items, item_hash(e, id), match_item, &id);
 }
 
+bool
+keep_room(const struct qe *e, unsigned n, uint64_t bytes)
+{
+	const struct keep *keep = &e->keep;
+
+	if (keep->low)
+		return false;
+	return !keep->store || !keep->store->class->room ||
+	       keep->store->class->room(keep->store, entries_len(&keep->record) +
+							     keep->changed_bytes +
+							     bytes + n * BESIDE_BODY);
+}
+
 enum qe_result
 keep_reserve(struct qe *e, unsigned n)
 {
 	struct keep *keep = &e->keep;
 
-	if (keep->low)
-		return QE_NO_SPACE;
 	if (!table_reserve(&keep->items, n))
 		return QE_NOMEM;
 	while (keep->n_spare < n) {
@@ -209,7 +221,8 @@ keep_discarded(const struct kept_item *k)
 		return true;
 	if (item->state == ITEM_DEAD)
 		return k->purges != q->dead_purges;
-	return item_waits(item->state) && (k->purges != q->purges || item_discarded(item));
+	return item_waits(item->state) &&
+	       (k->purges != q->purges || item_discarded(item));
 }
 
 /* It is gone, if there is an entry that says that it was there. */
@@ -518,7 +531,7 @@ append(struct qe *e, struct store_place *ret_place)
 bool
 qe_should_commit(const struct qe *e)
 {
-	return entries_len(&e->keep.record) + e->keep.changed_bytes > LARGE_RECORD;
+	return entries_len(&e->keep.record) + e->keep.changed_bytes > e->keep.large;
 }
 
 const char *

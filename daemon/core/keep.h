@@ -83,7 +83,13 @@ struct keep {
 	uint64_t written;     /* bytes since the log was last looked at */
 	uint64_t cleaned;     /* the record that the last share was written to */
 	bool stuck;   /* the store could not take a segment away */
+	uint64_t large; /* bytes: a record that has so many is closed between two requests */
 };
+
+/* So much is written at once at most, unless it is one thing: of a segment a quarter, that what is left
+ * over at the ends of segments is little, and that none has to be larger than the others. */
+#define KEEP_LARGE    (UINT64_C(1) << 20)
+#define KEEP_LARGE_OF 4
 
 /* Whether a full entry of it will be written anyway, which says all. */
 static inline bool
@@ -105,7 +111,10 @@ void keep_due(struct qe *e, struct kept *k);
 
 /* --- what has changed -------------------------------------------------------------- */
 
-/* Room for `n` more items of a durable queue. QE_OK, QE_NOMEM; QE_NO_SPACE: the store has none. */
+/* Whether the store has room for `n` more items with bodies of so many bytes together. */
+bool keep_room(const struct qe *e, unsigned n, uint64_t bytes);
+
+/* Memory for `n` more items of a durable queue. QE_OK, QE_NOMEM. */
 enum qe_result keep_reserve(struct qe *e, unsigned n) QE_MUST_USE;
 
 /* An item has moved to a state, its queue is durable. A new one needs what keep_reserve() got. */

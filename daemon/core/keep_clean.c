@@ -7,6 +7,9 @@
  * share in each turn, four bytes and more for each one that is new. So before it has twice the size of what is
  * alive, and two segments, the oldest garbage has been reached, however much of what is before it is
  * alive. The next share comes when the one before is written, so that the disk is not outrun.
+ *
+ * When the disk is full, the segments that are kept in reserve are all that gets and acks can be written
+ * to. Then cleaning goes on while there is garbage of half a segment, as fast as the disk takes it.
  */
 #include "daemon/core/engine_int.h"
 #include "daemon/core/keep.h"
@@ -19,9 +22,9 @@
 
 #define PACE	    4	   /* bytes written again for each new one */
 #define SHARE_LEAST 131072 /* in one turn */
-#define SHARE_MOST  1048576
 #define SHARE_ITEMS 1000
 #define FIRST_ROOM  16
+#define SEGMENT_OWN 512 /* bytes of a segment that are no entries, and more */
 
 static struct list *
 list_of(const struct keep *keep, uint64_t segment)
@@ -127,20 +130,32 @@ trim(struct keep *keep)
 	keep->store->class->flush(keep->store);
 }
 
+/* How large it may become before it is cleaned. */
+static uint64_t
+bound_of(const struct keep *keep, const struct store_status *now)
+{
+	uint64_t segments = now->last_segment + 1 - now->first_segment;
+
+	if (keep->low)
+		return keep->live + segments * SEGMENT_OWN + now->segment_bytes / 2;
+	return keep->live + keep->live / 2 + now->segment_bytes;
+}
+
 /* How many bytes to write again in this turn. */
 static uint64_t
 share_of(struct keep *keep, const struct store_status *now)
 {
-	uint64_t alive = keep->live + keep->live / 2, share = PACE * keep->written;
+	uint64_t share = PACE * keep->written;
+	bool small = now->bytes <= bound_of(keep, now);
 
-	if (now->bytes <= alive + now->segment_bytes)
+	if (small)
 		keep->written = 0;
-	if (now->bytes <= alive + now->segment_bytes || now->written < keep->cleaned)
+	if (small || now->written < keep->cleaned)
 		return 0;
 	keep->written = 0;
-	return share < SHARE_LEAST ? SHARE_LEAST
-	       : share > SHARE_MOST ? SHARE_MOST
-				    : share;
+	if (share < SHARE_LEAST)
+		share = SHARE_LEAST;
+	return share > keep->large || keep->low ? keep->large : share;
 }
 
 void
@@ -154,6 +169,9 @@ keep_clean(struct qe *e)
 		return;
 	keep->store->class->status(keep->store, &now);
 	keep->low = now.state != STORE_GOOD;
+	keep->large = now.segment_bytes / KEEP_LARGE_OF < KEEP_LARGE
+			      ? now.segment_bytes / KEEP_LARGE_OF
+			      : KEEP_LARGE;
 	trim(keep);
 	share = share_of(keep, &now);
 	for (int i = 0; i < SHARE_ITEMS && share > 0; i++) {

@@ -48,7 +48,8 @@ move_items(struct qe *e, struct queue *from, struct queue *to, enum qe_state sta
 	for (; n < max && (item = first_in(from, state)); n++) {
 		result = room(to, item);
 		if (result == QE_OK && to->durable)
-			result = keep_reserve(e, 1);
+			result = keep_room(e, 1, item->body_len) ? keep_reserve(e, 1)
+								 : QE_NO_SPACE;
 		if (result == QE_OK)
 			result = bodies_fetch(e, &item);
 		if (result != QE_OK)

@@ -72,7 +72,7 @@ room(const struct qe *e, const struct queue *q, unsigned n, uint64_t bytes,
 		return QE_FULL_PAUSED;
 	if (result != QE_OK && (delayed || !given_at_once(q, n, bytes)))
 		return result;
-	if (q->durable && e->keep.low)
+	if (q->durable && !keep_room(e, n, bytes))
 		return QE_NO_SPACE;
 	return settle_memory(e, q, cost) ? QE_OK : QE_FULL_MEMORY;
 }
@@ -182,7 +182,7 @@ judge_duplicate(const struct qe *e, const struct queue *q, const struct qe_item 
 		return QE_DUPLICATE;
 	if (too_big(q, 1, item->body_len))
 		return QE_TOO_BIG;
-	if (q->durable && e->keep.low)
+	if (q->durable && !keep_room(e, 1, item->body_len))
 		return QE_NO_SPACE;
 	more = item->body_len > old->body_len ? item->body_len - old->body_len : 0;
 	if (more > 0 && q->max_bytes > 0 && q->bytes + more > q->max_bytes)

@@ -59,6 +59,11 @@ struct store_class {
 	bool (*append)(struct store *s, const struct iovec *parts, unsigned n, bool sync,
 		       struct store_place *ret_place);
 
+	/* Whether a record of about so many bytes can be appended without touching what is kept in
+	 * reserve; may make room for it. Asked before something is accepted that would not fit. NULL: it
+	 * always can. */
+	bool (*room)(struct store *s, uint64_t bytes);
+
 	/* Nothing more will be appended for now: what was goes on its way. If nobody waits for a sync, it may have
 	 * been written when this returns: status() says so. */
 	void (*flush)(struct store *s);

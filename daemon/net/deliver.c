@@ -63,7 +63,10 @@ static const struct {
 	[QE_DUPLICATE] = {QP_DUPLICATE, NULL},
 	[QE_STALLED] = {QP_STALLED, NULL},
 	[QE_DEAD] = {QP_DEAD, NULL},
-	[QE_NO_SPACE] = {QP_NOSPACE, NULL},
+	[QE_NO_SPACE] =
+		{QP_NOSPACE,
+		 "the disk of state_dir has no room for it: finish items, or make room "
+		 "there; puts are accepted again by themselves"},
 	[QE_UNDECIDED] = {QP_OK, NULL}, /* never told */
 	[QE_LOST] = {QP_STOPPING, "the journal has failed"},
 };
@@ -671,8 +674,7 @@ deliver_finished(struct server *s)
 	while (qe_next_reply(s->engine, &reply)) {
 		session = qe_session_owner(reply.session);
 		if (reply.run && session->conn) {
-			run_add(&run, session->conn, reply.rid, &reply,
-				reply.after);
+			run_add(&run, session->conn, reply.rid, &reply, reply.after);
 			continue;
 		}
 		run_end(&run);

@@ -323,6 +323,8 @@ held_begin(struct server *server, struct store *store, int fd,
 		return false;
 	}
 	server->held = held;
+	if (held->status.state != STORE_GOOD)
+		tell_state(held, &held->status);
 	return true;
 }
 

@@ -39,7 +39,7 @@ struct chunks {
 	struct chunk *first, **end;
 };
 
-/* A file without a segment's name. */
+/* A file without a segment's name. What is kept in reserve is one of them, of the usual size. */
 struct spare {
 	struct spare *next;
 	int fd;
@@ -88,6 +88,8 @@ struct store_files {
 	uint64_t shy_ns;      /* until then it does not write while a sync runs */
 	struct read_file reading[READ_FILES];
 	uint64_t reads;
+	struct spare *large; /* for a record that no segment has room for, or NULL */
+	uint64_t large_size; /* its */
 	char told_error[STORE_TEXT];
 
 	/* The committer's; the loop's while that has nothing to do. */
@@ -114,6 +116,7 @@ struct store_files {
 	bool syncing;	       /* somebody does */
 	bool committing;       /* the committer does */
 	bool want_sync, stop, kick;
+	bool keeping; /* the keeper is at work */
 	bool low, failed, told;
 	bool wake_keeper, wake_loop; /* when it is unlocked */
 	uint64_t written, synced;
@@ -149,6 +152,12 @@ bool fetch_read(struct store_files *s, uint64_t segment, uint64_t offset, void *
 		size_t len, bool wait);
 void fetch_forget(struct store_files *s, uint64_t before);
 
+/* room.c: the file of the next segment, of this size or more, which is then its size. NULL: no room, or no
+ * memory. How large a segment has to be for a record of `size` bytes. store.h has the last one. */
+struct spare *room_take(struct store_files *s, uint64_t *size);
+uint64_t room_size(const struct store_files *s, uint64_t size);
+bool room_for(struct store *base, uint64_t bytes);
+
 /* committer.c. The steps say false after a failure, which is told already. */
 bool committer_step(struct store_files *s);
 bool files_sync(struct store_files *s); /* what is written by now */
@@ -173,13 +182,16 @@ void spare_free(struct store_files *s, struct spare *sp);
 bool spare_to_segment(struct disk *d, int folder, const struct spare *sp,
 		      const struct segment_header *h, const char **ret_what);
 
-/* Removes what was trimmed and is on disk. false: it failed, and that is told. */
+/* Removes what was trimmed, if that is on disk. false: it failed, and that is told. */
 bool keeper_trim(struct store_files *s);
 
 /* threads.c */
 uint64_t files_now_ns(void); /* the monotonic clock, which only threads look at */
 bool threads_start(struct store_files *s);
 void threads_stop(struct store_files *s);
+
+/* Whether something failed for want of room. */
+bool files_no_room(int error);
 
 /* state.c: all under the lock, which ends with this for who has called one of the others. */
 void files_unlock(struct store_files *s);

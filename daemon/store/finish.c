@@ -264,9 +264,10 @@ begin_empty(struct recovery *rc, struct store_files *s)
 	return result == STORE_OPENED ? make_successor(rc, s, rc->last) : result;
 }
 
-/* What the loop knows of segments that hold records, and of the one to go on in. */
+/* What the loop knows of segments that hold records, and of the one to go on in, of which so much is
+ * used. */
 static bool
-take_books(struct recovery *rc, struct store_files *s, uint64_t number)
+take_books(struct recovery *rc, struct store_files *s, uint64_t number, uint64_t used)
 {
 	uint64_t first = rc->trim ? rc->trim : number;
 	size_t n = number - first + 1;
@@ -277,12 +278,12 @@ take_books(struct recovery *rc, struct store_files *s, uint64_t number)
 		return false;
 	for (uint64_t i = first; i < number; i++)
 		s->used_of[i - first] = rc->used_of[i - rc->numbers[rc->run]];
-	s->used_of[n - 1] = SEGMENT_HEADER;
+	s->used_of[n - 1] = used;
 	for (size_t i = 0; i < n; i++)
 		s->bytes += s->used_of[i];
 	s->first_segment = s->removed = s->kept_from = first;
 	s->segment = s->writing = number;
-	s->used = s->written_bytes = SEGMENT_HEADER;
+	s->used = s->written_bytes = used;
 	s->seq = s->written = s->synced = rc->seq;
 	s->told_seq = s->told_written = s->told_synced = rc->seq;
 	memcpy(s->id, rc->id, sizeof(s->id));
@@ -290,28 +291,57 @@ take_books(struct recovery *rc, struct store_files *s, uint64_t number)
 	return true;
 }
 
-enum store_result
-finish_recovery(struct recovery *rc, struct store_files *s)
+/* A segment of its own for what will be written. */
+static enum store_result
+finish_with_next(struct recovery *rc, struct store_files *s, uint64_t *ret_number)
 {
 	bool empty = rc->last && rc->used == SEGMENT_HEADER;
-	uint64_t number = empty ? rc->last : rc->last + 1;
-	enum store_result result = remove_leftovers(rc, s);
 
-	if (result != STORE_OPENED)
-		return result;
+	*ret_number = empty ? rc->last : rc->last + 1;
 	if (rc->last == 0 && rc->disk->random(rc->disk, rc->id, sizeof(rc->id)) < 0)
 		return recover_failed(rc, "random numbers for", "");
 	if (rc->last == 0)
-		result = make_successor(rc, s, number);
-	else if (empty)
-		result = begin_empty(rc, s);
-	else
-		result = end_last(rc, s);
+		return make_successor(rc, s, *ret_number);
+	return empty ? begin_empty(rc, s) : end_last(rc, s);
+}
+
+/* There was no room for it. */
+static enum store_result
+finish_without_next(struct recovery *rc, struct store_files *s)
+{
+	enum store_result result;
+
+	if (s->current)
+		spare_free(s, s->current);
+	s->current = NULL;
+	result = remove_leftovers(rc, s);
+	if (s->current)
+		spares_push(&s->ready, s->current);
+	s->current = NULL;
+	return result == STORE_OPENED ? finish_here(rc, s) : result;
+}
+
+enum store_result
+finish_recovery(struct recovery *rc, struct store_files *s)
+{
+	uint64_t number, seq = rc->seq, used = SEGMENT_HEADER;
+	enum store_result result = remove_leftovers(rc, s);
+
+	if (result == STORE_OPENED)
+		result = finish_with_next(rc, s, &number);
+	if (result != STORE_OPENED && rc->no_room && rc->last) {
+		rc->seq = seq;
+		result = finish_without_next(rc, s);
+		number = rc->last;
+		used = rc->used;
+	}
 	if (result == STORE_OPENED)
 		result = remove_trimmed(rc);
-	if (result == STORE_OPENED && !take_books(rc, s, number)) {
+	if (result == STORE_OPENED && !take_books(rc, s, number, used)) {
 		errno = ENOMEM;
 		result = recover_failed(rc, "open", "");
 	}
+	if (result == STORE_OPENED && rc->no_room)
+		keeper_step(s, 0); /* what room there is now is for segments */
 	return result;
 }

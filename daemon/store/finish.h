@@ -12,4 +12,7 @@
  * the report says why. */
 enum store_result finish_recovery(struct recovery *rc, struct store_files *s);
 
+/* finish_here.c: in place of that, when there is no room for the next one: goes on in the last. */
+enum store_result finish_here(struct recovery *rc, struct store_files *s);
+
 #endif

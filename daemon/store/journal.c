@@ -70,34 +70,6 @@ start_record(struct store_files *s, struct chunk *c, uint32_t len)
 	return at + RECORD_HEADER;
 }
 
-/* A spare; or, when the keeper cannot be as fast or the size is another one, a file
- * made here. NULL: no room, or no memory. */
-static struct spare *
-take_spare(struct store_files *s, uint64_t size)
-{
-	struct spare *sp = NULL;
-	bool make;
-
-	pthread_mutex_lock(&s->lock);
-	if (size == s->segment_bytes)
-		sp = spares_pop(&s->ready);
-	make = !sp && !s->failed && (!s->low || size != s->segment_bytes);
-	if (sp)
-		files_kick(s);
-	files_unlock(s);
-	if (!make)
-		return sp;
-	sp = spare_make(s, size);
-	if (!sp && size == s->segment_bytes) {
-		int error = errno;
-
-		pthread_mutex_lock(&s->lock);
-		files_low(s, error);
-		files_unlock(s);
-	}
-	return sp;
-}
-
 static bool
 grow_used_of(struct store_files *s)
 {
@@ -118,15 +90,13 @@ grow_used_of(struct store_files *s)
 static bool
 next_segment(struct store_files *s, uint64_t size)
 {
-	uint64_t all = SEGMENT_HEADER + size + SEGMENT_FOR_TRIM + SEGMENT_FOOT;
+	uint64_t all = room_size(s, size);
 	struct chunk *c = grow_used_of(s) ? chunk_new(s, RECORD_END_SIZE) : NULL;
 	struct spare *sp;
 
 	if (!c)
 		return false;
-	if (all < s->segment_bytes)
-		all = s->segment_bytes;
-	sp = take_spare(s, all);
+	sp = room_take(s, &all);
 	if (!sp) {
 		free(c);
 		return false;
@@ -409,6 +379,8 @@ files_free(struct store *base)
 		spare_free(s, s->current);
 	if (s->making)
 		spare_free(s, s->making);
+	if (s->large)
+		spare_free(s, s->large);
 	fetch_forget(s, UINT64_MAX);
 	if (s->folder >= 0)
 		s->disk->close(s->disk, s->folder);
@@ -425,6 +397,7 @@ files_free(struct store *base)
 
 const struct store_class files_class = {
 	.append = files_append,
+	.room = room_for,
 	.flush = files_flush,
 	.status = files_status,
 	.trim = files_trim,

@@ -127,9 +127,8 @@ remove_segments(struct store_files *s, uint64_t to)
 	return ok;
 }
 
-/* What was trimmed, if that is on disk. */
-static bool
-remove_trimmed(struct store_files *s)
+bool
+keeper_trim(struct store_files *s)
 {
 	uint64_t to;
 
@@ -144,12 +143,6 @@ remove_trimmed(struct store_files *s)
 		return true;
 	s->next_try_ns = 0;
 	return remove_segments(s, to);
-}
-
-static bool
-is_no_room(int error)
-{
-	return error == ENOSPC || error == EDQUOT;
 }
 
 static bool
@@ -202,7 +195,7 @@ fill_piece(struct store_files *s)
 	segment_spare_name(s->making->number, name);
 	give_up(s);
 	errno = error;
-	return written && !is_no_room(error) ? failed(s, "fdatasync", name)
+	return written && !files_no_room(error) ? failed(s, "fdatasync", name)
 					     : low(s, error);
 }
 
@@ -281,7 +274,7 @@ keeper_step(struct store_files *s, uint64_t now_ns)
 	uint64_t next = UINT64_MAX;
 
 	close_retired(s);
-	if (!sync_late(s, now_ns) || !remove_trimmed(s))
+	if (!sync_late(s, now_ns) || !keeper_trim(s))
 		return next;
 	if (make_spares(s, now_ns))
 		return now_ns;

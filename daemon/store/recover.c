@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "daemon/store/disk.h"
+#include "daemon/store/files_int.h"
 #include "daemon/store/reader.h"
 
 enum store_result
@@ -36,6 +37,7 @@ recover_damaged(struct recovery *rc, uint64_t segment, uint64_t offset, uint64_t
 enum store_result
 recover_failed(struct recovery *rc, const char *what, const char *file)
 {
+	rc->no_room |= files_no_room(errno);
 	snprintf(rc->report->error, sizeof(rc->report->error), "%s %s/%s: %s", what,
 		 rc->options->dir, file, strerror(errno));
 	return STORE_ERROR;
@@ -83,9 +85,8 @@ read_header(struct recovery *rc, struct reader *r, uint64_t number,
 	case SEGMENT_NOT_ONE:
 		return recover_damaged(rc, number, 0, rc->seq + 1, "it is no segment");
 	case SEGMENT_VERSION:
-		return recover_damaged(rc, number, 8, rc->seq + 1,
-				       SEGMENT_OTHER_FORMAT, ret->version,
-				       SEGMENT_FORMAT);
+		return recover_damaged(rc, number, 8, rc->seq + 1, SEGMENT_OTHER_FORMAT,
+				       ret->version, SEGMENT_FORMAT);
 	case SEGMENT_BROKEN:
 		return recover_damaged(rc, number, 0, rc->seq + 1,
 				       "the segment's header is not whole");

@@ -19,6 +19,7 @@ struct recovery {
 	uint64_t *numbers; /* of all segments that there are, rising */
 	size_t n, cap;
 	bool out_of_memory;
+	bool no_room; /* something failed because of that */
 	size_t run; /* the first of those that follow each other up to the last */
 
 	/* What has been read so far. */

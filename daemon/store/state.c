@@ -4,6 +4,7 @@
  * it is not held any more: else it would only come to wait for it, and a thread that loses its processor
  * in a system call would hold up the loop with it.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,12 @@ void
 files_kick(struct store_files *s)
 {
 	s->kick = s->wake_keeper = true;
+}
+
+bool
+files_no_room(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
 }
 
 void

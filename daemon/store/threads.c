@@ -50,6 +50,7 @@ keeper_wait(struct store_files *s, uint64_t until_ns)
 				 ? pthread_cond_wait(&s->to_keep, &s->lock)
 				 : pthread_cond_timedwait(&s->to_keep, &s->lock, &t);
 	s->kick = false;
+	s->keeping = true;
 }
 
 static void *
@@ -62,6 +63,8 @@ keep_main(void *arg)
 		uint64_t next = keeper_step(s, files_now_ns());
 
 		pthread_mutex_lock(&s->lock);
+		s->keeping = s->making != NULL;
+		pthread_cond_broadcast(&s->changed);
 		keeper_wait(s, next);
 		stop = s->stop;
 		pthread_mutex_unlock(&s->lock);
@@ -91,6 +94,7 @@ start(struct store_files *s)
 
 	if (error)
 		return error;
+	s->keeping = true;
 	error = pthread_create(&s->keeper, NULL, keep_main, s);
 	if (error) {
 		pthread_mutex_lock(&s->lock);

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/store/segment.h"
+#include "daemon/store/files_int.h"
 #include "tests/store/world.h"
 
 static struct world w;
@@ -180,6 +180,39 @@ START_TEST(what_nobody_waits_for_is_synced_in_time)
 }
 END_TEST
 
+/* The steps come when the threads would take them. */
+START_TEST(what_is_written_is_synced_in_time_whatever_else_is_done)
+{
+	struct store_files *s = files_of(w.store);
+	uint64_t due[WORLD_RECORDS], next = 0;
+	unsigned written = 0, synced = 0;
+
+	while (w.n < WORLD_RECORDS - 10) {
+		w.now_ns += 1 + world_random(&w, 2000000);
+		if (w.now_ns > next && world_random(&w, 2))
+			w.now_ns = next;
+		for (unsigned n = world_random(&w, 5); n > 1; n--)
+			ck_assert(world_append(&w, 1 + world_random(&w, 400),
+					       world_random(&w, 40) == 0));
+		if (world_random(&w, 100) == 0)
+			world_trim(&w, w.status.last_segment);
+		world_flush(&w);
+		while (store_step_commit(w.store))
+			;
+		for (; written < w.n; written++)
+			due[written] = w.now_ns + 10000000; /* world_open() */
+		if (s->kick || w.now_ns >= next)
+			next = store_step_keep(w.store, w.now_ns);
+		s->kick = false;
+		w.store->class->status(w.store, &w.status);
+		for (; synced < w.n && due[synced] <= w.now_ns; synced++)
+			ck_assert_uint_le(w.records[synced].place.seq, w.status.synced);
+		if (next > w.now_ns + 10000000)
+			next = w.now_ns + 10000000;
+	}
+}
+END_TEST
+
 START_TEST(news_are_told_once)
 {
 	ck_assert(!may_have_news());
@@ -341,19 +374,36 @@ START_TEST(room_is_looked_for_again_in_time)
 }
 END_TEST
 
+/* Wherever the power goes, also while it starts; and there is never more room. */
 START_TEST(it_starts_on_a_full_disk)
 {
-	w.disk->room = 6 * WORLD_SEGMENT;
-	while (world_append(&w, 300, true))
-		world_settle(&w);
-	for (int i = 0; i < 3; i++) {
-		world_kill(&w);
-		pretend_lose_power(w.disk);
-		if (world_open(&w, w.status.synced) != STORE_OPENED) {
-			ck_assert_msg(strstr(w.report.error, "No space"), "%s",
-				      w.report.error);
-			w.disk->room += 2 * WORLD_SEGMENT;
-			ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	for (unsigned seed = 1; seed <= 300; seed++) {
+		world_done(&w);
+		world_init(&w, seed);
+		w.disk->room = 6 * WORLD_SEGMENT;
+		ck_assert_int_eq(world_open(&w, 0), STORE_OPENED);
+		while (world_append(&w, 1 + world_random(&w, 900), true))
+			world_settle(&w);
+		for (int i = 0; i < 6; i++) {
+			world_trim(&w, w.status.first_segment + world_random(&w, 2));
+			for (unsigned n = world_random(&w, 12); n > 0; n--)
+				world_append(&w, 1 + world_random(&w, 300), n % 2);
+			if (seed % 2)
+				world_settle(&w);
+			if (seed % 8 == 7) /* in order */
+				w.store->class->close(w.store);
+			world_kill(&w);
+			if (seed % 3)
+				pretend_lose_power(w.disk);
+			w.disk->stop_at = w.disk->calls + 1 + world_random(&w, 40);
+			if (world_open(&w, w.status.synced) != STORE_OPENED) {
+				pretend_lose_power(w.disk);
+				w.disk->stop_at = 0;
+				ck_assert_msg(
+					world_open(&w, w.status.synced) == STORE_OPENED,
+					"seed %u, %d: %s", seed, i, w.report.error);
+			}
+			w.disk->stop_at = 0;
 		}
 	}
 }
@@ -436,6 +486,30 @@ START_TEST(a_large_spare_is_filled_piece_by_piece)
 		ck_assert_int_eq(unlink(path), 0);
 	}
 	rmdir(dir);
+}
+END_TEST
+
+/* Room for some small records, and none that has to have a file of its own. */
+START_TEST(room_is_asked_for_before_it_is_used)
+{
+	const struct store_class *class = w.store->class;
+
+	w.disk->room = 5 * WORLD_SEGMENT;
+	ck_assert(class->room(w.store, 100));
+	ck_assert(class->room(w.store, 5 * WORLD_SEGMENT / 4));
+	ck_assert(world_append(&w, 5 * WORLD_SEGMENT / 4, true));
+	ck_assert(!class->room(w.store, 5 * WORLD_SEGMENT / 4));
+	world_settle(&w);
+	ck_assert_int_eq(w.status.state, STORE_GOOD);
+	while (class->room(w.store, 300))
+		ck_assert(world_append(&w, 300, true));
+	world_settle(&w);
+	ck_assert_int_eq(w.status.state, STORE_LOW);
+	/* A segment is kept in reserve. */
+	for (int i = 0; i < WORLD_SEGMENT / 400; i++)
+		ck_assert(world_append(&w, 300, true));
+	world_settle(&w);
+	ck_assert_int_ne(w.status.state, STORE_FAILED);
 }
 END_TEST
 
@@ -552,6 +626,7 @@ main(void)
 	tcase_add_test(tcase, the_end_of_a_segment_is_the_threads);
 	tcase_add_test(tcase, a_write_at_once_that_fails_is_told_too);
 	tcase_add_test(tcase, what_nobody_waits_for_is_synced_in_time);
+	tcase_add_test(tcase, what_is_written_is_synced_in_time_whatever_else_is_done);
 	tcase_add_test(tcase, news_are_told_once);
 	tcase_add_test(tcase, a_record_larger_than_a_segment_has_its_own);
 	tcase_add_test(tcase, what_was_trimmed_is_removed);
@@ -563,6 +638,7 @@ main(void)
 	tcase_add_test(tcase, a_start_goes_on_in_a_spare_of_the_run_before);
 	tcase_add_test(tcase, a_spare_of_another_size_is_removed);
 	tcase_add_test(tcase, a_large_spare_is_filled_piece_by_piece);
+	tcase_add_test(tcase, room_is_asked_for_before_it_is_used);
 	tcase_add_test(tcase, a_failed_sync_is_final);
 	tcase_add_test(tcase, a_failed_write_names_its_place);
 	tcase_add_test(tcase, a_folder_in_use_is_refused);
