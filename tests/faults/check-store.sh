@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The store alone: power is lost and calls fail, and nothing that was confirmed may be
-# missing. QB_FAULT_STATES: about how many states (1200); QB_SEED: another seed. Runs in the
-# build folder; srcdir is where the sources are.
+# missing. QB_FAULT_STATES: about how many states (1200); QB_FAULT_EVERY=N: only each N-th call
+# is one to be killed at, or fails (1); QB_SEED: another seed. Runs in the build folder; srcdir
+# is where the sources are.
 . "${srcdir:-.}/tests/faults/try.sh"
 states=${QB_FAULT_STATES:-1200}
 
@@ -15,5 +16,6 @@ for fault in sync:5:EIO sync:12:EIO:0 write:9:EIO; do
 	try "power_lost_after_$fault" "$faults/crashgen.py" store --seed "$seed" \
 		--states $((states / 4)) --second-every 40 --fault "$fault"
 done
-try "killed_or_refused_at_every_call" "$faults/kill.py" store --seed "$seed"
+try "killed_or_refused_at_every_call" "$faults/kill.py" store --seed "$seed" \
+	--every "${QB_FAULT_EVERY:-1}"
 exit "$failed"

@@ -6,7 +6,8 @@
  *
  *   QB_FAULT_FOLDER=…              the folder
  *   QB_FAULT=CALL:N:WHAT[:TIMES]   CALL: any, write, sync, allocate, rename, unlink, open;
- *                                  WHAT: KILL, EIO, ENOSPC, SHORT; from the N-th on
+ *                                  WHAT: KILL, EIO, ENOSPC, EINTR, SHORT, SLOW (it takes two
+ *                                  seconds); from the N-th on
  *                                  TIMES times (1); 0: for good
  *   QB_FAULT_FD=…                  a byte is written there when it happens
  */
@@ -24,7 +25,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum what { PASS, KILL, FAIL, SHORT };
+#define SLOW_S 2
+
+enum what { PASS, KILL, FAIL, SHORT, SLOW };
 
 static char folder[PATH_MAX];
 static char call_name[16];
@@ -48,9 +51,12 @@ read_settings(void)
 		return;
 	if (fd != NULL)
 		told_fd = atoi(fd);
-	error = strcmp(word, "ENOSPC") == 0 ? ENOSPC : EIO;
+	error = strcmp(word, "ENOSPC") == 0  ? ENOSPC
+		: strcmp(word, "EINTR") == 0 ? EINTR
+					     : EIO;
 	action = strcmp(word, "KILL") == 0    ? KILL
 		 : strcmp(word, "SHORT") == 0 ? SHORT
+		 : strcmp(word, "SLOW") == 0  ? SLOW
 					      : FAIL;
 }
 
@@ -103,6 +109,10 @@ strike(const char *call)
 		kill(getpid(), SIGKILL);
 		for (;;)
 			pause();
+	}
+	if (action == SLOW) {
+		sleep(SLOW_S);
+		return PASS;
 	}
 	errno = error;
 	return action;

@@ -3,8 +3,9 @@
 """Ends a program at each of its calls that change a folder, or lets that call fail: the first,
 the second, and so on until it comes to its end; then recovers, and looks for what is lost.
 
-KILL ends it right before the call. EIO and ENOSPC let the call fail, once and for good.
-SHORT lets it write half. A trial is named CALL:N:WHAT[:TIMES], and `--only NAME` repeats it.
+KILL ends it right before the call. EIO and ENOSPC let the call fail, once and for good, and
+where there is no room, four times.  SHORT lets it write half, EINTR interrupts it. A trial is named
+CALL:N:WHAT[:TIMES], and `--only NAME` repeats it.
 """
 import argparse
 import collections
@@ -19,14 +20,17 @@ import time
 
 import targets
 
-KINDS = ["any:%d:KILL", "write:%d:SHORT", "write:%d:SHORT:0"] + [
+KINDS = ["any:%d:KILL", "write:%d:SHORT", "write:%d:SHORT:0", "allocate:%d:ENOSPC:4"] + [
+    "%s:%%d:EINTR" % call for call in ("write", "sync", "allocate")
+] + [
     "%s:%%d:%s%s" % (call, error, times)
     for call in ("write", "sync", "allocate", "rename", "unlink", "open")
     for error in ("EIO", "ENOSPC")
     for times in ("", ":0")
 ]
 # 1: it could not begin, or had no room; 4: what it had to write could not be written.
-STATUSES = {"KILL": (-signal.SIGKILL,), "SHORT": (0,), "EIO": (0, 1, 4), "ENOSPC": (0, 1, 4)}
+STATUSES = {"KILL": (-signal.SIGKILL,), "SHORT": (0,), "EINTR": (0,), "EIO": (0, 1, 4),
+            "ENOSPC": (0, 1, 4)}
 
 
 class Fault:
@@ -56,6 +60,10 @@ def trial(options, target, name, folder):
     expected = STATUSES[name.split(":")[2]] if happened else (0,)
     if status not in expected:
         return happened, "exit status: it ended with %s" % status
+    if happened:
+        wrong = target.ended_wrongly(folder, name, status)
+        if wrong:
+            return happened, wrong
     return happened, target.judge(folder, said)
 
 

@@ -7,6 +7,8 @@ A target has
                                   the part before the first colon is the kind of it
   learn(said)                     all that a recorded run said
   attempt(folder, env, fds)       runs the program; its exit status, and what it said
+  ended_wrongly(folder, fault, status)  None, or what is wrong with the end of a program in
+                                  which a call failed
   record_recovery(folder, log)    runs the recovery under strace
   said_twice(said, more)          what judge() is told after a loss of power in a recovery
                                   that had said `more`
@@ -78,6 +80,9 @@ class Store:
     def attempt(self, folder, env, fds):
         ran = run(self.command(folder), env=env, pass_fds=fds)
         return ran.returncode, ran.stdout
+
+    def ended_wrongly(self, folder, fault, status):
+        return None
 
     def judge(self, folder, said):
         verdict, first = self.recovered(folder, said)
@@ -176,6 +181,23 @@ class Broker:
         ran = run(self.command(folder), env=env, pass_fds=fds)
         by_signal = ran.returncode > 128  # the broker
         return 128 - ran.returncode if by_signal else ran.returncode, ran.stdout
+
+    def ended_wrongly(self, folder, fault, status):
+        """A failed write or sync ends it with 4, unless it was before it was ready, or of the
+        snapshot at the end; it goes on without room. The log says what it was."""
+        call, _, what = fault.split(":")[:3]
+        with open(folder + ".log", errors="replace") as file:
+            log = file.read()
+        if status == 4 and "event=journal_failed" not in log:
+            return "not said: exit status 4 without journal_failed"
+        if status == 1 and not ("event=start_failed" in log or "event=snapshot_failed" in log):
+            return "not said: exit status 1 without start_failed or snapshot_failed"
+        in_order = self.seed % 2 == 0  # else it may have been killed on its way to its end
+        if what == "EIO" and call in ("write", "sync") and status == 0 and in_order:
+            return "not ended: it went on after a failed " + call
+        if what == "ENOSPC" and call == "allocate" and status == 4:
+            return "ended: it did not survive that there was no room"
+        return None
 
     def judge(self, folder, said):
         books = broker.Books(said, self.keeps_async)

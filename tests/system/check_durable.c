@@ -3,6 +3,7 @@
  * that clients go on with the next one as after a lost link. */
 #include <check.h>
 #include <glob.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -540,6 +541,77 @@ START_TEST(a_journal_that_cannot_be_written_ends_the_broker)
 }
 END_TEST
 
+/* The library that lets calls on the folder fail, or makes them slow; a sanitizer has to come after it. */
+static void
+start_with_fault(const char *fault)
+{
+	static char library[4200], what[64], where[160];
+	char *here = getcwd(NULL, 0);
+
+	ck_assert_ptr_nonnull(here);
+	snprintf(library, sizeof(library), "LD_PRELOAD=%s/tests/faults/.libs/fault.so",
+		 here);
+	free(here);
+	snprintf(what, sizeof(what), "QB_FAULT=%s", fault);
+	snprintf(where, sizeof(where), "QB_FAULT_FOLDER=%s",
+		 state + strlen("state_dir="));
+	d.env[0] = library;
+	d.env[1] = what;
+	d.env[2] = where;
+	d.env[3] = "ASAN_OPTIONS=verify_asan_link_order=0";
+	start();
+}
+
+static void
+put_slowly(int line, void *arg)
+{
+	int64_t end = now_ms() + patience_ms(), begun, took;
+	qb *own;
+
+	(void)arg;
+	if (qb_open(d.address, &own) != QB_OK)
+		_exit(1);
+	do {
+		begun = now_ms();
+		if (qb_put(own, "jobs", "x", 1, QB_FOREVER, NULL) != QB_OK)
+			_exit(2);
+		took = now_ms() - begun;
+	} while (took < 1500 && begun < end);
+	line_say(line, took < 1500 ? 'f' : 's');
+	qb_close(own);
+}
+
+/* A sync takes two seconds: a put into a queue in memory would show that it waits for one. */
+START_TEST(a_slow_sync_delays_no_queue_in_memory)
+{
+	struct pollfd done;
+	struct child putter;
+	int64_t most = 0;
+
+	declare("jobs", 1);
+	daemon_kill(&d);
+	start_with_fault("sync:30:SLOW:1");
+	child_start(&putter, put_slowly, NULL);
+	done = (struct pollfd){.fd = putter.line, .events = POLLIN};
+	while (poll(&done, 1, 0) == 0) {
+		int64_t begun = now_ms();
+
+		qb_item *item;
+
+		put("memory", "x");
+		item = take("memory", "x");
+		ok(qb_ack(q, item));
+		qb_item_free(item);
+		if (now_ms() - begun > most)
+			most = now_ms() - begun;
+	}
+	ck_assert_int_eq(line_hear(putter.line), 's');
+	printf("put and get in memory beside it: at most %lld ms\n", (long long)most);
+	ck_assert_int_lt(most, 1000);
+	child_join(&putter);
+}
+END_TEST
+
 START_TEST(a_folder_has_one_broker)
 {
 	struct daemon second = {0};
@@ -612,8 +684,8 @@ START_TEST(a_damaged_journal_is_refused_and_repaired)
 	status = daemon_wait(&d);
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 3);
-	ck_assert_int_gt(
-		daemon_count_log(&d, "journal-0000000000000001.qbj, offset "), 0);
+	ck_assert_int_gt(daemon_count_log(&d, "journal-0000000000000001.qbj, offset "),
+			 0);
 	ck_assert_int_gt(daemon_count_log(&d, ", record "), 0);
 	snprintf(repaired, sizeof(repaired), "%s.repaired", folder);
 	ck_assert_int_eq(run_repair(folder, repaired, said, sizeof(said)), 5);
@@ -681,11 +753,13 @@ main(void)
 		2);
 	tcase_add_loop_test(t, a_put_of_many_goes_on_after_the_restart, 0, 2);
 	tcase_add_loop_test(
-		t, a_put_of_many_that_was_cut_off_and_finished_is_over_after_the_restart,
+		t,
+		a_put_of_many_that_was_cut_off_and_finished_is_over_after_the_restart,
 		0, 2);
 	tcase_add_loop_test(t, nobody_waits_for_news_that_were_told_already, 0, 2);
 	tcase_add_test(t, segments_have_the_size_that_is_set_and_old_ones_are_read);
 	tcase_add_test(t, a_journal_that_cannot_be_written_ends_the_broker);
+	tcase_add_test(t, a_slow_sync_delays_no_queue_in_memory);
 	tcase_add_test(t, a_folder_has_one_broker);
 	tcase_add_test(t, a_damaged_journal_is_refused_and_repaired);
 	tcase_add_test(t, a_queue_whose_declaration_is_damaged_keeps_its_items);
