@@ -196,7 +196,7 @@ fill_piece(struct store_files *s)
 	give_up(s);
 	errno = error;
 	return written && !files_no_room(error) ? failed(s, "fdatasync", name)
-					     : low(s, error);
+						: low(s, error);
 }
 
 static bool

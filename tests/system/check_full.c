@@ -213,6 +213,19 @@ some_len(void)
 	return 8 + (uint32_t)roll(roll(4) ? 300 : LARGE);
 }
 
+static bool
+journal_is(const char *state_name)
+{
+	qb_table *t;
+	bool is;
+
+	ok(qb_stats(q, &t));
+	is = strcmp(qb_table_string(t, 0, "journal"), state_name) == 0;
+	qb_table_free(t);
+	return is;
+}
+
+/* A put may be refused while the last segment that there is room for is being made. */
 static void
 fill(void)
 {
@@ -220,7 +233,7 @@ fill(void)
 
 	do
 		r = put(some_len());
-	while (r == QB_OK);
+	while (r == QB_OK || (r == QB_NOSPACE && !journal_is("low")));
 	ck_assert_msg(r == QB_NOSPACE, "%s: %s", qb_result_name(r), qb_error(q));
 }
 
