@@ -35,6 +35,7 @@ make_engine(void)
 		.rules = rules,
 		.n_rules = sim->o.queues,
 		.memory_limit = 64 << 20,
+		.body_memory = sim->o.body_memory,
 		.max_queues = 100,
 		.max_waiters = 1000,
 		.can_keep = true,

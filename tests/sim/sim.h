@@ -45,6 +45,7 @@ struct sim_options {
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
 	bool in_pieces, slow;
+	unsigned body_memory; /* 0: all bodies are in memory */
 };
 
 /* --- items ----------------------------------------------------------------------- */

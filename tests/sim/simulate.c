@@ -84,6 +84,7 @@ choose_options(uint64_t seed)
 		.leases = chance(1, 2) ? 0 : below(101),
 		.in_pieces = chance(1, 4),
 		.slow = chance(1, 2),
+		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
 }
 

@@ -23,7 +23,9 @@ queue_name(unsigned queue)
 static unsigned
 some_len(void)
 {
-	return 16 + (chance(1, 12) ? below(SIM_BODY_MAX - 16) : below(60));
+	unsigned most = sim->o.body_memory ? 600 : 60; /* short ones stay in memory */
+
+	return 16 + (chance(1, 12) ? below(SIM_BODY_MAX - 16) : below(most));
 }
 
 /* One, or several in one request. */
