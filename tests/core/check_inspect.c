@@ -189,7 +189,7 @@ START_TEST(who_holds_an_item_and_since_when)
 	ck_assert_uint_eq(lease.left_ns, QE_NEVER);
 	ck_assert_mem_eq(lease.queue.p, "q", 1);
 	ck_assert_uint_ge(lease.held_ns, 3000 * MS);
-	ck_assert_uint_le(lease.held_ns, 3000 * MS + (1 << 27));
+	ck_assert_uint_le(lease.held_ns, 3000 * MS + (1 << 28));
 	ck_assert_int_eq(qe_who(e, now, second, &lease), QE_NOT_FOUND);
 	ck_assert_int_eq(qe_who(e, now, second + 1, &lease), QE_EMPTY);
 	qe_session_end(e, now, session, QE_END_LOST);
