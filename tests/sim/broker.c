@@ -239,9 +239,9 @@ broker_commit(void)
 }
 
 /* What was written before a step of the keeper that is longer ago than the interval is on
- * disk after this one. */
+ * disk after this one, which began at this time: while it works the clock goes on. */
 static void
-note_kept(void)
+note_kept(uint64_t began_ns)
 {
 	uint64_t interval_ns = sim->o.sync_interval_ms * MS;
 	unsigned n = sim->n_kept < 64 ? sim->n_kept : 64;
@@ -249,7 +249,7 @@ note_kept(void)
 	for (unsigned i = 1; i <= n; i++) {
 		unsigned at = (sim->n_kept - i) % 64;
 
-		if (sim->kept[at].ns + interval_ns > sim->now_ns)
+		if (sim->kept[at].ns + interval_ns > began_ns)
 			continue;
 		if (sim->kept[at].step > sim->safe_step)
 			sim->safe_step = sim->kept[at].step;
@@ -262,7 +262,7 @@ broker_keep(void)
 {
 	struct timespec now;
 	unsigned at = sim->n_kept % 64, step = sim->step;
-	uint64_t now_ns;
+	uint64_t now_ns, began_ns = sim->now_ns;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
@@ -271,7 +271,7 @@ broker_keep(void)
 	sim->in_store = false;
 	if (broker_status().state == STORE_FAILED)
 		return;
-	note_kept();
+	note_kept(began_ns);
 	sim->kept[at].ns = sim->now_ns;
 	sim->kept[at].step = step;
 	sim->n_kept++;
