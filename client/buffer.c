@@ -13,18 +13,27 @@ mapped_size(const qb_buffer *b)
 	return b->file.len > 0 ? b->file.len : 1;
 }
 
+/* All pages at once, large ones where the system gives them to files in memory (shmem_enabled): a fault
+ * for each costs more. Where it does not know how, they come one by one. */
+static void
+populate(void *p, size_t size)
+{
+	(void)madvise(p, size, MADV_HUGEPAGE);
+	(void)madvise(p, size, MADV_POPULATE_WRITE);
+}
+
 qb_buffer *
 qb_buffer_new(size_t size)
 {
 	qb_buffer *b = malloc(sizeof(*b));
-	int flags = MAP_SHARED | MAP_POPULATE; /* a fault for each page costs more */
+	int flags = MAP_SHARED;
 	void *p;
 
 	if (!b)
 		return NULL;
 	*b = (qb_buffer){.file = {.fd = qp_memfd_new(size), .len = size}};
 	if (size == 0 || b->file.fd < 0)
-		flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+		flags = MAP_PRIVATE | MAP_ANONYMOUS;
 	p = mmap(NULL, mapped_size(b), PROT_READ | PROT_WRITE, flags,
 		 flags & MAP_ANONYMOUS ? -1 : b->file.fd, 0);
 	if (p == MAP_FAILED) {
@@ -33,6 +42,7 @@ qb_buffer_new(size_t size)
 		free(b);
 		return NULL;
 	}
+	populate(p, mapped_size(b));
 	b->file.bytes = p;
 	return b;
 }
