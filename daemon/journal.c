@@ -31,6 +31,7 @@ struct restoring {
 	uint64_t copied; /* up to this segment it is another broker's */
 	uint64_t memory_limit;
 	struct memory_filled memory;
+	struct memory_filling filling;
 };
 
 /* --- reading back ---------------------------------------------------------------- */
@@ -68,6 +69,7 @@ progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 
 	if (r->memory.len == 0) /* an item takes more than its entry, if it is not small */
 		fill_memory(r, (all_bytes - done_bytes) / 4 * 5);
+	memory_look(&r->memory, &r->filling);
 	qe_restoring(r->engine, done_bytes, all_bytes);
 	if (now_ns - r->told_ns < PROGRESS_NS)
 		return;
@@ -76,6 +78,15 @@ progress(void *arg, uint64_t done_bytes, uint64_t all_bytes)
 		 "reading the journal: %" PRIu64 " of %" PRIu64 " MiB",
 		 done_bytes >> 20, all_bytes >> 20);
 	notify_progress(text, EXTEND_USEC);
+}
+
+/* In another thread. */
+static void
+beside(void *arg)
+{
+	struct restoring *r = arg;
+
+	memory_clear(&r->memory, &r->filling);
 }
 
 static void
@@ -107,6 +118,7 @@ read_back(struct journal *j, const struct config *config, struct restoring *r,
 		.threads = !j->disk,
 		.on_record = on_record,
 		.progress = progress,
+		.beside = beside,
 		.arg = r,
 	};
 	struct store_files_report report = {.error = ""};

@@ -25,7 +25,13 @@
 
 #define FILL_MOST  (UINT64_C(1) << 30)
 #define FILL_LEAST ((uintptr_t)2 << 20) /* a large page, or as much */
+#define FILL_AHEAD ((size_t)16 << 20)
+#define FILL_PROBE ((size_t)256 << 10)
 #define TOP_PAD	   (128 << 10)		/* malloc's own */
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #define LARGE_HEAP (UINT64_C(64) << 20)
 #define PAD_SHARE  16
 #define PAD_MOST   (UINT64_C(64) << 20)
@@ -68,8 +74,7 @@ memory_fill(struct memory_filled *f, uint64_t bytes)
 	if (from >= to)
 		return;
 	*f = (struct memory_filled){(void *)from, to - from};
-	(void)madvise(f->from, f->len,
-		      MADV_HUGEPAGE); /* where there are none, nothing is lost */
+	(void)madvise(f->from, f->len, MADV_HUGEPAGE); /* where there are none, nothing is lost */
 }
 
 void
@@ -78,6 +83,29 @@ memory_filled(struct memory_filled *f)
 	if (f->len > 0)
 		(void)madvise(f->from, f->len, MADV_NOHUGEPAGE);
 	*f = (struct memory_filled){0};
+}
+
+/* A large piece is taken from the end of what is used. */
+void
+memory_look(const struct memory_filled *f, struct memory_filling *so_far)
+{
+	char *volatile end = malloc(FILL_PROBE);
+
+	if (end > (char *)f->from && end < (char *)f->from + f->len)
+		atomic_store(&so_far->used, (size_t)(end - (char *)f->from));
+	free(end);
+}
+
+void
+memory_clear(const struct memory_filled *f, struct memory_filling *so_far)
+{
+	size_t used = atomic_load(&so_far->used), *at = &so_far->cleared;
+
+	if (used == 0)
+		return;
+	for (; *at < f->len && *at < used + FILL_AHEAD; *at += FILL_LEAST)
+		if (madvise((char *)f->from + *at, FILL_LEAST, MADV_POPULATE_WRITE) < 0)
+			*at = f->len; /* an older system: they come when they are needed */
 }
 
 /* While much is put, the heap grows by a share of what it has, in large pages: among millions of items most

@@ -5,6 +5,7 @@
 #ifndef QBROKER_NET_MEMORY_H
 #define QBROKER_NET_MEMORY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,12 @@ struct memory_piece;
 struct memory_filled {
 	void *from;
 	size_t len;
+};
+
+/* How far it is filled. */
+struct memory_filling {
+	atomic_size_t used; /* of it, when that was looked at last; 0: not yet */
+	size_t cleared;	    /* the pages before are there; this is the other thread's */
 };
 
 struct memory {
@@ -40,6 +47,11 @@ void memory_done(struct memory *m);
  * copying what goes there. Until it has ended; then they are kept, and no more are made. */
 void memory_fill(struct memory_filled *f, uint64_t bytes);
 void memory_filled(struct memory_filled *f);
+
+/* Another thread's: gets pages that will be needed next, so that who fills them need not wait for their being
+ * cleared. How far that is the first thread looks at now and then. */
+void memory_look(const struct memory_filled *f, struct memory_filling *so_far);
+void memory_clear(const struct memory_filled *f, struct memory_filling *so_far);
 
 /* To be called in each turn, with what is used; `more`: it is about to become less. Returns whether
  * the next turn must not wait. */

@@ -19,6 +19,8 @@ struct ahead {
 	struct disk *disk;
 	int fd;
 	uint64_t size;
+	void (*beside)(void *arg);
+	void *arg;
 	pthread_t thread;
 	unsigned char *buffers[BUFFERS];
 	uint64_t taken; /* blocks: the last one is the caller's */
@@ -77,6 +79,8 @@ read_main(void *arg)
 		a->stop |= !ok;
 		pthread_cond_signal(&a->changed);
 		pthread_mutex_unlock(&a->lock);
+		if (a->beside)
+			a->beside(a->arg);
 	}
 	return NULL;
 }
@@ -106,7 +110,7 @@ start_thread(struct ahead *a)
 }
 
 struct ahead *
-ahead_start(struct disk *d, int fd, uint64_t size)
+ahead_start(struct disk *d, int fd, uint64_t size, void (*beside)(void *arg), void *arg)
 {
 	struct ahead *a = calloc(1, sizeof(*a));
 	bool ok = true;
@@ -116,6 +120,8 @@ ahead_start(struct disk *d, int fd, uint64_t size)
 	a->disk = d;
 	a->fd = fd;
 	a->size = size;
+	a->beside = beside;
+	a->arg = arg;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->changed, NULL);
 	for (int i = 0; i < BUFFERS; i++)

@@ -13,8 +13,10 @@
 struct disk;
 struct ahead;
 
-/* The file is `size` bytes long, and stays open. NULL: no memory, or no thread. */
-struct ahead *ahead_start(struct disk *d, int fd, uint64_t size);
+/* The file is `size` bytes long, and stays open. The thread calls `beside` after each block, unless that is NULL.
+ * NULL: no memory, or no thread. */
+struct ahead *ahead_start(struct disk *d, int fd, uint64_t size,
+			  void (*beside)(void *arg), void *arg);
 
 void ahead_stop(struct ahead *a); /* NULL: nothing */
 

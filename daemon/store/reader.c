@@ -27,9 +27,9 @@ reader_open(struct reader *r, struct disk *d, int folder, const char *name)
 }
 
 void
-reader_ahead(struct reader *r)
+reader_ahead(struct reader *r, void (*beside)(void *arg), void *arg)
 {
-	r->ahead = ahead_start(r->disk, r->fd, r->size);
+	r->ahead = ahead_start(r->disk, r->fd, r->size, beside, arg);
 }
 
 void

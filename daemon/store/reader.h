@@ -30,8 +30,8 @@ struct reader {
 /* false: errno. */
 bool reader_open(struct reader *r, struct disk *d, int folder, const char *name);
 
-/* From now on the file is read ahead by a thread, if there can be one: for who reads all of it. */
-void reader_ahead(struct reader *r);
+/* From now on the file is read ahead by a thread, if there can be one: for who reads all of it. See ahead.h. */
+void reader_ahead(struct reader *r, void (*beside)(void *arg), void *arg);
 
 void reader_done(struct reader *r);
 

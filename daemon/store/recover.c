@@ -301,7 +301,7 @@ read_segment(struct recovery *rc, uint64_t number)
 		result = check_chain(rc, number, &h);
 	if (result == STORE_OPENED) {
 		if (rc->options->threads)
-			reader_ahead(&r);
+			reader_ahead(&r, rc->options->beside, rc->options->arg);
 		rc->last = number;
 		rc->used = SEGMENT_HEADER;
 		rc->ended = rc->closed = false;

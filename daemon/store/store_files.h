@@ -44,7 +44,9 @@ struct store_files_options {
 	store_record_cb *on_record;
 	void (*progress)(void *arg, uint64_t done_bytes,
 			 uint64_t all_bytes); /* or NULL */
-	void *arg;			      /* of both */
+	/* Called, or NULL, by a thread that reads ahead, often, while this one is handed records. */
+	void (*beside)(void *arg);
+	void *arg; /* of all three */
 };
 
 struct store_files_report {
