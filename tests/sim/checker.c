@@ -76,12 +76,21 @@ has_id(unsigned n, uint64_t id)
 }
 
 static void
-is_confirmed(struct sim_item *item)
+has_changed(unsigned queue)
 {
-	if (item->put != SIM_CONFIRMED)
+	sim->queues[queue].empty = false;
+	sim->queues[queue].changed_step = sim->step;
+}
+
+/* It is there now. */
+static void
+is_there(struct sim_item *item)
+{
+	if (item->put != SIM_CONFIRMED || item->may_be_lost)
 		item->put_step = sim->step;
 	item->put = SIM_CONFIRMED;
-	sim->queues[item->queue].empty = false;
+	item->may_be_lost = false;
+	has_changed(item->queue);
 }
 
 static void
@@ -100,6 +109,7 @@ void
 check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t result)
 {
 	struct sim_item *item = &sim->items[n];
+	bool lost;
 
 	sim->about = (int)n;
 	if (result <= 0) {
@@ -108,7 +118,10 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 	}
 	trace(TRACE_ACCEPTED, c->number, n, (uint64_t)result, 0);
 	has_id(n, (uint64_t)result);
-	is_confirmed(item);
+	/* An answer is remembered for longer than what is in memory. */
+	lost = item->may_be_lost && sim->queues[item->queue].mode == SIM_MEMORY;
+	is_there(item);
+	item->may_be_lost = lost;
 	sim->confirmed++;
 	if (r->rid > c->last_put[r->queue].rid &&
 	    (uint64_t)result < c->last_put[r->queue].id)
@@ -224,12 +237,11 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	has_id(n, id);
 	if (!is_late(item, r, delivery))
 		is_given(c, r, n, delivery);
-	is_confirmed(item);
-	item->may_be_lost = false;
+	is_there(item);
 	if (r->lease_ms)
 		lease.until_ns = r->asked_ns + r->lease_ms * MS;
 	c->holds[c->n_holds++] = (struct sim_hold){n, id, delivery, c->epoch, lease};
-	sim->queues[item->queue].empty = false;
+	has_changed(item->queue);
 }
 
 /* --- ends of work ---------------------------------------------------------------- */
@@ -267,6 +279,7 @@ check_ended(struct sim_client *c, const struct sim_hold *h, bool finishes,
 		return;
 	item->gone = SIM_GONE;
 	item->gone_step = sim->step;
+	has_changed(item->queue);
 }
 
 void
@@ -414,17 +427,15 @@ column(const uint8_t *rows, size_t len, const char *name)
 	wrong("QUEUES has no %s", name);
 }
 
-void
-check_counts(unsigned queue, const uint8_t *rows, size_t len)
+static void
+read_counts(struct sim_queue *q, const uint8_t *rows, size_t len)
 {
 	static const char *const ways[] = {"finished", "expired", "purged", "moved_out",
 					   "dropped"},
 				 *const states[] = {"ready", "delayed", "leased",
 						    "dead"};
-	struct sim_queue *q = &sim->queues[queue];
 	uint64_t gone = 0;
 
-	q->there = 0;
 	for (unsigned i = 0; i < 4; i++)
 		q->there += q->states[i] = column(rows, len, states[i]);
 	for (unsigned i = 0; i < 5; i++)
@@ -433,7 +444,17 @@ check_counts(unsigned queue, const uint8_t *rows, size_t len)
 	q->finished = column(rows, len, "finished");
 	if (q->accepted != gone + q->there)
 		wrong("the counts of %s do not add up", q->name);
-	q->empty = q->there == 0;
+}
+
+void
+check_counts(const struct sim_request *r, const uint8_t *rows, size_t len)
+{
+	struct sim_queue *q = &sim->queues[r->queue];
+
+	q->there = q->accepted = q->finished = 0;
+	if (len > 0)
+		read_counts(q, rows, len);
+	q->empty = q->there == 0 && r->asked_step > q->changed_step;
 }
 
 bool

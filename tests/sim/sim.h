@@ -59,6 +59,7 @@ struct sim_queue {
 	bool keyed;    /* its items have keys */
 	unsigned purging; /* purges that were asked for and may still come */
 	bool empty;	  /* as it was last seen */
+	unsigned changed_step; /* when that was heard of last */
 	uint64_t there, states[4], accepted, finished;
 };
 
@@ -303,6 +304,8 @@ bool check_all_gone(void);
 
 /* It takes too long: says what is left. */
 void check_waiting(void) __attribute__((noreturn));
-void check_counts(unsigned queue, const uint8_t *rows, size_t len);
+
+/* What QUEUES says of it; without rows: that it is not there. */
+void check_counts(const struct sim_request *r, const uint8_t *rows, size_t len);
 
 #endif

@@ -338,10 +338,8 @@ work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *
 			check_purged(r);
 		break;
 	case QP_OP_QUEUES:
-		if (reply->status == QP_OK)
-			check_counts((unsigned)r->queue, body, len);
-		else if (reply->status == QP_NOT_FOUND)
-			sim->queues[r->queue].empty = true;
+		if (reply->status == QP_OK || reply->status == QP_NOT_FOUND)
+			check_counts(r, body, len);
 		break;
 	default: break;
 	}
