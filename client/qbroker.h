@@ -613,7 +613,7 @@ qb_result qb_policy(qb *q, const char *queue, qb_table **ret);
 
 /* For whoever copies the journal of durable queues while the broker runs, as qbrokerctl does: one row,
  * with `dir` and `inode` of its folder, and what a copy of it as it is now needs: the segments `first` to `last`,
- * and of the last one `last_bytes`. They stay until qb_backup_end(), or the connection is lost: when that is
+ * and of the last one `last_bytes`, which end with the record `last_record`. They stay until qb_backup_end(), or the connection is lost: when that is
  * QB_NOT_FOUND, the copy is worth nothing. QB_DENIED: only for root and the broker's user, over a Unix
  * socket; QB_LIMIT: somebody else does it. */
 qb_result qb_backup_begin(qb *q, qb_table **ret);

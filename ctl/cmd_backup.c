@@ -21,12 +21,13 @@
 
 #define MARK	   "backup.qbb"
 #define UNFINISHED "qbroker backup 1 unfinished\n"
-#define FINISHED   "qbroker backup 1 segment %" PRId64 "\n"
+#define FINISHED   "qbroker backup 1 record %" PRId64 "\n"
 
 struct backup {
 	struct ctl *ctl;
 	const char *to, *from;		 /* folders; from: NULL: as the broker says */
 	int64_t first, last, last_bytes; /* segments, and of the last one */
+	int64_t last_record;
 	const char *dir;
 	int64_t inode;
 	int from_fd, to_fd;
@@ -94,7 +95,8 @@ take(struct backup *b, const qb_table *table)
 	if (!b->dir || !qb_table_number(table, 0, "inode", &b->inode) ||
 	    !qb_table_number(table, 0, "first", &b->first) ||
 	    !qb_table_number(table, 0, "last", &b->last) ||
-	    !qb_table_number(table, 0, "last_bytes", &b->last_bytes))
+	    !qb_table_number(table, 0, "last_bytes", &b->last_bytes) ||
+	    !qb_table_number(table, 0, "last_record", &b->last_record))
 		return ctl_error(b->ctl, "the broker does not say what to copy");
 	return CTL_DONE;
 }
@@ -304,7 +306,7 @@ finish(struct backup *b)
 					 "copied: begin again");
 	if (result != QB_OK)
 		return ctl_result(b->ctl, result);
-	snprintf(text, sizeof(text), FINISHED, b->last);
+	snprintf(text, sizeof(text), FINISHED, b->last_record);
 	if (fsync(b->to_fd) == 0 && write_text(b, MARK ".tmp", text) &&
 	    renameat(b->to_fd, MARK ".tmp", b->to_fd, MARK) == 0 &&
 	    fsync(b->to_fd) == 0)

@@ -28,7 +28,7 @@
 struct restoring {
 	struct qe *engine;
 	uint64_t now_ns, told_ns;
-	uint64_t copied; /* up to this segment it is another broker's */
+	uint64_t copied; /* up to this record it is another broker's */
 	uint64_t memory_limit;
 	struct memory_filled memory;
 	struct memory_filling filling;
@@ -43,7 +43,7 @@ on_record(void *arg, const void *payload, size_t len, const struct store_place *
 	struct restoring *r = arg;
 	enum qe_result result;
 
-	qe_restore_copied(r->engine, place->segment && place->segment <= r->copied);
+	qe_restore_copied(r->engine, place->segment && place->seq <= r->copied);
 	result = qe_restore(r->engine, r->now_ns, payload, len, place);
 	if (result == QE_OK)
 		return STORE_OPENED;

@@ -45,9 +45,11 @@ struct store_status {
 	const char *error;    /* STORE_LOW, STORE_FAILED: a sentence; else NULL */
 };
 
-/* What a copy of the log is made of: these segments, and of the last one so many bytes. */
+/* What a copy of the log is made of: these segments, and of the last one so many bytes, up to the record with this
+ * number. */
 struct store_copy {
 	uint64_t first, last, bytes;
+	uint64_t seq;
 };
 
 struct store;

@@ -98,12 +98,13 @@ begin(struct conn *c, const struct qp_request *m)
 		  c->number, b->copy.first, b->copy.last, b->copy.bytes);
 	qp_out_init(&rows);
 	qp_row_array(&rows, 1);
-	qp_row_begin(&rows, 5);
+	qp_row_begin(&rows, 6);
 	qp_row_string(&rows, "dir", b->dir, strlen(b->dir));
 	qp_row_number(&rows, "inode", b->inode);
 	qp_row_number(&rows, "first", b->copy.first);
 	qp_row_number(&rows, "last", b->copy.last);
 	qp_row_number(&rows, "last_bytes", b->copy.bytes);
+	qp_row_number(&rows, "last_record", b->copy.seq);
 	report_send(c, m, &rows, 1, 0);
 }
 

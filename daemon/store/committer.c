@@ -80,8 +80,10 @@ publish_written(struct store_files *s, const struct chunk *last, bool async, boo
 		files_kick(s); /* it has to be synced within a time */
 	s->written = last->last_seq;
 	s->told_written = last->told_seq;
-	if (!last->end)
+	if (!last->end) {
 		s->written_bytes = last->offset + last->len;
+		s->written_seq = last->last_seq;
+	}
 	if (async)
 		files_wake(s); /* somebody waits for this */
 	files_unlock(s);

@@ -14,7 +14,7 @@
 
 #define NAME	   "backup.qbb"
 #define UNFINISHED "qbroker backup 1 unfinished\n"
-#define FINISHED   "qbroker backup 1 segment %" PRIu64 "\n"
+#define FINISHED   "qbroker backup 1 record %" PRIu64 "\n"
 #define LINE	   128
 
 /* Bytes, without a 0; 0: there is no such file. -1: errno. */
@@ -40,13 +40,14 @@ read_line(const char *dir, char line[LINE])
 }
 
 enum store_result
-copied_read(const char *dir, uint64_t *ret_last, char *err, size_t errlen)
+copied_read(const char *dir, uint64_t *ret_seq, char *err, size_t errlen)
 {
 	char line[LINE], expected[LINE];
 	ssize_t len = read_line(dir, line);
-	uint64_t last = 0;
+	uint64_t seq = 0;
+	bool whole;
 
-	*ret_last = 0;
+	*ret_seq = 0;
 	if (len < 0) {
 		snprintf(err, errlen, "read %s/" NAME ": %s", dir, strerror(errno));
 		return STORE_ERROR;
@@ -61,23 +62,23 @@ copied_read(const char *dir, uint64_t *ret_last, char *err, size_t errlen)
 			 dir);
 		return STORE_ERROR;
 	}
-	if (sscanf(line, FINISHED, &last) == 1)
-		snprintf(expected, sizeof(expected), FINISHED, last);
-	if (last == 0 || strcmp(line, expected) != 0) {
+	whole = sscanf(line, FINISHED, &seq) == 1;
+	snprintf(expected, sizeof(expected), FINISHED, seq);
+	if (!whole || strcmp(line, expected) != 0) {
 		snprintf(err, errlen, "%s/" NAME ": it says what no qbrokerctl writes",
 			 dir);
 		return STORE_DAMAGED;
 	}
-	*ret_last = last;
+	*ret_seq = seq;
 	return STORE_OPENED;
 }
 
 /* The folder is new: nobody starts from it before it is done. */
 bool
-copied_write(const char *dir, uint64_t last)
+copied_write(const char *dir, uint64_t seq)
 {
 	char path[PATH_MAX], line[LINE];
-	int len = snprintf(line, sizeof(line), FINISHED, last), fd, error;
+	int len = snprintf(line, sizeof(line), FINISHED, seq), fd, error;
 	bool ok;
 
 	if (snprintf(path, sizeof(path), "%s/" NAME, dir) >= (int)sizeof(path)) {

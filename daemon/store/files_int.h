@@ -126,6 +126,7 @@ struct store_files {
 	uint64_t kept_from;	/* the oldest that has not gone, and is not about to */
 	uint64_t held_from;	/* from this one on none goes, for a copy; 0: all may */
 	uint64_t written_bytes; /* of the committer's segment; without its END */
+	uint64_t written_seq;	/* of the last record that is no END */
 	char error[STORE_TEXT];
 };
 

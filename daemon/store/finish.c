@@ -284,7 +284,7 @@ take_books(struct recovery *rc, struct store_files *s, uint64_t number, uint64_t
 	s->first_segment = s->removed = s->kept_from = first;
 	s->segment = s->writing = number;
 	s->used = s->written_bytes = used;
-	s->seq = s->written = s->synced = rc->seq;
+	s->seq = s->written = s->written_seq = s->synced = rc->seq;
 	s->told_seq = s->told_written = s->told_synced = rc->seq;
 	memcpy(s->id, rc->id, sizeof(s->id));
 	s->seed = segment_seed(s->id, number);

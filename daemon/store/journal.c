@@ -297,7 +297,8 @@ files_hold(struct store *base, struct store_copy *ret)
 	pthread_mutex_lock(&s->lock);
 	s->held_from = s->kept_from;
 	*ret = (struct store_copy){
-		.first = s->kept_from, .last = s->writing, .bytes = s->written_bytes};
+		.first = s->kept_from, .last = s->writing, .bytes = s->written_bytes,
+		.seq = s->written_seq};
 	files_unlock(s);
 }
 

@@ -321,7 +321,7 @@ copy_journal(struct salvage *s)
 	s->report->lost = s->gaps.lost;
 	if (s->store) {
 		s->store->class->status(s->store, &status);
-		s->report->last = status.last_segment;
+		s->report->last = status.last_seq;
 		s->store->class->free(s->store);
 	}
 	return result;

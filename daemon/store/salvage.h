@@ -20,7 +20,7 @@ struct salvage_options {
 struct salvage_report {
 	char error[STORE_TEXT];	 /* why it could not be done */
 	uint64_t records, bytes; /* in the new journal */
-	uint64_t last;		 /* segment of it */
+	uint64_t last;		 /* record of it */
 	bool lost;		 /* something is, or may be */
 };
 

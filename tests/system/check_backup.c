@@ -146,7 +146,7 @@ nothing_is_damaged(void)
 
 	snprintf(command, sizeof(command),
 		 "%s --repair '%s/copy' '%s/repaired' | grep -q 'nothing is lost' && "
-		 "grep -q segment '%s/repaired/backup.qbb'",
+		 "grep -q record '%s/repaired/backup.qbb'",
 		 program ? program : "./qbrokerd", folder, folder, folder);
 	ck_assert_int_eq(system(command), 0);
 }
