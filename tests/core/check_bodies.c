@@ -346,6 +346,25 @@ START_TEST(a_restored_engine_has_no_more_bodies_than_it_may)
 }
 END_TEST
 
+/* As doc/durability.md says. */
+START_TEST(an_item_without_its_body_takes_little)
+{
+	uint64_t before, n = 20000;
+
+	keeps((struct qe_config){.body_memory = 1});
+	before = stats().memory;
+	for (uint32_t i = 0; i < n; i++) {
+		ck_assert_int_eq(put_numbered("q", i, LEN), QE_OK);
+		if (i % 100 == 0)
+			turn();
+	}
+	turn();
+	ck_assert_uint_eq(stats().absent, n);
+	ck_assert_uint_le(stats().memory - before, n * 192);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(what_cannot_be_read_is_given_to_nobody)
 {
 	keeps((struct qe_config){.body_memory = 1});
@@ -477,6 +496,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, what_goes_to_another_queue_takes_its_body_along);
 	tcase_add_test(tcase, what_is_away_is_carried_forward);
 	tcase_add_test(tcase, a_restored_engine_has_no_more_bodies_than_it_may);
+	tcase_add_test(tcase, an_item_without_its_body_takes_little);
 	tcase_add_loop_test(tcase, what_cannot_be_read_is_given_to_nobody, 0, 2);
 	tcase_add_test(tcase, who_may_wait_waits_for_the_disk_and_nobody_else_does);
 	tcase_add_test(tcase, who_may_not_wait_has_the_body_at_once);
