@@ -10,8 +10,6 @@
 #include "daemon/core/settle.h"
 #include "daemon/core/store.h"
 
-#include <errno.h>
-
 /* Shorter ones stay: the item would not be much smaller. */
 #define BODY_LEAST 128
 
@@ -225,12 +223,12 @@ static enum qe_result
 read_back(struct qe *e, const struct kept_item *k, struct qe_item *item, bool wait)
 {
 	struct store *store = e->keep.store;
-	bool is_read = store->class->read(store, k->kept.segment, k->offset, item->body,
-					  item->body_len, wait);
+	enum store_read result = store->class->read(store, k->kept.segment, k->offset,
+						    item->body, item->body_len, wait);
 
-	if (!is_read && !wait && errno == EAGAIN)
+	if (result == STORE_READ_LATER)
 		return QE_WAIT;
-	if (is_read && bodies_sum(e, item->body, item->body_len) == k->sum)
+	if (result == STORE_READ && bodies_sum(e, item->body, item->body_len) == k->sum)
 		return QE_OK;
 	e->keep.lost = "a body could not be read from the journal as it was written";
 	return QE_LOST;

@@ -26,6 +26,12 @@ enum store_state {
 	STORE_FAILED, /* a write or a sync failed */
 };
 
+enum store_read {
+	STORE_READ,
+	STORE_READ_LATER,  /* it takes long, but will not in a while */
+	STORE_READ_FAILED, /* and so the store has */
+};
+
 struct store_place {
 	uint64_t seq;	  /* of the record, from 1 on; the store may leave out some */
 	uint64_t segment; /* in which it will be */
@@ -77,9 +83,8 @@ struct store_class {
 	 * they will be removed. Not the last one. false: as append. */
 	bool (*trim)(struct store *s, uint64_t segment);
 
-	/* Reads `len` bytes of a record that was written. false: it cannot be read, and the store has failed.
-	 * Without `wait` also when it would take long: it will not in a while, and errno is EAGAIN. */
-	bool (*read)(struct store *s, uint64_t segment, uint64_t offset, void *ret,
+	/* Reads `len` bytes of a record that was written. Without `wait` only what does not take long. */
+	enum store_read (*read)(struct store *s, uint64_t segment, uint64_t offset, void *ret,
 		     size_t len, bool wait);
 
 	/* What a copy has to have of what is written now. Until `release` these segments stay, although

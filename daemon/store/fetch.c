@@ -9,7 +9,8 @@
 
 #include "daemon/store/files_int.h"
 
-#define AHEAD (UINT64_C(8) << 20) /* what the system is asked for, beyond what is read */
+#define AHEAD \
+	(UINT64_C(8) << 20) /* what the system is asked for, beyond what is read */
 #define PIECE (UINT64_C(1) << 20)
 
 static void
@@ -90,14 +91,13 @@ ask_ahead(struct store_files *s, struct read_file *f, uint64_t offset, uint64_t 
 	ask(s, next, end + AHEAD - used);
 }
 
-static bool
+static enum store_read
 unreadable(struct store_files *s, uint64_t segment, uint64_t offset, int error)
 {
 	pthread_mutex_lock(&s->lock);
 	files_fail_segment(s, "read", segment, offset, error);
 	pthread_mutex_unlock(&s->lock);
-	errno = error;
-	return false;
+	return STORE_READ_FAILED;
 }
 
 /* What the system has in its memory. false: not all of it, or it does not say. */
@@ -116,7 +116,7 @@ read_now(struct store_files *s, struct read_file *f, uint64_t offset, void *ret,
 	return false;
 }
 
-bool
+enum store_read
 fetch_read(struct store_files *s, uint64_t segment, uint64_t offset, void *ret,
 	   size_t len, bool wait)
 {
@@ -129,15 +129,11 @@ fetch_read(struct store_files *s, uint64_t segment, uint64_t offset, void *ret,
 		return unreadable(s, segment, 0, errno);
 	f->used = ++s->reads;
 	ask_ahead(s, f, offset, offset + len);
-	if (!wait && s->disk->pread_now) {
-		if (read_now(s, f, offset, ret, len))
-			return true;
-		errno = EAGAIN;
-		return false;
-	}
+	if (!wait && s->disk->pread_now)
+		return read_now(s, f, offset, ret, len) ? STORE_READ : STORE_READ_LATER;
 	n = disk_read(s->disk, f->fd, ret, len, offset);
 	if (n == (ssize_t)len)
-		return true;
+		return STORE_READ;
 	/* The file is shorter than what was written. */
 	return unreadable(s, segment, offset, n < 0 ? errno : EIO);
 }

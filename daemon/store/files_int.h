@@ -149,8 +149,8 @@ struct spare *spares_pop(struct spares *list);
 extern const struct store_class files_class;
 
 /* fetch.c: as store_class.read; the segments before this one are not read any more. */
-bool fetch_read(struct store_files *s, uint64_t segment, uint64_t offset, void *ret,
-		size_t len, bool wait);
+enum store_read fetch_read(struct store_files *s, uint64_t segment, uint64_t offset,
+			   void *ret, size_t len, bool wait);
 void fetch_forget(struct store_files *s, uint64_t before);
 
 /* room.c: the file of the next segment, of this size or more, which is then its size. NULL: no room, or no

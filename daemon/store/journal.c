@@ -281,7 +281,7 @@ files_trim(struct store *base, uint64_t segment)
 	return true;
 }
 
-static bool
+static enum store_read
 files_read(struct store *base, uint64_t segment, uint64_t offset, void *ret, size_t len,
 	   bool wait)
 {

@@ -5,7 +5,6 @@
 #include "tests/core/log_kit.h"
 
 #include <check.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,21 +115,18 @@ trim(struct store *s, uint64_t segment)
 }
 
 /* A record that has been trimmed, or is not as long, is no record. */
-static bool
+static enum store_read
 read_log(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t len,
 	 bool wait)
 {
 	struct log *log = of(s);
 
 	log->reads++;
-	if (log->cold && !wait) {
-		errno = EAGAIN;
-		return false;
-	}
+	if (log->cold && !wait)
+		return STORE_READ_LATER;
 	log->waits += wait && log->cold;
-	errno = EIO;
 	if (log->broken == BROKEN_READ)
-		return false;
+		return STORE_READ_FAILED;
 	for (size_t i = log->begin; i < log->n; i++) {
 		const struct log_record *r = &log->records[i];
 
@@ -141,10 +137,10 @@ read_log(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t l
 		memcpy(ret, r->payload + (offset - r->place.offset), len);
 		if (log->broken == BROKEN_BYTE)
 			((unsigned char *)ret)[len / 2] ^= 1;
-		return true;
+		return STORE_READ;
 	}
 	ck_abort_msg("a body is read from where there is none");
-	return false;
+	return STORE_READ_FAILED;
 }
 
 static const struct store_class log_class = {.append = append,
@@ -179,7 +175,7 @@ view_trim(struct store *s, uint64_t segment)
 	return false;
 }
 
-static bool
+static enum store_read
 view_read(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t len,
 	  bool wait)
 {

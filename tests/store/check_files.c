@@ -269,14 +269,17 @@ START_TEST(what_was_written_can_be_read)
 	for (unsigned i = 0; i < w.n; i += 7) {
 		const struct store_place *at = &w.records[i].place;
 
-		ck_assert(w.store->class->read(w.store, at->segment, at->offset, got,
-					       300, true));
+		ck_assert_int_eq(w.store->class->read(w.store, at->segment, at->offset,
+						      got, 300, true),
+				 STORE_READ);
 		ck_assert_uint_eq(got[0], 8);
-		ck_assert(w.store->class->read(w.store, at->segment, at->offset + 5,
-					       &first, 1, false));
+		ck_assert_int_eq(w.store->class->read(w.store, at->segment,
+						      at->offset + 5, &first, 1, false),
+				 STORE_READ);
 		ck_assert_uint_eq(first, got[5]);
 	}
-	ck_assert(!w.store->class->read(w.store, 1, 1 << 20, got, 300, true));
+	ck_assert_int_eq(w.store->class->read(w.store, 1, 1 << 20, got, 300, true),
+			 STORE_READ_FAILED);
 	w.store->class->status(w.store, &w.status);
 	ck_assert_int_eq(w.status.state, STORE_FAILED);
 }
@@ -300,7 +303,7 @@ note_ahead(struct disk *d, int fd, uint64_t offset, uint64_t len)
 	asked_to = offset + len;
 }
 
-static bool
+static enum store_read
 read_first(bool wait)
 {
 	const struct store_place *at = &w.records[0].place;
@@ -318,15 +321,14 @@ START_TEST(who_does_not_wait_for_the_disk_has_it_asked)
 	offset = w.records[0].place.offset;
 	w.disk->disk.pread_now = nothing_now;
 	w.disk->disk.ahead = note_ahead;
-	ck_assert(!read_first(false));
-	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(read_first(false), STORE_READ_LATER);
 	ck_assert(asked_from <= offset && asked_to >= offset + 300);
-	ck_assert(read_first(true));
+	ck_assert_int_eq(read_first(true), STORE_READ);
 	w.store->class->status(w.store, &w.status);
 	ck_assert_int_eq(w.status.state, STORE_GOOD);
 	/* Where nobody knows what is in memory, it is read. */
 	w.disk->disk.pread_now = w.disk->disk.pread;
-	ck_assert(read_first(false));
+	ck_assert_int_eq(read_first(false), STORE_READ);
 }
 END_TEST
 
