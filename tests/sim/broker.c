@@ -210,11 +210,14 @@ broker_turn(void)
 	server_turn(sim->server);
 }
 
-/* While the disk works the loop goes on, and so do the clients. */
+/* While the disk works the loop goes on, and so do the clients. Not when there may be no room for another
+ * segment: the loop would wait for the thread that is at work. */
 static void
 meanwhile(void *arg)
 {
 	if (!sim->in_store || sim->meanwhile || !sim->server || chance(1, 2))
+		return;
+	if (sim->fault || sim->disk->stop_at)
 		return;
 	sim->meanwhile = true;
 	for (unsigned n = 1 + below(4); n > 0; n--) {

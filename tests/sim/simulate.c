@@ -17,6 +17,7 @@
 #define TWICE_EVERY 50
 #define DRAIN_STEPS 8000
 #define DRAIN_NS    (120000 * MS)
+#define RUN_SECONDS 300 /* of a real clock: it hangs */
 
 struct sim *sim;
 
@@ -279,6 +280,7 @@ run(uint64_t seed)
 {
 	uint64_t until_ns;
 
+	alarm(RUN_SECONDS);
 	begin(seed);
 	while (sim->step < sim->o.steps)
 		step();
@@ -315,6 +317,7 @@ main(int argc, char **argv)
 	sim = calloc(1, sizeof(*sim));
 	signal(SIGABRT, died);
 	signal(SIGSEGV, died);
+	signal(SIGALRM, died);
 	for (uint64_t i = 0; i < n; i++) {
 		run(seed + i);
 		if (i % TWICE_EVERY == 0) {
