@@ -100,7 +100,7 @@ is_refused(struct sim_item *item, unsigned n, enum qp_status status)
 
 	if (status != QP_NOSPACE || !full)
 		wrong("item %u was refused: %s", n, qp_status_name(status));
-	if (item->put == SIM_CONFIRMED)
+	if (item->put == SIM_CONFIRMED && !item->may_be_lost)
 		wrong("item %u was refused, and is there", n);
 	item->put = SIM_REFUSED;
 }
@@ -174,13 +174,29 @@ is_in_order(struct sim_client *c, const struct sim_request *r, unsigned n)
 	*newest = (struct sim_newest){get, n, item->incarnation, sim->life};
 }
 
+/* The record of a lease may be lost, and the item then be given with the same tag again. What the
+ * session asks for with the tag from before is then about the new lease. */
+static bool
+has_had(const struct sim_client *c, unsigned n)
+{
+	for (unsigned i = 0; i < c->n_pending; i++)
+		for (unsigned k = 0; c->pending[i].holds && k < c->pending[i].n; k++)
+			if (c->pending[i].holds[k].item == n)
+				return true;
+	return hold_of(c, n) != NULL;
+}
+
 /* The reply was on its way for so long that the item has been given to somebody else since. */
 static bool
-is_late(const struct sim_item *item, const struct sim_request *r, uint64_t delivery)
+is_late(const struct sim_client *c, const struct sim_request *r, unsigned n,
+	uint64_t delivery)
 {
+	const struct sim_item *item = &sim->items[n];
+
 	if (delivery >= item->delivery)
 		return false;
-	if (!r->lease_ms || r->asked_ns + r->lease_ms * MS > item->given_ns)
+	if (!has_had(c, n) &&
+	    (!r->lease_ms || r->asked_ns + r->lease_ms * MS > item->given_ns))
 		wrong("client %d was given an item that another one held",
 		      item->holder);
 	return true;
@@ -203,18 +219,6 @@ is_given(struct sim_client *c, const struct sim_request *r, unsigned n,
 	item->given_ns = sim->now_ns;
 }
 
-/* The record of a lease may be lost, and the item then be given with the same tag again. What the
- * session asks for with the tag from before is then about the new lease. */
-static bool
-has_had(const struct sim_client *c, unsigned n)
-{
-	for (unsigned i = 0; i < c->n_pending; i++)
-		for (unsigned k = 0; c->pending[i].holds && k < c->pending[i].n; k++)
-			if (c->pending[i].holds[k].item == n)
-				return true;
-	return hold_of(c, n) != NULL;
-}
-
 void
 check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	  uint64_t delivery, const uint8_t *body, size_t len)
@@ -235,7 +239,7 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	if (sim->now_ns < item->ready_ns)
 		wrong("item %u is given early", n);
 	has_id(n, id);
-	if (!is_late(item, r, delivery))
+	if (!is_late(c, r, n, delivery))
 		is_given(c, r, n, delivery);
 	is_there(item);
 	if (r->lease_ms)
