@@ -519,8 +519,8 @@ END_TEST
 
 START_TEST(a_journal_that_cannot_be_written_ends_the_broker)
 {
-	struct rlimit little = {1 << 20, 1 << 20};
-	static uint8_t large[2 << 20];
+	struct rlimit little = {64 << 10, 64 << 10};
+	static uint8_t large[256 << 10]; /* the first segment has room for it */
 	struct qp_request m = {.op = QP_OP_PUT, .queue = str("jobs")};
 	struct wire w;
 	int status;
