@@ -9,7 +9,8 @@
  * alive. The next share comes when the one before is written, so that the disk is not outrun.
  *
  * When the disk is full, the segments that are kept in reserve are all that gets and acks can be written
- * to. Then cleaning goes on while there is garbage of half a segment, as fast as the disk takes it.
+ * to. Then cleaning goes on while there is garbage of an eighth of a segment, as fast as the disk takes it; and what is
+ * written again fills segments to their ends, or that would cost more room than the garbage has.
  */
 #include "daemon/core/engine_int.h"
 #include "daemon/core/keep.h"
@@ -137,7 +138,7 @@ bound_of(const struct keep *keep, const struct store_status *now)
 	uint64_t segments = now->last_segment + 1 - now->first_segment;
 
 	if (keep->low)
-		return keep->live + segments * SEGMENT_OWN + now->segment_bytes / 2;
+		return keep->live + segments * SEGMENT_OWN + now->segment_bytes / 8;
 	return keep->live + keep->live / 2 + now->segment_bytes;
 }
 
@@ -158,12 +159,23 @@ share_of(struct keep *keep, const struct store_status *now)
 	return share > keep->large || keep->low ? keep->large : share;
 }
 
+/* How many bytes can be written again before the segment is full. */
+static uint64_t
+left_of(const struct keep *keep, const struct store_status *now)
+{
+	uint64_t before = entries_len(&keep->record) + keep->changed_bytes + SEGMENT_OWN;
+
+	if (!keep->low)
+		return UINT64_MAX;
+	return now->left > before ? now->left - before : 0;
+}
+
 void
 keep_clean(struct qe *e)
 {
 	struct keep *keep = &e->keep;
 	struct store_status now;
-	uint64_t share;
+	uint64_t share, left;
 
 	if (!keep->store || keep->lost || keep->last == 0)
 		return;
@@ -174,6 +186,7 @@ keep_clean(struct qe *e)
 			      : KEEP_LARGE;
 	trim(keep);
 	share = share_of(keep, &now);
+	left = left_of(keep, &now);
 	for (int i = 0; i < SHARE_ITEMS && share > 0; i++) {
 		struct list *at = list_first(list_of(keep, keep->first));
 		struct kept *k = at ? list_entry(at, struct kept, in_segment) : NULL;
@@ -181,6 +194,9 @@ keep_clean(struct qe *e)
 
 		if (!k || k->whole || keep->first >= now.last_segment)
 			break; /* all of it is being written */
+		if (i > 0 && bytes > left)
+			break; /* in a record of its own */
+		left = bytes < left ? left - bytes : now.segment_bytes;
 		if (!write_again(e, k))
 			break;
 		keep->cleaned = keep->open;

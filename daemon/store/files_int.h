@@ -14,7 +14,11 @@
 #include "daemon/store/segment.h"
 #include "daemon/store/store_files.h"
 
-#define SPARES		 2
+/* When the disk is full, one of them takes what is written again of the oldest segment, one what comes
+ * meanwhile. */
+#define SPARES		 3
+#define SPARES_FOR	 32 /* segments of the journal: one spare more, */
+#define SPARES_MORE	 4  /* up to so many */
 #define READ_FILES	 8
 #define LOW_RETRY_NS	 UINT64_C(1000000000)
 #define NS_PER_MS	 UINT64_C(1000000)

@@ -221,6 +221,14 @@ store_files_heard(struct store *base)
 	files_unlock(s);
 }
 
+static uint64_t
+left_of(const struct store_files *s)
+{
+	uint64_t needed = s->used + RECORD_HEADER + 8 + SEGMENT_FOR_TRIM + SEGMENT_FOOT;
+
+	return s->size > needed ? s->size - needed : 0;
+}
+
 static void
 files_status(struct store *base, struct store_status *ret)
 {
@@ -238,6 +246,7 @@ files_status(struct store *base, struct store_status *ret)
 		.last_segment = s->segment,
 		.bytes = s->bytes,
 		.segment_bytes = s->segment_bytes,
+		.left = left_of(s),
 	};
 	if (ret->state != STORE_GOOD) {
 		memcpy(s->told_error, s->error, sizeof(s->error));

@@ -41,6 +41,15 @@ close_retired(struct store_files *s)
 	} while (sp);
 }
 
+/* The longer the journal is, the more is written before all of it has been cleaned. */
+static unsigned
+wanted(const struct store_files *s)
+{
+	uint64_t more = (s->writing - s->kept_from) / SPARES_FOR;
+
+	return SPARES + (more < SPARES_MORE ? (unsigned)more : SPARES_MORE);
+}
+
 /* How many are missing. */
 static unsigned
 missing(struct store_files *s)
@@ -49,7 +58,7 @@ missing(struct store_files *s)
 
 	pthread_mutex_lock(&s->lock);
 	n = s->ready.n + (s->making != NULL);
-	n = s->failed || n >= SPARES ? 0 : SPARES - n;
+	n = s->failed || n >= wanted(s) ? 0 : wanted(s) - n;
 	files_unlock(s);
 	return n;
 }
@@ -63,7 +72,7 @@ are_ready(struct store_files *s, struct spares *list)
 	pthread_mutex_lock(&s->lock);
 	while ((sp = spares_pop(list)))
 		spares_push(&s->ready, sp);
-	if (s->low && s->ready.n >= SPARES && !s->failed) {
+	if (s->low && s->ready.n >= wanted(s) && !s->failed) {
 		s->low = false;
 		files_wake(s);
 	}

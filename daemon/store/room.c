@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loop's side: where the next segment comes from, and whether there is room for it. One spare is
- * kept in reserve, for what makes room.
+ * The loop's side: where the next segment comes from, and whether there is room for it. All spares but one
+ * are kept in reserve, for what makes room.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -110,7 +110,7 @@ room_size(const struct store_files *s, uint64_t size)
 	return all < s->segment_bytes ? s->segment_bytes : all;
 }
 
-/* Whether there is one spare, and another one that is kept in reserve. The keeper may not have been as
+/* Whether there is one spare beside those that are kept in reserve. The keeper may not have been as
  * fast as the loop. */
 static bool
 spare_to_use(struct store_files *s)

@@ -150,8 +150,7 @@ START_TEST(the_end_of_a_segment_is_the_threads)
 	for (unsigned i = 0; w.status.last_segment == 1; i++) {
 		ck_assert(world_append(&w, 500, false));
 		world_flush(&w);
-		ck_assert_uint_eq(written(),
-				  w.status.last_segment == 1 ? i + 1 : i);
+		ck_assert_uint_eq(written(), w.status.last_segment == 1 ? i + 1 : i);
 	}
 	ck_assert(world_append(&w, 500, false));
 	world_flush(&w);
@@ -479,11 +478,12 @@ START_TEST(a_large_spare_is_filled_piece_by_piece)
 	ck_assert_int_eq(st.st_size, 1 << 20); /* until the others are ready */
 	while (store_step_keep(large, 77) == 77)
 		pieces++;
-	ck_assert_int_eq(pieces,
-			 2 * 4 - 1); /* the last of one, the first of the next */
+	ck_assert_int_eq(
+		pieces,
+		SPARES * 4 - (SPARES - 1)); /* the last of one, the first of the next */
 	large->class->free(large);
 	unlink(path);
-	for (int i = 1; i <= 2; i++) {
+	for (int i = 1; i <= SPARES; i++) {
 		snprintf(path, sizeof(path), "%s/spare-%d.qbj", dir, i);
 		ck_assert_int_eq(unlink(path), 0);
 	}
@@ -496,7 +496,7 @@ START_TEST(room_is_asked_for_before_it_is_used)
 {
 	const struct store_class *class = w.store->class;
 
-	w.disk->room = 5 * WORLD_SEGMENT;
+	w.disk->room = 6 * WORLD_SEGMENT;
 	ck_assert(class->room(w.store, 100));
 	ck_assert(class->room(w.store, 5 * WORLD_SEGMENT / 4));
 	ck_assert(world_append(&w, 5 * WORLD_SEGMENT / 4, true));

@@ -590,7 +590,7 @@ START_TEST(a_slow_sync_delays_no_queue_in_memory)
 
 	declare("jobs", 1);
 	daemon_kill(&d);
-	start_with_fault("sync:30:SLOW:1");
+	start_with_fault("sync:230:SLOW:1");
 	child_start(&putter, put_slowly, NULL);
 	done = (struct pollfd){.fd = putter.line, .events = POLLIN};
 	while (poll(&done, 1, 0) == 0) {
