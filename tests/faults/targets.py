@@ -184,7 +184,8 @@ class Broker:
 
     def ended_wrongly(self, folder, fault, status):
         """A failed write or sync ends it with 4, unless it was before it was ready, or of the
-        snapshot at the end; it goes on without room. The log says what it was."""
+        snapshot at the end; it goes on without room, and without a spare that could not be
+        written. The log says what it was."""
         call, _, what = fault.split(":")[:3]
         with open(folder + ".log", errors="replace") as file:
             log = file.read()
@@ -193,7 +194,8 @@ class Broker:
         if status == 1 and not ("event=start_failed" in log or "event=snapshot_failed" in log):
             return "not said: exit status 1 without start_failed or snapshot_failed"
         in_order = self.seed % 2 == 0  # else it may have been killed on its way to its end
-        if what == "EIO" and call in ("write", "sync") and status == 0 and in_order:
+        went_on = status == 0 and in_order and "event=journal_low" not in log
+        if what == "EIO" and call in ("write", "sync") and went_on:
             return "not ended: it went on after a failed " + call
         if what == "ENOSPC" and call == "allocate" and status == 4:
             return "ended: it did not survive that there was no room"
