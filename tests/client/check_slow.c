@@ -82,7 +82,7 @@ START_TEST(a_large_item_may_take_its_time_to_arrive)
 	ck_assert_msg(qb_get(q, "jobs", 0, QB_MANUAL, &item) == QB_OK, "%s",
 		      qb_error(q));
 	ck_assert_uint_eq(qb_item_size(item), sizeof(large));
-	ck_assert_uint_gt(empty_polls, 1);
+	ck_assert_uint_ge(empty_polls, 1);
 	qb_item_free(item);
 }
 END_TEST

@@ -93,12 +93,16 @@ is_there(struct sim_item *item)
 	has_changed(item->queue);
 }
 
+static bool
+may_be_refused(void)
+{
+	return sim->o.disk_full || sim->o.disk_error;
+}
+
 static void
 is_refused(struct sim_item *item, unsigned n, enum qp_status status)
 {
-	bool full = sim->o.disk_full || sim->o.disk_error;
-
-	if (status != QP_NOSPACE || !full)
+	if (status != QP_NOSPACE || !may_be_refused())
 		wrong("item %u was refused: %s", n, qp_status_name(status));
 	if (item->put == SIM_CONFIRMED && !item->may_be_lost)
 		wrong("item %u was refused, and is there", n);
@@ -123,6 +127,9 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 	is_there(item);
 	item->may_be_lost = lost;
 	sim->confirmed++;
+	/* One of many that was refused, in an answer that was lost with the broker, is tried anew. */
+	if (r->again && may_be_refused())
+		return;
 	if (r->rid > c->last_put[r->queue].rid &&
 	    (uint64_t)result < c->last_put[r->queue].id)
 		wrong("item %u was accepted before an earlier one", n);

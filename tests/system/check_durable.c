@@ -33,7 +33,8 @@ ok(qb_result r)
 static void
 start(void)
 {
-	daemon_start(&d, "--set", state, "--set", "busy_poll_us=0", NULL);
+	daemon_start(&d, "--set", state, "--set", "busy_poll_us=0", "--set",
+		     "segment_size=4M", NULL); /* spares are soon filled */
 }
 
 static void
@@ -590,7 +591,7 @@ START_TEST(a_slow_sync_delays_no_queue_in_memory)
 
 	declare("jobs", 1);
 	daemon_kill(&d);
-	start_with_fault("sync:230:SLOW:1");
+	start_with_fault("sync:60:SLOW:1"); /* spares take less than 20 */
 	child_start(&putter, put_slowly, NULL);
 	done = (struct pollfd){.fd = putter.line, .events = POLLIN};
 	while (poll(&done, 1, 0) == 0) {
