@@ -840,7 +840,7 @@ END_TEST
  * begun then. */
 START_TEST(a_session_that_is_not_the_one_that_is_meant_ends)
 {
-	struct client *c = begin();
+	struct client *c = begin(), *before = c;
 	uint64_t first = begun;
 	struct qe_stats stats;
 
@@ -862,6 +862,8 @@ START_TEST(a_session_that_is_not_the_one_that_is_meant_ends)
 	c = resume();
 	ck_assert_uint_eq(begun, meant);
 	client_end(c);
+	if (_i == 1)
+		client_end(before);
 	meant = 0;
 }
 END_TEST
