@@ -10,7 +10,11 @@
 #include "tests/store/world.h"
 
 #define STEPS	     120
+#ifdef __SANITIZE_ADDRESS__
+#define POWER_LOSSES 1
+#else
 #define POWER_LOSSES 4
+#endif
 
 static struct world world;
 
