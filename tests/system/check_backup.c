@@ -327,20 +327,9 @@ END_TEST
 
 /* --- what does not become one -------------------------------------------------------- */
 
-/* As soon as the copying has begun. */
-static void
-stop_in_the_middle(pid_t pid)
-{
-	int64_t end = now_ms() + patience_ms();
-
-	while (!is_there("copy/backup.qbb"))
-		ck_assert_msg(now_ms() < end, "there is no copy: %s", said());
-	kill(pid, SIGSTOP);
-	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
-}
-
+/* What the mark of a copy says that has begun and not ended. */
 static bool
-is_finished(void)
+is_unfinished(void)
 {
 	char line[64] = "";
 	FILE *f = fopen(path("copy/backup.qbb"), "r");
@@ -349,7 +338,19 @@ is_finished(void)
 		(void)!fgets(line, sizeof(line), f);
 		fclose(f);
 	}
-	return strstr(line, "unfinished") == NULL;
+	return strstr(line, "unfinished") != NULL;
+}
+
+/* As soon as the copying has begun. */
+static void
+stop_in_the_middle(pid_t pid)
+{
+	int64_t end = now_ms() + patience_ms();
+
+	while (!is_unfinished())
+		ck_assert_msg(now_ms() < end, "there is no copy: %s", said());
+	kill(pid, SIGSTOP);
+	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
 }
 
 START_TEST(a_backup_that_was_cut_off_is_refused)
@@ -362,7 +363,7 @@ START_TEST(a_backup_that_was_cut_off_is_refused)
 		ok(qb_put(q, "jobs", body, sizeof(body), 0, NULL));
 	pid = start_backup(d.address, to);
 	stop_in_the_middle(pid);
-	ck_assert(!is_finished());
+	ck_assert(is_unfinished());
 	daemon_kill(&d);
 	daemon_launch(&second, "--set", copied, NULL);
 	status = daemon_wait(&second);
