@@ -32,6 +32,16 @@ request_state(const struct qp_request *m, enum qe_state *ret)
 	return false;
 }
 
+bool
+valid_state(struct conn *c, const struct qp_request *m, enum qe_state *ret)
+{
+	if (request_state(m, ret))
+		return true;
+	deliver_refusal(c, m->rid, QP_INVALID,
+			"option state must be ready, delayed, leased or dead");
+	return false;
+}
+
 static size_t
 line_len(struct qe_name text)
 {
@@ -90,11 +100,8 @@ handle_browse(struct conn *c, struct qp_request *m, struct frame *f)
 	enum qe_result result;
 	unsigned n;
 
-	if (!request_state(m, &state)) {
-		deliver_refusal(c, m->rid, QP_INVALID,
-				"option state must be ready, delayed, leased or dead");
+	if (!valid_state(c, m, &state))
 		return;
-	}
 	result =
 		qe_browse(c->server->engine, c->server->now_ns, request_queue(m), state,
 			  (unsigned)QP_OPT(&m->options, skip), shown, REPORT_ROWS, &n);

@@ -208,12 +208,7 @@ handle_dump(struct conn *c, struct qp_request *m, struct frame *f)
 	enum qe_state state;
 	unsigned n;
 
-	if (!request_state(m, &state)) {
-		deliver_refusal(c, m->rid, QP_INVALID,
-				"option state must be ready, delayed, leased or dead");
-		return;
-	}
-	if (!go_on(c, m))
+	if (!valid_state(c, m, &state) || !go_on(c, m))
 		return;
 	result = qe_dump(e, c->server->now_ns, request_queue(m), state, &c->walk, shown,
 			 REPORT_ROWS, PAGE_BYTES, &n);

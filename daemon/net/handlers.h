@@ -46,6 +46,9 @@ struct qe_name request_group(const struct qp_options *o);
 /* The option `state`: READY without it. false: there is no such state. (browse.c) */
 bool request_state(const struct qp_request *m, enum qe_state *ret);
 
+/* The same. false: it was refused. */
+bool valid_state(struct conn *c, const struct qp_request *m, enum qe_state *ret);
+
 /* Whether the option `group` is a name, if it is given. false: it was refused. */
 bool valid_group(struct conn *c, const struct qp_request *m);
 

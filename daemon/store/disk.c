@@ -47,6 +47,22 @@ disk_write(struct disk *d, int fd, const void *bytes, size_t len, uint64_t offse
 	return disk_write_all(d, fd, &iov, 1, offset);
 }
 
+bool
+disk_zero(struct disk *d, int fd, uint64_t len, uint64_t offset)
+{
+	static const char zeros[1 << 20];
+
+	while (len > 0) {
+		size_t part = len < sizeof(zeros) ? len : sizeof(zeros);
+
+		if (!disk_write(d, fd, zeros, part, offset))
+			return false;
+		offset += part;
+		len -= part;
+	}
+	return true;
+}
+
 ssize_t
 disk_read(struct disk *d, int fd, void *ret, size_t len, uint64_t offset)
 {

@@ -55,6 +55,9 @@ bool disk_write_all(struct disk *d, int fd, struct iovec *iov, int n, uint64_t o
 
 bool disk_write(struct disk *d, int fd, const void *bytes, size_t len, uint64_t offset);
 
+/* Writes zeros. */
+bool disk_zero(struct disk *d, int fd, uint64_t len, uint64_t offset);
+
 /* How much was read: less than `len` only at the end of the file. -1: errno. */
 ssize_t disk_read(struct disk *d, int fd, void *ret, size_t len, uint64_t offset);
 

@@ -138,21 +138,6 @@ os_size(struct disk *d, int fd, uint64_t *ret_size)
 	return 0;
 }
 
-/* For file systems that cannot allocate: zeros take the room as well. */
-static int
-fill(struct disk *d, int fd, uint64_t size)
-{
-	static const char zeros[65536];
-
-	for (uint64_t at = 0; at < size; at += sizeof(zeros)) {
-		size_t len = size - at < sizeof(zeros) ? size - at : sizeof(zeros);
-
-		if (!disk_write(d, fd, zeros, len, at))
-			return -1;
-	}
-	return 0;
-}
-
 static int
 os_allocate(struct disk *d, int fd, uint64_t size)
 {
@@ -160,7 +145,9 @@ os_allocate(struct disk *d, int fd, uint64_t size)
 
 	while ((result = fallocate(fd, 0, 0, (off_t)size)) < 0 && errno == EINTR)
 		;
-	return result < 0 && errno == EOPNOTSUPP ? fill(d, fd, size) : result;
+	if (result < 0 && errno == EOPNOTSUPP) /* zeros take the room as well */
+		result = disk_zero(d, fd, size, 0) ? 0 : -1;
+	return result;
 }
 
 static ssize_t

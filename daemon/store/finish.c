@@ -11,8 +11,7 @@
 #include "daemon/store/disk.h"
 #include "daemon/store/finish.h"
 
-#define COPY_BYTES ((size_t)1 << 20)
-
+#define COPY_BYTES  ((size_t)1 << 20)
 #define FIRST_BYTES ((uint64_t)1 << 20)
 
 struct needless {
@@ -65,7 +64,6 @@ static enum store_result
 remove_leftovers(struct recovery *rc, struct store_files *s)
 {
 	struct needless n = {rc->disk, rc->folder, s->segment_bytes, NULL, 0};
-
 	int listed = rc->disk->list(rc->disk, rc->folder, remove_needless, &n);
 
 	s->current = n.kept;
@@ -185,12 +183,10 @@ end_closed(struct recovery *rc, const char *name,
 static bool
 make_first(struct store_files *s)
 {
-	static const char zeros[FIRST_BYTES];
-
 	if (s->size > FIRST_BYTES)
 		s->size = FIRST_BYTES;
 	s->current = spare_make(s, s->size);
-	return s->current && disk_write(s->disk, s->current->fd, zeros, s->size, 0);
+	return s->current && disk_zero(s->disk, s->current->fd, s->size, 0);
 }
 
 static enum store_result

@@ -188,12 +188,11 @@ begin_spare(struct store_files *s)
 static bool
 fill_piece(struct store_files *s)
 {
-	static const char zeros[FILL_BYTES];
 	struct disk *d = s->disk;
 	uint64_t left = s->segment_bytes - s->filled;
-	size_t len = left < sizeof(zeros) ? left : sizeof(zeros);
+	uint64_t len = left < FILL_BYTES ? left : FILL_BYTES;
 	char name[SEGMENT_NAME];
-	bool written = disk_write(d, s->making->fd, zeros, len, s->filled);
+	bool written = disk_zero(d, s->making->fd, len, s->filled);
 
 	s->filled += len;
 	if (written && d->sync(d, s->making->fd) == 0)
