@@ -103,7 +103,8 @@ conn_new(struct server *server, int fd)
 	TAILQ_INIT(&c->held);
 	event_assign(&c->readable, server->base, fd, EV_READ | EV_PERSIST, readable_cb,
 		     c);
-	event_assign(&c->writable, server->base, fd, EV_WRITE, writable_cb, c);
+	event_assign(&c->writable, server->base, fd, EV_WRITE | EV_PERSIST, writable_cb,
+		     c);
 	watch_peer(c);
 	TAILQ_INSERT_TAIL(&server->conns, c, all);
 	server->n_conns++;
@@ -261,7 +262,7 @@ out_share(struct conn *c)
 {
 	if (!c->out.first || c->out.first->len <= GATHER_MAX)
 		return WRITE_SHARE;
-	return share_next(&c->share, c->server->asked, WRITE_SHARE);
+	return share_next(&c->writes, c->server->asked, WRITE_SHARE);
 }
 
 /* Writes at most a share. false: the connection has been closed. */
@@ -288,6 +289,18 @@ write_share(struct conn *c)
 		share -= (size_t)n;
 	}
 	return true;
+}
+
+/* Waits for room as long as there is something to write; to begin and to end that is a system
+ * call each. false: no memory. */
+static bool
+await_room(struct conn *c)
+{
+	if ((c->out.len > 0) == c->waits_for_room)
+		return true;
+	c->waits_for_room = !c->waits_for_room;
+	return (c->waits_for_room ? event_add(&c->writable, NULL)
+				  : event_del(&c->writable)) == 0;
 }
 
 static void
@@ -365,7 +378,7 @@ conn_flush(struct conn *c)
 	}
 	if (!write_share(c))
 		return;
-	if (c->out.len > 0 && event_add(&c->writable, NULL) < 0)
+	if (!await_room(c))
 		conn_close(c, CLOSE_no_memory);
 	else if (conn_unsent(c) == 0 && c->state == CONN_DRAINING)
 		conn_close(c, c->reason);

@@ -42,7 +42,6 @@ struct conn_input {
 	struct qe_item *body; /* second form: where the body goes */
 	size_t body_got;      /* bytes of it that have come */
 	uint64_t discard;     /* bytes of a refused body that are still to come */
-	struct share share;   /* of a large body */
 };
 
 /* Descriptors that came and belong to requests that were not handled yet, in order; -1 for one
@@ -67,7 +66,7 @@ struct conn {
 	struct qp_out out; /* its owner is the engine */
 	struct held_list held; /* what will go out later, oldest first */
 	size_t held_len;       /* bytes of that */
-	struct share share;    /* of a large body that goes out */
+	struct share reads, writes; /* of large bodies */
 	uint64_t
 		progress_ns; /* when the frame that is on its way (or the wait for HELLO, or
 				 the draining) last went on */
@@ -75,6 +74,7 @@ struct conn {
 	bool resting; /* not read before the next turn: it had its share of this one */
 	bool again;   /* the request is not done: its frame is handled again then */
 	bool dirty;   /* in server->dirty */
+	bool waits_for_room; /* writable is added */
 	struct qe_search search;  /* of the request that comes again */
 	struct qe_dump *walk;	  /* of its dump; NULL: none */
 	uint64_t walk_rid, walk_page; /* of its first request; the last page */

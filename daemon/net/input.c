@@ -13,7 +13,7 @@
 #include "daemon/net/pass.h"
 #include "daemon/net/server.h"
 
-#define BODY_SHARE 65536 /* bytes of one body in one loop turn */
+#define BODY_SHARE 262144 /* bytes of one body in one loop turn */
 
 /* Before HELLO no more is read than may have to be kept. */
 #define HELLO_SHARE (QP_FRAME_BYTES + QP_MAX_HEAD_HELLO)
@@ -195,7 +195,7 @@ took_bytes(struct conn *c, size_t n)
 static ssize_t
 read_body(struct conn *c, size_t left)
 {
-	size_t share = share_next(&c->in.share, c->server->asked, BODY_SHARE);
+	size_t share = share_next(&c->reads, c->server->asked, BODY_SHARE);
 	struct iovec parts[2] = {
 		{(uint8_t *)qe_item_body(c->in.body) + c->in.body_got,
 		 left < share ? left : share},
@@ -240,7 +240,9 @@ input_read(struct conn *c)
 		took_body(c, (size_t)n, body_left);
 		return;
 	}
-	c->server->asked++;
+	if (!share_had(&c->reads, c->server->asked) &&
+	    !share_had(&c->writes, c->server->asked))
+		c->server->asked++;
 	if (c->in.bytes)
 		memcpy(c->server->buffer, c->in.bytes, kept);
 	free(c->in.bytes);

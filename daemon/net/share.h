@@ -5,6 +5,7 @@
 #ifndef QBROKER_DAEMON_NET_SHARE_H
 #define QBROKER_DAEMON_NET_SHARE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,13 @@ share_next(struct share *s, uint64_t asked, uint32_t most)
 		s->bytes *= 2;
 	s->asked = asked;
 	return s->bytes;
+}
+
+/* Whether it has had one since anybody asked. */
+static inline bool
+share_had(const struct share *s, uint64_t asked)
+{
+	return s->bytes > 0 && s->asked == asked;
 }
 
 #endif

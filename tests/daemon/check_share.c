@@ -30,6 +30,20 @@ START_TEST(where_others_ask_it_is_the_least)
 }
 END_TEST
 
+/* Its own acknowledgements are not what others ask. */
+START_TEST(who_has_had_one_is_known_until_others_ask)
+{
+	struct share s = {0};
+
+	ck_assert(!share_had(&s, 0));
+	share_next(&s, 0, MOST);
+	ck_assert(share_had(&s, 0));
+	ck_assert(!share_had(&s, 1));
+	share_next(&s, 1, MOST);
+	ck_assert(share_had(&s, 1));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -40,6 +54,7 @@ main(void)
 
 	tcase_add_test(t, who_is_alone_gets_more_each_time);
 	tcase_add_test(t, where_others_ask_it_is_the_least);
+	tcase_add_test(t, who_has_had_one_is_known_until_others_ask);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
