@@ -29,10 +29,14 @@ typedef void call_finish(qb *q, const struct call *call, struct answer *answer);
 struct call {
 	uint64_t rid;	     /* 0: a free slot */
 	call_finish *finish; /* called once, never NULL */
-	qb_done *done;	     /* the caller's function and its argument, for `finish` */
+	union {		     /* the caller's function and its argument, for `finish` */
+		qb_done *done;
+		qb_put_many_done *put_many;
+		qb_get_many_done *get_many;
+	};
 	void *arg;
 	uint8_t op, ack;
-	uint16_t max_items;  /* GET_MANY; GET_ANY: queues; pipelined puts: how many */
+	uint16_t max_items;  /* GET_MANY; GET_ANY: queues; pipelined puts, PUT_MANY: how many */
 	bool mute;	     /* sent with the rid 0: it ends with the next reply */
 	bool sent;	     /* a part of it, on a connection that is lost */
 	bool given_up;	     /* nobody waits any more; an item that it got goes back */

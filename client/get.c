@@ -80,6 +80,34 @@ verify_get_many(qb *q, int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
 }
 
 qb_result
+get_many_request(qb *q, const char *queue, const qb_get_options *options,
+		 int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
+		 unsigned min_items, uint64_t max_bytes, int64_t linger_ms,
+		 struct qp_request *ret)
+{
+	qb_result r;
+
+	request_init(ret, QP_OP_GET_MANY);
+	if ((r = verify_queue(q, queue, &ret->queue)) ||
+	    (r = verify_get_many(q, timeout_ms, ack, max_items, min_items,
+				 linger_ms)) ||
+	    (r = get_options_take(q, options, &ret->options)))
+		return r;
+	ret->timeout_ms = wire_timeout(timeout_ms);
+	ret->ack = (enum qp_ack)ack;
+	ret->max_items = max_items;
+	QP_GIVE(&ret->options, min_items, min_items);
+	if (max_bytes > 0)
+		QP_GIVE(&ret->options, max_bytes,
+			max_bytes < QP_MAX_COUNT ? max_bytes : QP_MAX_COUNT);
+	if (linger_ms > 0)
+		QP_GIVE(&ret->options, linger_ms,
+			(uint64_t)linger_ms < QP_MAX_COUNT ? (uint64_t)linger_ms
+							   : QP_MAX_COUNT);
+	return QB_OK;
+}
+
+qb_result
 qb_get_many_with(qb *q, const char *queue, const qb_get_options *options,
 		 int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
 		 unsigned min_items, uint64_t max_bytes, int64_t linger_ms,
@@ -90,27 +118,16 @@ qb_get_many_with(qb *q, const char *queue, const qb_get_options *options,
 			 .ret = &many,
 			 .ack = (uint8_t)ack,
 			 .max_items = (uint16_t)max_items};
-	struct qp_request m = {
-		.op = QP_OP_GET_MANY, .ack = (enum qp_ack)ack, .max_items = max_items};
+	struct qp_request m;
 	int64_t longest;
 	qb_result r;
 
 	*ret_n = 0;
-	if ((r = verify_queue(q, queue, &m.queue)) ||
-	    (r = verify_get_many(q, timeout_ms, ack, max_items, min_items,
-				 linger_ms)) ||
-	    (r = get_options_take(q, options, &m.options)) ||
+	if ((r = get_many_request(q, queue, options, timeout_ms, ack, max_items,
+				  min_items, max_bytes, linger_ms, &m)) ||
 	    (r = verify_waiting(q, &timeout_ms)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
-	QP_GIVE(&m.options, min_items, min_items);
-	if (max_bytes > 0)
-		QP_GIVE(&m.options, max_bytes,
-			max_bytes < QP_MAX_COUNT ? max_bytes : QP_MAX_COUNT);
-	if (linger_ms > 0)
-		QP_GIVE(&m.options, linger_ms,
-			(uint64_t)linger_ms < QP_MAX_COUNT ? (uint64_t)linger_ms
-							   : QP_MAX_COUNT);
 	longest = linger_ms < QB_FOREVER - timeout_ms ? timeout_ms + linger_ms
 						      : QB_FOREVER;
 	r = request_wait(q, &m, NULL, &w, longest);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Puts: one at a time, many in a request, and pipelined. */
+#include "client/put.h"
 #include "client/buffer.h"
 #include "client/options.h"
 #include "client/pass.h"
@@ -96,51 +97,59 @@ qb_put(qb *q, const char *queue, const void *body, size_t len, int64_t timeout_m
 
 /* --- many -------------------------------------------------------------------------- */
 
-struct results {
-	unsigned n;
-	int64_t *ret_ids;
-	unsigned refused;
-	unsigned first; /* the refused one that came first, and why */
-	unsigned status;
-};
-
-static qb_result
-take_results(qb *q, void *ret, struct answer *answer)
+qb_result
+put_many_results(qb *q, struct qp_list list, unsigned n, int64_t *ret_ids)
 {
-	struct results *rs = ret;
-	struct qp_list list = answer->reply->results;
+	unsigned refused = 0, first = 0,
+		 status = 0; /* the refused one that came first */
 
-	if (list.n != rs->n)
+	if (list.n != n)
 		return error_set(q, QB_MALFORMED,
-				 "the broker gave %u results for %u items", list.n,
-				 rs->n);
-	for (unsigned i = 0; i < rs->n; i++) {
+				 "the broker gave %u results for %u items", list.n, n);
+	for (unsigned i = 0; i < n; i++) {
 		int64_t id = qp_list_next_signed(&list);
 
 		if (id == 0 || id < -UINT16_MAX)
 			return error_set(q, QB_MALFORMED,
 					 "the broker gave the result %lld for an item",
 					 (long long)id);
-		if (rs->ret_ids)
-			rs->ret_ids[i] = id;
-		if (id < 0 && rs->refused++ == 0) {
-			rs->first = i;
-			rs->status = (unsigned)-id;
+		if (ret_ids)
+			ret_ids[i] = id;
+		if (id < 0 && refused++ == 0) {
+			first = i;
+			status = (unsigned)-id;
 		}
 	}
-	if (rs->refused == 0)
+	if (refused == 0)
 		return QB_OK;
-	if (!qp_status_name(rs->status))
-		return error_status(q, rs->status, (struct qp_str){NULL, 0});
-	return error_set(q, (qb_result)rs->status,
+	if (!qp_status_name(status))
+		return error_status(q, status, (struct qp_str){NULL, 0});
+	return error_set(q, (qb_result)status,
 			 "%u of %u items were refused; the first was item %u: %s",
-			 rs->refused, rs->n, rs->first, qp_status_text(rs->status));
+			 refused, n, first, qp_status_text(status));
 }
 
-/* Fills in the lengths, and what the parts have together. */
-static qb_result
-verify_bodies(qb *q, const struct iovec *parts, unsigned n, int64_t *lengths,
-	      size_t *ret_sum)
+qb_result
+put_many_request(qb *q, const char *queue, const qb_put_options *options, unsigned n,
+		 int atomic, int64_t timeout_ms, struct qp_request *ret)
+{
+	qb_result r;
+
+	request_init(ret, QP_OP_PUT_MANY);
+	if ((r = verify_queue(q, queue, &ret->queue)) ||
+	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
+	    (r = verify_count(q, "n", n, QB_MAX_BATCH)) ||
+	    (r = options_take(q, options, &ret->options)))
+		return r;
+	ret->timeout_ms = wire_timeout(timeout_ms);
+	if (atomic)
+		QP_GIVE(&ret->options, atomic, 1);
+	return QB_OK;
+}
+
+qb_result
+put_many_bodies(qb *q, const struct iovec *parts, unsigned n, int64_t *lengths,
+		struct qp_request *m, struct bodies *ret)
 {
 	size_t sum = 0;
 	qb_result r;
@@ -153,12 +162,27 @@ verify_bodies(qb *q, const struct iovec *parts, unsigned n, int64_t *lengths,
 		sum += parts[i].iov_len;
 		lengths[i] = (int64_t)parts[i].iov_len;
 	}
-	*ret_sum = sum;
-	if (sum <= q->max_batch_bytes)
-		return QB_OK;
-	return error_set(q, QB_TOO_BIG,
-			 "the %u items have %zu bytes; a batch has at most %llu", n,
-			 sum, (unsigned long long)q->max_batch_bytes);
+	if (sum > q->max_batch_bytes)
+		return error_set(
+			q, QB_TOO_BIG,
+			"the %u items have %zu bytes; a batch has at most %llu", n, sum,
+			(unsigned long long)q->max_batch_bytes);
+	m->lengths = (struct qp_list){.n = n, .numbers = lengths};
+	*ret = (struct bodies){.parts = parts, .n = n, .len = sum};
+	return QB_OK;
+}
+
+struct results {
+	unsigned n;
+	int64_t *ret_ids;
+};
+
+static qb_result
+take_results(qb *q, void *ret, struct answer *answer)
+{
+	const struct results *rs = ret;
+
+	return put_many_results(q, answer->reply->results, rs->n, rs->ret_ids);
 }
 
 qb_result
@@ -166,24 +190,19 @@ qb_put_many_with(qb *q, const char *queue, const qb_put_options *options,
 		 const struct iovec *parts, unsigned n, int atomic, int64_t timeout_ms,
 		 int64_t *ret_ids)
 {
-	struct bodies bodies = {.parts = parts, .n = n, .lasting = true};
 	struct results results = {.n = n, .ret_ids = ret_ids};
 	struct wait w = {.take = take_results, .ret = &results};
-	struct qp_request m = {.op = QP_OP_PUT_MANY};
 	int64_t lengths[QB_MAX_BATCH];
+	struct bodies bodies;
+	struct qp_request m;
 	qb_result r;
 
-	if ((r = verify_queue(q, queue, &m.queue)) ||
-	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = verify_count(q, "n", n, QB_MAX_BATCH)) ||
-	    (r = options_take(q, options, &m.options)) ||
+	if ((r = put_many_request(q, queue, options, n, atomic, timeout_ms, &m)) ||
 	    (r = verify_waiting(q, &timeout_ms)) ||
-	    (r = verify_bodies(q, parts, n, lengths, &bodies.len)))
+	    (r = put_many_bodies(q, parts, n, lengths, &m, &bodies)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
-	m.lengths = (struct qp_list){.n = n, .numbers = lengths};
-	if (atomic)
-		QP_GIVE(&m.options, atomic, 1);
+	bodies.lasting = true;
 	return request_wait(q, &m, &bodies, &w, timeout_ms);
 }
 

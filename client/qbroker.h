@@ -673,6 +673,28 @@ qb_result qb_start_touch(qb *q, const qb_item *item, int64_t lease_ms, qb_done *
 qb_result qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *done,
 			void *arg, uint64_t *ret_request);
 
+/* The same of many: who has two or three of these outstanding, and starts the next one in the
+ * callback, never waits for a round trip. Bodies are kept until their put is answered, whatever is
+ * outstanding, so it is the caller who bounds that. A callback is called as a qb_done, with the
+ * results of qb_put_many() and qb_get_many(); the arrays are valid during the call.
+ *   ids    what became of each of the `n` items that were put, as in qb_put_many(). NULL when that is
+ *          not known of each: all were refused (`atomic`, QB_TIMEOUT, ...), or it is QB_LOST
+ *   items  the `n` items that were got, each the callback's to free; none unless it is QB_OK */
+typedef void qb_put_many_done(qb *q, uint64_t request, qb_result result,
+			      const int64_t *ids, unsigned n, void *arg);
+typedef void qb_get_many_done(qb *q, uint64_t request, qb_result result,
+			      qb_item *const *items, unsigned n, void *arg);
+
+/* The arguments are those of qb_put_many_with() and qb_get_many_with(). */
+qb_result qb_start_put_many(qb *q, const char *queue, const qb_put_options *options,
+			    const struct iovec *bodies, unsigned n, int atomic,
+			    int64_t timeout_ms, qb_put_many_done *done, void *arg,
+			    uint64_t *ret_request);
+qb_result qb_start_get_many(qb *q, const char *queue, const qb_get_options *options,
+			    int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
+			    unsigned min_items, uint64_t max_bytes, int64_t linger_ms,
+			    qb_get_many_done *done, void *arg, uint64_t *ret_request);
+
 /* A lease ends in `left_ms` milliseconds, unless it is touched: that of the item with this
  * id and number of deliveries, which this session holds. */
 typedef void qb_lease_ending(qb *q, uint64_t id, uint32_t deliveries, int64_t left_ms,

@@ -4,6 +4,7 @@
 #include "client/get.h"
 #include "client/item.h"
 #include "client/lease.h"
+#include "client/put.h"
 #include "client/request.h"
 
 #include <poll.h>
@@ -24,12 +25,11 @@ send_quarter(qb *q)
 }
 
 static void
-finish_started(qb *q, const struct call *call, struct answer *answer)
+tell_one(qb *q, const struct call *call, struct answer *answer)
 {
 	uint64_t id = 0;
 	qb_item *item = NULL;
 
-	q->started--;
 	if (answer->result == QB_OK && call->op == QP_OP_PUT)
 		id = answer->reply->id;
 	if (answer->result == QB_OK && call->op == QP_OP_GET_ANY)
@@ -40,8 +40,43 @@ finish_started(qb *q, const struct call *call, struct answer *answer)
 		item = answer->items[0];
 		answer->items[0] = NULL;
 	}
-	q->in_callback = true;
 	call->done(q, call->rid, answer->result, id, item, call->arg);
+}
+
+static void
+tell_put_many(qb *q, const struct call *call, struct answer *answer)
+{
+	int64_t ids[QB_MAX_BATCH];
+	qb_result r = answer->result;
+	bool known = r == QB_OK;
+
+	if (known)
+		r = put_many_results(q, answer->reply->results, call->max_items, ids);
+	known = known && r != QB_MALFORMED;
+	call->put_many(q, call->rid, r, known ? ids : NULL, call->max_items, call->arg);
+}
+
+static void
+tell_get_many(qb *q, const struct call *call, struct answer *answer)
+{
+	unsigned n = answer->result == QB_OK ? answer->n : 0;
+
+	call->get_many(q, call->rid, answer->result, answer->items, n, call->arg);
+	for (unsigned i = 0; i < n; i++)
+		answer->items[i] = NULL;
+}
+
+static void
+finish_started(qb *q, const struct call *call, struct answer *answer)
+{
+	q->started--;
+	q->in_callback = true;
+	if (call->op == QP_OP_PUT_MANY)
+		tell_put_many(q, call, answer);
+	else if (call->op == QP_OP_GET_MANY)
+		tell_get_many(q, call, answer);
+	else
+		tell_one(q, call, answer);
 	q->in_callback = false;
 	verify_fork(q);
 	send_quarter(q);
@@ -72,9 +107,9 @@ start(qb *q, struct qp_request *m, const struct bodies *bodies, struct call *cal
 }
 
 static qb_result
-verify_done(qb *q, qb_done *done)
+verify_done(qb *q, bool given)
 {
-	return done ? QB_OK : error_set(q, QB_INVALID, "the callback is NULL");
+	return given ? QB_OK : error_set(q, QB_INVALID, "the callback is NULL");
 }
 
 qb_result
@@ -90,7 +125,7 @@ qb_start_put(qb *q, const char *queue, const void *body, size_t len, int64_t tim
 	request_init(&m, QP_OP_PUT);
 	if ((r = verify_queue(q, queue, &m.queue)) ||
 	    (r = verify_timeout(q, "timeout_ms", timeout_ms)) ||
-	    (r = verify_done(q, done)) || (r = verify_connected(q, 0)) ||
+	    (r = verify_done(q, done != NULL)) || (r = verify_connected(q, 0)) ||
 	    (r = verify_body(q, body, len)))
 		return r;
 	m.timeout_ms = wire_timeout(timeout_ms);
@@ -108,7 +143,7 @@ start_request(qb *q, struct qp_request *m, qb_done *done, void *arg,
 			    .max_items = (uint16_t)m->max_items};
 	qb_result r;
 
-	if ((r = verify_done(q, done)) || (r = verify_connected(q, 0)))
+	if ((r = verify_done(q, done != NULL)) || (r = verify_connected(q, 0)))
 		return r;
 	return start(q, m, NULL, &call, ret_request);
 }
@@ -161,7 +196,7 @@ start_for_item(qb *q, struct qp_request *m, const qb_item *item, qb_done *done,
 	struct call call = {.finish = finish_started, .done = done, .arg = arg};
 	qb_result r;
 
-	if ((r = verify_done(q, done)) || (r = verify_held_for(q, m, item)))
+	if ((r = verify_done(q, done != NULL)) || (r = verify_held_for(q, m, item)))
 		return r;
 	return start(q, m, NULL, &call, ret_request);
 }
@@ -185,6 +220,52 @@ qb_start_touch(qb *q, const qb_item *item, int64_t lease_ms, qb_done *done, void
 
 	return r ? r : start_for_item(q, &m, item, done, arg, ret_request);
 }
+
+/* --- many -------------------------------------------------------------------------- */
+
+qb_result
+qb_start_put_many(qb *q, const char *queue, const qb_put_options *options,
+		  const struct iovec *parts, unsigned n, int atomic, int64_t timeout_ms,
+		  qb_put_many_done *done, void *arg, uint64_t *ret_request)
+{
+	struct call call = {.finish = finish_started,
+			    .put_many = done,
+			    .arg = arg,
+			    .max_items = (uint16_t)n};
+	int64_t lengths[QB_MAX_BATCH];
+	struct bodies bodies;
+	struct qp_request m;
+	qb_result r;
+
+	if ((r = put_many_request(q, queue, options, n, atomic, timeout_ms, &m)) ||
+	    (r = verify_done(q, done != NULL)) || (r = verify_connected(q, 0)) ||
+	    (r = put_many_bodies(q, parts, n, lengths, &m, &bodies)))
+		return r;
+	return start(q, &m, &bodies, &call, ret_request);
+}
+
+qb_result
+qb_start_get_many(qb *q, const char *queue, const qb_get_options *options,
+		  int64_t timeout_ms, qb_ack_mode ack, unsigned max_items,
+		  unsigned min_items, uint64_t max_bytes, int64_t linger_ms,
+		  qb_get_many_done *done, void *arg, uint64_t *ret_request)
+{
+	struct call call = {.finish = finish_started,
+			    .get_many = done,
+			    .arg = arg,
+			    .ack = (uint8_t)ack,
+			    .max_items = (uint16_t)max_items};
+	struct qp_request m;
+	qb_result r;
+
+	if ((r = get_many_request(q, queue, options, timeout_ms, ack, max_items,
+				  min_items, max_bytes, linger_ms, &m)) ||
+	    (r = verify_done(q, done != NULL)) || (r = verify_connected(q, 0)))
+		return r;
+	return start(q, &m, NULL, &call, ret_request);
+}
+
+/* --- others ------------------------------------------------------------------------ */
 
 qb_result
 qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *done, void *arg,

@@ -72,6 +72,24 @@ count(qb *handle, uint64_t request, qb_result result, uint64_t id, qb_item *item
 }
 
 static void
+count_put(qb *handle, uint64_t request, qb_result result, const int64_t *ids,
+	  unsigned n, void *arg)
+{
+	callbacks++;
+	(void)went_well(result);
+}
+
+static void
+count_got(qb *handle, uint64_t request, qb_result result, qb_item *const *items,
+	  unsigned n, void *arg)
+{
+	callbacks++;
+	(void)went_well(result);
+	for (unsigned i = 0; i < n; i++)
+		qb_item_free(items[i]);
+}
+
+static void
 puts_of_all_kinds(void)
 {
 	struct iovec bodies[2] = {{(void *)"one", 3}, {(void *)large, 20000}};
@@ -110,9 +128,16 @@ gets_of_all_kinds(void)
 static void
 started_requests(void)
 {
+	struct iovec bodies[2] = {{(void *)"one", 3}, {(void *)large, 20000}};
 	unsigned started = 0;
 
 	callbacks = 0;
+	for (int i = 0; i < 3; i++) {
+		started += went_well(qb_start_put_many(q, "jobs", NULL, bodies, 2, 0, 0,
+						       count_put, NULL, NULL));
+		started += went_well(qb_start_get_many(q, "jobs", NULL, 0, QB_AUTO, 2,
+						       1, 0, 0, count_got, NULL, NULL));
+	}
 	for (int i = 0; i < 80; i++) {
 		started += went_well(
 			qb_start_put(q, "jobs", large, 900, 0, count, NULL, NULL));

@@ -7,8 +7,9 @@
 #include "tests/system/cuts.h"
 
 static const struct cut_dialogue *const dialogues[] = {
-	&cut_usual,  &cut_gathered, &cut_nack,	  &cut_bury, &cut_update,    &cut_keys,
-	&cut_groups, &cut_times,    &cut_get_any, &cut_move, &cut_administer};
+	&cut_usual,   &cut_gathered, &cut_nack,	      &cut_bury,
+	&cut_update,  &cut_keys,     &cut_groups,     &cut_times,
+	&cut_get_any, &cut_move,     &cut_administer, &cut_batches};
 #define N_DIALOGUES (int)(sizeof(dialogues) / sizeof(*dialogues))
 
 qb *q;

@@ -20,7 +20,7 @@ struct cut_dialogue {
 	} counts[CUTS_COLUMNS];
 };
 
-extern const struct cut_dialogue cut_usual, cut_gathered;
+extern const struct cut_dialogue cut_usual, cut_gathered, cut_batches;
 extern const struct cut_dialogue cut_nack, cut_bury, cut_update;
 extern const struct cut_dialogue cut_keys, cut_groups, cut_times;
 extern const struct cut_dialogue cut_get_any, cut_move, cut_administer;
