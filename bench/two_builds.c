@@ -9,7 +9,7 @@
 
 struct row {
 	size_t size;
-	unsigned outstanding;
+	unsigned outstanding, batch;
 	bool stream;
 };
 
@@ -21,7 +21,7 @@ prepare(struct entrant *e, const char *label, const char *build, const struct ro
 	e->server.build = build;
 	e->load.size = row->size;
 	e->load.outstanding = row->outstanding;
-	e->load.batch = 1;
+	e->load.batch = row->batch;
 }
 
 static void
@@ -31,9 +31,9 @@ print_line(const char *what, const struct row *row, const struct measured *m,
 	struct spread r = series_ratio(&m->rate[phase], 1, 0);
 	struct spread cpu = series_ratio(&m->cpu_ns[phase], 1, 0);
 
-	printf("%-10s %4zu B %6u %9.0f %9.0f %7.3f  %.3f - %.3f  %.3f - %.3f"
+	printf("%-10s %4zu B %6u %6u %9.0f %9.0f %7.3f  %.3f - %.3f  %.3f - %.3f"
 	       " %7.3f  %.3f - %.3f\n",
-	       what, row->size, row->outstanding,
+	       what, row->size, row->outstanding, row->batch,
 	       series_spread(&m->rate[phase], 0).median,
 	       series_spread(&m->rate[phase], 1).median, r.median, r.quarter,
 	       r.three_quarters, r.least, r.most, cpu.median, cpu.quarter,
@@ -87,8 +87,10 @@ void
 compare_builds(const struct settings *s)
 {
 	static const struct row rows[] = {
-		{64, 1, false}, {512, 1, false}, {64, 256, false}, {512, 256, false},
-		{64, 1, true},	{512, 1, true},	 {64, 256, true},  {512, 256, true},
+		{64, 1, 1, false},    {512, 1, 1, false},   {64, 256, 1, false},
+		{512, 256, 1, false}, {512, 1, 100, false}, {64, 1, 1, true},
+		{512, 1, 1, true},    {64, 256, 1, true},   {512, 256, 1, true},
+		{512, 3, 100, true},
 	};
 
 	printf("%u rounds of slices of %d ms, A and B by turns, Unix socket\n"
@@ -96,9 +98,9 @@ compare_builds(const struct settings *s)
 	       "of "
 	       "A's; less is better\n\n",
 	       s->rounds, (int)(s->slice_ns / 1000000), s->compare[0], s->compare[1]);
-	printf("%-10s %6s %6s %9s %9s %7s  %-13s  %-13s %7s  %s\n", "", "size",
-	       "outst.", "A items/s", "B items/s", "B/A", "middle half", "least - most",
-	       "CPU B/A", "middle half");
+	printf("%-10s %6s %6s %6s %9s %9s %7s  %-13s  %-13s %7s  %s\n", "", "size",
+	       "outst.", "batch", "A items/s", "B items/s", "B/A", "middle half",
+	       "least - most", "CPU B/A", "middle half");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		run_row(s, &rows[i]);
 }

@@ -678,7 +678,7 @@ qb_result qb_start_join(qb *q, const char *queue, int64_t timeout_ms, qb_done *d
  * outstanding, so it is the caller who bounds that. A callback is called as a qb_done, with the
  * results of qb_put_many() and qb_get_many(); the arrays are valid during the call.
  *   ids    what became of each of the `n` items that were put, as in qb_put_many(). NULL when that is
- *          not known of each: all were refused (`atomic`, QB_TIMEOUT, ...), or it is QB_LOST
+ *          not known of each: all were refused together (with `atomic`, say), or it is QB_LOST
  *   items  the `n` items that were got, each the callback's to free; none unless it is QB_OK */
 typedef void qb_put_many_done(qb *q, uint64_t request, qb_result result,
 			      const int64_t *ids, unsigned n, void *arg);

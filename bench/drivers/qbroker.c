@@ -24,16 +24,26 @@
 	F(get_many)    \
 	F(start_get) F(ack_start) F(wait) F(item_body) F(item_free)
 
-/* Not in every build, and only needed for items that are special. */
+/* Not in every build, and only needed for items that are special, and for batches of which
+ * several are under way. */
 #define MORE_FUNCTIONS(F)           \
 	F(put_options_new)          \
 	F(put_options_set_priority) \
-	F(put_options_set_delay) F(put_start_with) F(declare)
+	F(put_options_set_delay)    \
+	F(put_start_with) F(declare) F(start_put_many) F(start_get_many)
 
 #define MEMBER(name) __typeof__(qb_##name) *name;
 struct library {
 	FUNCTIONS(MEMBER)
 	MORE_FUNCTIONS(MEMBER)
+};
+
+struct client;
+
+/* A get of many that is under way. */
+struct under_way {
+	struct client *client;
+	unsigned asked;
 };
 
 struct client {
@@ -45,7 +55,8 @@ struct client {
 	uint32_t chance;
 	struct iovec *bodies;
 	qb_item **items;
-	unsigned to_start; /* gets that are not started yet */
+	unsigned to_start; /* gets, or items of batches, that are not started yet */
+	struct under_way *under_way; /* as many as may be outstanding */
 };
 
 static void
@@ -155,9 +166,62 @@ connect_client(const struct server *server, const struct load *load)
 		declare_durable(c);
 	c->bodies = zalloc(load->batch * sizeof(*c->bodies));
 	c->items = zalloc(load->batch * sizeof(*c->items));
+	c->under_way = zalloc(load->outstanding * sizeof(*c->under_way));
+	for (unsigned i = 0; i < load->outstanding; i++)
+		c->under_way[i].client = c;
 	for (unsigned i = 0; i < load->batch; i++)
 		c->bodies[i] = (struct iovec){load->body, load->size};
 	return c;
+}
+
+static bool
+several_batches(const struct client *c)
+{
+	return c->load->batch > 1 && c->load->outstanding > 1;
+}
+
+/* The next batch of what is left. */
+static unsigned
+next_batch(struct client *c)
+{
+	unsigned n = c->to_start < c->load->batch ? c->to_start : c->load->batch;
+
+	c->to_start -= n;
+	return n;
+}
+
+static void put_was_done(qb *q, uint64_t request, qb_result r, const int64_t *ids,
+			 unsigned n, void *arg);
+
+static void
+start_put_batch(struct client *c)
+{
+	unsigned n = next_batch(c);
+
+	if (n > 0)
+		check(c,
+		      c->lib.start_put_many(c->q, c->queue, NULL, c->bodies, n, 0,
+					    QB_FOREVER, put_was_done, c, NULL),
+		      "start_put_many");
+}
+
+static void
+put_was_done(qb *q, uint64_t request, qb_result r, const int64_t *ids, unsigned n,
+	     void *arg)
+{
+	struct client *c = arg;
+
+	check(c, r, "put_many");
+	start_put_batch(c);
+}
+
+static void
+put_batches_pipelined(struct client *c, unsigned n)
+{
+	c->to_start = n;
+	for (unsigned i = 0; i < c->load->outstanding; i++)
+		start_put_batch(c);
+	check(c, c->lib.wait(c->q, QB_FOREVER), "wait");
 }
 
 static void
@@ -228,6 +292,8 @@ put(void *client, unsigned n)
 
 	if (c->options)
 		put_special(c, n);
+	else if (several_batches(c) && c->lib.start_put_many)
+		put_batches_pipelined(c, n);
 	else if (c->load->batch > 1)
 		put_batches(c, n);
 	else if (c->load->outstanding > 1)
@@ -238,6 +304,48 @@ put(void *client, unsigned n)
 			      c->lib.put(c->q, c->queue, c->load->body, c->load->size,
 					 QB_FOREVER, NULL),
 			      "put");
+}
+
+static void start_get_batch(struct under_way *batch);
+
+static void
+got_batch(qb *q, uint64_t request, qb_result r, qb_item *const *items, unsigned n,
+	  void *arg)
+{
+	struct under_way *batch = arg;
+	struct client *c = batch->client;
+
+	check(c, r, "get_many");
+	for (unsigned i = 0; i < n; i++) {
+		load_got(c->load, c->lib.item_body(items[i]));
+		check(c, c->lib.ack_start(q, items[i]), "ack");
+		c->lib.item_free(items[i]);
+	}
+	c->to_start += batch->asked - n;
+	start_get_batch(batch);
+}
+
+static void
+start_get_batch(struct under_way *batch)
+{
+	struct client *c = batch->client;
+
+	batch->asked = next_batch(c);
+	if (batch->asked > 0)
+		check(c,
+		      c->lib.start_get_many(c->q, c->queue, NULL, QB_FOREVER, QB_MANUAL,
+					    batch->asked, 1, 0, 0, got_batch, batch,
+					    NULL),
+		      "start_get_many");
+}
+
+static void
+get_batches_pipelined(struct client *c, unsigned n)
+{
+	c->to_start = n;
+	for (unsigned i = 0; i < c->load->outstanding; i++)
+		start_get_batch(&c->under_way[i]);
+	check(c, c->lib.wait(c->q, QB_FOREVER), "wait");
 }
 
 /* The acknowledgements travel with the next request. */
@@ -312,7 +420,9 @@ get(void *client, unsigned n)
 {
 	struct client *c = client;
 
-	if (c->load->batch > 1)
+	if (several_batches(c) && c->lib.start_get_many)
+		get_batches_pipelined(c, n);
+	else if (c->load->batch > 1)
 		get_batches(c, n);
 	else if (c->load->outstanding > 1)
 		get_pipelined(c, n);
@@ -337,6 +447,7 @@ close_client(void *client)
 	c->lib.close(c->q);
 	free(c->bodies);
 	free(c->items);
+	free(c->under_way);
 	free(c);
 }
 

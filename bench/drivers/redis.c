@@ -110,3 +110,25 @@ redis_reply(struct redis *c)
 		die("redis: %s", ((redisReply *)reply)->str);
 	return reply;
 }
+
+bool
+redis_may_ask(const struct redis *c)
+{
+	return c->out < c->load->outstanding && c->out < BATCHES;
+}
+
+void
+redis_asked(struct redis *c, unsigned n)
+{
+	c->asked[(c->first + c->out++) % BATCHES] = n;
+}
+
+unsigned
+redis_got(struct redis *c, unsigned got)
+{
+	unsigned asked = c->asked[c->first];
+
+	c->first = (c->first + 1) % BATCHES;
+	c->out--;
+	return asked - got;
+}

@@ -67,28 +67,40 @@ get_single(struct redis *c, unsigned n)
 	}
 }
 
-/* Pops up to a batch at once, and waits while there is none. */
+/* Pops up to so many at once, and waits while there is none. */
 static void
-get_batches(struct redis *c, unsigned n)
+append_pop_many(struct redis *c, unsigned n)
 {
 	char most[16];
 
-	while (n > 0) {
+	snprintf(most, sizeof(most), "%u", n);
+	redis_word(c, 0, "BLMPOP");
+	redis_word(c, 1, "0");
+	redis_word(c, 2, "1");
+	redis_word(c, 3, QUEUE);
+	redis_word(c, 4, "LEFT");
+	redis_word(c, 5, "COUNT");
+	redis_word(c, 6, most);
+	redis_append(c, 7);
+	redis_asked(c, n);
+}
+
+static void
+get_batches(struct redis *c, unsigned n)
+{
+	while (n > 0 || c->out > 0) {
 		redisReply *reply;
 
-		snprintf(most, sizeof(most), "%u", next(c, n));
-		redis_word(c, 0, "BLMPOP");
-		redis_word(c, 1, "0");
-		redis_word(c, 2, "1");
-		redis_word(c, 3, QUEUE);
-		redis_word(c, 4, "LEFT");
-		redis_word(c, 5, "COUNT");
-		redis_word(c, 6, most);
-		redis_append(c, 7);
+		while (n > 0 && redis_may_ask(c)) {
+			unsigned now = next(c, n);
+
+			append_pop_many(c, now);
+			n -= now;
+		}
 		reply = redis_reply(c);
 		if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
 			die("redis: no items");
-		n -= (unsigned)reply->element[1]->elements;
+		n += redis_got(c, (unsigned)reply->element[1]->elements);
 		freeReplyObject(reply);
 	}
 }

@@ -87,32 +87,59 @@ take_entries(struct redis *c, const redisReply *reply)
 	return (unsigned)entries->elements;
 }
 
+/* Gets of one item. */
 static void
-get(void *client, unsigned n)
+get_single(struct redis *c, unsigned n)
 {
-	struct redis *c = client;
-	unsigned batch = c->load->batch, asked = 0, out = 0, got = 0;
+	unsigned asked = 0, out = 0, got = 0;
 
 	while (got < n) {
 		redisReply *reply;
 
-		while (asked < n && out < c->load->outstanding) {
-			unsigned items = n - asked < batch ? n - asked : batch;
-
-			append_read(c, items);
-			asked += items;
-			out++;
-		}
+		for (; asked < n && out < c->load->outstanding; asked++, out++)
+			append_read(c, 1);
 		reply = redis_reply(c);
 		if (reply->type == REDIS_REPLY_INTEGER) {
 			c->acks_due--;
 		} else {
 			got += take_entries(c, reply);
-			asked = batch > 1 ? got : asked; /* it may have been fewer */
 			out--;
 		}
 		freeReplyObject(reply);
 	}
+}
+
+static void
+get_batches(struct redis *c, unsigned n)
+{
+	while (n > 0 || c->out > 0) {
+		redisReply *reply;
+
+		while (n > 0 && redis_may_ask(c)) {
+			unsigned now = n < c->load->batch ? n : c->load->batch;
+
+			append_read(c, now);
+			redis_asked(c, now);
+			n -= now;
+		}
+		reply = redis_reply(c);
+		if (reply->type == REDIS_REPLY_INTEGER)
+			c->acks_due--;
+		else
+			n += redis_got(c, take_entries(c, reply));
+		freeReplyObject(reply);
+	}
+}
+
+static void
+get(void *client, unsigned n)
+{
+	struct redis *c = client;
+
+	if (c->load->batch > 1)
+		get_batches(c, n);
+	else
+		get_single(c, n);
 }
 
 static void
