@@ -42,11 +42,12 @@ struct restored {
 static void
 describe(void *owner, qe_emit *emit, void *to)
 {
-	const struct session *s = owner;
+	struct session *s = owner;
 	const char *address = s->peer.address;
 	uint8_t note[NOTE_MAX], *at = note;
 	struct witness w;
-	bool seen = s->pidfd >= 0 && peer_describe(s->pidfd, session_pid(s), &w);
+	bool seen = s->pidfd >= 0 &&
+		    peer_describe(s->pidfd, session_pid(s), &s->started, &w);
 
 	*at++ = (uint8_t)((s->resumes ? NOTE_RESUMES : 0) |
 			  (s->notices ? NOTE_NOTICES : 0) |

@@ -142,14 +142,28 @@ has_ended(int pidfd)
 	return poll(&p, 1, 0) != 0;
 }
 
-bool
-peer_describe(int pidfd, uint64_t pid, struct witness *ret)
+/* What all processes of this machine, and namespace, have in common. */
+static const struct witness *
+own(void)
 {
-	*ret = (struct witness){
-		.pidns = own_pidns(), .pid = pid, .started = started(pid)};
+	static struct witness own;
+
+	if (own.pidns == 0 && read_boot(own.boot) > 0)
+		own.pidns = own_pidns();
+	return &own;
+}
+
+bool
+peer_describe(int pidfd, uint64_t pid, uint64_t *known, struct witness *ret)
+{
+	*ret = *own();
+	ret->pid = pid;
+	ret->started = *known > 0 ? *known : started(pid);
 	/* Asked last: as long as it is there its number is nobody else's. */
-	return read_boot(ret->boot) > 0 && ret->pidns > 0 && ret->started > 0 &&
-	       !has_ended(pidfd);
+	if (ret->pidns == 0 || ret->started == 0 || (*known == 0 && has_ended(pidfd)))
+		return false;
+	*known = ret->started;
+	return true;
 }
 
 int

@@ -30,9 +30,9 @@ struct witness {
 	uint64_t started; /* when, in ticks since the boot */
 };
 
-/* Describes the process that the pidfd is of and that has this number here. false: it has ended, or
- * cannot be described. */
-bool peer_describe(int pidfd, uint64_t pid, struct witness *ret);
+/* Describes the process that the pidfd is of and that has this number here. `*known`: 0, or what a call before has
+ * set it to, which takes less. false: it has ended, or cannot be described. */
+bool peer_describe(int pidfd, uint64_t pid, uint64_t *known, struct witness *ret);
 
 /* Its pidfd anew. -1: that is not possible; then *ret_gone says whether it has certainly ended. */
 int peer_find(const struct witness *witness, bool *ret_gone);

@@ -49,6 +49,7 @@ static void
 watch_process(struct session *session, int pidfd)
 {
 	session->pidfd = pidfd;
+	session->started = 0;
 	if (pidfd < 0)
 		return;
 	event_assign(&session->died, session->server->base, pidfd, EV_READ, died_cb,

@@ -36,6 +36,7 @@ struct session {
 	uint64_t pid;		/* as HELLO said; 0: it did not */
 	struct peer peer;	/* who connected, as the kernel knows it */
 	int pidfd;		/* of the process that connected, or -1 */
+	uint64_t started;	/* that process, as peer_describe() knows it */
 	struct restored *restored; /* while it is being restored: kept.c */
 	struct event died;
 	TAILQ_ENTRY(session) all;    /* in server->sessions */

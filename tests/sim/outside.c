@@ -84,7 +84,7 @@ boot_id(char ret[64])
 }
 
 bool
-peer_describe(int pidfd, uint64_t pid, struct witness *ret)
+peer_describe(int pidfd, uint64_t pid, uint64_t *known, struct witness *ret)
 {
 	*ret = (struct witness){.pidns = 1, .pid = pid, .started = pid};
 	boot_id(ret->boot);
