@@ -59,6 +59,16 @@ struct store_copy {
 	uint64_t seq;
 };
 
+/* A part of a large record. */
+struct store_part {
+	const void *bytes; /* NULL: those of a record that was written, see below */
+	size_t len;
+	bool stays; /* they need not be copied: they stay as they are until the record is written, or
+		       until stop() */
+	uint32_t sum;		  /* bytes NULL: their CRC-32C, which is looked at, */
+	uint64_t segment, offset; /* and where they are, until the record is written */
+};
+
 struct store;
 
 struct store_class {
@@ -67,6 +77,12 @@ struct store_class {
 	 * store's. false: no memory, or the reserve is used up; nothing was appended. */
 	bool (*append)(struct store *s, const struct iovec *parts, unsigned n, bool sync,
 		       struct store_place *ret_place);
+
+	/* The same of parts that do not all pass through the caller's thread: what stays, and what another
+	 * record has, is read by whoever writes the record. A store that nothing is kept in for
+	 * long need not have it. */
+	bool (*append_large)(struct store *s, const struct store_part *parts, unsigned n,
+			     bool sync, struct store_place *ret_place);
 
 	/* Whether a record of about so many bytes can be appended without touching what is kept in
 	 * reserve; may make room for it. Asked before something is accepted that would not fit. NULL: it
@@ -92,6 +108,10 @@ struct store_class {
 	 * they are trimmed. One copy at a time. NULL, both: it cannot be copied. */
 	void (*hold)(struct store *s, struct store_copy *ret_copy);
 	void (*release)(struct store *s);
+
+	/* Nothing that was appended is written any more, if it has not been. NULL: nothing is, but when
+	 * another function is called. */
+	void (*stop)(struct store *s);
 
 	/* Writes all, syncs it, and closes in order. false: it failed; status() says why. */
 	bool (*close)(struct store *s);

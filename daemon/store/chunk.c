@@ -38,6 +38,7 @@ chunks_free(struct chunks *list)
 
 	for (; c; c = next) {
 		next = c->next;
+		free(c->parts);
 		free(c);
 	}
 	chunks_init(list);

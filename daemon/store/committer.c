@@ -108,7 +108,7 @@ write_some(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync)
 	bool async = false;
 	int n = 0;
 
-	for (; c && !c->end && n < MAX_IOV; c = c->next) {
+	for (; c && !c->end && !c->parts && n < MAX_IOV; c = c->next) {
 		assert(c->segment == s->writing);
 		finish_records(s, c, synced);
 		iov[n++] = (struct iovec){c->bytes, c->len};
@@ -122,6 +122,17 @@ write_some(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync)
 	}
 	publish_written(s, last, async, *sync);
 	return last;
+}
+
+/* NULL: it failed. */
+static struct chunk *
+write_large(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync)
+{
+	if (!large_write(s, c, synced))
+		return NULL;
+	*sync |= c->sync;
+	publish_written(s, c, c->async, *sync);
+	return c;
 }
 
 /* END is made first, for the header of the successor says its CRC; and written last. */
@@ -175,7 +186,8 @@ commit(struct store_files *s, struct chunk *c, uint64_t synced, bool sync)
 				return false;
 			synced = c->last_seq;
 		} else {
-			c = write_some(s, c, synced, &sync);
+			c = c->parts ? write_large(s, c, synced, &sync)
+				     : write_some(s, c, synced, &sync);
 			if (!c)
 				return false;
 		}
@@ -249,6 +261,7 @@ committer_step(struct store_files *s)
 		return false;
 	if (!has_failed)
 		commit(s, list.first, synced, sync);
+	large_end(s);
 	has_committed(s);
 	chunks_free(&list);
 	return true;

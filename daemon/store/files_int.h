@@ -36,6 +36,9 @@ struct chunk {
 	bool sync;  /* somebody waits until one of them is synced */
 	bool async; /* until one is written */
 	bool end;   /* the END of its segment, alone */
+	struct store_part *parts; /* NULL, or a large record, alone: its payload and what is behind
+				     it. `bytes` has its header, and those parts that were copied */
+	unsigned n_parts;
 	unsigned char bytes[];
 };
 
@@ -98,6 +101,7 @@ struct store_files {
 
 	/* The committer's; the loop's while that has nothing to do. */
 	uint32_t seed; /* of the CRCs of its segment */
+	struct read_file moved_from; /* what is moved is in that; open as long as a step takes */
 
 	/* The keeper's. */
 	uint64_t removed;     /* all segments before this one are */
@@ -170,6 +174,22 @@ bool files_sync(struct store_files *s); /* what is written by now */
 /* The loop's: writes these at once, of which none is an END. false: others are at work, and they have to
  * wait behind them. */
 bool committer_write_here(struct store_files *s, struct chunk *first);
+
+/* large.c: as store_class.append_large. Writes such a record; false: it failed, and that is told. All that there
+ * were are written, for now. */
+bool large_append(struct store_files *s, const struct store_part *parts, unsigned n,
+		  bool sync, struct store_place *ret_place);
+bool large_write(struct store_files *s, struct chunk *c, uint64_t synced);
+void large_end(struct store_files *s);
+
+/* journal.c: room in the segment for a record with so long a payload, of which `keep_free` bytes behind it
+ * stay free. false: there is none, or no memory. */
+bool journal_make_room(struct store_files *s, uint64_t len, uint64_t keep_free);
+
+/* Notes that the next record of the segment, with so long a payload, is in this chunk, which is the last one. Its
+ * header is begun at `at`. */
+void journal_add(struct store_files *s, struct chunk *c, unsigned char *at, uint32_t len,
+		 bool told);
 
 /* keeper.c */
 uint64_t keeper_step(struct store_files *s, uint64_t now_ns);

@@ -45,7 +45,8 @@ chunk_for(struct store_files *s, size_t size)
 {
 	struct chunk *c = last_chunk(s);
 
-	if (c && c->segment == s->segment && !c->end && c->cap - c->len >= size)
+	if (c && c->segment == s->segment && !c->end && !c->parts &&
+	    c->cap - c->len >= size)
 		return c;
 	c = chunk_new(s, size > CHUNK_BYTES ? size : CHUNK_BYTES);
 	if (c)
@@ -53,20 +54,31 @@ chunk_for(struct store_files *s, size_t size)
 	return c;
 }
 
-/* The next record of the segment, without its payload. */
-static unsigned char *
-start_record(struct store_files *s, struct chunk *c, uint32_t len)
+void
+journal_add(struct store_files *s, struct chunk *c, unsigned char *at, uint32_t len,
+	    bool told)
 {
-	unsigned char *at = c->bytes + c->len;
 	uint64_t size = record_size(len);
 
-	record_start(at, len, ++s->seq);
+	record_head(at, len, ++s->seq);
+	if (told)
+		s->told_seq = s->seq;
 	c->last_seq = s->seq;
 	c->told_seq = s->told_seq;
 	c->len += size;
 	s->used += size;
 	s->used_of[s->segment - s->first_segment] = s->used;
 	s->bytes += size;
+}
+
+/* The next record of the segment, without its payload. */
+static unsigned char *
+start_record(struct store_files *s, struct chunk *c, uint32_t len, bool told)
+{
+	unsigned char *at = c->bytes + c->len;
+
+	journal_add(s, c, at, len, told);
+	record_start(at, len, s->seq);
 	return at + RECORD_HEADER;
 }
 
@@ -105,7 +117,7 @@ next_segment(struct store_files *s, uint64_t size)
 	spares_push(&s->assigned, sp);
 	files_unlock(s);
 
-	*start_record(s, c, 1) = RECORD_END;
+	*start_record(s, c, 1, false) = RECORD_END;
 	c->end = true;
 	chunks_push(&s->open, c);
 	s->segment++;
@@ -127,26 +139,33 @@ len_of(const struct iovec *parts, unsigned n)
 	return len;
 }
 
+bool
+journal_make_room(struct store_files *s, uint64_t len, uint64_t keep_free)
+{
+	uint64_t size = record_size(len);
+
+	return !s->closed &&
+	       (s->used + size + keep_free <= s->size || next_segment(s, size));
+}
+
 /* `keep_free`: what must be left of a segment. `told`: the caller knows of it. */
 static bool
 append_record(struct store_files *s, const struct iovec *parts, unsigned n, bool sync,
 	      uint64_t keep_free, bool told, struct store_place *ret_place)
 {
-	uint64_t len = len_of(parts, n), size = record_size(len);
+	uint64_t len = len_of(parts, n);
 	unsigned char *to;
 	struct chunk *c;
 
-	if (s->closed || (s->used + size + keep_free > s->size && !next_segment(s, size)))
+	if (!journal_make_room(s, len, keep_free))
 		return false;
-	c = chunk_for(s, size);
+	c = chunk_for(s, record_size(len));
 	if (!c)
 		return false;
 	*ret_place = (struct store_place){.seq = s->seq + 1,
 					  .segment = s->segment,
 					  .offset = s->used + RECORD_HEADER};
-	to = start_record(s, c, (uint32_t)len);
-	if (told)
-		s->told_seq = c->told_seq = s->seq;
+	to = start_record(s, c, (uint32_t)len, told);
 	for (unsigned i = 0; i < n; i++)
 		to = mempcpy(to, parts[i].iov_base, parts[i].iov_len);
 	if (sync)
@@ -164,6 +183,13 @@ files_append(struct store *base, const struct iovec *parts, unsigned n, bool syn
 			     SEGMENT_FOR_TRIM + SEGMENT_FOOT, true, ret_place);
 }
 
+static bool
+files_append_large(struct store *base, const struct store_part *parts, unsigned n,
+		   bool sync, struct store_place *ret_place)
+{
+	return large_append(files_of(base), parts, n, sync, ret_place);
+}
+
 /* Whether it is better written here: nobody waits for the disk, and it is not much. */
 static bool
 is_for_here(const struct chunks *list)
@@ -172,7 +198,7 @@ is_for_here(const struct chunks *list)
 
 	for (const struct chunk *c = list->first; c; c = c->next) {
 		len += c->len;
-		if (c->sync || c->end || len > HERE_BYTES)
+		if (c->sync || c->end || c->parts || len > HERE_BYTES)
 			return false;
 	}
 	return true;
@@ -322,6 +348,12 @@ files_release(struct store *base)
 	files_unlock(s);
 }
 
+static void
+files_stop(struct store *base)
+{
+	threads_stop(files_of(base));
+}
+
 /* Everything that was appended is on disk, or it failed. */
 static bool
 settle(struct store_files *s)
@@ -407,6 +439,7 @@ files_free(struct store *base)
 
 const struct store_class files_class = {
 	.append = files_append,
+	.append_large = files_append_large,
 	.room = room_for,
 	.flush = files_flush,
 	.status = files_status,
@@ -414,6 +447,7 @@ const struct store_class files_class = {
 	.read = files_read,
 	.hold = files_hold,
 	.release = files_release,
+	.stop = files_stop,
 	.close = files_close,
 	.free = files_free,
 };

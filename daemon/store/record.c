@@ -9,10 +9,16 @@
 #include "daemon/store/crc32c.h"
 
 void
-record_start(unsigned char *at, uint32_t len, uint64_t seq)
+record_head(unsigned char *at, uint32_t len, uint64_t seq)
 {
 	put_le32(at + 4, len);
 	put_le64(at + 8, seq);
+}
+
+void
+record_start(unsigned char *at, uint32_t len, uint64_t seq)
+{
+	record_head(at, len, seq);
 	memset(at + RECORD_HEADER + len, 0, record_size(len) - RECORD_HEADER - len);
 }
 
@@ -31,6 +37,13 @@ record_finish(unsigned char *at, uint32_t seed, uint64_t synced)
 	crc = record_crc(at, seed, get_le32(at + 4));
 	put_le32(at, crc);
 	return crc;
+}
+
+uint32_t
+record_begin_crc(unsigned char *at, uint32_t seed, uint64_t synced)
+{
+	put_le64(at + 16, synced);
+	return record_crc(at, seed, 0);
 }
 
 uint32_t

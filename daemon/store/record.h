@@ -35,12 +35,19 @@ record_size(uint64_t len)
 	return (RECORD_HEADER + len + 7) & ~UINT64_C(7);
 }
 
-/* Writes length and number, and the zeros behind the payload, which is the caller's to
+/* Writes length and number. */
+void record_head(unsigned char *at, uint32_t len, uint64_t seq);
+
+/* The same, and the zeros behind the payload, which is the caller's to
  * write. */
 void record_start(unsigned char *at, uint32_t len, uint64_t seq);
 
 /* The rest. `seed` is segment_seed() of its segment. Returns its CRC. */
 uint32_t record_finish(unsigned char *at, uint32_t seed, uint64_t synced);
+
+/* Of one whose payload is somewhere else: the CRC so far, which goes on with the payload and belongs to the
+ * front of the header. */
+uint32_t record_begin_crc(unsigned char *at, uint32_t seed, uint64_t synced);
 
 /* Both, for END and CLOSE: RECORD_END_SIZE bytes. */
 uint32_t record_make_own(unsigned char *at, enum record_kind kind, uint32_t seed,

@@ -610,6 +610,33 @@ START_TEST(segments_are_used_again)
 }
 END_TEST
 
+START_TEST(a_part_of_a_record_is_lent_or_moved)
+{
+	for (unsigned i = 0; i < 40; i++) {
+		append_many(1, 1 + 100 * i); /* some are larger than what goes on at once */
+		ck_assert(world_append_again(&w, w.n / 2, i % 2));
+		append_many(1, 10);
+	}
+	world_kill(&w);
+	ck_assert_int_eq(world_open(&w, w.status.written), STORE_OPENED);
+	ck_assert_uint_eq(w.next_read, 120);
+}
+END_TEST
+
+START_TEST(what_is_moved_is_looked_at)
+{
+	char name[SEGMENT_NAME];
+
+	append_many(1, 600);
+	segment_name(w.records[0].place.segment, name);
+	pretend_find(w.disk, name)->now[w.records[0].place.offset + 300] ^= 1;
+	ck_assert(world_append_again(&w, 0, true));
+	world_settle(&w);
+	ck_assert_int_eq(w.status.state, STORE_FAILED);
+	ck_assert_ptr_nonnull(strstr(w.status.error, name));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -645,6 +672,8 @@ main(void)
 	tcase_add_test(tcase, a_failed_write_names_its_place);
 	tcase_add_test(tcase, a_folder_in_use_is_refused);
 	tcase_add_test(tcase, segments_are_used_again);
+	tcase_add_test(tcase, a_part_of_a_record_is_lent_or_moved);
+	tcase_add_test(tcase, what_is_moved_is_looked_at);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/store/crc32c.h"
+
 #define MAX_LEN 6000
 
 static unsigned char bytes[MAX_LEN];
@@ -32,6 +34,8 @@ void
 world_done(struct world *w)
 {
 	world_kill(w);
+	for (unsigned i = 0; i < WORLD_RECORDS; i++)
+		free(w->records[i].lent);
 	pretend_free(w->disk);
 }
 
@@ -155,6 +159,46 @@ world_append(struct world *w, size_t len, bool sync)
 	return true;
 }
 
+bool
+world_append_again(struct world *w, unsigned i, bool sync)
+{
+	const struct world_record *before = &w->records[i];
+	struct world_record *r = &w->records[w->n];
+	size_t len = before->len, third = len / 3;
+	const unsigned char *all = payload(before->content, len);
+	struct store_part parts[] = {
+		{.bytes = all, .len = third},
+		{.len = third,
+		 .sum = crc32c(0, all + third, third),
+		 .segment = before->place.segment,
+		 .offset = before->place.offset + third},
+		{.len = len - 2 * third, .stays = true},
+	};
+
+	ck_assert_uint_lt(w->n, WORLD_RECORDS);
+	r->len = len;
+	r->content = before->content;
+	r->lent = realloc(r->lent, len - 2 * third);
+	memcpy(r->lent, all + 2 * third, len - 2 * third);
+	parts[2].bytes = r->lent;
+	if (!w->store->class->append_large(w->store, parts, 3, sync, &r->place))
+		return false;
+	w->n++;
+	return true;
+}
+
+/* One of those that can be read. */
+static void
+append_again(struct world *w)
+{
+	unsigned i = w->n ? world_random(w, w->n) : 0;
+
+	w->store->class->status(w->store, &w->status);
+	if (i < w->n && w->records[i].place.seq <= w->status.written &&
+	    w->records[i].place.segment >= w->status.first_segment)
+		world_append_again(w, i, world_random(w, 2));
+}
+
 void
 world_flush(struct world *w)
 {
@@ -213,6 +257,7 @@ step(struct world *w)
 			world_append(w, 1 + world_random(w, MAX_LEN),
 				     world_random(w, 2));
 		break;
+	case 7: append_again(w); break;
 	default: world_append(w, 1 + world_random(w, 600), world_random(w, 3) == 0);
 	}
 }

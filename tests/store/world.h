@@ -17,6 +17,7 @@ struct world_record {
 	struct store_place place;
 	size_t len;
 	unsigned content;
+	unsigned char *lent; /* what the store may read until it is freed, or NULL */
 };
 
 struct world {
@@ -45,6 +46,10 @@ enum store_result world_open(struct world *w, uint64_t kept);
 void world_kill(struct world *w);
 
 bool world_append(struct world *w, size_t len, bool sync);
+
+/* Appends the i-th record once more: a part of it is copied, one is moved from where that is, one is lent. It must
+ * be written, and not trimmed. */
+bool world_append_again(struct world *w, unsigned i, bool sync);
 void world_flush(struct world *w);
 bool world_trim(struct world *w, uint64_t segment);
 
