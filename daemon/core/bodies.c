@@ -137,7 +137,7 @@ bodies_check(const struct kept_item *k)
 		return false;
 	if (k->body_at != BODY_AWAY)
 		return true;
-	return k->kept.segment > 0 && !k->kept.whole && item_queue(k->item)->durable;
+	return k->kept.segment > 0 && item_queue(k->item)->durable;
 }
 
 /* --- how much may be here -------------------------------------------------------------- */
@@ -376,6 +376,7 @@ leave(struct qe *e)
 
 	e->keep.store->class->status(e->keep.store, &now);
 	e->bodies.written = now.written;
+	large_written(e, now.written); /* they can leave */
 	b->vain = 0;
 	while (left < SHARE_BYTES && bodies_too_many(e) && !in_vain(b)) {
 		uint64_t n = leave_queue(e, next_queue(b), SHARE_BYTES - left);

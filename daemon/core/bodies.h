@@ -5,8 +5,7 @@
  * one that has it (item_swap()). Whoever needs a body asks for it here, and it is read back; some of
  * those that gets will be given next are read before (ahead.c).
  *
- * An item is absent only while its full entry is written, so that it can always be read. What is to be
- * written again, because it is carried forward, gets its body back first.
+ * An item is absent only while a full entry of it is written, so that it can always be read.
  */
 #ifndef QBROKER_CORE_BODIES_H
 #define QBROKER_CORE_BODIES_H

@@ -36,6 +36,7 @@ entries_done(struct entries *r)
 	free(r->p);
 	free(r->bodies);
 	free(r->parts);
+	free(r->large_parts);
 	*r = (struct entries){0};
 }
 
@@ -45,7 +46,7 @@ entries_empty(struct entries *r)
 	if (r->room > KEEP_ROOM)
 		entries_done(r);
 	r->len = r->n_bodies = r->body_bytes = 0;
-	r->failed = false;
+	r->failed = r->large = false;
 }
 
 uint8_t *
@@ -85,22 +86,34 @@ entries_text(struct entries *r, const void *bytes, size_t len)
 	entries_bytes(r, bytes, len);
 }
 
-void
-entries_body(struct entries *r, const void *bytes, size_t len)
+static void
+add_body(struct entries *r, const struct store_part *part)
 {
 	void *bodies = r->bodies;
 
-	if (len < REFER_BYTES) {
-		entries_bytes(r, bytes, len);
-		return;
-	}
 	if (!grow(&bodies, &r->bodies_room, r->n_bodies + 1, sizeof(*r->bodies), 4)) {
 		r->failed = true;
 		return;
 	}
 	r->bodies = bodies;
-	r->bodies[r->n_bodies++] = (struct entries_body){r->len, bytes, len};
-	r->body_bytes += len;
+	r->bodies[r->n_bodies++] = (struct entries_body){r->len, *part};
+	r->body_bytes += part->len;
+}
+
+void
+entries_body(struct entries *r, const void *bytes, size_t len)
+{
+	if (len < REFER_BYTES)
+		entries_bytes(r, bytes, len);
+	else
+		add_body(r, &(struct store_part){.bytes = bytes, .len = len});
+}
+
+void
+entries_large(struct entries *r, const struct store_part *body)
+{
+	r->large = true;
+	add_body(r, body);
 }
 
 const struct iovec *
@@ -116,13 +129,39 @@ entries_parts(struct entries *r, unsigned *ret_n)
 		const struct entries_body *b = &r->bodies[i];
 
 		r->parts[n++] = (struct iovec){r->p + from, b->at - from};
-		r->parts[n++] = (struct iovec){(void *)(uintptr_t)b->bytes, b->len};
+		r->parts[n++] = (struct iovec){(void *)(uintptr_t)b->part.bytes,
+					       b->part.len};
 		from = b->at;
 	}
 	if (r->len > from)
 		r->parts[n++] = (struct iovec){r->p + from, r->len - from};
 	*ret_n = (unsigned)n;
 	return r->parts;
+}
+
+const struct store_part *
+entries_large_parts(struct entries *r, unsigned *ret_n)
+{
+	void *parts = r->large_parts;
+	size_t from = 0, n = 0;
+
+	if (!grow(&parts, &r->large_room, 2 * r->n_bodies + 1, sizeof(*r->large_parts),
+		  4))
+		return NULL;
+	r->large_parts = parts;
+	for (size_t i = 0; i < r->n_bodies; i++) {
+		const struct entries_body *b = &r->bodies[i];
+
+		r->large_parts[n++] = (struct store_part){.bytes = r->p + from,
+							  .len = b->at - from};
+		r->large_parts[n++] = b->part;
+		from = b->at;
+	}
+	if (r->len > from)
+		r->large_parts[n++] =
+			(struct store_part){.bytes = r->p + from, .len = r->len - from};
+	*ret_n = (unsigned)n;
+	return r->large_parts;
 }
 
 /* --- reading --------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #define QBROKER_CORE_ENTRY_H
 
 #include "daemon/core/engine.h"
+#include "daemon/core/store.h"
 
 #include <sys/uio.h>
 
@@ -33,13 +34,15 @@ struct entries {
 	size_t len, room;
 	struct entries_body {
 		size_t at; /* where in `p` it is to be put */
-		const void *bytes;
-		size_t len;
+		struct store_part part;
 	} *bodies;
 	size_t n_bodies, bodies_room;
 	size_t body_bytes; /* of all bodies */
 	struct iovec *parts;
 	size_t parts_room;
+	struct store_part *large_parts;
+	size_t large_room;
+	bool large; /* one of the bodies is not to be copied */
 	bool failed; /* no memory: something is missing */
 };
 
@@ -100,8 +103,13 @@ void entries_text(struct entries *r, const void *bytes, size_t len);
 /* As entries_bytes(), but they may be referred to. */
 void entries_body(struct entries *r, const void *bytes, size_t len);
 
-/* All of it, in order. NULL: no memory. */
+/* The same of one that is not copied at all: it stays until the record is written, or is elsewhere in the
+ * store. Not in a record of which entries_parts() is asked for. */
+void entries_large(struct entries *r, const struct store_part *body);
+
+/* All of it, in order; of a large one the second. NULL: no memory. */
 const struct iovec *entries_parts(struct entries *r, unsigned *ret_n);
+const struct store_part *entries_large_parts(struct entries *r, unsigned *ret_n);
 
 /* An entry that is read. After an error everything is 0. */
 struct entry {

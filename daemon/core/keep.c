@@ -66,6 +66,7 @@ keep_done(struct qe *e)
 	struct keep *keep = &e->keep;
 
 	assert(keep->items.n == 0);
+	large_done(e);
 	free_spare(e);
 	table_done(&keep->items);
 	entries_done(&keep->record);
@@ -115,7 +116,7 @@ kept_leave(struct qe *e, struct kept *k)
 	e->keep.live -= k->bytes;
 	k->bytes = k->segment = 0;
 	k->whole = true;
-	k->due = false;
+	k->due = k->moving = false;
 }
 
 /* --- items ------------------------------------------------------------------------- */
@@ -189,8 +190,10 @@ keep_item_end(struct qe *e, struct queue *q, struct kept_item *k)
 void
 keep_due(struct qe *e, struct kept *k)
 {
+	e->keep.changed_n += !k->due;
 	list_remove(&k->changed);
-	list_append(&e->keep.changed[k->kind], &k->changed); /* the last is written last */
+	list_append(&e->keep.changed[k->kind],
+		    &k->changed); /* the last is written last */
 	k->due = true;
 }
 
@@ -294,6 +297,7 @@ keep_replaced(struct qe *e, struct queue *q, struct qe_item *item)
 	bodies_leave(e, q, k);
 	k->item = item;
 	k->kept.whole = true;
+	k->kept.moving = false;
 	item_changed(e, q, item, false);
 	must_wait(e, q);
 }
@@ -518,20 +522,28 @@ append(struct qe *e, struct store_place *ret_place)
 {
 	struct keep *keep = &e->keep;
 	struct entries *r = &keep->record;
+	const struct store_class *class = keep->store->class;
+	const struct store_part *large = NULL;
+	const struct iovec *parts = NULL;
 	unsigned n;
-	const struct iovec *parts = entries_parts(r, &n);
 
-	if (r->failed || !parts)
+	if (r->large)
+		large = entries_large_parts(r, &n);
+	else
+		parts = entries_parts(r, &n);
+	if (r->failed || !(large || parts))
 		return false;
-	return keep->store->class->append(keep->store, parts, n, keep->sync,
-					  ret_place) &&
+	return (large ? class->append_large(keep->store, large, n, keep->sync,
+					    ret_place)
+		      : class->append(keep->store, parts, n, keep->sync, ret_place)) &&
 	       keep_segment(e, ret_place->segment);
 }
 
 bool
 qe_should_commit(const struct qe *e)
 {
-	return entries_len(&e->keep.record) + e->keep.changed_bytes > e->keep.large;
+	return entries_len(&e->keep.record) + e->keep.changed_bytes > e->keep.large ||
+	       e->keep.changed_n > KEEP_MANY;
 }
 
 const char *
@@ -567,11 +579,12 @@ qe_commit(struct qe *e)
 	}
 	if (has_meta)
 		keep->meta = place.segment;
+	large_appended(e, &place);
 	note_places(e, &place);
 	keep->store->class->flush(keep->store);
 	keep->written += entries_len(r);
 	keep->open = place.seq + 1;
 	keep->sync = keep->said = false;
-	keep->changed_bytes = 0;
+	keep->changed_bytes = keep->changed_n = 0;
 	entries_empty(r);
 }

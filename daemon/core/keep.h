@@ -12,6 +12,7 @@
 
 #include "daemon/core/engine.h"
 #include "daemon/core/entry.h"
+#include "daemon/core/large.h"
 #include "daemon/core/list.h"
 #include "daemon/core/table.h"
 
@@ -34,6 +35,7 @@ struct kept {
 	uint8_t kind;
 	bool due;   /* something will be written of it to the open record */
 	bool whole; /* the next entry is a full one */
+	bool moving; /* a full one is on its way (large.h) */
 };
 
 struct kept_item {
@@ -50,6 +52,8 @@ struct kept_item {
 	bool cancelled;
 };
 
+#define KEEP_SHARES 8 /* of cleaning, that are on their way to the disk; a power of two */
+
 struct keep {
 	struct store *store; /* NULL: nothing is kept */
 	const struct qe_hooks *hooks;
@@ -57,6 +61,7 @@ struct keep {
 	struct entries record; /* the one that is open */
 	uint64_t open;	      /* its number */
 	uint64_t changed_bytes; /* of bodies that will be written to it, about */
+	unsigned changed_n;	/* entries that will be */
 	bool sync;	      /* somebody waits until it is synced */
 	bool said;	      /* something waits for it: there must be one */
 	bool requested;	      /* something was changed since the last qe_after() */
@@ -70,6 +75,7 @@ struct keep {
 			      synced, for without it the same ids would be given again */
 	uint64_t meta;	       /* the segment in which that was said last */
 
+	struct large large_ones;
 	struct list changed[KEPT_KINDS];
 	struct list begun; /* waiters: puts of many, of which some items are in the open record */
 	struct table items;	/* of struct kept_item, by id */
@@ -80,8 +86,9 @@ struct keep {
 	size_t room;
 	uint64_t first, last; /* segments; first > last: there is none */
 	uint64_t live;	      /* bytes of all full entries */
-	uint64_t written;     /* bytes since the log was last looked at */
-	uint64_t cleaned;     /* the record that the last share was written to */
+	uint64_t written;     /* bytes for which nothing has been cleaned yet */
+	uint64_t shares[KEEP_SHARES]; /* the records that the last ones were written to */
+	unsigned n_shares;	      /* so far */
 	bool stuck;   /* the store could not take a segment away */
 	uint64_t large; /* bytes: a record that has so many is closed between two requests */
 };
@@ -90,6 +97,7 @@ struct keep {
  * over at the ends of segments is little, and that none has to be larger than the others. */
 #define KEEP_LARGE    (UINT64_C(1) << 20)
 #define KEEP_LARGE_OF 4
+#define KEEP_MANY     1000 /* entries */
 
 /* Whether a full entry of it will be written anyway, which says all. */
 static inline bool

@@ -6,7 +6,7 @@
  * Nothing is written again while the log has less garbage than half of what is alive, and a segment; then a
  * share in each turn, four bytes and more for each one that is new. So before it has twice the size of what is
  * alive, and two segments, the oldest garbage has been reached, however much of what is before it is
- * alive. The next share comes when the one before is written, so that the disk is not outrun.
+ * alive. Only some shares are on their way at a time, so that the disk is not outrun.
  *
  * When the disk is full, the segments that are kept in reserve are all that gets and acks can be written
  * to. Then cleaning goes on while there is garbage of an eighth of a segment, as fast as the disk takes it; and what is
@@ -21,9 +21,11 @@
 
 #include <stdlib.h>
 
-#define PACE	    4	   /* bytes written again for each new one */
-#define SHARE_LEAST 131072 /* in one turn */
-#define SHARE_ITEMS 1000
+#define PACE	    4		/* bytes written again for each new one */
+#define SHARE_LEAST 131072	/* in one turn */
+#define SHARE_WORK  (512 << 10) /* of these: what is copied, and */
+#define ENTRY_WORK  512		/* so many bytes for each entry, */
+#define ANSWER_WORK 8		/* and for each byte of answers */
 #define FIRST_ROOM  16
 #define SEGMENT_OWN 512 /* bytes of a segment that are no entries, and more */
 
@@ -79,8 +81,8 @@ keep_place(struct qe *e, struct kept *k, uint64_t segment, uint64_t bytes)
 	list_append(list_of(&e->keep, segment), &k->in_segment);
 }
 
-/* It will be written again, unless it is not worth it any more. false: its body is away, and cannot be read. */
-static bool
+/* It will be written again, unless it is not worth it any more. */
+static void
 write_again(struct qe *e, struct kept *k)
 {
 	struct keep *keep = &e->keep;
@@ -88,15 +90,12 @@ write_again(struct qe *e, struct kept *k)
 	if (k->kind == KEPT_ITEM &&
 	    keep_discarded(list_entry(k, struct kept_item, kept))) {
 		keep_discard(e, list_entry(k, struct kept_item, kept));
-		return true; /* sweep() will forget it */
+		return; /* sweep() will forget it */
 	}
 	if (k->kind == KEPT_WINDOW && !list_entry(k, struct unique, kept)->open) {
 		kept_leave(e, k);
-		return true;
+		return;
 	}
-	if (k->kind == KEPT_ITEM &&
-	    bodies_fetch(e, &list_entry(k, struct kept_item, kept)->item) != QE_OK)
-		return false;
 	k->whole = true;
 	if (!k->due)
 		keep_due(e, k);
@@ -104,7 +103,6 @@ write_again(struct qe *e, struct kept *k)
 	list_remove(&k->in_segment);
 	list_append(list_of(keep, keep->first), &k->in_segment);
 	keep->said = true;
-	return true;
 }
 
 /* Up to where nothing needs the segments. */
@@ -123,8 +121,8 @@ trim(struct keep *keep)
 {
 	uint64_t first = needed_from(keep);
 
-	keep->stuck = first > keep->first &&
-		      !keep->store->class->trim(keep->store, first);
+	keep->stuck =
+		first > keep->first && !keep->store->class->trim(keep->store, first);
 	if (first == keep->first || keep->stuck)
 		return; /* there will be room */
 	keep->first = first;
@@ -142,6 +140,15 @@ bound_of(const struct keep *keep, const struct store_status *now)
 	return keep->live + keep->live / 2 + now->segment_bytes;
 }
 
+/* The record that must be written before there is another share. */
+static uint64_t
+earlier_share(const struct keep *keep)
+{
+	unsigned n = keep->low ? 1 : KEEP_SHARES;
+
+	return keep->shares[(keep->n_shares - n) % KEEP_SHARES];
+}
+
 /* How many bytes to write again in this turn. */
 static uint64_t
 share_of(struct keep *keep, const struct store_status *now)
@@ -151,9 +158,8 @@ share_of(struct keep *keep, const struct store_status *now)
 
 	if (small)
 		keep->written = 0;
-	if (small || now->written < keep->cleaned)
+	if (small || now->written < earlier_share(keep))
 		return 0;
-	keep->written = 0;
 	if (share < SHARE_LEAST)
 		share = SHARE_LEAST;
 	return share > keep->large || keep->low ? keep->large : share;
@@ -163,11 +169,62 @@ share_of(struct keep *keep, const struct store_status *now)
 static uint64_t
 left_of(const struct keep *keep, const struct store_status *now)
 {
-	uint64_t before = entries_len(&keep->record) + keep->changed_bytes + SEGMENT_OWN;
+	uint64_t before =
+		entries_len(&keep->record) + keep->changed_bytes + SEGMENT_OWN;
 
 	if (!keep->low)
 		return UINT64_MAX;
 	return now->left > before ? now->left - before : 0;
+}
+
+/* Of those a turn has a share of work that is bounded, whatever there is to be cleaned. */
+static uint64_t
+work_of(const struct kept *k)
+{
+	const struct kept_item *item;
+
+	if (k->kind == KEPT_SESSION)
+		return ENTRY_WORK + ANSWER_WORK * (uint64_t)k->bytes;
+	if (k->kind != KEPT_ITEM)
+		return ENTRY_WORK + k->bytes;
+	item = list_entry(k, struct kept_item, kept);
+	if (item->body_at == BODY_AWAY || item->item->body_len >= LARGE_AGAIN)
+		return ENTRY_WORK; /* its body does not pass here */
+	return ENTRY_WORK + k->bytes;
+}
+
+/* What comes next in the oldest segment. NULL: all of it is being written. */
+static struct kept *
+next_to_clean(const struct keep *keep)
+{
+	struct list *at = list_first(list_of(keep, keep->first));
+	struct kept *k = at ? list_entry(at, struct kept, in_segment) : NULL;
+
+	return k && (k->whole || k->moving) ? NULL : k;
+}
+
+/* Writes again what is worth a share, at least one thing. */
+static void
+clean(struct qe *e, uint64_t share, uint64_t left, uint64_t segment_bytes)
+{
+	struct keep *keep = &e->keep;
+	uint64_t work = 0, cleaned = 0;
+	struct kept *k;
+
+	while (cleaned < share && (k = next_to_clean(keep))) {
+		uint64_t bytes = k->bytes;
+
+		work += work_of(k);
+		if (cleaned > 0 && (bytes > left || work > SHARE_WORK))
+			break; /* in a record of its own */
+		left = bytes < left ? left - bytes : segment_bytes;
+		write_again(e, k);
+		cleaned += bytes;
+	}
+	if (cleaned > 0)
+		keep->shares[keep->n_shares++ % KEEP_SHARES] = keep->open;
+	cleaned /= PACE;
+	keep->written = keep->written > cleaned ? keep->written - cleaned : 0;
 }
 
 void
@@ -175,7 +232,6 @@ keep_clean(struct qe *e)
 {
 	struct keep *keep = &e->keep;
 	struct store_status now;
-	uint64_t share, left;
 
 	if (!keep->store || keep->lost || keep->last == 0)
 		return;
@@ -184,24 +240,10 @@ keep_clean(struct qe *e)
 	keep->large = now.segment_bytes / KEEP_LARGE_OF < KEEP_LARGE
 			      ? now.segment_bytes / KEEP_LARGE_OF
 			      : KEEP_LARGE;
+	large_written(e, now.written);
 	trim(keep);
-	share = share_of(keep, &now);
-	left = left_of(keep, &now);
-	for (int i = 0; i < SHARE_ITEMS && share > 0; i++) {
-		struct list *at = list_first(list_of(keep, keep->first));
-		struct kept *k = at ? list_entry(at, struct kept, in_segment) : NULL;
-		uint64_t bytes = k ? k->bytes : 0;
-
-		if (!k || k->whole || keep->first >= now.last_segment)
-			break; /* all of it is being written */
-		if (i > 0 && bytes > left)
-			break; /* in a record of its own */
-		left = bytes < left ? left - bytes : now.segment_bytes;
-		if (!write_again(e, k))
-			break;
-		keep->cleaned = keep->open;
-		share = share > bytes ? share - bytes : 0;
-	}
+	if (keep->first < now.last_segment)
+		clean(e, share_of(keep, &now), left_of(keep, &now), now.segment_bytes);
 }
 
 bool

@@ -61,11 +61,11 @@ static void
 write_options(struct entries *r, const struct queue *q)
 {
 	entries_number(r, QE_QUEUE_OPTIONS);
-#define QE_QUEUE_OPTION(name, ctype, kind, text)                                \
-	entries_byte(r, (QE_OPTION_##name + 1) |                                 \
-			       (q->declared & QUEUE_BIT(QE_OPTION_##name)       \
-					? ENTRY_DECLARED                              \
-					: 0));                                  \
+#define QE_QUEUE_OPTION(name, ctype, kind, text)                           \
+	entries_byte(r, (QE_OPTION_##name + 1) |                           \
+				(q->declared & QUEUE_BIT(QE_OPTION_##name) \
+					 ? ENTRY_DECLARED                  \
+					 : 0));                            \
 	WRITE_##kind(name);
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION
@@ -91,7 +91,7 @@ keep_write_queue(struct qe *e, struct entries *r, const struct queue *q)
 	entries_text(r, q->name, q->name_len);
 	write_options(r, q);
 	entries_number(r, (uint64_t)q->shutdown | (uint64_t)q->paused_in << 2 |
-				 (uint64_t)q->paused_out << 3);
+				  (uint64_t)q->paused_out << 3);
 	write_counters(r, &q->counters);
 }
 
@@ -208,23 +208,53 @@ keep_body(const struct qe *e, struct qe_item *item)
 	return foreign ? e->keep.hooks->body(foreign) : qe_item_body(item);
 }
 
-void
-keep_write_item(struct qe *e, struct entries *r, struct qe_item *item)
+/* `lent`: from how many bytes on it is not copied. */
+static void
+write_body(struct qe *e, struct entries *r, struct qe_item *item, size_t lent)
 {
-	const void *body;
+	const void *body = keep_body(e, item);
 
-	assert(!item->absent);
-	body = keep_body(e, item);
+	if (!body)
+		r->failed = true;
+	else if (item->body_len >= lent && large_lend(e, item))
+		entries_large(r, &(struct store_part){.bytes = body,
+						      .len = item->body_len,
+						      .stays = true});
+	else
+		entries_body(r, body, item->body_len);
+}
+
+/* What is in the store alone is there once more. */
+static void
+write_absent_body(const struct qe *e, struct entries *r, const struct qe_item *item)
+{
+	const struct kept_item *k = keep_item(e, item->id);
+
+	entries_large(r, &(struct store_part){.len = item->body_len,
+					      .sum = k->sum,
+					      .segment = k->kept.segment,
+					      .offset = k->offset});
+}
+
+static void
+write_item(struct qe *e, struct entries *r, struct qe_item *item, size_t lent)
+{
 	entries_kind(r, ENTRY_ITEM);
 	entries_number(r, item_queue(item)->serial);
 	entries_number(r, item->id);
 	entries_number(r, item->body_len);
 	write_nature(e, r, item);
 	write_state(e, r, item);
-	if (body)
-		entries_body(r, body, item->body_len);
+	if (item->absent)
+		write_absent_body(e, r, item);
 	else
-		r->failed = true;
+		write_body(e, r, item, lent);
+}
+
+void
+keep_write_item(struct qe *e, struct entries *r, struct qe_item *item)
+{
+	write_item(e, r, item, SIZE_MAX);
 }
 
 static void
@@ -311,14 +341,27 @@ keep_write_window(struct qe *e, struct entries *r, const struct unique *u)
 
 /* --- what has changed ------------------------------------------------------------------ */
 
+/* A full entry. Who waits for a new item does so for less time when the loop writes it. */
+static void
+write_whole_item(struct qe *e, struct entries *r, struct kept_item *k)
+{
+	size_t before = entries_len(r), len;
+
+	write_item(e, r, k->item, k->kept.segment == 0 ? LARGE_LENT : LARGE_AGAIN);
+	len = entries_len(r);
+	if (!k->item->absent)
+		k->offset = (uint32_t)(len - k->item->body_len);
+	else if (!large_move(e, k, len - before, len))
+		r->failed = true;
+}
+
 static void
 write_kept_item(struct qe *e, struct entries *r, struct kept_item *k)
 {
 	if (keep_discarded(k)) {
 		keep_discard(e, k);
 	} else if (k->kept.whole) {
-		keep_write_item(e, r, k->item);
-		k->offset = (uint32_t)(entries_len(r) - k->item->body_len);
+		write_whole_item(e, r, k);
 	} else {
 		entries_kind(r, ENTRY_STATE);
 		entries_number(r, k->item->id);

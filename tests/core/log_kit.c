@@ -28,6 +28,7 @@ struct log {
 	bool slow; /* what is appended is not written yet */
 	bool cold; /* reading takes long */
 	uint64_t reads, waits;
+	struct log_work work;
 	enum log_broken broken;
 };
 
@@ -67,6 +68,8 @@ append(struct store *s, const struct iovec *parts, unsigned n, bool sync,
 		log->records = realloc(log->records, log->room * sizeof(r));
 	}
 	log->records[log->n++] = r;
+	log->work.records++;
+	log->work.copied += r.len;
 	if (!log->slow)
 		log->written = log->n;
 	*ret_place = r.place;
@@ -115,6 +118,22 @@ trim(struct store *s, uint64_t segment)
 }
 
 /* A record that has been trimmed, or is not as long, is no record. */
+static void
+find_bytes(const struct log *log, uint64_t segment, uint64_t offset, void *ret, size_t len)
+{
+	for (size_t i = log->begin; i < log->n; i++) {
+		const struct log_record *r = &log->records[i];
+
+		if (r->place.segment != segment || offset < r->place.offset ||
+		    offset + len > r->place.offset + r->len)
+			continue;
+		ck_assert_uint_le(r->place.seq, log->written);
+		memcpy(ret, r->payload + (offset - r->place.offset), len);
+		return;
+	}
+	ck_abort_msg("a body is read from where there is none");
+}
+
 static enum store_read
 read_log(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t len,
 	 bool wait)
@@ -127,23 +146,45 @@ read_log(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t l
 	log->waits += wait && log->cold;
 	if (log->broken == BROKEN_READ)
 		return STORE_READ_FAILED;
-	for (size_t i = log->begin; i < log->n; i++) {
-		const struct log_record *r = &log->records[i];
+	find_bytes(log, segment, offset, ret, len);
+	if (log->broken == BROKEN_BYTE)
+		((unsigned char *)ret)[len / 2] ^= 1;
+	return STORE_READ;
+}
 
-		if (r->place.segment != segment || offset < r->place.offset ||
-		    offset + len > r->place.offset + r->len)
+/* What is moved must still be there when it is written, which is at once. */
+static bool
+append_large(struct store *s, const struct store_part *parts, unsigned n, bool sync,
+	     struct store_place *ret_place)
+{
+	struct iovec *all = calloc(n, sizeof(*all));
+	bool appended;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t *counts = !parts[i].bytes   ? &of(s)->work.moved
+				   : parts[i].stays ? &of(s)->work.lent
+						     : &of(s)->work.copied;
+
+		*counts += parts[i].len;
+		all[i].iov_len = parts[i].len;
+		all[i].iov_base = (void *)(uintptr_t)parts[i].bytes;
+		if (parts[i].bytes)
 			continue;
-		ck_assert_uint_le(r->place.seq, log->written);
-		memcpy(ret, r->payload + (offset - r->place.offset), len);
-		if (log->broken == BROKEN_BYTE)
-			((unsigned char *)ret)[len / 2] ^= 1;
-		return STORE_READ;
+		all[i].iov_base = malloc(parts[i].len);
+		find_bytes(of(s), parts[i].segment, parts[i].offset, all[i].iov_base,
+			   parts[i].len);
 	}
-	ck_abort_msg("a body is read from where there is none");
-	return STORE_READ_FAILED;
+	appended = append(s, all, n, sync, ret_place);
+	of(s)->work.copied -= of(s)->records[of(s)->n - 1].len; /* counted by parts */
+	for (unsigned i = 0; i < n; i++)
+		if (!parts[i].bytes)
+			free(all[i].iov_base);
+	free(all);
+	return appended;
 }
 
 static const struct store_class log_class = {.append = append,
+					     .append_large = append_large,
 					     .flush = flush,
 					     .status = status,
 					     .trim = trim,
@@ -260,6 +301,21 @@ uint64_t
 log_reads(const struct store *s)
 {
 	return of(s)->reads;
+}
+
+struct log_work
+log_work(const struct store *s)
+{
+	return of(s)->work;
+}
+
+const void *
+log_last(const struct store *s, size_t *ret_len)
+{
+	const struct log_record *r = &of(s)->records[of(s)->n - 1];
+
+	*ret_len = r->len;
+	return r->payload;
 }
 
 size_t

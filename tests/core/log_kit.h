@@ -30,6 +30,16 @@ void log_set_cold(struct store *s, bool cold);
 uint64_t log_reads(const struct store *s);
 uint64_t log_waits(const struct store *s);
 
+/* What was appended to it so far: records, and bytes of these that the engine's thread copied; that were lent, and
+ * moved from another record. */
+struct log_work {
+	uint64_t records, copied, lent, moved;
+};
+struct log_work log_work(const struct store *s);
+
+/* The payload of the last record. */
+const void *log_last(const struct store *s, size_t *ret_len);
+
 /* For an engine that was restored from it: reads from it, and changes nothing. */
 struct store *log_view(struct store *s);
 void log_view_free(struct store *s);
