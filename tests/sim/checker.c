@@ -75,8 +75,8 @@ has_id(unsigned n, uint64_t id)
 	item->id = id;
 }
 
-static void
-has_changed(unsigned queue)
+void
+check_changed(unsigned queue)
 {
 	sim->queues[queue].empty = false;
 	sim->queues[queue].changed_step = sim->step;
@@ -90,7 +90,7 @@ is_there(struct sim_item *item)
 		item->put_step = sim->step;
 	item->put = SIM_CONFIRMED;
 	item->may_be_lost = false;
-	has_changed(item->queue);
+	check_changed(item->queue);
 }
 
 static bool
@@ -252,7 +252,7 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	if (r->lease_ms)
 		lease.until_ns = r->asked_ns + r->lease_ms * MS;
 	c->holds[c->n_holds++] = (struct sim_hold){n, id, delivery, c->epoch, lease};
-	has_changed(item->queue);
+	check_changed(item->queue);
 }
 
 /* --- ends of work ---------------------------------------------------------------- */
@@ -290,249 +290,5 @@ check_ended(struct sim_client *c, const struct sim_hold *h, bool finishes,
 		return;
 	item->gone = SIM_GONE;
 	item->gone_step = sim->step;
-	has_changed(item->queue);
-}
-
-void
-check_joined(struct sim_request *r)
-{
-	for (unsigned i = 0; i < sim->n_items; i++) {
-		const struct sim_item *item = &sim->items[i];
-
-		sim->about = (int)i;
-		if (item->queue == (unsigned)r->queue && item->put == SIM_CONFIRMED &&
-		    item->put_step < r->asked_step && !item->may_be_lost &&
-		    !item->may_be_dead && item->gone == SIM_THERE)
-			wrong("a join has ended, and item %u is unfinished", i);
-	}
-}
-
-/* --- purges ---------------------------------------------------------------------- */
-
-void
-check_purge_asked(unsigned queue)
-{
-	sim->queues[queue].purging++;
-	for (unsigned i = 0; i < sim->n_items; i++)
-		if (sim->items[i].queue == queue && sim->items[i].gone == SIM_THERE)
-			sim->items[i].gone = SIM_MAYBE_GONE;
-}
-
-/* Nobody gets from it before the end. */
-void
-check_purged(struct sim_request *r)
-{
-	sim->queues[r->queue].purging--;
-	for (unsigned i = 0; !sim->healed && i < sim->n_items; i++) {
-		struct sim_item *item = &sim->items[i];
-
-		if (item->queue != (unsigned)r->queue || item->put != SIM_CONFIRMED ||
-		    item->put_step >= r->asked_step || item->gone == SIM_GONE)
-			continue;
-		item->gone = SIM_GONE;
-		item->gone_step = sim->step;
-		item->not_counted = true;
-	}
-}
-
-/* --- sessions and lives ---------------------------------------------------------- */
-
-void
-check_session_lost(struct sim_client *c)
-{
-	for (unsigned i = 0; i < c->n_holds; i++)
-		if (sim->items[c->holds[i].item].holder == (int)c->number)
-			sim->items[c->holds[i].item].holder = -1;
-}
-
-static bool
-is_kept(enum sim_mode mode, enum sim_crash crash, unsigned step)
-{
-	return mode == SIM_SYNC ||
-	       (mode == SIM_ASYNC && (crash == CRASH_KILL || step < sim->safe_step));
-}
-
-static void
-crash_item(struct sim_item *item, enum sim_crash crash)
-{
-	enum sim_mode mode = sim->queues[item->queue].mode;
-
-	item->delivery = 0; /* what comes from now on is not late */
-	if (crash == CRASH_STOP)
-		return;
-	if (item->put == SIM_CONFIRMED && !is_kept(mode, crash, item->put_step)) {
-		item->may_be_lost = true;
-		item->id = 0;
-	}
-	if (item->put == SIM_ASKED && mode == SIM_MEMORY)
-		item->may_be_lost = true;
-	if (item->gone != SIM_THERE && mode == SIM_MEMORY)
-		item->not_counted =
-			true; /* the answer is remembered, the count is not */
-	if (item->gone == SIM_GONE && !is_kept(mode, crash, item->gone_step))
-		item->gone = SIM_MAYBE_GONE;
-}
-
-static void
-crash_leases(struct sim_hold *holds, unsigned n, uint64_t kept)
-{
-	for (unsigned i = 0; holds && i < n; i++) {
-		const struct sim_item *item = &sim->items[holds[i].item];
-
-		if (holds[i].lease.seq > kept ||
-		    sim->queues[item->queue].mode == SIM_MEMORY)
-			holds[i].lease.sure = false;
-	}
-}
-
-static void
-crash_client(struct sim_client *c, enum sim_crash crash, uint64_t kept)
-{
-	uint64_t stop_ns = sim->stop_ns ? sim->stop_ns : sim->now_ns;
-
-	if (c->may_end_ns <= sim->now_ns || c->session_seq > kept ||
-	    sim->now_ns - stop_ns >= sim->o.resume_grace_ms * MS)
-		c->may_end_ns = 0;
-	else
-		c->may_end_ns = sim->now_ns + sim->o.restart_grace_ms * MS;
-	memset(c->last_put, 0, sizeof(c->last_put));
-	if (crash == CRASH_STOP)
-		return;
-	crash_leases(c->holds, c->n_holds, kept);
-	for (unsigned i = 0; i < c->n_pending; i++)
-		crash_leases(c->pending[i].holds, c->pending[i].n, kept);
-}
-
-void
-check_crash(enum sim_crash crash, const struct store_status *status)
-{
-	uint64_t kept = crash == CRASH_STOP   ? UINT64_MAX
-			: crash == CRASH_KILL ? status->written
-					      : status->synced;
-
-	for (unsigned i = 0; i < sim->n_clients; i++)
-		crash_client(&sim->clients[i], crash, kept);
-	for (unsigned i = 0; i < sim->n_items; i++)
-		crash_item(&sim->items[i], crash);
-}
-
-/* --- the end --------------------------------------------------------------------- */
-
-static uint64_t
-column(const uint8_t *rows, size_t len, const char *name)
-{
-	struct qp_reader r;
-	uint32_t pairs;
-
-	qp_reader_init(&r, rows, len);
-	if (qp_read_array(&r) != 1)
-		wrong("QUEUES has not one row");
-	pairs = qp_read_map(&r);
-	for (uint32_t i = 0; i < pairs && !r.failed; i++) {
-		struct qp_str key = qp_read_str(&r);
-
-		if (key.len == strlen(name) && memcmp(key.p, name, key.len) == 0)
-			return qp_read_uint(&r);
-		qp_read_skip(&r);
-	}
-	wrong("QUEUES has no %s", name);
-}
-
-static void
-read_counts(struct sim_queue *q, const uint8_t *rows, size_t len)
-{
-	static const char *const ways[] = {"finished", "expired", "purged", "moved_out",
-					   "dropped"},
-				 *const states[] = {"ready", "delayed", "leased",
-						    "dead"};
-	uint64_t gone = 0;
-
-	for (unsigned i = 0; i < 4; i++)
-		q->there += q->states[i] = column(rows, len, states[i]);
-	for (unsigned i = 0; i < 5; i++)
-		gone += column(rows, len, ways[i]);
-	q->accepted = column(rows, len, "accepted");
-	q->finished = column(rows, len, "finished");
-	if (q->accepted != gone + q->there)
-		wrong("the counts of %s do not add up", q->name);
-}
-
-void
-check_counts(const struct sim_request *r, const uint8_t *rows, size_t len)
-{
-	struct sim_queue *q = &sim->queues[r->queue];
-
-	q->there = q->accepted = q->finished = 0;
-	if (len > 0)
-		read_counts(q, rows, len);
-	q->empty = q->there == 0 && r->asked_step > q->changed_step;
-}
-
-bool
-check_all_gone(void)
-{
-	for (unsigned i = 0; i < sim->o.queues; i++)
-		if (!sim->queues[i].empty)
-			return false;
-	for (unsigned i = 0; i < sim->n_clients; i++) {
-		const struct sim_client *c = &sim->clients[i];
-
-		if (c->n_holds > 0 || (c->kind == SIM_PRODUCER && c->n_pending > 0))
-			return false;
-	}
-	return true;
-}
-
-void
-check_waiting(void)
-{
-	for (unsigned i = 0; i < sim->o.queues; i++)
-		if (!sim->queues[i].empty)
-			wrong("%s has still %u items: %u ready, %u delayed, %u leased, "
-			      "%u dead",
-			      sim->queues[i].name, (unsigned)sim->queues[i].there,
-			      (unsigned)sim->queues[i].states[0],
-			      (unsigned)sim->queues[i].states[1],
-			      (unsigned)sim->queues[i].states[2],
-			      (unsigned)sim->queues[i].states[3]);
-	wrong("somebody does not finish what is held");
-}
-
-static void
-check_queue(unsigned queue)
-{
-	const struct sim_queue *q = &sim->queues[queue];
-	unsigned accepted = 0, asked = 0, finished = 0, ended = 0;
-
-	for (unsigned i = 0; i < sim->n_items; i++) {
-		const struct sim_item *item = &sim->items[i];
-
-		if (item->queue != queue)
-			continue;
-		accepted += item->put == SIM_CONFIRMED && !item->may_be_lost;
-		asked += item->put != SIM_REFUSED;
-		finished += item->gone == SIM_GONE && !item->not_counted;
-		ended += item->gone != SIM_THERE;
-	}
-	if (q->accepted < accepted || q->accepted > asked)
-		wrong("%s has accepted %u items, not %u to %u", q->name,
-		      (unsigned)q->accepted, accepted, asked);
-	if (q->finished < finished || q->finished > ended)
-		wrong("%u items of %s are finished, not %u to %u",
-		      (unsigned)q->finished, q->name, finished, ended);
-}
-
-void
-check_drained(void)
-{
-	for (unsigned i = 0; i < sim->n_items; i++) {
-		const struct sim_item *item = &sim->items[i];
-
-		sim->about = (int)i;
-		if (item->put == SIM_CONFIRMED && !item->may_be_lost &&
-		    item->gone == SIM_THERE)
-			wrong("item %u is lost", i);
-	}
-	for (unsigned i = 0; i < sim->o.queues; i++)
-		check_queue(i);
+	check_changed(item->queue);
 }

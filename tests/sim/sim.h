@@ -56,7 +56,6 @@ struct sim_queue {
 	char name[16];
 	enum sim_mode mode;
 	bool purged;   /* nobody gets before the end, but it is purged */
-	bool keyed;    /* its items have keys */
 	unsigned purging; /* purges that were asked for and may still come */
 	bool empty;	  /* as it was last seen */
 	unsigned changed_step; /* when that was heard of last */
@@ -67,7 +66,7 @@ enum sim_put { SIM_ASKED, SIM_CONFIRMED, SIM_REFUSED };
 enum sim_gone { SIM_THERE, SIM_MAYBE_GONE, SIM_GONE };
 
 struct sim_item {
-	unsigned queue, len, key;
+	unsigned queue, len;
 	unsigned producer;
 	uint64_t incarnation, rid; /* of the producer */
 	enum sim_put put;
@@ -271,9 +270,14 @@ struct sim_request *client_ask(struct sim_client *c, struct qp_request *m,
 
 /* --- work.c ---------------------------------------------------------------------- */
 
+struct qp_str queue_name(unsigned queue);
 void work(struct sim_client *c);
 void work_answer(struct sim_client *c, struct sim_request *r,
 		 const struct qp_reply *reply, const uint8_t *body, size_t len);
+
+/* --- admin.c --------------------------------------------------------------------- */
+
+void administer(struct sim_client *c);
 
 /* --- checker.c ------------------------------------------------------------------- */
 
@@ -290,9 +294,18 @@ void check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 void check_end_asked(struct sim_client *c, const struct sim_hold *h, bool finishes);
 void check_ended(struct sim_client *c, const struct sim_hold *h, bool finishes,
 		 enum qp_status status);
+
+/* The queue is not surely empty any more. */
+void check_changed(unsigned queue);
+
+/* --- checker_queues.c ------------------------------------------------------------ */
+
 void check_joined(struct sim_request *r);
 void check_purge_asked(unsigned queue);
 void check_purged(struct sim_request *r);
+
+/* --- checker_end.c --------------------------------------------------------------- */
+
 void check_session_lost(struct sim_client *c);
 void check_drained(void);
 
