@@ -6,7 +6,7 @@
 
 #include "tests/sim/sim.h"
 
-static void
+static struct sim_request *
 ask_about(struct sim_client *c, enum qp_op op, unsigned queue, struct qp_request m)
 {
 	struct sim_request *r;
@@ -16,6 +16,7 @@ ask_about(struct sim_client *c, enum qp_op op, unsigned queue, struct qp_request
 	r = client_ask(c, &m, "", 0);
 	if (r)
 		r->queue = (int)queue;
+	return r;
 }
 
 static void
@@ -28,6 +29,34 @@ purge(struct sim_client *c)
 		}
 }
 
+/* `paused`: SIM_IN and SIM_OUT. One request at a time, so that it is known which was the last. */
+static void
+pause_queue(struct sim_client *c, unsigned queue, unsigned paused)
+{
+	struct qp_request m = {0};
+	struct sim_request *r;
+
+	if (sim->queues[queue].pause.coming.asked > 0)
+		return;
+	QP_GIVE(&m.options, in, (paused & SIM_IN) != 0);
+	QP_GIVE(&m.options, out, (paused & SIM_OUT) != 0);
+	r = ask_about(c, QP_OP_PAUSE, queue, m);
+	if (!r)
+		return;
+	r->n = paused;
+	check_pause_asked(queue);
+}
+
+/* What is paused goes on: else it does not come to its end. */
+static void
+go_on(struct sim_client *c, unsigned queue)
+{
+	const struct sim_pause *p = &sim->queues[queue].pause;
+
+	if (sim->o.pauses && !(p->sure && !p->in && !p->out) && chance(1, 3))
+		pause_queue(c, queue, 0);
+}
+
 void
 administer(struct sim_client *c)
 {
@@ -36,19 +65,28 @@ administer(struct sim_client *c)
 	if (c->n_pending >= (sim->healed ? 2 : 8))
 		return;
 	if (sim->healed) {
+		go_on(c, queue);
 		ask_about(c, chance(1, 2) ? QP_OP_KICK : QP_OP_QUEUES, queue,
 			  (struct qp_request){.max_items = 1000});
 		return;
 	}
-	switch (below(6)) {
-	case 0: purge(c); break;
-	case 1:
+	switch (below(12)) {
+	case 0:
+	case 1: purge(c); break;
+	case 2:
+	case 3:
 		ask_about(c, QP_OP_KICK, queue, (struct qp_request){.max_items = 1000});
 		break;
-	case 2:
+	case 4:
+	case 5:
 		ask_about(c, QP_OP_JOIN, queue,
 			  (struct qp_request){.timeout_ms = below(500)});
 		break;
+	case 6:
+		if (sim->o.pauses)
+			pause_queue(c, queue, chance(1, 2) ? 0 : below(4));
+		break;
+	case 7: ask_about(c, QP_OP_QUEUES, queue, (struct qp_request){0}); break;
 	default: break;
 	}
 }

@@ -288,6 +288,8 @@ started(void)
 	sim->life_ns = sim->now_ns;
 	sim->n_kept = 0;
 	sim->fault = sim->disk->room || sim->disk->fail_at;
+	if (sim->fault)
+		sim->fault_life = sim->life;
 	if (sim->o.slow) {
 		sim->disk->meanwhile = meanwhile;
 		sim->disk->arg = NULL;

@@ -54,7 +54,8 @@ check_new_item(struct sim_client *c, unsigned queue, unsigned len, uint64_t read
 		.ready_ns = ready_ns,
 		.plain = ready_ns == 0,
 		.holder = -1,
-		.gone = sim->queues[queue].purging ? SIM_MAYBE_GONE : SIM_THERE,
+		.gone = check_coming(&sim->queues[queue].purges) ? SIM_MAYBE_GONE
+								 : SIM_THERE,
 	};
 }
 
@@ -93,16 +94,21 @@ is_there(struct sim_item *item)
 	check_changed(item->queue);
 }
 
+/* Why there may be no room. */
 static bool
-may_be_refused(void)
+may_be_refused(const struct sim_request *r, enum qp_status status)
 {
-	return sim->o.disk_full || sim->o.disk_error;
+	if (status == QP_NOSPACE)
+		return sim->queues[r->queue].mode != SIM_MEMORY &&
+		       sim->fault_life >= r->asked_life;
+	return status == QP_FULL && sim->o.pauses;
 }
 
 static void
-is_refused(struct sim_item *item, unsigned n, enum qp_status status)
+is_refused(const struct sim_request *r, struct sim_item *item, unsigned n,
+	   enum qp_status status)
 {
-	if (status != QP_NOSPACE || !may_be_refused())
+	if (!may_be_refused(r, status))
 		wrong("item %u was refused: %s", n, qp_status_name(status));
 	if (item->put == SIM_CONFIRMED && !item->may_be_lost)
 		wrong("item %u was refused, and is there", n);
@@ -117,7 +123,7 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 
 	sim->about = (int)n;
 	if (result <= 0) {
-		is_refused(item, n, (enum qp_status) - result);
+		is_refused(r, item, n, (enum qp_status) - result);
 		return;
 	}
 	trace(TRACE_ACCEPTED, c->number, n, (uint64_t)result, 0);
@@ -127,8 +133,9 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 	is_there(item);
 	item->may_be_lost = lost;
 	sim->confirmed++;
-	/* One of many that was refused, in an answer that was lost with the broker, is tried anew. */
-	if (r->again && may_be_refused())
+	check_not_paused(r, SIM_IN);
+	/* What was refused, in an answer that was lost with the broker, is tried anew. */
+	if (r->asked_life != sim->life)
 		return;
 	if (r->rid > c->last_put[r->queue].rid &&
 	    (uint64_t)result < c->last_put[r->queue].id)
@@ -245,6 +252,7 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 		wrong("item %u was refused, and is given", n);
 	if (sim->now_ns < item->ready_ns)
 		wrong("item %u is given early", n);
+	check_not_paused(r, SIM_OUT);
 	has_id(n, id);
 	if (!is_late(c, r, n, delivery))
 		is_given(c, r, n, delivery);

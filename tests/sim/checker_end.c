@@ -74,6 +74,18 @@ crash_client(struct sim_client *c, enum sim_crash crash, uint64_t kept)
 		crash_leases(c->pending[i].holds, c->pending[i].n, kept);
 }
 
+/* What was not kept is as it was before, or as it is at first. */
+static void
+crash_queue(struct sim_queue *q, enum sim_crash crash)
+{
+	if (is_kept(q->mode, crash, q->pause.step))
+		return;
+	if (q->mode == SIM_MEMORY)
+		q->pause.sure = q->pause.in = q->pause.out = false;
+	else
+		q->pause.sure = false;
+}
+
 void
 check_crash(enum sim_crash crash, const struct store_status *status)
 {
@@ -85,6 +97,8 @@ check_crash(enum sim_crash crash, const struct store_status *status)
 		crash_client(&sim->clients[i], crash, kept);
 	for (unsigned i = 0; i < sim->n_items; i++)
 		crash_item(&sim->items[i], crash);
+	for (unsigned i = 0; crash != CRASH_STOP && i < sim->o.queues; i++)
+		crash_queue(&sim->queues[i], crash);
 }
 
 /* --- the end --------------------------------------------------------------------- */
@@ -124,6 +138,7 @@ read_counts(struct sim_queue *q, const uint8_t *rows, size_t len)
 		gone += column(rows, len, ways[i]);
 	q->accepted = column(rows, len, "accepted");
 	q->finished = column(rows, len, "finished");
+	q->paused = column(rows, len, "paused");
 	if (q->accepted != gone + q->there)
 		wrong("the counts of %s do not add up", q->name);
 }
@@ -133,9 +148,10 @@ check_counts(const struct sim_request *r, const uint8_t *rows, size_t len)
 {
 	struct sim_queue *q = &sim->queues[r->queue];
 
-	q->there = q->accepted = q->finished = 0;
+	q->there = q->accepted = q->finished = q->paused = 0;
 	if (len > 0)
 		read_counts(q, rows, len);
+	check_pause_shown(r, q->paused);
 	q->empty = q->there == 0 && r->asked_step > q->changed_step;
 }
 

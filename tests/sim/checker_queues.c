@@ -22,12 +22,43 @@ check_joined(struct sim_request *r)
 	}
 }
 
+/* --- requests that may still be carried out ---------------------------------------- */
+
+bool
+check_coming(const struct sim_coming *coming)
+{
+	return coming->asked > 0 || coming->forgotten_life == sim->life;
+}
+
+static struct sim_coming *
+coming_of(const struct sim_request *r)
+{
+	struct sim_queue *q = &sim->queues[r->queue];
+
+	switch (r->op) {
+	case QP_OP_PURGE: return &q->purges;
+	case QP_OP_PAUSE: return &q->pause.coming;
+	default: return NULL;
+	}
+}
+
+void
+check_forgotten(const struct sim_request *r)
+{
+	struct sim_coming *coming = r->queue < 0 ? NULL : coming_of(r);
+
+	if (!coming)
+		return;
+	coming->asked--;
+	coming->forgotten_life = sim->life;
+}
+
 /* --- purges ---------------------------------------------------------------------- */
 
 void
 check_purge_asked(unsigned queue)
 {
-	sim->queues[queue].purging++;
+	sim->queues[queue].purges.asked++;
 	for (unsigned i = 0; i < sim->n_items; i++)
 		if (sim->items[i].queue == queue && sim->items[i].gone == SIM_THERE)
 			sim->items[i].gone = SIM_MAYBE_GONE;
@@ -37,7 +68,7 @@ check_purge_asked(unsigned queue)
 void
 check_purged(struct sim_request *r)
 {
-	sim->queues[r->queue].purging--;
+	sim->queues[r->queue].purges.asked--;
 	for (unsigned i = 0; !sim->healed && i < sim->n_items; i++) {
 		struct sim_item *item = &sim->items[i];
 
@@ -48,4 +79,68 @@ check_purged(struct sim_request *r)
 		item->gone_step = sim->step;
 		item->not_counted = true;
 	}
+}
+
+/* --- pauses ---------------------------------------------------------------------- */
+
+void
+check_pause_asked(unsigned queue)
+{
+	sim->queues[queue].pause.coming.asked++;
+	sim->queues[queue].pause.sure = false;
+}
+
+void
+check_paused(const struct sim_request *r, enum qp_status status)
+{
+	struct sim_pause *p = &sim->queues[r->queue].pause;
+	unsigned paused = status == QP_OK ? r->n : 0; /* it is not there: no */
+	/* An answer is remembered for longer than what is in memory. */
+	bool lost =
+		r->asked_life != sim->life && sim->queues[r->queue].mode == SIM_MEMORY;
+
+	p->coming.asked--;
+	p->sure = !check_coming(&p->coming) && !lost;
+	p->in = paused & SIM_IN;
+	p->out = paused & SIM_OUT;
+	p->step = sim->step;
+}
+
+/* Since this was asked for, at least, it has been as it is now. */
+static bool
+pause_is_known(const struct sim_request *r)
+{
+	const struct sim_pause *p = &sim->queues[r->queue].pause;
+
+	return p->sure && p->step < r->asked_step;
+}
+
+void
+check_not_paused(const struct sim_request *r, unsigned direction)
+{
+	const struct sim_queue *q = &sim->queues[r->queue];
+
+	if (pause_is_known(r) && (direction == SIM_IN ? q->pause.in : q->pause.out))
+		wrong("%s is paused, and %s", q->name,
+		      direction == SIM_IN ? "takes an item" : "gives an item");
+}
+
+void
+check_said_paused(const struct sim_request *r, unsigned direction)
+{
+	const struct sim_queue *q = &sim->queues[r->queue];
+
+	if (pause_is_known(r) && !(direction == SIM_IN ? q->pause.in : q->pause.out))
+		wrong("%s is said to be paused, and is not", q->name);
+}
+
+void
+check_pause_shown(const struct sim_request *r, uint64_t paused)
+{
+	const struct sim_queue *q = &sim->queues[r->queue];
+
+	if (pause_is_known(r) &&
+	    paused != (q->pause.in ? 1U : 0U) + (q->pause.out ? 2U : 0U))
+		wrong("%s is paused in %d, out %d, and shown as paused %u", q->name,
+		      q->pause.in, q->pause.out, (unsigned)paused);
 }

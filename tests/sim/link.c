@@ -62,6 +62,14 @@ free_requests(struct sim_client *c)
 }
 
 static void
+forget_requests(struct sim_client *c)
+{
+	for (unsigned i = 0; i < c->n_pending; i++)
+		check_forgotten(&c->pending[i]);
+	free_requests(c);
+}
+
+static void
 close_link(struct sim_client *c)
 {
 	if (c->fd >= 0)
@@ -94,7 +102,7 @@ client_die(struct sim_client *c)
 	c->witness = -1;
 	check_session_lost(c);
 	c->n_holds = 0;
-	free_requests(c);
+	forget_requests(c);
 	c->wait_ns = sim->now_ns + below(200) * MS;
 }
 
@@ -193,7 +201,8 @@ client_ask(struct sim_client *c, struct qp_request *m, const void *body, size_t 
 				  .queue = -1,
 				  .item = -1,
 				  .asked_ns = sim->now_ns,
-				  .asked_step = sim->step};
+				  .asked_step = sim->step,
+				  .asked_life = sim->life};
 	r->bytes = encode(m, body, len, &r->len);
 	append(c, r->bytes, r->len);
 	trace(TRACE_ASK, c->number, r->rid, r->op, m->id);
@@ -263,7 +272,7 @@ begin_anew(struct sim_client *c, const struct qp_reply *reply)
 		wrong("client %u: its session has ended too early", c->number);
 	check_session_lost(c);
 	c->n_holds = 0;
-	free_requests(c);
+	forget_requests(c);
 	c->begun = reply->options.begun;
 	c->epoch = (uint32_t)reply->epoch;
 	c->session_seq = UINT64_MAX;

@@ -44,6 +44,7 @@ struct sim_options {
 	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
+	bool pauses;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 };
@@ -52,14 +53,29 @@ struct sim_options {
 
 enum sim_mode { SIM_MEMORY, SIM_ASYNC, SIM_SYNC };
 
+/* Requests of one kind about a queue. Who has forgotten one does not know what became of
+ * it, and it may still be carried out as long as the broker lives. */
+struct sim_coming {
+	unsigned asked;
+	unsigned forgotten_life; /* in which one was forgotten last */
+};
+
+struct sim_pause {
+	struct sim_coming coming;
+	bool sure; /* that it is so */
+	bool in, out;
+	unsigned step; /* when that was heard of last */
+};
+
 struct sim_queue {
 	char name[16];
 	enum sim_mode mode;
-	bool purged;   /* nobody gets before the end, but it is purged */
-	unsigned purging; /* purges that were asked for and may still come */
-	bool empty;	  /* as it was last seen */
+	bool purged; /* nobody gets before the end, but it is purged */
+	struct sim_coming purges;
+	struct sim_pause pause;
+	bool empty;	       /* as it was last seen */
 	unsigned changed_step; /* when that was heard of last */
-	uint64_t there, states[4], accepted, finished;
+	uint64_t there, states[4], accepted, finished, paused;
 };
 
 enum sim_put { SIM_ASKED, SIM_CONFIRMED, SIM_REFUSED };
@@ -78,9 +94,10 @@ struct sim_item {
 	uint64_t ready_ns; /* not to be given before */
 	bool plain;	   /* its place is that of its put */
 	bool may_be_dead;  /* somebody has buried it */
-	bool not_counted; /* as finished by this broker, perhaps */
-	int holder; /* a client; -1: nobody certainly */
-	uint64_t delivery, given_ns; /* the newest since the last crash, and when it came */
+	bool not_counted;  /* as finished by this broker, perhaps */
+	int holder;	   /* a client; -1: nobody certainly */
+	uint64_t delivery,
+		given_ns; /* the newest since the last crash, and when it came */
 };
 
 /* --- clients --------------------------------------------------------------------- */
@@ -89,7 +106,7 @@ enum sim_kind { SIM_PRODUCER, SIM_CONSUMER, SIM_ADMIN };
 
 /* A lease, as the client knows it. */
 struct sim_lease {
-	bool sure; /* that it was not taken away, at least */
+	bool sure;	   /* that it was not taken away, at least */
 	uint64_t until_ns; /* it does not end by itself before */
 	uint64_t seq;	   /* the record that says so is not a later one */
 };
@@ -103,17 +120,17 @@ struct sim_hold {
 struct sim_request {
 	uint64_t rid;
 	unsigned op;
-	int queue, item; /* -1: none */
-	uint64_t asked_ns;   /* for the first time */
-	unsigned asked_step;
-	bool again;	     /* also asked over another connection */
-	unsigned n;	     /* items that are put, from `item` on; or leases that end */
-	uint64_t lease_ms;   /* of a get */
+	int queue, item;   /* -1: none */
+	uint64_t asked_ns; /* for the first time */
+	unsigned asked_step, asked_life;
+	bool again; /* also asked over another connection */
+	unsigned n; /* items that are put, from `item` on; or leases that end; or what
+				is paused */
+	uint64_t lease_ms;	/* of a get */
 	struct sim_hold *holds; /* those leases; or NULL */
 	uint8_t *bytes;
 	size_t len;
 };
-
 
 struct sim_client {
 	enum sim_kind kind;
@@ -137,7 +154,7 @@ struct sim_client {
 	unsigned heard; /* replies that were not confirmed */
 	struct {
 		uint64_t rid, id;
-	} last_put[SIM_QUEUES]; /* since the last crash */
+	} last_put[SIM_QUEUES];	   /* since the last crash */
 	uint64_t hang_ns, wait_ns; /* does nothing, or does not connect, before */
 	struct sim_request pending[SIM_PENDING];
 	unsigned n_pending;
@@ -183,12 +200,13 @@ struct sim {
 	struct journal journal;
 	unsigned life;
 	uint64_t life_ns;
-	uint64_t keep_ns; /* when the keeper wants to be called */
-	bool in_store;	  /* a step of the committer or the keeper */
-	bool meanwhile;	  /* the loop goes on while it takes its time */
-	uint64_t stop_ns; /* since when it is stopping; 0: it is not */
+	uint64_t keep_ns;	    /* when the keeper wants to be called */
+	bool in_store;		    /* a step of the committer or the keeper */
+	bool meanwhile;		    /* the loop goes on while it takes its time */
+	uint64_t stop_ns;	    /* since when it is stopping; 0: it is not */
 	struct store_status before; /* of the store in the life before */
-	bool fault; /* the disk was told to fail, or is full */
+	bool fault;		    /* the disk was told to fail, or is full */
+	unsigned fault_life;	    /* the last life in which it was */
 	unsigned safe_step; /* what was written before it is on disk, however late */
 	struct {
 		uint64_t ns;
@@ -302,6 +320,23 @@ void check_changed(unsigned queue);
 
 void check_joined(struct sim_request *r);
 void check_purge_asked(unsigned queue);
+
+/* It may still be carried out. */
+bool check_coming(const struct sim_coming *coming);
+
+/* The client does not wait for the answer any more. */
+void check_forgotten(const struct sim_request *r);
+
+enum { SIM_IN = 1, SIM_OUT = 2 };
+void check_pause_asked(unsigned queue);
+void check_paused(const struct sim_request *r, enum qp_status status);
+
+/* Not to be done where it is paused in this direction. */
+void check_not_paused(const struct sim_request *r, unsigned direction);
+
+/* It was told that the queue is paused. */
+void check_said_paused(const struct sim_request *r, unsigned direction);
+void check_pause_shown(const struct sim_request *r, uint64_t paused);
 void check_purged(struct sim_request *r);
 
 /* --- checker_end.c --------------------------------------------------------------- */

@@ -85,6 +85,7 @@ choose_options(uint64_t seed)
 		.leases = chance(1, 2) ? 0 : below(101),
 		.in_pieces = chance(1, 4),
 		.slow = chance(1, 2),
+		.pauses = chance(1, 3),
 		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
 }
@@ -181,17 +182,24 @@ client_faults(void)
 }
 
 static void
+disk_is_bad(void)
+{
+	sim->fault = true;
+	sim->fault_life = sim->life;
+}
+
+static void
 disk_faults(void)
 {
 	if (now_and_then(sim->o.disk_error)) {
-		sim->fault = true;
+		disk_is_bad();
 		sim->disk->fail_at = sim->disk->calls + 1 + below(20);
 		sim->disk->fail_errno = chance(1, 4) ? ENOSPC : EIO;
 		trace(TRACE_FAULT, sim->disk->fail_at - sim->disk->calls,
 		      (unsigned)sim->disk->fail_errno, 0, 0);
 	}
 	if (now_and_then(sim->o.disk_full)) {
-		sim->fault = true;
+		disk_is_bad();
 		sim->disk->room = 1 + below(40000);
 		trace(TRACE_ROOM, sim->disk->room, 0, 0, 0);
 	} else if (sim->disk->room && chance(1, 100)) {

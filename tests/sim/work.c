@@ -42,6 +42,8 @@ put(struct sim_client *c)
 
 	if (sim->n_items + PUT_MOST > SIM_ITEMS || c->n_pending == SIM_PENDING)
 		return;
+	if (chance(1, 2))
+		m.timeout_ms = below(300);
 	if (chance(1, 8)) {
 		QP_GIVE(&m.options, delay_ms, 1 + below(400));
 		ready_ns = sim->now_ns + m.options.delay_ms * MS;
@@ -65,11 +67,20 @@ put(struct sim_client *c)
 		sim->items[first + i].rid = r->rid;
 }
 
+static bool
+says_paused(const struct qp_reply *reply)
+{
+	return reply->status != QP_OK &&
+	       memmem(reply->text.p, reply->text.len, "paused", 6) != NULL;
+}
+
 static void
 put_answered(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply)
 {
 	struct qp_list results = reply->results;
 
+	if (says_paused(reply))
+		check_said_paused(r, SIM_IN);
 	if (reply->status == QP_OK && r->op == QP_OP_PUT_MANY && results.n != r->n)
 		wrong("%u results of %u items", results.n, r->n);
 	for (unsigned i = 0; i < r->n; i++) {
@@ -276,6 +287,8 @@ work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *
 	case QP_OP_GET_MANY:
 		if (reply->status == QP_OK)
 			got(c, r, reply, body, len);
+		else if (says_paused(reply))
+			check_said_paused(r, SIM_OUT);
 		break;
 	case QP_OP_ACK:
 	case QP_OP_ACK_MANY:
@@ -290,6 +303,7 @@ work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *
 		if (reply->status == QP_OK)
 			check_purged(r);
 		break;
+	case QP_OP_PAUSE: check_paused(r, reply->status); break;
 	case QP_OP_QUEUES:
 		if (reply->status == QP_OK || reply->status == QP_NOT_FOUND)
 			check_counts(r, body, len);
