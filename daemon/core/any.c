@@ -9,6 +9,7 @@
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
+#include "daemon/core/timing.h"
 
 #include <string.h>
 
@@ -264,6 +265,8 @@ qe_get_any(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t r
 	result = need_queues(e, args, queues);
 	if (result != QE_OK)
 		return result;
+	for (unsigned i = 0; i < args->n; i++)
+		timing_catch_up(e, queues[i]);
 	q = giver(session, args, queues, &which);
 	if (q)
 		result = queue_fetch_first(e, q, true); /* it would wait for this one alone */

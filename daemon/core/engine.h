@@ -207,7 +207,7 @@ struct qe_name { /* a queue's, or a group's: 1 to 255 bytes of UTF-8 without con
 
 /* Before the item is put: it is not given before `ready_ns` (0: no delay), and is gone,
  * ready, delayed or not even accepted, from `expires_ns` on (QE_NEVER: stays), as soon as
- * qe_tick() comes by. Both are points on the engine's clock. QE_NOMEM: nothing was
+ * qe_tick() comes by; no get is given it before. Both are points on the engine's clock. QE_NOMEM: nothing was
  * changed. */
 enum qe_result qe_item_set_times(struct qe *e, struct qe_item *item, uint64_t ready_ns,
 				 uint64_t expires_ns) QE_MUST_USE;

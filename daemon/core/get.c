@@ -11,6 +11,7 @@
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
+#include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
 
 #define MS UINT64_C(1000000)
@@ -266,6 +267,7 @@ qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
 	result = queue_need(e, queue, &q, NULL);
 	if (result != QE_OK)
 		return result;
+	timing_catch_up(e, q);
 	return get_from(e, session, rid, q, get, ret_reply);
 }
 

@@ -177,6 +177,22 @@ timing_next_ready(const struct qe *e, const struct queue *q)
 	return x->due_ns > e->now_ns ? x->due_ns - e->now_ns : 0;
 }
 
+/* An item that is ready or delayed, and whose time has come. */
+static void
+run_waiting(struct qe *e, struct queue *q, struct qe_item *item)
+{
+	/* It has been dropped, sweep() has not come by yet. */
+	if (group_cancelled(item)) {
+		timing_disarm(e, q, item->extra);
+		return;
+	}
+	if (timing_over(e, item))
+		item_expire(e, item);
+	else
+		item_move(e, item, ITEM_READY, CAUSE_NONE);
+	settle_queue(e, q);
+}
+
 bool
 timing_run(struct qe *e)
 {
@@ -195,18 +211,20 @@ timing_run(struct qe *e)
 	if (item->state == ITEM_LEASED) {
 		lease_due(e, item);
 		settle_queue(e, q);
-		return true;
-	}
-	if (group_cancelled(
-		    item)) { /* it has been dropped, sweep() has not come by yet */
-		timing_disarm(e, q, item->extra);
-		return true;
-	}
-	if (timing_over(e, item)) {
-		item_expire(e, item);
 	} else {
-		item_move(e, item, ITEM_READY, CAUSE_NONE);
+		run_waiting(e, q, item);
 	}
-	settle_queue(e, q);
 	return true;
+}
+
+void
+timing_catch_up(struct qe *e, struct queue *q)
+{
+	for (int i = 0; i < QE_TICK_ITEMS && q->due.first; i++) {
+		struct extra *x = list_entry(q->due.first, struct extra, node);
+
+		if (x->due_ns > e->now_ns)
+			break;
+		run_waiting(e, q, x->item);
+	}
 }

@@ -51,6 +51,10 @@ uint64_t timing_next_ready(const struct qe *e, const struct queue *q);
 /* Does one thing that is due. false: there is nothing. */
 bool timing_run(struct qe *e);
 
+/* Before an item of the queue is given: does what is due for those that are ready or delayed, as
+ * much as one qe_tick() does. */
+void timing_catch_up(struct qe *e, struct queue *q);
+
 bool timing_before(const struct heap_node *a, const struct heap_node *b);
 bool timing_queue_before(const struct heap_node *a, const struct heap_node *b);
 

@@ -132,6 +132,28 @@ START_TEST(an_item_expires_when_nobody_holds_it)
 }
 END_TEST
 
+/* The loop stood still, or the machine slept: a get may come before qe_tick() does. */
+START_TEST(what_has_expired_is_not_given_before_the_tick_either)
+{
+	const struct qe_name queues[] = {name("q")};
+	struct qe_any any = {.queues = queues, .n = 1};
+	struct qe_get args = {0};
+	struct qe_reply reply;
+
+	put_timed("q", "a", 0, now + 10);
+	put_timed("q", "b", now + 20, QE_NEVER);
+	now += 10;
+	ck_assert_int_eq(get(s1, 1, "q", NO_WAIT), QE_EMPTY);
+	ck_assert_uint_eq(stats_of("q").counters.expired, 1);
+	now += 10;
+	take(s1, "q", "b");
+	put_timed("q", "c", 0, now + 10);
+	now += 10;
+	ck_assert_int_eq(qe_get_any(e, now, s1, 2, &any, &args, &reply), QE_EMPTY);
+	ck_assert_uint_eq(stats_of("q").counters.expired, 2);
+}
+END_TEST
+
 START_TEST(a_leased_item_does_not_expire_until_it_comes_back)
 {
 	struct qe_tag a, b;
@@ -276,6 +298,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, what_has_a_delay_needs_room_also_when_a_get_waits);
 	tcase_add_test(tcase, a_delay_survives_the_session_that_put_it);
 	tcase_add_test(tcase, an_item_expires_when_nobody_holds_it);
+	tcase_add_test(tcase, what_has_expired_is_not_given_before_the_tick_either);
 	tcase_add_test(tcase, a_leased_item_does_not_expire_until_it_comes_back);
 	tcase_add_test(tcase, an_item_that_comes_back_in_time_still_expires);
 	tcase_add_test(tcase, join_ends_and_room_is_made_when_an_item_expires);

@@ -320,6 +320,7 @@ m_get(struct model *m, int session, uint64_t rid, int queue, const struct qe_get
 		return QE_INVALID;
 	if (m_need(m, queue) != QE_OK)
 		return QE_LIMIT;
+	m_catch_up(m, queue);
 	for (unsigned i = 0; i < m->n_waiters; i++)
 		if (m->waiters[i].queue == queue &&
 		    m->waiters[i].request == QE_REQUEST_GET && m->waiters[i].get.many)

@@ -294,6 +294,9 @@ enum qe_result m_put_rest(struct model *m, struct m_waiter *put, struct m_reply 
 void m_session_end(struct model *m, int session, enum qe_end how);
 void m_session_detach(struct model *m, int session);
 void m_tick(struct model *m);
+
+/* Before a get: what has expired is not given, what was delayed is. */
+void m_catch_up(struct model *m, int queue);
 uint64_t m_next_deadline(const struct model *m);
 
 #endif

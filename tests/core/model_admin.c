@@ -418,6 +418,25 @@ happen(struct model *m, struct m_item *item)
 }
 
 void
+m_catch_up(struct model *m, int queue)
+{
+	struct m_item *found;
+
+	do {
+		found = NULL;
+		for (unsigned i = 0; i < m->n_items; i++) {
+			struct m_item *item = &m->items[i];
+
+			if (item->queue == queue && item->holder == NOBODY &&
+			    due(item) <= m->now && (!found || due(item) < due(found)))
+				found = item;
+		}
+		if (found)
+			happen(m, found);
+	} while (found);
+}
+
+void
 m_tick(struct model *m)
 {
 	struct m_waiter *w;

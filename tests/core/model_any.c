@@ -42,6 +42,8 @@ m_get_any(struct model *m, const struct m_waiter *get, struct m_reply *ret)
 	for (unsigned i = 0; i < w.n_any; i++)
 		if (m_need(m, w.any[i]) != QE_OK)
 			return QE_LIMIT;
+	for (unsigned i = 0; i < w.n_any; i++)
+		m_catch_up(m, w.any[i]);
 	for (unsigned i = 0; w.round_robin && i < w.n_any; i++)
 		if (m->queues[w.any[i]].made == m->gave[w.session])
 			from = i + 1;
