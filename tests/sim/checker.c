@@ -44,19 +44,17 @@ item_of(const uint8_t *body, size_t len)
 /* --- puts ------------------------------------------------------------------------ */
 
 void
-check_new_item(struct sim_client *c, unsigned queue, unsigned len, uint64_t ready_ns)
+check_new_item(struct sim_client *c, struct sim_item item)
 {
-	sim->items[sim->n_items++] = (struct sim_item){
-		.queue = queue,
-		.len = len,
-		.producer = c->number,
-		.incarnation = c->incarnation,
-		.ready_ns = ready_ns,
-		.plain = ready_ns == 0,
-		.holder = -1,
-		.gone = check_coming(&sim->queues[queue].purges) ? SIM_MAYBE_GONE
-								 : SIM_THERE,
-	};
+	item.producer = c->number;
+	item.incarnation = c->incarnation;
+	item.plain = item.ready_ns == 0 && !item.end_is_death;
+	item.holder = -1;
+	item.gone = check_coming(&sim->queues[item.queue].purges) ? SIM_MAYBE_GONE
+								  : SIM_THERE;
+	item.end_ns = item.ttl_ms ? sim->now_ns + item.ttl_ms * MS : SIM_NEVER;
+	item.end_by_ns = SIM_NEVER;
+	sim->items[sim->n_items++] = item;
 }
 
 static void
@@ -132,6 +130,8 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 	lost = item->may_be_lost && sim->queues[item->queue].mode == SIM_MEMORY;
 	is_there(item);
 	item->may_be_lost = lost;
+	if (item->ttl_ms && item->end_by_ns == SIM_NEVER)
+		item->end_by_ns = sim->now_ns + item->ttl_ms * MS;
 	sim->confirmed++;
 	check_not_paused(r, SIM_IN);
 	/* What was refused, in an answer that was lost with the broker, is tried anew. */
@@ -250,8 +250,10 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 		wrong("item %u comes from another queue", n);
 	if (item->put == SIM_REFUSED)
 		wrong("item %u was refused, and is given", n);
-	if (sim->now_ns < item->ready_ns)
+	if (sim->now_ns < item->ready_ns && !check_may_be_dead(item))
 		wrong("item %u is given early", n);
+	if (item->end_by_ns < r->asked_ns && !check_may_be_dead(item))
+		wrong("item %u is given after its end", n);
 	check_not_paused(r, SIM_OUT);
 	has_id(n, id);
 	if (!is_late(c, r, n, delivery))
@@ -266,15 +268,16 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 /* --- ends of work ---------------------------------------------------------------- */
 
 void
-check_end_asked(struct sim_client *c, const struct sim_hold *h, bool finishes)
+check_end_asked(struct sim_client *c, const struct sim_hold *h, enum qp_op op)
 {
+	bool finishes = op == QP_OP_ACK || op == QP_OP_ACK_MANY;
 	struct sim_item *item = &sim->items[h->item];
 
 	if (item->holder == (int)c->number)
 		item->holder = -1;
 	if (finishes && item->gone == SIM_THERE)
 		item->gone = SIM_MAYBE_GONE;
-	if (!finishes)
+	if (op == QP_OP_BURY) /* nothing else lets items die here, but their ends */
 		item->may_be_dead = true;
 }
 

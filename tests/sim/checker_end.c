@@ -34,6 +34,7 @@ crash_item(struct sim_item *item, enum sim_crash crash)
 	if (item->put == SIM_CONFIRMED && !is_kept(mode, crash, item->put_step)) {
 		item->may_be_lost = true;
 		item->id = 0;
+		item->end_by_ns = SIM_NEVER;
 	}
 	if (item->put == SIM_ASKED && mode == SIM_MEMORY)
 		item->may_be_lost = true;
@@ -138,6 +139,7 @@ read_counts(struct sim_queue *q, const uint8_t *rows, size_t len)
 		gone += column(rows, len, ways[i]);
 	q->accepted = column(rows, len, "accepted");
 	q->finished = column(rows, len, "finished");
+	q->expired = column(rows, len, "expired");
 	q->paused = column(rows, len, "paused");
 	if (q->accepted != gone + q->there)
 		wrong("the counts of %s do not add up", q->name);
@@ -148,7 +150,7 @@ check_counts(const struct sim_request *r, const uint8_t *rows, size_t len)
 {
 	struct sim_queue *q = &sim->queues[r->queue];
 
-	q->there = q->accepted = q->finished = q->paused = 0;
+	q->there = q->accepted = q->finished = q->expired = q->paused = 0;
 	if (len > 0)
 		read_counts(q, rows, len);
 	check_pause_shown(r, q->paused);
@@ -189,7 +191,7 @@ static void
 check_queue(unsigned queue)
 {
 	const struct sim_queue *q = &sim->queues[queue];
-	unsigned accepted = 0, asked = 0, finished = 0, ended = 0;
+	unsigned accepted = 0, asked = 0, finished = 0, ended = 0, expired = 0;
 
 	for (unsigned i = 0; i < sim->n_items; i++) {
 		const struct sim_item *item = &sim->items[i];
@@ -200,6 +202,7 @@ check_queue(unsigned queue)
 		asked += item->put != SIM_REFUSED;
 		finished += item->gone == SIM_GONE && !item->not_counted;
 		ended += item->gone != SIM_THERE;
+		expired += !item->end_is_death && check_may_have_ended(item);
 	}
 	if (q->accepted < accepted || q->accepted > asked)
 		wrong("%s has accepted %u items, not %u to %u", q->name,
@@ -207,6 +210,9 @@ check_queue(unsigned queue)
 	if (q->finished < finished || q->finished > ended)
 		wrong("%u items of %s are finished, not %u to %u",
 		      (unsigned)q->finished, q->name, finished, ended);
+	if (q->expired > expired)
+		wrong("%u items of %s have expired, not %u at most",
+		      (unsigned)q->expired, q->name, expired);
 }
 
 void
@@ -217,7 +223,8 @@ check_drained(void)
 
 		sim->about = (int)i;
 		if (item->put == SIM_CONFIRMED && !item->may_be_lost &&
-		    item->gone == SIM_THERE)
+		    item->gone == SIM_THERE &&
+		    (item->end_is_death || !check_may_have_ended(item)))
 			wrong("item %u is lost", i);
 	}
 	for (unsigned i = 0; i < sim->o.queues; i++)

@@ -8,6 +8,18 @@
 
 /* --- joins ------------------------------------------------------------------------ */
 
+bool
+check_may_have_ended(const struct sim_item *item)
+{
+	return sim->now_ns >= item->end_ns;
+}
+
+bool
+check_may_be_dead(const struct sim_item *item)
+{
+	return item->may_be_dead || (item->end_is_death && check_may_have_ended(item));
+}
+
 void
 check_joined(struct sim_request *r)
 {
@@ -17,7 +29,8 @@ check_joined(struct sim_request *r)
 		sim->about = (int)i;
 		if (item->queue == (unsigned)r->queue && item->put == SIM_CONFIRMED &&
 		    item->put_step < r->asked_step && !item->may_be_lost &&
-		    !item->may_be_dead && item->gone == SIM_THERE)
+		    !check_may_have_ended(item) && !item->may_be_dead &&
+		    item->gone == SIM_THERE)
 			wrong("a join has ended, and item %u is unfinished", i);
 	}
 }
@@ -73,7 +86,8 @@ check_purged(struct sim_request *r)
 		struct sim_item *item = &sim->items[i];
 
 		if (item->queue != (unsigned)r->queue || item->put != SIM_CONFIRMED ||
-		    item->put_step >= r->asked_step || item->gone == SIM_GONE)
+		    item->put_step >= r->asked_step || item->gone == SIM_GONE ||
+		    check_may_be_dead(item))
 			continue;
 		item->gone = SIM_GONE;
 		item->gone_step = sim->step;

@@ -44,7 +44,7 @@ struct sim_options {
 	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
-	bool pauses;
+	bool pauses, ends;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 };
@@ -75,7 +75,7 @@ struct sim_queue {
 	struct sim_pause pause;
 	bool empty;	       /* as it was last seen */
 	unsigned changed_step; /* when that was heard of last */
-	uint64_t there, states[4], accepted, finished, paused;
+	uint64_t there, states[4], accepted, finished, expired, paused;
 };
 
 enum sim_put { SIM_ASKED, SIM_CONFIRMED, SIM_REFUSED };
@@ -92,6 +92,10 @@ struct sim_item {
 	uint64_t put_ns;	      /* when it was */
 	uint64_t id;
 	uint64_t ready_ns; /* not to be given before */
+	uint64_t ttl_ms;   /* 0: it has no end */
+	uint64_t end_ns;   /* there may be no end before, and must be one then */
+	uint64_t end_by_ns;
+	bool end_is_death; /* it does not go, but is dead */
 	bool plain;	   /* its place is that of its put */
 	bool may_be_dead;  /* somebody has buried it */
 	bool not_counted;  /* as finished by this broker, perhaps */
@@ -299,9 +303,8 @@ void administer(struct sim_client *c);
 
 /* --- checker.c ------------------------------------------------------------------- */
 
-/* It has the next number. Not given before `ready_ns`, if that is not 0. */
-void check_new_item(struct sim_client *c, unsigned queue, unsigned len,
-		    uint64_t ready_ns);
+/* It has the next number; of `item` what was asked for counts. */
+void check_new_item(struct sim_client *c, struct sim_item item);
 size_t check_body(unsigned item, uint8_t *ret);
 
 /* What became of one of the items: an id, or a negated status. */
@@ -309,7 +312,7 @@ void check_put(struct sim_client *c, const struct sim_request *r, unsigned item,
 	       int64_t result);
 void check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	       uint64_t delivery, const uint8_t *body, size_t len);
-void check_end_asked(struct sim_client *c, const struct sim_hold *h, bool finishes);
+void check_end_asked(struct sim_client *c, const struct sim_hold *h, enum qp_op op);
 void check_ended(struct sim_client *c, const struct sim_hold *h, bool finishes,
 		 enum qp_status status);
 
@@ -317,6 +320,12 @@ void check_ended(struct sim_client *c, const struct sim_hold *h, bool finishes,
 void check_changed(unsigned queue);
 
 /* --- checker_queues.c ------------------------------------------------------------ */
+
+/* It has gone by itself, perhaps, or has died. */
+bool check_may_have_ended(const struct sim_item *item);
+
+/* Then it may also have been kicked, and be without a delay and an end. */
+bool check_may_be_dead(const struct sim_item *item);
 
 void check_joined(struct sim_request *r);
 void check_purge_asked(unsigned queue);

@@ -10,12 +10,16 @@
 
 #define PUT_MOST 5 /* items in one request */
 
+static struct qp_str
+text(const char *p)
+{
+	return (struct qp_str){p, (uint32_t)strlen(p)};
+}
+
 struct qp_str
 queue_name(unsigned queue)
 {
-	const char *name = sim->queues[queue].name;
-
-	return (struct qp_str){name, (uint32_t)strlen(name)};
+	return text(sim->queues[queue].name);
 }
 
 /* --- producers ------------------------------------------------------------------- */
@@ -28,6 +32,23 @@ some_len(void)
 	return 16 + (chance(1, 12) ? below(SIM_BODY_MAX - 16) : below(most));
 }
 
+/* How they are put. */
+static void
+some_options(struct sim_item *item, struct qp_options *ret)
+{
+	if (chance(1, 8)) {
+		QP_GIVE(ret, delay_ms, 1 + below(400));
+		item->ready_ns = sim->now_ns + ret->delay_ms * MS;
+	}
+	if (sim->o.ends && chance(1, 6)) {
+		item->ttl_ms = chance(1, 2) ? 60000 : 20 + below(400);
+		item->end_is_death = chance(1, 4);
+		QP_GIVE(ret, ttl_ms, item->ttl_ms);
+		if (item->end_is_death)
+			QP_GIVE(ret, on_expire, text("dead"));
+	}
+}
+
 /* One, or several in one request. */
 static void
 put(struct sim_client *c)
@@ -37,17 +58,14 @@ put(struct sim_client *c)
 	unsigned queue = below(sim->o.queues), n = 1, first = sim->n_items;
 	struct qp_request m = {.op = QP_OP_PUT, .queue = queue_name(queue)};
 	struct sim_request *r;
-	uint64_t ready_ns = 0;
+	struct sim_item item = {.queue = queue};
 	size_t len = 0;
 
 	if (sim->n_items + PUT_MOST > SIM_ITEMS || c->n_pending == SIM_PENDING)
 		return;
 	if (chance(1, 2))
 		m.timeout_ms = below(300);
-	if (chance(1, 8)) {
-		QP_GIVE(&m.options, delay_ms, 1 + below(400));
-		ready_ns = sim->now_ns + m.options.delay_ms * MS;
-	}
+	some_options(&item, &m.options);
 	if (chance(1, 8)) {
 		n = 1 + below(PUT_MOST);
 		m.op = QP_OP_PUT_MANY;
@@ -55,7 +73,8 @@ put(struct sim_client *c)
 		QP_GIVE(&m.options, atomic, below(2));
 	}
 	for (unsigned i = 0; i < n; i++) {
-		check_new_item(c, queue, some_len(), ready_ns);
+		item.len = some_len();
+		check_new_item(c, item);
 		lengths[i] = (int64_t)check_body(first + i, body + len);
 		len += (size_t)lengths[i];
 	}
@@ -188,8 +207,7 @@ end_asked(struct sim_client *c, struct sim_request *r, unsigned at, unsigned n)
 	memmove(&c->holds[at], &c->holds[at + n],
 		(c->n_holds - at) * sizeof(c->holds[0]));
 	for (unsigned i = 0; i < n; i++)
-		check_end_asked(c, &r->holds[i],
-				r->op == QP_OP_ACK || r->op == QP_OP_ACK_MANY);
+		check_end_asked(c, &r->holds[i], (enum qp_op)r->op);
 }
 
 static void
