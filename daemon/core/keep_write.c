@@ -113,8 +113,6 @@ write_holder(const struct qe *e, struct entries *r, const struct qe_item *item)
 	write_time(e, r, e->now_ns - item_held_ns(e, item));
 	entries_number(r, x ? x->lease_ns : 0);
 	write_time(e, r, x ? x->ends_ns : QE_NEVER);
-	if (group_cancelled(item))
-		write_attribute(r, ATTRIBUTE_cancelled);
 }
 
 /* What may change of a record that few items have. */
@@ -165,6 +163,8 @@ write_state(const struct qe *e, struct entries *r, const struct qe_item *item)
 	}
 	if (item->state == ITEM_LEASED)
 		write_holder(e, r, item);
+	if (!item_waits(item->state) && group_cancelled(item))
+		write_attribute(r, ATTRIBUTE_cancelled);
 	if (item->extra)
 		write_extra(e, r, item);
 	write_attribute(r, ATTRIBUTE_END);

@@ -170,10 +170,10 @@ take_place(struct qe *e, struct kept_item *k)
 	struct qe_session *session = NULL;
 	bool durable = item->queue->durable;
 
+	if (k->cancelled && item_group(item))
+		item->extra->cancels = item_group(item)->cancels - 1;
 	if (k->state == ITEM_LEASED) {
 		session = session_numbered(e, item->given_to.holder);
-		if (k->cancelled && item_group(item))
-			item->extra->cancels = item_group(item)->cancels - 1;
 		if (!session && group_cancelled(item)) {
 			restore_drop(e, k); /* it has come back */
 			return true;

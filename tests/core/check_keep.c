@@ -32,6 +32,21 @@ keeps_no_more(void)
 	log_free(kept);
 }
 
+/* What is kept is all that is left. */
+static void
+starts_again(void)
+{
+	struct qe *after = qe_new(&(struct qe_config){.can_keep = true});
+
+	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, NULL), QE_OK);
+	kit_limits((struct qe_config){0});
+	qe_free(e);
+	e = after;
+	ck_assert_int_eq(qe_session_new(e, now, (const uint8_t *)"0123456789abcdef", e,
+					&s1),
+			 QE_OK);
+}
+
 static struct store_status
 log_status(void)
 {
@@ -260,7 +275,6 @@ START_TEST(windows_that_were_open_when_the_queue_became_durable_are_kept)
 		.update = true, .has_durable = true, .durable = QE_SYNC};
 	struct qe_reply reply;
 	struct qe_tag tag;
-	struct qe *after;
 
 	keeps();
 	ck_assert_int_eq(put_keyed("m", QE_REJECT, &reply), QE_OK);
@@ -268,14 +282,7 @@ START_TEST(windows_that_were_open_when_the_queue_became_durable_are_kept)
 	ck_assert_int_eq(qe_ack(e, now, s1, tag), QE_OK);
 	declare_as("m", durable);
 	turn();
-	after = qe_new(&(struct qe_config){.can_keep = true});
-	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, NULL), QE_OK);
-	kit_limits((struct qe_config){0});
-	qe_free(e);
-	e = after;
-	ck_assert_int_eq(qe_session_new(e, now, (const uint8_t *)"0123456789abcdef", e,
-					&s1),
-			 QE_OK);
+	starts_again();
 	ck_assert_int_eq(put_keyed("m", QE_REJECT, &reply), QE_DUPLICATE);
 	keeps_no_more();
 }
@@ -286,7 +293,6 @@ START_TEST(an_order_that_a_rule_gave_is_kept)
 	const struct qe_rule rule = {.pattern = name("q"),
 				     .source = name("a file"),
 				     .says = {.has_order = true, .order = QE_LIFO}};
-	struct qe *after;
 
 	keeps();
 	ck_assert_int_eq(qe_configure(e, now,
@@ -295,12 +301,30 @@ START_TEST(an_order_that_a_rule_gave_is_kept)
 	put_ok("q", "first");
 	put_ok("q", "last");
 	turn();
-	after = qe_new(&(struct qe_config){.can_keep = true});
-	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, NULL), QE_OK);
-	kit_limits((struct qe_config){0});
-	qe_free(e);
-	e = after;
+	starts_again();
 	ck_assert_int_eq(stats_of("q").order, QE_LIFO);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(a_dead_item_whose_group_was_cancelled_is_not_kicked_after_a_restart_either)
+{
+	struct qe_cancelled cancelled;
+	uint64_t count;
+	struct qe_tag tag;
+
+	keeps();
+	put_grouped("q", "g", "a");
+	tag = take(s1, "q", "a");
+	ck_assert_int_eq(qe_cancel_group(e, now, name("q"), name("g"), &cancelled),
+			 QE_OK);
+	ck_assert_uint_eq(cancelled.held, 1);
+	ck_assert_int_eq(qe_bury(e, now, s1, tag, name("")), QE_OK);
+	turn(); /* only now is the item written, behind the cancel */
+	starts_again();
+	ck_assert_int_eq(qe_kick(e, now, name("q"), 0, 1, &count), QE_OK);
+	ck_assert_uint_eq(stats_of("q").ready, 0);
+	ck_assert_uint_eq(stats_of("q").counters.dropped, 1);
 	keeps_no_more();
 }
 END_TEST
@@ -308,20 +332,12 @@ END_TEST
 START_TEST(ids_and_numbers_are_never_used_again)
 {
 	uint64_t id;
-	struct qe *after;
 
 	keeps();
 	turn();
 	id = put_ok("memory", "lost with the broker");
 	turn();
-	after = qe_new(&(struct qe_config){.can_keep = true});
-	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, NULL), QE_OK);
-	kit_limits((struct qe_config){0});
-	qe_free(e);
-	e = after;
-	ck_assert_int_eq(qe_session_new(e, now, (const uint8_t *)"0123456789abcdef", e,
-					&s1),
-			 QE_OK);
+	starts_again();
 	ck_assert_uint_gt(put_ok("memory", "x"), id);
 	keeps_no_more();
 }
@@ -341,6 +357,9 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase,
 		       windows_that_were_open_when_the_queue_became_durable_are_kept);
 	tcase_add_test(tcase, an_order_that_a_rule_gave_is_kept);
+	tcase_add_test(
+		tcase,
+		a_dead_item_whose_group_was_cancelled_is_not_kicked_after_a_restart_either);
 	tcase_add_test(tcase, ids_and_numbers_are_never_used_again);
 }
 
