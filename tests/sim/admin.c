@@ -57,6 +57,35 @@ go_on(struct sim_client *c, unsigned queue)
 		pause_queue(c, queue, 0);
 }
 
+/* All, or a group. */
+static void
+join(struct sim_client *c, unsigned queue)
+{
+	unsigned group = sim->o.groups ? below(SIM_GROUPS + 1) : 0;
+	struct qp_request m = {.timeout_ms = below(500)};
+	struct sim_request *r;
+
+	if (group)
+		QP_GIVE(&m.options, group, group_name(group));
+	r = ask_about(c, QP_OP_JOIN, queue, m);
+	if (r)
+		r->n = group;
+}
+
+static void
+cancel(struct sim_client *c, unsigned queue)
+{
+	unsigned group = 1 + below(SIM_GROUPS);
+	struct sim_request *r =
+		ask_about(c, QP_OP_CANCEL_GROUP, queue,
+			  (struct qp_request){.group = group_name(group)});
+
+	if (!r)
+		return;
+	r->n = group;
+	check_cancel_asked(queue, group);
+}
+
 void
 administer(struct sim_client *c)
 {
@@ -78,15 +107,16 @@ administer(struct sim_client *c)
 		ask_about(c, QP_OP_KICK, queue, (struct qp_request){.max_items = 1000});
 		break;
 	case 4:
-	case 5:
-		ask_about(c, QP_OP_JOIN, queue,
-			  (struct qp_request){.timeout_ms = below(500)});
-		break;
+	case 5: join(c, queue); break;
 	case 6:
 		if (sim->o.pauses)
 			pause_queue(c, queue, chance(1, 2) ? 0 : below(4));
 		break;
 	case 7: ask_about(c, QP_OP_QUEUES, queue, (struct qp_request){0}); break;
+	case 8:
+		if (sim->o.groups)
+			cancel(c, queue);
+		break;
 	default: break;
 	}
 }

@@ -50,8 +50,7 @@ check_new_item(struct sim_client *c, struct sim_item item)
 	item.incarnation = c->incarnation;
 	item.plain = item.ready_ns == 0 && !item.end_is_death;
 	item.holder = -1;
-	item.gone = check_coming(&sim->queues[item.queue].purges) ? SIM_MAYBE_GONE
-								  : SIM_THERE;
+	item.gone = check_may_be_taken(&item) ? SIM_MAYBE_GONE : SIM_THERE;
 	item.end_ns = item.ttl_ms ? sim->now_ns + item.ttl_ms * MS : SIM_NEVER;
 	item.end_by_ns = SIM_NEVER;
 	sim->items[sim->n_items++] = item;
@@ -92,10 +91,13 @@ is_there(struct sim_item *item)
 	check_changed(item->queue);
 }
 
-/* Why there may be no room. */
+/* Why there may be no room, or the wait for it may end. */
 static bool
-may_be_refused(const struct sim_request *r, enum qp_status status)
+may_be_refused(const struct sim_request *r, const struct sim_item *item,
+	       enum qp_status status)
 {
+	if (status == QP_CANCELLED)
+		return item->group && item->gone != SIM_THERE;
 	if (status == QP_NOSPACE)
 		return sim->queues[r->queue].mode != SIM_MEMORY &&
 		       sim->fault_life >= r->asked_life;
@@ -106,7 +108,7 @@ static void
 is_refused(const struct sim_request *r, struct sim_item *item, unsigned n,
 	   enum qp_status status)
 {
-	if (!may_be_refused(r, status))
+	if (!may_be_refused(r, item, status))
 		wrong("item %u was refused: %s", n, qp_status_name(status));
 	if (item->put == SIM_CONFIRMED && !item->may_be_lost)
 		wrong("item %u was refused, and is there", n);
@@ -223,8 +225,8 @@ is_given(struct sim_client *c, const struct sim_request *r, unsigned n,
 {
 	struct sim_item *item = &sim->items[n];
 
-	if (item->gone == SIM_GONE)
-		wrong("item %u is given after it was finished", n);
+	if (item->gone == SIM_GONE && (!item->taken || item->gone_step < r->asked_step))
+		wrong("item %u is given after it was gone", n);
 	has_one_holder(n);
 	if (item->plain && delivery == 1 && !r->again)
 		is_in_order(c, r, n);
@@ -299,7 +301,8 @@ check_ended(struct sim_client *c, const struct sim_hold *h, bool finishes,
 		      qp_status_name(status));
 	if (!finishes)
 		return;
+	if (item->gone != SIM_GONE)
+		item->gone_step = sim->step;
 	item->gone = SIM_GONE;
-	item->gone_step = sim->step;
 	check_changed(item->queue);
 }

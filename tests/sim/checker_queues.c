@@ -27,7 +27,8 @@ check_joined(struct sim_request *r)
 		const struct sim_item *item = &sim->items[i];
 
 		sim->about = (int)i;
-		if (item->queue == (unsigned)r->queue && item->put == SIM_CONFIRMED &&
+		if (item->queue == (unsigned)r->queue &&
+		    (r->n == 0 || item->group == r->n) && item->put == SIM_CONFIRMED &&
 		    item->put_step < r->asked_step && !item->may_be_lost &&
 		    !check_may_have_ended(item) && !item->may_be_dead &&
 		    item->gone == SIM_THERE)
@@ -50,9 +51,19 @@ coming_of(const struct sim_request *r)
 
 	switch (r->op) {
 	case QP_OP_PURGE: return &q->purges;
+	case QP_OP_CANCEL_GROUP: return &q->cancels[r->n];
 	case QP_OP_PAUSE: return &q->pause.coming;
 	default: return NULL;
 	}
+}
+
+void
+check_answered(const struct sim_request *r)
+{
+	struct sim_coming *coming = r->queue < 0 ? NULL : coming_of(r);
+
+	if (coming)
+		coming->asked--;
 }
 
 void
@@ -66,22 +77,51 @@ check_forgotten(const struct sim_request *r)
 	coming->forgotten_life = sim->life;
 }
 
-/* --- purges ---------------------------------------------------------------------- */
+/* --- purges, groups that are cancelled ---------------------------------------------- */
+
+bool
+check_may_be_taken(const struct sim_item *item)
+{
+	const struct sim_queue *q = &sim->queues[item->queue];
+
+	return check_coming(&q->purges) ||
+	       (item->group && check_coming(&q->cancels[item->group]));
+}
+
+/* Those of a group, or all. */
+static void
+may_be_gone(unsigned queue, unsigned group)
+{
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		struct sim_item *item = &sim->items[i];
+
+		if (item->queue == queue && (group == 0 || item->group == group) &&
+		    item->gone == SIM_THERE)
+			item->gone = SIM_MAYBE_GONE;
+	}
+}
+
+/* By somebody else than its holder. */
+static void
+is_taken(struct sim_item *item)
+{
+	item->gone = SIM_GONE;
+	item->taken = true;
+	item->gone_step = sim->step;
+	item->not_counted = true;
+}
 
 void
 check_purge_asked(unsigned queue)
 {
 	sim->queues[queue].purges.asked++;
-	for (unsigned i = 0; i < sim->n_items; i++)
-		if (sim->items[i].queue == queue && sim->items[i].gone == SIM_THERE)
-			sim->items[i].gone = SIM_MAYBE_GONE;
+	may_be_gone(queue, 0);
 }
 
 /* Nobody gets from it before the end. */
 void
 check_purged(struct sim_request *r)
 {
-	sim->queues[r->queue].purges.asked--;
 	for (unsigned i = 0; !sim->healed && i < sim->n_items; i++) {
 		struct sim_item *item = &sim->items[i];
 
@@ -89,9 +129,28 @@ check_purged(struct sim_request *r)
 		    item->put_step >= r->asked_step || item->gone == SIM_GONE ||
 		    check_may_be_dead(item))
 			continue;
-		item->gone = SIM_GONE;
-		item->gone_step = sim->step;
-		item->not_counted = true;
+		is_taken(item);
+	}
+}
+
+void
+check_cancel_asked(unsigned queue, unsigned group)
+{
+	sim->queues[queue].cancels[group].asked++;
+	may_be_gone(queue, group);
+}
+
+/* From now on none of them is given to anybody; but who holds one may finish it. */
+void
+check_cancelled(struct sim_request *r)
+{
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		struct sim_item *item = &sim->items[i];
+
+		if (item->queue == (unsigned)r->queue && item->group == r->n &&
+		    item->put == SIM_CONFIRMED && item->put_step < r->asked_step &&
+		    item->gone != SIM_GONE)
+			is_taken(item);
 	}
 }
 
@@ -113,7 +172,6 @@ check_paused(const struct sim_request *r, enum qp_status status)
 	bool lost =
 		r->asked_life != sim->life && sim->queues[r->queue].mode == SIM_MEMORY;
 
-	p->coming.asked--;
 	p->sure = !check_coming(&p->coming) && !lost;
 	p->in = paused & SIM_IN;
 	p->out = paused & SIM_OUT;

@@ -14,6 +14,7 @@
 #include "tests/store/pretend.h"
 
 #define SIM_QUEUES   6
+#define SIM_GROUPS   3 /* of a queue */
 #define SIM_CLIENTS  12
 #define SIM_ITEMS    1024
 #define SIM_PENDING  24
@@ -44,7 +45,7 @@ struct sim_options {
 	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
-	bool pauses, ends;
+	bool pauses, ends, groups;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 };
@@ -71,7 +72,7 @@ struct sim_queue {
 	char name[16];
 	enum sim_mode mode;
 	bool purged; /* nobody gets before the end, but it is purged */
-	struct sim_coming purges;
+	struct sim_coming purges, cancels[SIM_GROUPS + 1];
 	struct sim_pause pause;
 	bool empty;	       /* as it was last seen */
 	unsigned changed_step; /* when that was heard of last */
@@ -82,11 +83,12 @@ enum sim_put { SIM_ASKED, SIM_CONFIRMED, SIM_REFUSED };
 enum sim_gone { SIM_THERE, SIM_MAYBE_GONE, SIM_GONE };
 
 struct sim_item {
-	unsigned queue, len;
+	unsigned queue, len, group; /* 0: of none */
 	unsigned producer;
 	uint64_t incarnation, rid; /* of the producer */
 	enum sim_put put;
 	enum sim_gone gone;
+	bool taken; /* it is gone, but not by its holder: it may have been given before */
 	bool may_be_lost;	      /* nothing says that it must be there */
 	unsigned put_step, gone_step; /* when that was confirmed */
 	uint64_t put_ns;	      /* when it was */
@@ -129,7 +131,7 @@ struct sim_request {
 	unsigned asked_step, asked_life;
 	bool again; /* also asked over another connection */
 	unsigned n; /* items that are put, from `item` on; or leases that end; or what
-				is paused */
+				is paused; or a group */
 	uint64_t lease_ms;	/* of a get */
 	struct sim_hold *holds; /* those leases; or NULL */
 	uint8_t *bytes;
@@ -293,6 +295,7 @@ struct sim_request *client_ask(struct sim_client *c, struct qp_request *m,
 /* --- work.c ---------------------------------------------------------------------- */
 
 struct qp_str queue_name(unsigned queue);
+struct qp_str group_name(unsigned group);
 void work(struct sim_client *c);
 void work_answer(struct sim_client *c, struct sim_request *r,
 		 const struct qp_reply *reply, const uint8_t *body, size_t len);
@@ -321,6 +324,9 @@ void check_changed(unsigned queue);
 
 /* --- checker_queues.c ------------------------------------------------------------ */
 
+/* Something was asked for that takes such an item away. */
+bool check_may_be_taken(const struct sim_item *item);
+
 /* It has gone by itself, perhaps, or has died. */
 bool check_may_have_ended(const struct sim_item *item);
 
@@ -329,9 +335,14 @@ bool check_may_be_dead(const struct sim_item *item);
 
 void check_joined(struct sim_request *r);
 void check_purge_asked(unsigned queue);
+void check_cancel_asked(unsigned queue, unsigned group);
+void check_cancelled(struct sim_request *r);
 
 /* It may still be carried out. */
 bool check_coming(const struct sim_coming *coming);
+
+/* It has been, or refused. */
+void check_answered(const struct sim_request *r);
 
 /* The client does not wait for the answer any more. */
 void check_forgotten(const struct sim_request *r);

@@ -87,6 +87,7 @@ choose_options(uint64_t seed)
 		.slow = chance(1, 2),
 		.pauses = chance(1, 3),
 		.ends = chance(1, 3),
+		.groups = chance(1, 3),
 		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
 }

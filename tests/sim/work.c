@@ -22,6 +22,14 @@ queue_name(unsigned queue)
 	return text(sim->queues[queue].name);
 }
 
+struct qp_str
+group_name(unsigned group)
+{
+	static const char *const names[] = {"", "a", "b", "c"};
+
+	return text(names[group]);
+}
+
 /* --- producers ------------------------------------------------------------------- */
 
 static unsigned
@@ -39,6 +47,10 @@ some_options(struct sim_item *item, struct qp_options *ret)
 	if (chance(1, 8)) {
 		QP_GIVE(ret, delay_ms, 1 + below(400));
 		item->ready_ns = sim->now_ns + ret->delay_ms * MS;
+	}
+	if (sim->o.groups && chance(1, 2)) {
+		item->group = 1 + below(SIM_GROUPS);
+		QP_GIVE(ret, group, group_name(item->group));
 	}
 	if (sim->o.ends && chance(1, 6)) {
 		item->ttl_ms = chance(1, 2) ? 60000 : 20 + below(400);
@@ -298,6 +310,7 @@ void
 work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply,
 	    const uint8_t *body, size_t len)
 {
+	check_answered(r);
 	switch (r->op) {
 	case QP_OP_PUT:
 	case QP_OP_PUT_MANY: put_answered(c, r, reply); break;
@@ -320,6 +333,10 @@ work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *
 	case QP_OP_PURGE:
 		if (reply->status == QP_OK)
 			check_purged(r);
+		break;
+	case QP_OP_CANCEL_GROUP:
+		if (reply->status == QP_OK)
+			check_cancelled(r);
 		break;
 	case QP_OP_PAUSE: check_paused(r, reply->status); break;
 	case QP_OP_QUEUES:
