@@ -132,6 +132,7 @@ wait_for(struct session *session, uint64_t grace_ms)
 	struct server *server = session->server;
 	struct session *before = TAILQ_LAST(&server->lost, session_list);
 
+	server->now_ns = server_now_ns(); /* there may have been nothing to do for long */
 	session->conn = NULL;
 	session->lost_ns = server->now_ns;
 	session->ends_ns = server->now_ns + grace_ms * 1000000;

@@ -182,6 +182,27 @@ START_TEST(no_id_is_given_twice_whatever_is_lost)
 }
 END_TEST
 
+/* Who was told to stop after an hour without an event does not take that hour for the time since the link
+ * was lost. */
+START_TEST(a_stop_after_a_long_silence_ends_no_session)
+{
+	struct client *c;
+
+	disk = pretend_new(1);
+	start();
+	c = hello();
+	server->now_ns -= UINT64_C(3600000000000);
+	server_stop(server);
+	expect(c, 0, 0, QP_STOPPING);
+	event_active(&server->grace, EV_TIMEOUT, 1); /* it was set for another one */
+	turn();
+	ck_assert(!TAILQ_EMPTY(&server->sessions));
+	client_end(c);
+	end();
+	pretend_free(disk);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -189,6 +210,7 @@ main(void)
 
 	tcase_add_test(t, a_failed_journal_leaves_no_answers_about_what_it_does_not_have);
 	tcase_add_test(t, a_stop_that_is_cut_short_leaves_no_answers_about_what_is_lost);
+	tcase_add_test(t, a_stop_after_a_long_silence_ends_no_session);
 	tcase_add_test(t, no_id_is_given_twice_whatever_is_lost);
 	return run_case("journal", t);
 }
