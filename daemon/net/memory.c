@@ -17,6 +17,7 @@
 #define MERGE_BYTES  (UINT64_C(256) << 10)
 #define MERGE_ASK    4096 /* malloc merges for this, and keeps none of it ready */
 #define FALL_BYTES   (UINT64_C(32) << 20)
+#define PERIOD_NS    UINT64_C(2500000000)
 #define LARGEST	     (UINT64_C(1) << 20)
 #define SMALLEST     (UINT64_C(8) << 10)
 #define SHARE_BYTES  (INT64_C(2) << 20)
@@ -209,24 +210,54 @@ memory_done(struct memory *m)
 		free_share(m);
 }
 
-bool
-memory_turn(struct memory *m, uint64_t used, bool more)
+/* What others were needed for a moment ago may be needed again, and a fresh page takes longer
+ * than an item that fits into it. So the most that was used in this period and in the one before
+ * stays. */
+static uint64_t
+used_lately(struct memory *m, uint64_t used, uint64_t now_ns)
 {
+	if (now_ns >= m->period_end_ns) {
+		m->before = m->lately;
+		m->lately = 0;
+		m->period_end_ns = now_ns + PERIOD_NS;
+	}
+	if (used > m->lately)
+		m->lately = used;
+	return m->before > m->lately ? m->before : m->lately;
+}
+
+static bool
+is_fall(const struct memory *m, uint64_t used)
+{
+	return used <= m->peak / 2 && m->peak - used >= FALL_BYTES;
+}
+
+static void
+begin_to_take(struct memory *m, uint64_t used)
+{
+	memory_filled(&m->fresh);
+	m->pad = 0; /* what is taken shall not make it grow by so much */
+	mallopt(M_TOP_PAD, TOP_PAD);
+	m->left = (size_t)((char *)sbrk(0) - (char *)m->heap);
+	m->size = LARGEST;
+	m->peak = used;
+}
+
+bool
+memory_turn(struct memory *m, uint64_t used, uint64_t now_ns, bool more)
+{
+	uint64_t lately = used_lately(m, used, now_ns);
+
 	merge_freed(m, used);
 	if (used > m->peak)
 		m->peak = used;
 	grow_in_large_pages(m, used);
-	if (m->size > 0) {
+	if (m->size > 0)
 		take_share(m);
-	} else if (m->taken) {
+	else if (m->taken)
 		free_share(m);
-	} else if (!more && used <= m->peak / 2 && m->peak - used >= FALL_BYTES) {
-		memory_filled(&m->fresh);
-		m->pad = 0; /* what is taken shall not make it grow by so much */
-		mallopt(M_TOP_PAD, TOP_PAD);
-		m->left = (size_t)((char *)sbrk(0) - (char *)m->heap);
-		m->size = LARGEST;
-		m->peak = used;
-	}
+	else if (!more && is_fall(m, lately))
+		begin_to_take(m, used);
+	m->due_ns = is_fall(m, used) ? m->period_end_ns : UINT64_MAX;
 	return m->size > 0 || m->taken;
 }

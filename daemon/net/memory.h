@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How the process keeps malloc's memory, and gives it back to the system after a peak, in shares. What
+ * How the process keeps malloc's memory, and gives it back to the system some seconds after a peak, in shares. What
  * malloc would do by itself takes as long as there are pages: free() gives back all that is free at the
  * end of the heap, malloc_trim() what is free anywhere; 1 GiB takes 100 ms. */
 #ifndef QBROKER_NET_MEMORY_H
@@ -27,6 +27,9 @@ struct memory_filling {
 struct memory {
 	uint64_t merged; /* the most that was used since malloc merged what was freed */
 	uint64_t peak;	 /* the same, since it was given back last */
+	uint64_t lately, before; /* the same, in this period, and in the one before */
+	uint64_t period_end_ns;
+	uint64_t due_ns; /* a turn is needed then, or UINT64_MAX */
 	void *heap;	 /* where it began to be watched */
 	void *top;	 /* where it ended last */
 	struct memory_filled fresh; /* the end of it, in large pages */
@@ -53,8 +56,9 @@ void memory_filled(struct memory_filled *f);
 void memory_look(const struct memory_filled *f, struct memory_filling *so_far);
 void memory_clear(const struct memory_filled *f, struct memory_filling *so_far);
 
-/* To be called in each turn, with what is used; `more`: it is about to become less. Returns whether
- * the next turn must not wait. */
-bool memory_turn(struct memory *m, uint64_t used, bool more);
+/* To be called in each turn, with what is used; `more`: it is about to become less. What was used within the
+ * last 2.5 to 5 seconds is kept. Returns whether the next turn must not wait; it must not wait longer than
+ * until due_ns. */
+bool memory_turn(struct memory *m, uint64_t used, uint64_t now_ns, bool more);
 
 #endif

@@ -169,16 +169,14 @@ server_accept(int fd, const struct sockaddr *peer, socklen_t peer_len, void *arg
 			    "the broker has max_connections connections");
 }
 
-/* Sets the timer to the engine's next deadline. A timer that is too early is left
- * alone: it costs one turn. */
+/* Sets the timer. One that is too early is left alone: it costs one turn. */
 static void
-set_timer(struct server *s)
+set_timer(struct server *s, uint64_t at_ns)
 {
-	uint64_t at_ns = qe_next_deadline(s->engine), wait_us;
+	uint64_t wait_us;
 	struct timeval wait;
 
-	s->more = at_ns <= s->now_ns;
-	if (s->more || at_ns >= s->timer_ns)
+	if (at_ns <= s->now_ns || at_ns >= s->timer_ns)
 		return;
 	wait_us = (at_ns - s->now_ns + 999) / 1000;
 	wait = (struct timeval){(time_t)(wait_us / 1000000),
@@ -218,6 +216,18 @@ wake_resting(struct server *s)
 	}
 }
 
+/* Returns whether there is something to do at once; else the timer says when. */
+static bool
+goes_on(struct server *s)
+{
+	uint64_t at_ns = qe_next_deadline(s->engine);
+	bool more = at_ns <= s->now_ns;
+	bool gives = memory_turn(&s->memory, qe_memory(s->engine), s->now_ns, more);
+
+	set_timer(s, s->memory.due_ns < at_ns ? s->memory.due_ns : at_ns);
+	return more || gives || !TAILQ_EMPTY(&s->resting);
+}
+
 bool
 server_turn(struct server *s)
 {
@@ -231,9 +241,7 @@ server_turn(struct server *s)
 	wake_resting(s);
 	answer(s);
 	free_closed(s);
-	set_timer(s);
-	return memory_turn(&s->memory, qe_memory(s->engine), s->more) || s->more ||
-	       !TAILQ_EMPTY(&s->resting);
+	return goes_on(s);
 }
 
 void

@@ -74,7 +74,6 @@ struct server {
 	struct event timer; /* the engine's next deadline */
 	struct event sweep; /* looks for connections that do not go on */
 	uint64_t timer_ns;  /* what `timer` is set to; QE_NEVER: not set */
-	bool more;	    /* the engine has work left */
 	struct memory memory;
 	uint8_t *
 		buffer; /* shared by all reads: room for what was gathered, and for a share */
