@@ -28,6 +28,16 @@ mem_map(struct mem *mem, size_t size)
 	return p;
 }
 
+void *
+mem_map_large(struct mem *mem, size_t size)
+{
+	void *p = mem_map(mem, size);
+
+	if (p)
+		(void)madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
 void
 mem_unmap(struct mem *mem, void *p, size_t size)
 {

@@ -74,6 +74,10 @@ mem_free(struct mem *mem, void *p, size_t size)
  * of its own. */
 void *mem_map(struct mem *mem, size_t size);
 
+/* The same in large pages, where there are any: for what is looked at all over, or most looks would have to find
+ * their page first. */
+void *mem_map_large(struct mem *mem, size_t size);
+
 /* Frees it: it is not used any more, but mem_give_back() has yet to give it back. `p` may be NULL. */
 void mem_unmap(struct mem *mem, void *p, size_t size);
 

@@ -22,7 +22,7 @@ new_slots(struct table *t, size_t cap)
 {
 	if (cap < CAP_MAPPED)
 		return mem_zalloc(t->mem, cap, sizeof(struct table_slot));
-	return mem_map(t->mem, cap * sizeof(struct table_slot));
+	return mem_map_large(t->mem, cap * sizeof(struct table_slot));
 }
 
 static __attribute__((noinline)) void
