@@ -18,11 +18,19 @@
 #define SHARE_ITEMS 1000
 #define QUEUES	    16 /* of which the one with most is taken */
 
+/* What the start left is read in such shares, so long apart: those who come meanwhile hardly notice. While nobody
+ * comes they are larger. */
+#define LEFT_BYTES ((int64_t)128 << 10)
+#define LEFT_TIMES 4
+#define LEFT_COST  512 /* each takes as long as reading so many bytes more */
+#define LEFT_NS	   UINT64_C(1000000)
+
 void
 bodies_init(struct bodies *b)
 {
 	list_init(&b->queues);
 	list_init(&b->hungry);
+	list_init(&b->left);
 }
 
 void
@@ -88,7 +96,6 @@ bodies_leave(struct qe *e, struct queue *q, struct kept_item *k)
 		list_remove(&k->kept.changed);
 	switch ((enum body_at)k->body_at) {
 	case BODY_STAYS: break;
-	case BODY_READ: e->bodies.cost -= saved(k->item->body_len); break;
 	case BODY_HERE: count_here_no_more(e, k, q); break;
 	case BODY_AWAY:
 		q->bodies.absent--;
@@ -107,7 +114,7 @@ bodies_placed(struct qe *e, struct kept_item *k, const struct store_place *place
 	k->offset += (uint32_t)place->offset;
 	k->kept.writing = (uint32_t)place->seq;
 	bodies_leave(e, q, k);
-	if (k->item->body_len < BODY_LEAST)
+	if (!bodies_may_leave(k->item->body_len))
 		return;
 	count_here(e, k, q);
 	list_append(&q->bodies.placed, &k->kept.changed);
@@ -162,34 +169,18 @@ bodies_too_many(const struct qe *e)
 }
 
 bool
-bodies_fit(const struct qe *e, uint64_t limit, size_t body_len)
+bodies_may_leave(size_t body_len)
 {
-	return body_len < BODY_LEAST ||
-	       e->bodies.cost + saved(body_len) <= allowed(e, limit);
-}
-
-void
-bodies_read(struct qe *e, struct kept_item *k)
-{
-	if (k->item->body_len < BODY_LEAST)
-		return;
-	k->body_at = BODY_READ;
-	e->bodies.cost += saved(k->item->body_len);
+	return body_len >= BODY_LEAST;
 }
 
 void
 bodies_restored(struct qe *e, struct kept_item *k)
 {
-	struct queue *q = item_queue(k->item);
-	bool was_read = k->body_at == BODY_READ;
-
-	bodies_leave(e, q, k);
-	if (k->item->absent) {
-		count_absent(e, k, q);
-	} else if (was_read) {
-		count_here(e, k, q);
-		list_append(&q->bodies.here, &k->kept.changed);
-	}
+	if (!k->item->absent)
+		return;
+	count_absent(e, k, item_queue(k->item));
+	list_append(&e->bodies.left, &k->kept.changed);
 }
 
 /* --- there and back -------------------------------------------------------------------- */
@@ -235,33 +226,40 @@ read_back(struct qe *e, const struct kept_item *k, struct qe_item *item, bool wa
 }
 
 static enum qe_result
-fetch(struct qe *e, struct qe_item **item, bool wait, bool ahead)
+fetch_kept(struct qe *e, struct kept_item *k, bool wait, bool ahead)
 {
-	struct kept_item *k;
-	struct qe_item *with;
-	struct queue *q;
+	struct qe_item *item = k->item, *with;
+	struct queue *q = item_queue(item);
 	enum qe_result result;
 
 	if (e->keep.lost || !e->keep.store)
 		return QE_LOST;
-	result = item_new_restored(e, (*item)->body_len, &with);
+	result = item_new_restored(e, item->body_len, &with);
 	if (result != QE_OK)
 		return result;
-	k = keep_item(e, (*item)->id);
-	q = item_queue(*item);
 	result = read_back(e, k, with, wait);
 	if (result != QE_OK) {
 		qe_item_unref(e, with);
 		return result;
 	}
 	bodies_leave(e, q, k);
-	item_swap(e, *item, with);
-	*item = k->item = with;
+	item_swap(e, item, with);
+	k->item = with;
 	count_here(e, k, q);
 	if (!k->kept.due)
 		list_append(ahead ? &q->bodies.ahead : &q->bodies.here,
 			    &k->kept.changed);
 	return QE_OK;
+}
+
+static enum qe_result
+fetch(struct qe *e, struct qe_item **item, bool wait, bool ahead)
+{
+	struct kept_item *k = keep_item(e, (*item)->id);
+	enum qe_result result = fetch_kept(e, k, wait, ahead);
+
+	*item = k->item;
+	return result;
 }
 
 enum qe_result
@@ -388,6 +386,64 @@ leave(struct qe *e)
 		settle(e);
 }
 
+/* --- what the start left ---------------------------------------------------------------- */
+
+static uint64_t
+next_hungry(const struct qe *e)
+{
+	return list_empty(&e->bodies.hungry) ? QE_NEVER : e->bodies.try_ns;
+}
+
+static uint64_t
+next_left(const struct qe *e)
+{
+	return list_empty(&e->bodies.left) ? QE_NEVER : e->bodies.left_ns;
+}
+
+/* Whether another of this length may be here. */
+static bool
+fits(const struct qe *e, size_t body_len)
+{
+	return e->bodies.cost + saved(body_len) <= allowed(e, e->config.memory_limit);
+}
+
+static int64_t
+share_of_left(struct qe *e)
+{
+	const struct qe_counters *c = &e->counters;
+	uint64_t before = e->bodies.busy;
+
+	e->bodies.busy = c->accepted + c->delivered + c->finished;
+	return e->bodies.busy == before ? LEFT_TIMES * LEFT_BYTES : LEFT_BYTES;
+}
+
+static void
+read_left(struct qe *e)
+{
+	struct bodies *b = &e->bodies;
+	int64_t share = share_of_left(e);
+	struct list *at;
+
+	b->left_ns = e->now_ns + LEFT_NS;
+	while (share > 0 && (at = list_first(&b->left))) {
+		struct kept_item *k = list_entry(at, struct kept_item, kept.changed);
+
+		share -= LEFT_COST;
+		if (keep_discarded(k)) {
+			list_remove(at);
+			continue;
+		}
+		if (!fits(e, k->item->body_len)) {
+			b->left_ns =
+				QE_NEVER; /* the others come when they are wanted */
+			break;
+		}
+		if (fetch_kept(e, k, false, false) != QE_OK)
+			break; /* it is on its way from the disk */
+		share -= (int64_t)k->item->body_len;
+	}
+}
+
 void
 bodies_tick(struct qe *e)
 {
@@ -397,8 +453,10 @@ bodies_tick(struct qe *e)
 		leave(e);
 	else
 		e->bodies.vain = 0;
-	if (bodies_next(e) <= e->now_ns)
+	if (next_hungry(e) <= e->now_ns)
 		ahead_read(e);
+	if (next_left(e) <= e->now_ns)
+		read_left(e);
 }
 
 bool
@@ -412,7 +470,9 @@ bodies_left(const struct qe *e)
 uint64_t
 bodies_next(const struct qe *e)
 {
-	return list_empty(&e->bodies.hungry) || !e->keep.store || e->keep.lost
-		       ? QE_NEVER
-		       : e->bodies.try_ns;
+	uint64_t hungry = next_hungry(e), left = next_left(e);
+
+	if (!e->keep.store || e->keep.lost)
+		return QE_NEVER;
+	return hungry < left ? hungry : left;
 }

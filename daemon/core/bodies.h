@@ -3,7 +3,8 @@
  * Which bodies of durable queues are in memory. When they take more than they may, those that are wanted
  * last leave: an item without its body, which says where that is in the store, takes the place of the
  * one that has it (item_swap()). Whoever needs a body asks for it here, and it is read back; some of
- * those that gets will be given next are read before (ahead.c).
+ * those that gets will be given next are read before (ahead.c). After a start they are all in the store alone, and
+ * come back little by little, as far as there is room for them.
  *
  * An item is absent only while a full entry of it is written, so that it can always be read.
  */
@@ -21,7 +22,6 @@ struct store_status;
 /* Where the body of a kept item is. */
 enum body_at {
 	BODY_STAYS, /* in memory: it is too small, or not in the store yet */
-	BODY_READ,  /* in memory, and counted: it is being restored */
 	BODY_HERE,  /* in memory, in a list of its queue: it may leave */
 	BODY_AWAY,  /* in the store alone */
 };
@@ -35,6 +35,9 @@ struct bodies {
 	uint64_t vain;	    /* how many were looked at since one could leave */
 	uint64_t written;   /* up to this record, when they last could not */
 	struct list hungry; /* queues that want bodies read ahead */
+	struct list left;   /* kept items that are away since the start, by kept.changed */
+	uint64_t left_ns;   /* when some of those are read */
+	uint64_t busy;	    /* how much had been done when some were read last */
 	uint64_t try_ns;    /* not before; what is wanted is on its way from the disk */
 	unsigned tries;	    /* that were too early */
 };
@@ -65,10 +68,10 @@ void bodies_leave(struct qe *e, struct queue *q, struct kept_item *k);
 /* Something else was written of it. */
 void bodies_moved(struct qe *e, struct kept_item *k);
 
-/* Restoring: whether another body of this length may be in memory, under this memory limit; it is; the
- * item has taken its place. */
-bool bodies_fit(const struct qe *e, uint64_t limit, size_t body_len);
-void bodies_read(struct qe *e, struct kept_item *k);
+/* Whether one of this length can be in the store alone. */
+bool bodies_may_leave(size_t body_len);
+
+/* Restoring: the item has taken its place. */
 void bodies_restored(struct qe *e, struct kept_item *k);
 
 /* What a body must be when it is read back. */
@@ -91,11 +94,11 @@ void bodies_want(struct qe *e, struct queue *q);
 /* An item was given; if bodies of the queue are away, more of them may be wanted soon. */
 void bodies_given(struct qe *e, struct queue *q, const struct qe_item *item);
 
-/* A share of the work: has bodies leave, and reads others ahead. */
+/* A share of the work: has bodies leave, reads others ahead, and those that the start left. */
 void bodies_tick(struct qe *e);
 bool bodies_left(const struct qe *e);
 
-/* When it is to be tried again to read ahead; QE_NEVER: nothing is wanted. */
+/* When there is something to be read; QE_NEVER: nothing is wanted. */
 uint64_t bodies_next(const struct qe *e);
 
 /* Whether those that are here take more than they may. */

@@ -423,11 +423,11 @@ read_attributes(struct restoring *r, struct kept_item *k, bool full)
 	k->purges = k->state == ITEM_DEAD ? q->dead_purges : q->purges;
 }
 
-/* Of what is in a journal no more bodies are taken than may be in memory. */
+/* A body stays in the journal: to copy all of them would take longer than everything else. */
 static enum qe_result
 new_item(struct restoring *r, size_t body_len, struct qe_item **ret_item)
 {
-	if (r->place->segment > 0 && !bodies_fit(r->e, r->limit, body_len))
+	if (r->place->segment > 0 && bodies_may_leave(body_len))
 		return item_new_absent(r->e, body_len, ret_item);
 	return item_new_restored(r->e, body_len, ret_item);
 }
@@ -438,13 +438,10 @@ take_body(struct restoring *r, struct kept_item *k, const uint8_t *body)
 	struct qe_item *item = k->item;
 
 	k->offset = (uint32_t)(r->place->offset + (uint64_t)(body - r->payload));
-	if (item->absent) {
+	if (item->absent)
 		k->sum = bodies_sum(r->e, body, item->body_len);
-		return;
-	}
-	memcpy(item->body, body, item->body_len);
-	if (r->place->segment > 0)
-		bodies_read(r->e, k);
+	else
+		memcpy(item->body, body, item->body_len);
 }
 
 static struct kept_item *

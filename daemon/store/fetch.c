@@ -2,16 +2,21 @@
  *
  * The loop's side again: reading back what was written. A few segments are open at a time. The system is told what
  * will be read next, so that it is in its memory by then; whoever does not want to wait for the disk is
- * only given what is there.
+ * only given what is there. Of many small bodies that follow each other a whole piece is read.
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/store/files_int.h"
 
 #define AHEAD \
 	(UINT64_C(8) << 20) /* what the system is asked for, beyond what is read */
 #define PIECE (UINT64_C(1) << 20)
+
+#define READ_PIECE ((size_t)64 << 10) /* bytes */
+#define READ_SMALL (READ_PIECE / 8)
 
 static void
 close_file(struct store_files *s, struct read_file *f)
@@ -27,6 +32,10 @@ fetch_forget(struct store_files *s, uint64_t before)
 	for (int i = 0; i < READ_FILES; i++)
 		if (s->reading[i].segment < before)
 			close_file(s, &s->reading[i]);
+	if (s->piece.segment < before) {
+		free(s->piece.bytes);
+		s->piece = (struct read_piece){0};
+	}
 }
 
 /* That of the segment, opened in the place of the one that was not used for longest. NULL: errno. */
@@ -76,6 +85,7 @@ ask_ahead(struct store_files *s, struct read_file *f, uint64_t offset, uint64_t 
 	bool in_order = offset >= f->next && offset - f->next < PIECE;
 	struct read_file *next;
 
+	f->near = offset >= f->next && offset - f->next < READ_SMALL;
 	f->next = end;
 	if (!s->disk->ahead || !in_order)
 		return;
@@ -116,6 +126,53 @@ read_now(struct store_files *s, struct read_file *f, uint64_t offset, void *ret,
 	return false;
 }
 
+static bool
+in_piece(const struct read_piece *p, uint64_t segment, uint64_t offset, size_t len)
+{
+	return p->segment == segment && offset >= p->offset &&
+	       offset + len <= p->offset + p->len;
+}
+
+/* Whether the committer has gone on to another one: all of this one is written. */
+static bool
+is_complete(struct store_files *s, uint64_t segment)
+{
+	bool is;
+
+	pthread_mutex_lock(&s->lock);
+	is = segment < s->writing;
+	pthread_mutex_unlock(&s->lock);
+	return is;
+}
+
+/* Reads the piece that begins there, and has at least `len` bytes. false: it does not, for they
+ * are to be waited for, or it would not be worth it. */
+static bool
+read_piece(struct store_files *s, const struct read_file *f, uint64_t offset,
+	   size_t len)
+{
+	struct read_piece *p = &s->piece;
+	uint64_t left = s->used_of[f->segment - s->first_segment] - offset;
+	ssize_t n;
+
+	if (!f->near || len > READ_SMALL || !s->disk->pread_now ||
+	    !is_complete(s, f->segment))
+		return false;
+	if (!p->bytes)
+		p->bytes = malloc(READ_PIECE);
+	if (!p->bytes)
+		return false;
+	p->segment = 0;
+	n = s->disk->pread_now(s->disk, f->fd, p->bytes,
+			       left < READ_PIECE ? left : READ_PIECE, offset);
+	if (n < (ssize_t)len)
+		return false;
+	p->segment = f->segment;
+	p->offset = offset;
+	p->len = (size_t)n;
+	return true;
+}
+
 enum store_read
 fetch_read(struct store_files *s, uint64_t segment, uint64_t offset, void *ret,
 	   size_t len, bool wait)
@@ -129,6 +186,11 @@ fetch_read(struct store_files *s, uint64_t segment, uint64_t offset, void *ret,
 		return unreadable(s, segment, 0, errno);
 	f->used = ++s->reads;
 	ask_ahead(s, f, offset, offset + len);
+	if (in_piece(&s->piece, segment, offset, len) ||
+	    read_piece(s, f, offset, len)) {
+		memcpy(ret, s->piece.bytes + (offset - s->piece.offset), len);
+		return STORE_READ;
+	}
 	if (!wait && s->disk->pread_now)
 		return read_now(s, f, offset, ret, len) ? STORE_READ : STORE_READ_LATER;
 	n = disk_read(s->disk, f->fd, ret, len, offset);

@@ -64,7 +64,15 @@ struct read_file {
 	uint64_t segment; /* 0: none */
 	uint64_t used;	  /* by this of all reads */
 	uint64_t next;	  /* behind the last read */
+	bool near;	  /* the last one was not far behind the one before */
 	uint64_t asked;	  /* up to here the system was asked for it */
+};
+
+/* The last piece of a segment that was read whole, because small reads were following each other. */
+struct read_piece {
+	unsigned char *bytes; /* NULL: none yet */
+	uint64_t segment, offset;
+	size_t len;
 };
 
 struct store_files {
@@ -95,6 +103,7 @@ struct store_files {
 	uint64_t shy_ns;      /* until then it does not write while a sync runs */
 	struct read_file reading[READ_FILES];
 	uint64_t reads;
+	struct read_piece piece;
 	struct spare *large; /* for a record that no segment has room for, or NULL */
 	uint64_t large_size; /* its */
 	char told_error[STORE_TEXT];

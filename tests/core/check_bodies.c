@@ -324,26 +324,56 @@ START_TEST(what_is_away_is_carried_forward)
 }
 END_TEST
 
-START_TEST(a_restored_engine_has_no_more_bodies_than_it_may)
+/* An engine that was restored while N items were in "q"; when `ret_s` was taken it had time to read bodies
+ * back, in `turns` milliseconds. */
+static void
+restored(struct qe_config config, unsigned turns, struct qe_stats *ret_s)
 {
-	struct qe_config config = {.can_keep = true, .body_memory = MEMORY};
 	struct qe *after = qe_new(&config);
 	struct store *view;
-	struct qe_stats s;
 
 	keeps(config);
 	fill("q", N);
 	view = log_view(kept);
 	qe_set_sum(after, sum_of);
 	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, view), QE_OK);
-	qe_stats(after, &s);
-	ck_assert_uint_ge(s.absent, N - 50);
-	ck_assert_uint_lt(s.memory, 2 * MEMORY);
+	for (unsigned i = 0; i < turns; i++)
+		qe_tick(after, now += 1000000);
+	qe_stats(after, ret_s);
 	ck_assert_ptr_null(qe_check(after));
 	ck_assert_ptr_null(log_compare(e, after, now, false));
 	qe_free(after);
 	log_view_free(view);
 	keeps_no_more();
+}
+
+START_TEST(a_start_leaves_bodies_where_they_are)
+{
+	struct qe_stats s;
+
+	restored((struct qe_config){.can_keep = true}, 0, &s);
+	ck_assert_uint_eq(s.absent, N);
+	ck_assert_uint_lt(s.memory, N * LEN);
+}
+END_TEST
+
+START_TEST(they_come_back_by_themselves)
+{
+	struct qe_stats s;
+
+	restored((struct qe_config){.can_keep = true}, N / 50, &s);
+	ck_assert_uint_eq(s.absent, 0);
+}
+END_TEST
+
+START_TEST(a_restored_engine_has_no_more_bodies_than_it_may)
+{
+	struct qe_stats s;
+
+	restored((struct qe_config){.can_keep = true, .body_memory = MEMORY}, N, &s);
+	ck_assert_uint_ge(s.absent, N - 50);
+	ck_assert_uint_lt(s.absent, N - 40);
+	ck_assert_uint_lt(s.memory, 2 * MEMORY);
 }
 END_TEST
 
@@ -496,6 +526,8 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, who_looks_is_shown_the_body);
 	tcase_add_test(tcase, what_goes_to_another_queue_takes_its_body_along);
 	tcase_add_test(tcase, what_is_away_is_carried_forward);
+	tcase_add_test(tcase, a_start_leaves_bodies_where_they_are);
+	tcase_add_test(tcase, they_come_back_by_themselves);
 	tcase_add_test(tcase, a_restored_engine_has_no_more_bodies_than_it_may);
 	tcase_add_test(tcase, an_item_without_its_body_takes_little);
 	tcase_add_loop_test(tcase, what_cannot_be_read_is_given_to_nobody, 0, 2);

@@ -331,6 +331,48 @@ START_TEST(who_does_not_wait_for_the_disk_has_it_asked)
 }
 END_TEST
 
+static unsigned reads;
+
+static ssize_t
+count_now(struct disk *d, int fd, void *ret, size_t len, uint64_t offset)
+{
+	reads++;
+	return d->pread(d, fd, ret, len, offset);
+}
+
+static void
+read_all(void)
+{
+	w.disk->disk.pread_now = count_now;
+	for (unsigned i = 0; i < w.n; i++) {
+		const struct store_place *at = &w.records[i].place;
+		unsigned char got[100];
+
+		ck_assert_int_eq(w.store->class->read(w.store, at->segment, at->offset,
+						      got, 100, false),
+				 STORE_READ);
+		ck_assert_mem_eq(got, world_payload(w.records[i].content, 100), 100);
+	}
+}
+
+/* But not of the segment that is being written, where something may still come behind what was
+ * read. */
+START_TEST(small_bodies_that_follow_each_other_are_read_together)
+{
+	unsigned last = 0;
+
+	append_many(50, 100);
+	reads = 0;
+	read_all();
+	for (unsigned i = 0; i < w.n; i++)
+		last += w.records[i].place.segment == w.status.last_segment;
+	ck_assert_uint_ge(reads, last);
+	ck_assert_uint_lt(reads, last + w.n / 4);
+	append_many(50, 100);
+	read_all();
+}
+END_TEST
+
 /* The tail, two spares, and what is kept for TRIM; then no more, until there is
  * room. */
 START_TEST(a_full_disk_is_told_before_it_is_full)
@@ -659,6 +701,7 @@ main(void)
 	tcase_add_test(tcase, news_are_told_once);
 	tcase_add_test(tcase, a_record_larger_than_a_segment_has_its_own);
 	tcase_add_test(tcase, what_was_trimmed_is_removed);
+	tcase_add_test(tcase, small_bodies_that_follow_each_other_are_read_together);
 	tcase_add_test(tcase, who_does_not_wait_for_the_disk_has_it_asked);
 	tcase_add_test(tcase, what_was_written_can_be_read);
 	tcase_add_test(tcase, a_full_disk_is_told_before_it_is_full);

@@ -11,8 +11,8 @@
 
 static unsigned char bytes[MAX_LEN];
 
-static const unsigned char *
-payload(unsigned content, size_t len)
+const unsigned char *
+world_payload(unsigned content, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		bytes[i] = (unsigned char)((content + i) * 2654435761u >> 13);
@@ -63,7 +63,7 @@ read_back(void *arg, const void *got, size_t len, const struct store_place *plac
 	ck_assert_uint_eq(place->segment, r->place.segment);
 	ck_assert_uint_eq(place->offset, r->place.offset);
 	ck_assert_uint_eq(len, r->len);
-	ck_assert_int_eq(memcmp(got, payload(r->content, len), len), 0);
+	ck_assert_int_eq(memcmp(got, world_payload(r->content, len), len), 0);
 	w->next_read++;
 	return STORE_OPENED;
 }
@@ -151,7 +151,7 @@ world_append(struct world *w, size_t len, bool sync)
 	ck_assert_uint_lt(w->n, WORLD_RECORDS);
 	r->len = len;
 	r->content = world_random(w, 1000000);
-	parts[0] = (struct iovec){(void *)payload(r->content, len), len / 3};
+	parts[0] = (struct iovec){(void *)world_payload(r->content, len), len / 3};
 	parts[1] = (struct iovec){bytes + len / 3, len - len / 3};
 	if (!w->store->class->append(w->store, parts, 2, sync, &r->place))
 		return false;

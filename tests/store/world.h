@@ -45,6 +45,9 @@ enum store_result world_open(struct world *w, uint64_t kept);
 /* The process is gone. */
 void world_kill(struct world *w);
 
+/* What a record with this content and length says; until the next call. */
+const unsigned char *world_payload(unsigned content, size_t len);
+
 bool world_append(struct world *w, size_t len, bool sync);
 
 /* Appends the i-th record once more: a part of it is copied, one is moved from where that is, one is lent. It must
