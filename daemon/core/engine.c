@@ -107,6 +107,7 @@ qe_free(struct qe *e)
 	table_done(&e->keys);
 	policy_done(e);
 	mem_give_back(&e->mem, LONG_MAX);
+	mem_drop_spares(&e->mem);
 	assert(e->mem.used == mem_cost(sizeof(*e)));
 	free(e);
 }

@@ -61,12 +61,14 @@ item_new(struct qe *e, size_t body_len, size_t room, uint64_t limit,
 	if (limit > 0 && e->mem.used + mem_cost(size) > limit + limit / 8)
 		return QE_FULL_MEMORY;
 
-	struct qe_item *item =
-		room >= LARGE_BODY
-			? map_item(e, size)
-			: mem_alloc_as(&e->mem, offsetof(struct qe_item, body) + room,
-				       size);
+	struct qe_item *item;
 
+	if (room >= LARGE_BODY)
+		item = map_item(e, size);
+	else if (room == body_len)
+		item = mem_take(&e->mem, size);
+	else
+		item = mem_alloc_as(&e->mem, offsetof(struct qe_item, body) + room, size);
 	if (!item)
 		return QE_NOMEM;
 	*item = (struct qe_item){
@@ -161,8 +163,8 @@ qe_item_unref(struct qe *e, struct qe_item *item)
 	if (item->foreign || item->absent || item->body_len >= LARGE_BODY)
 		free_unusual(e, item);
 	else
-		mem_free(&e->mem, item,
-			 offsetof(struct qe_item, body) + item->body_len);
+		mem_return(&e->mem, item,
+			   offsetof(struct qe_item, body) + item->body_len);
 }
 
 void *

@@ -16,6 +16,26 @@ struct mem_trash {
 	size_t left; /* from here on its pages have been given back */
 };
 
+void
+mem_drop_spare(struct mem *mem)
+{
+	struct mem_spare *spare;
+
+	while (!mem->spares[mem->spare_turn])
+		mem->spare_turn = (mem->spare_turn + 1) % (MEM_SPARE_SIZE / 16 + 1);
+	spare = mem->spares[mem->spare_turn];
+	mem->spares[mem->spare_turn] = spare->next;
+	mem->spare_bytes -= mem->spare_turn * 16;
+	free(spare);
+}
+
+void
+mem_drop_spares(struct mem *mem)
+{
+	while (mem->spare_bytes > 0)
+		mem_drop_spare(mem);
+}
+
 void *
 mem_map(struct mem *mem, size_t size)
 {

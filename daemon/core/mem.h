@@ -13,10 +13,29 @@
 
 #define MEM_STEP 4096
 
+/* Items come and go by the hundred, in few sizes. malloc() has seven freed blocks of a size at hand; for
+ * others it merges and splits what is free, which is a sixth of all that the broker
+ * does for a small item. So some are kept here. */
+#define MEM_SPARE_SIZE 1024 /* larger ones are not kept */
+#ifdef __SANITIZE_ADDRESS__
+#define MEM_SPARE_BYTES 0 /* it wants to see what is used after it was freed */
+#else
+#define MEM_SPARE_BYTES ((size_t)512 << 10) /* of all that are kept */
+#endif
+
+struct mem_spare {
+	struct mem_spare *next;
+};
+
 struct mem {
 	uint64_t used;	/* bytes, overhead included */
 	uint64_t trash; /* bytes of mappings that were freed and not given back yet */
 	struct mem_trash *first_trash;
+
+	/* By size, those first that were freed last: they may be in a cache. */
+	struct mem_spare *spares[MEM_SPARE_SIZE / 16 + 1];
+	size_t spare_bytes; /* of them; not in `used` */
+	size_t spare_turn;  /* which size gives way next */
 };
 
 static inline uint64_t
@@ -68,6 +87,46 @@ mem_free(struct mem *mem, void *p, size_t size)
 		return;
 	mem->used -= mem_cost(size);
 	free(p);
+}
+
+/* As mem_alloc, for mem_return() alone. */
+static inline void *
+mem_take(struct mem *mem, size_t size)
+{
+	uint64_t cost = mem_cost(size);
+	struct mem_spare *spare =
+		cost <= MEM_SPARE_SIZE ? mem->spares[cost / 16] : NULL;
+
+	if (!spare)
+		return mem_alloc(
+			mem, cost - 8); /* that a block is good for all of its cost */
+	mem->spares[cost / 16] = spare->next;
+	mem->spare_bytes -= cost;
+	mem->used += cost;
+	return spare;
+}
+
+/* Frees a spare block, so that there is room for another; all of them. */
+void mem_drop_spare(struct mem *mem);
+void mem_drop_spares(struct mem *mem);
+
+/* Frees what was taken. */
+static inline void
+mem_return(struct mem *mem, void *p, size_t size)
+{
+	uint64_t cost = mem_cost(size);
+	struct mem_spare *spare = p;
+
+	mem->used -= cost;
+	if (cost > MEM_SPARE_SIZE) {
+		free(p);
+		return;
+	}
+	spare->next = mem->spares[cost / 16];
+	mem->spares[cost / 16] = spare;
+	mem->spare_bytes += cost;
+	while (mem->spare_bytes > MEM_SPARE_BYTES)
+		mem_drop_spare(mem);
 }
 
 /* As mem_zalloc, of so many bytes that the system would need long to take them back at once: a mapping

@@ -130,7 +130,7 @@ START_TEST(no_item_is_made_above_nine_eighths_of_the_limit)
 	kit_limits((struct qe_config){.memory_limit = LIMIT});
 	for (int i = 0; i < 3; i++)
 		items[i] = sized(LARGE);
-	items[3] = sized(14000);
+	items[3] = sized(13000);
 	ck_assert_int_eq(qe_item_new(e, 15000, &item), QE_FULL_MEMORY);
 	ck_assert_uint_le(stats().memory, LIMIT + LIMIT / 8);
 	for (int i = 0; i < 4; i++)
