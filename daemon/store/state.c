@@ -53,8 +53,9 @@ files_low(struct store_files *s, int error)
 	if (s->failed || s->low)
 		return;
 	s->low = true;
-	snprintf(s->error, sizeof(s->error), "no room for another segment in %s: %s",
-		 s->dir, strerror(error));
+	snprintf(s->error, sizeof(s->error), "%s another segment in %s: %s",
+		 files_no_room(error) ? "no room for" : "cannot make", s->dir,
+		 strerror(error));
 	files_wake(s);
 }
 

@@ -5,11 +5,13 @@
  * strace's own injection cannot.
  *
  *   QB_FAULT_FOLDER=…              the folder
- *   QB_FAULT=CALL:N:WHAT[:TIMES]   CALL: any, write, sync, allocate, rename, unlink, open;
+ *   QB_FAULT=CALL:N:WHAT[:TIMES]   CALL: any, write, sync, allocate, rename, unlink, open; with
+ *                                  @NAME only those of files whose names begin so;
  *                                  WHAT: KILL, EIO, ENOSPC, EINTR, SHORT, SLOW (it takes two
  *                                  seconds); from the N-th on
  *                                  TIMES times (1); 0: for good
- *   QB_FAULT_FD=…                  a byte is written there when it happens
+ *   QB_FAULT_FD=…                  "CALL NAME LENGTH\n" is written there when it first happens; the
+ *                                  length is 0 of what is no write
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -30,7 +32,7 @@
 enum what { PASS, KILL, FAIL, SHORT, SLOW };
 
 static char folder[PATH_MAX];
-static char call_name[16];
+static char call_name[48], *file_name; /* file_name: how it begins; NULL: any */
 static long from, times;
 static enum what action;
 static int error, told_fd = -1;
@@ -41,14 +43,19 @@ read_settings(void)
 {
 	const char *where = getenv("QB_FAULT_FOLDER"), *fault = getenv("QB_FAULT");
 	const char *fd = getenv("QB_FAULT_FD");
-	char word[16];
+	char word[16], *at;
 
 	if (where == NULL || fault == NULL || realpath(where, folder) == NULL)
 		return;
 	times = 1;
-	if (sscanf(fault, "%15[^:]:%ld:%15[^:]:%ld", call_name, &from, word, &times) <
+	if (sscanf(fault, "%47[^:]:%ld:%15[^:]:%ld", call_name, &from, word, &times) <
 	    3)
 		return;
+	at = strchr(call_name, '@');
+	if (at) {
+		*at = '\0';
+		file_name = at + 1;
+	}
 	if (fd != NULL)
 		told_fd = atoi(fd);
 	error = strcmp(word, "ENOSPC") == 0  ? ENOSPC
@@ -69,42 +76,55 @@ is_within(const char *path)
 	       (path[len] == '/' || path[len] == '\0');
 }
 
+/* The path of what is open as `fd` and, if there is a name, of what has that name in it. */
 static bool
-fd_is_within(int fd)
+find_path(int fd, const char *name, char ret[PATH_MAX])
 {
-	char link[64], path[PATH_MAX];
-	ssize_t len;
+	char link[64];
+	ssize_t len = 0;
 	int saved = errno;
 
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	len = readlink(link, path, sizeof path - 1);
-	errno = saved;
-	if (len < 0)
-		return false;
-	path[len] = '\0';
-	return is_within(path);
+	if (!name || name[0] != '/') {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		len = fd < 0 ? -1 : readlink(link, ret, PATH_MAX / 2);
+		errno = saved;
+		if (len < 0)
+			return false;
+		ret[len] = '\0';
+	}
+	if (name)
+		snprintf(ret + len, (size_t)(PATH_MAX - len), len ? "/%s" : "%s", name);
+	return true;
 }
 
+/* Whether the call is one of those that count. */
 static bool
-name_is_within(int dirfd, const char *name)
+is_meant(const char *call, int fd, const char *name, char path[PATH_MAX])
 {
-	return name[0] == '/' ? is_within(name) : dirfd >= 0 && fd_is_within(dirfd);
+	const char *base;
+
+	if (action == PASS ||
+	    (strcmp(call_name, "any") != 0 && strcmp(call_name, call) != 0) ||
+	    !find_path(fd, name, path) || !is_within(path))
+		return false;
+	base = strrchr(path, '/') + 1;
+	return !file_name || strncmp(base, file_name, strlen(file_name)) == 0;
 }
 
 /* What becomes of a call on the folder. Does not come back if the process is to end. */
 static enum what
-strike(const char *call)
+strike(const char *call, int fd, const char *name, size_t len)
 {
+	char path[PATH_MAX];
 	long n;
 
-	if (action == PASS ||
-	    (strcmp(call_name, "any") != 0 && strcmp(call_name, call) != 0))
+	if (!is_meant(call, fd, name, path))
 		return PASS;
 	n = atomic_fetch_add(&count, 1) + 1;
 	if (n < from || (times > 0 && n >= from + times))
 		return PASS;
 	if (told_fd >= 0 && n == from)
-		dprintf(told_fd, "!");
+		dprintf(told_fd, "%s %s %zu\n", call, strrchr(path, '/') + 1, len);
 	if (action == KILL) {
 		kill(getpid(), SIGKILL);
 		for (;;)
@@ -120,67 +140,78 @@ strike(const char *call)
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-#define WRITES(fd, all, half)                                               \
-	do {                                                                \
-		enum what what = fd_is_within(fd) ? strike("write") : PASS; \
-		return what == FAIL ? -1 : what == SHORT ? (half) : (all);  \
+#define WRITES(fd, len, all, half)                                         \
+	do {                                                               \
+		enum what what = strike("write", fd, NULL, len);           \
+		return what == FAIL ? -1 : what == SHORT ? (half) : (all); \
 	} while (0)
 
-#define CHANGES(call, within, all)                               \
-	do {                                                     \
-		enum what what = (within) ? strike(call) : PASS; \
-		return what == FAIL ? -1 : (all);                \
+#define CHANGES(call, fd, name, all)                        \
+	do {                                                \
+		enum what what = strike(call, fd, name, 0); \
+		return what == FAIL ? -1 : (all);           \
 	} while (0)
+
+static size_t
+len_of(const struct iovec *iov, int n)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	return len;
+}
 
 ssize_t
 write(int fd, const void *data, size_t len)
 {
-	WRITES(fd, REAL(write)(fd, data, len), REAL(write)(fd, data, (len + 1) / 2));
+	WRITES(fd, len, REAL(write)(fd, data, len),
+	       REAL(write)(fd, data, (len + 1) / 2));
 }
 
 ssize_t
 pwrite(int fd, const void *data, size_t len, off_t offset)
 {
-	WRITES(fd, REAL(pwrite)(fd, data, len, offset),
+	WRITES(fd, len, REAL(pwrite)(fd, data, len, offset),
 	       REAL(pwrite)(fd, data, (len + 1) / 2, offset));
 }
 
 ssize_t
 writev(int fd, const struct iovec *iov, int n)
 {
-	WRITES(fd, REAL(writev)(fd, iov, n),
+	WRITES(fd, len_of(iov, n), REAL(writev)(fd, iov, n),
 	       REAL(write)(fd, iov[0].iov_base, (iov[0].iov_len + 1) / 2));
 }
 
 ssize_t
 pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 {
-	WRITES(fd, REAL(pwritev)(fd, iov, n, offset),
+	WRITES(fd, len_of(iov, n), REAL(pwritev)(fd, iov, n, offset),
 	       REAL(pwrite)(fd, iov[0].iov_base, (iov[0].iov_len + 1) / 2, offset));
 }
 
 int
 fsync(int fd)
 {
-	CHANGES("sync", fd_is_within(fd), REAL(fsync)(fd));
+	CHANGES("sync", fd, NULL, REAL(fsync)(fd));
 }
 
 int
 fdatasync(int fd)
 {
-	CHANGES("sync", fd_is_within(fd), REAL(fdatasync)(fd));
+	CHANGES("sync", fd, NULL, REAL(fdatasync)(fd));
 }
 
 int
 fallocate(int fd, int mode, off_t offset, off_t len)
 {
-	CHANGES("allocate", fd_is_within(fd), REAL(fallocate)(fd, mode, offset, len));
+	CHANGES("allocate", fd, NULL, REAL(fallocate)(fd, mode, offset, len));
 }
 
 int
 posix_fallocate(int fd, off_t offset, off_t len)
 {
-	if (fd_is_within(fd) && strike("allocate") == FAIL)
+	if (strike("allocate", fd, NULL, 0) == FAIL)
 		return error;
 	return REAL(posix_fallocate)(fd, offset, len);
 }
@@ -188,67 +219,66 @@ posix_fallocate(int fd, off_t offset, off_t len)
 int
 ftruncate(int fd, off_t len)
 {
-	CHANGES("allocate", fd_is_within(fd), REAL(ftruncate)(fd, len));
+	CHANGES("allocate", fd, NULL, REAL(ftruncate)(fd, len));
 }
 
 int
 rename(const char *old, const char *new)
 {
-	CHANGES("rename", name_is_within(-1, new), REAL(rename)(old, new));
+	CHANGES("rename", -1, new, REAL(rename)(old, new));
 }
 
 int
 renameat(int old_dir, const char *old, int new_dir, const char *new)
 {
-	CHANGES("rename", name_is_within(new_dir, new),
-		REAL(renameat)(old_dir, old, new_dir, new));
+	CHANGES("rename", new_dir, new, REAL(renameat)(old_dir, old, new_dir, new));
 }
 
 int
 renameat2(int old_dir, const char *old, int new_dir, const char *new,
 	  unsigned int flags)
 {
-	CHANGES("rename", name_is_within(new_dir, new),
+	CHANGES("rename", new_dir, new,
 		REAL(renameat2)(old_dir, old, new_dir, new, flags));
 }
 
 int
 unlink(const char *name)
 {
-	CHANGES("unlink", name_is_within(-1, name), REAL(unlink)(name));
+	CHANGES("unlink", -1, name, REAL(unlink)(name));
 }
 
 int
 unlinkat(int dir, const char *name, int flags)
 {
-	CHANGES("unlink", name_is_within(dir, name), REAL(unlinkat)(dir, name, flags));
+	CHANGES("unlink", dir, name, REAL(unlinkat)(dir, name, flags));
 }
 
 /* Only what makes a file is counted: what reads changes nothing. */
 int
 open(const char *name, int flags, ...)
 {
-	bool makes = (flags & O_CREAT) != 0;
 	va_list args;
 	mode_t mode;
 
+	if (!(flags & O_CREAT))
+		return REAL(open)(name, flags);
 	va_start(args, flags);
-	mode = makes ? va_arg(args, mode_t) : 0;
+	mode = va_arg(args, mode_t);
 	va_end(args);
-	CHANGES("open", makes && name_is_within(-1, name),
-		REAL(open)(name, flags, mode));
+	CHANGES("open", -1, name, REAL(open)(name, flags, mode));
 }
 
 int
 openat(int dir, const char *name, int flags, ...)
 {
-	bool makes = (flags & O_CREAT) != 0;
 	va_list args;
 	mode_t mode;
 
+	if (!(flags & O_CREAT))
+		return REAL(openat)(dir, name, flags);
 	va_start(args, flags);
-	mode = makes ? va_arg(args, mode_t) : 0;
+	mode = va_arg(args, mode_t);
 	va_end(args);
-	CHANGES("open", makes && name_is_within(dir, name),
-		REAL(openat)(dir, name, flags, mode));
+	CHANGES("open", dir, name, REAL(openat)(dir, name, flags, mode));
 }

@@ -5,7 +5,8 @@ the second, and so on until it comes to its end; then recovers, and looks for wh
 
 KILL ends it right before the call. EIO and ENOSPC let the call fail, once and for good, and
 where there is no room, four times.  SHORT lets it write half, EINTR interrupts it. A trial is named
-CALL:N:WHAT[:TIMES], and `--only NAME` repeats it.
+CALL[@FILE]:N:WHAT[:TIMES], and `--only NAME` repeats it. With @FILE only calls on files whose names
+begin so count.
 """
 import argparse
 import collections
@@ -27,7 +28,7 @@ KINDS = ["any:%d:KILL", "write:%d:SHORT", "write:%d:SHORT:0", "allocate:%d:ENOSP
     for call in ("write", "sync", "allocate", "rename", "unlink", "open")
     for error in ("EIO", "ENOSPC")
     for times in ("", ":0")
-]
+] + ["write@spare-:%d:EIO"]
 # 1: it could not begin, or had no room; 4: what it had to write could not be written.
 STATUSES = {"KILL": (-signal.SIGKILL,), "SHORT": (0,), "EINTR": (0,), "EIO": (0, 1, 4),
             "ENOSPC": (0, 1, 4)}
@@ -44,10 +45,11 @@ class Fault:
             ASAN_OPTIONS="verify_asan_link_order=0",
         )
 
-    def happened(self):
+    def struck(self):
+        """The words of what it struck: CALL NAME LENGTH; none when it has not happened."""
         os.close(self.into)
-        with os.fdopen(self.out, "rb") as pipe:
-            return pipe.read(1) == b"!"
+        with os.fdopen(self.out) as pipe:
+            return pipe.read().split()
 
 
 def trial(options, target, name, folder):
@@ -56,14 +58,15 @@ def trial(options, target, name, folder):
     os.mkdir(folder, 0o700)
     fault = Fault(options, name, folder)
     status, said = target.attempt(folder, fault.env, [fault.into])
-    happened = fault.happened()
+    struck = fault.struck()
+    happened = bool(struck)
     expected = STATUSES[name.split(":")[2]] if happened else (0,)
     if status not in expected:
         return happened, "exit status: it ended with %s" % status
     if happened:
-        wrong = target.ended_wrongly(folder, name, status)
+        wrong = target.ended_wrongly(folder, name, struck, status)
         if wrong:
-            return happened, wrong
+            return happened, "%s (%s)" % (wrong, " ".join(struck))
     return happened, target.judge(folder, said)
 
 

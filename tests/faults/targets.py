@@ -7,8 +7,8 @@ A target has
                                   the part before the first colon is the kind of it
   learn(said)                     all that a recorded run said
   attempt(folder, env, fds)       runs the program; its exit status, and what it said
-  ended_wrongly(folder, fault, status)  None, or what is wrong with the end of a program in
-                                  which a call failed
+  ended_wrongly(folder, fault, struck, status)  None, or what is wrong with the end of a program
+                                  in which a call failed; struck: its name, the file, the length
   record_recovery(folder, log)    runs the recovery under strace
   said_twice(said, more)          what judge() is told after a loss of power in a recovery
                                   that had said `more`
@@ -19,6 +19,8 @@ import subprocess
 
 import broker
 import trace
+
+SEGMENT_HEADER = 64  # bytes; they are written when a spare becomes a segment
 
 
 def add_options(parser):
@@ -81,7 +83,7 @@ class Store:
         ran = run(self.command(folder), env=env, pass_fds=fds)
         return ran.returncode, ran.stdout
 
-    def ended_wrongly(self, folder, fault, status):
+    def ended_wrongly(self, folder, fault, struck, status):
         return None
 
     def judge(self, folder, said):
@@ -182,11 +184,14 @@ class Broker:
         by_signal = ran.returncode > 128  # the broker
         return 128 - ran.returncode if by_signal else ran.returncode, ran.stdout
 
-    def ended_wrongly(self, folder, fault, status):
+    def ended_wrongly(self, folder, fault, struck, status):
         """A failed write or sync ends it with 4, unless it was before it was ready, or of the
         snapshot at the end; it goes on without room, and without a spare that could not be
-        written. The log says what it was."""
-        call, _, what = fault.split(":")[:3]
+        filled. The log says what it was."""
+        call, _, what, *times = fault.split(":")
+        call = call.split("@")[0]
+        filled = (call == "write" and struck[1].startswith("spare-") and not times
+                  and int(struck[2]) > SEGMENT_HEADER)
         with open(folder + ".log", errors="replace") as file:
             log = file.read()
         if status == 4 and "event=journal_failed" not in log:
@@ -194,8 +199,10 @@ class Broker:
         if status == 1 and not ("event=start_failed" in log or "event=snapshot_failed" in log):
             return "not said: exit status 1 without start_failed or snapshot_failed"
         in_order = self.seed % 2 == 0  # else it may have been killed on its way to its end
-        went_on = status == 0 and in_order and "event=journal_low" not in log
-        if what == "EIO" and call in ("write", "sync") and went_on:
+        if what == "EIO" and filled and status == 4:
+            return "ended: a spare that cannot be filled is none of the journal yet"
+        if what == "EIO" and call in ("write", "sync") and not filled and (
+                status == 0 and in_order):
             return "not ended: it went on after a failed " + call
         if what == "ENOSPC" and call == "allocate" and status == 4:
             return "ended: it did not survive that there was no room"
