@@ -32,6 +32,18 @@ chunks_move(struct chunks *to, struct chunks *from)
 }
 
 void
+chunks_take(struct chunks *to, struct chunks *from, struct chunk *last)
+{
+	struct chunks taken = {from->first, &last->next};
+
+	from->first = last->next;
+	if (!from->first)
+		chunks_init(from);
+	last->next = NULL;
+	chunks_move(to, &taken);
+}
+
+void
 chunks_free(struct chunks *list)
 {
 	struct chunk *c = list->first, *next;

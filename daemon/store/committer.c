@@ -98,12 +98,21 @@ finish_records(struct store_files *s, struct chunk *c, uint64_t synced)
 	}
 }
 
-/* Writes the chunks of one segment, as many as go into one call. NULL: it failed. */
-static struct chunk *
-write_some(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync)
+static enum committed
+not_written(struct store_files *s, const char *what, uint64_t segment, uint64_t offset)
+{
+	if (files_no_room(errno))
+		return NO_ROOM;
+	(void)failed(s, what, segment, offset);
+	return FAILED;
+}
+
+/* Writes the chunks of one segment, as many as go into one call: those up to *ret_last. */
+static enum committed
+write_some(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync,
+	   struct chunk **ret_last)
 {
 	struct iovec iov[MAX_IOV];
-	struct chunk *last = c;
 	uint64_t offset = c->offset;
 	bool async = false;
 	int n = 0;
@@ -114,86 +123,133 @@ write_some(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync)
 		iov[n++] = (struct iovec){c->bytes, c->len};
 		*sync |= c->sync;
 		async |= c->async;
-		last = c;
+		*ret_last = c;
 	}
-	if (!disk_write_all(s->disk, s->current->fd, iov, n, offset)) {
-		failed(s, "write", s->writing, offset);
-		return NULL;
-	}
-	publish_written(s, last, async, *sync);
-	return last;
+	if (!disk_write_all(s->disk, s->current->fd, iov, n, offset))
+		return not_written(s, "write", s->writing, offset);
+	publish_written(s, *ret_last, async, *sync);
+	return COMMITTED;
 }
 
-/* NULL: it failed. */
-static struct chunk *
+static enum committed
 write_large(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync)
 {
-	if (!large_write(s, c, synced))
-		return NULL;
+	enum committed result = large_write(s, c, synced);
+
+	if (result != COMMITTED)
+		return result;
 	*sync |= c->sync;
 	publish_written(s, c, c->async, *sync);
-	return c;
+	return COMMITTED;
 }
 
-/* END is made first, for the header of the successor says its CRC; and written last. */
-static bool
-go_on(struct store_files *s, struct chunk *end)
+/* The successor has its header and its name. `crc`: of the record before its first one. */
+static enum committed
+name_next(struct store_files *s, uint64_t first_seq, uint32_t crc)
 {
-	struct segment_header h = {.number = s->writing + 1,
-				   .first_seq = end->last_seq + 1};
-	const char *what;
-	struct spare *next;
+	struct segment_header h = {
+		.number = s->writing + 1, .first_seq = first_seq, .crc_before = crc};
+	struct call call;
 
-	if (!files_sync(s))
-		return false;
-	pthread_mutex_lock(&s->lock);
-	next = spares_pop(&s->assigned);
-	files_unlock(s);
+	if (s->next_named)
+		return COMMITTED;
 	memcpy(h.id, s->id, sizeof(h.id));
-	h.crc_before = record_finish(end->bytes, s->seed, end->last_seq - 1);
-	if (!spare_to_segment(s->disk, s->folder, next, &h, &what)) {
-		failed(s, what, h.number, 0);
-		spare_free(s, next);
-		return false;
-	}
-	if (!disk_write(s->disk, s->current->fd, end->bytes, end->len, end->offset)) {
-		failed(s, "write", s->writing, end->offset);
-		spare_free(s, next);
-		return false;
-	}
-	publish_written(s, end, false, true);
-	if (!files_sync(s)) {
-		spare_free(s, next);
-		return false;
-	}
+	s->next_named = spare_to_segment(s->disk, s->folder, s->next, &h, &call);
+	if (s->next_named)
+		return COMMITTED;
+	if (!call.sync)
+		return not_written(s, call.what, h.number, 0);
+	(void)failed(s, call.what, h.number, 0);
+	return FAILED;
+}
+
+static void
+enter_next(struct store_files *s)
+{
 	pthread_mutex_lock(&s->lock);
 	spares_push(&s->retired, s->current);
-	s->current = next;
-	s->writing = h.number;
+	s->current = s->next;
+	s->writing++;
 	s->written_bytes = SEGMENT_HEADER;
 	files_kick(s);
 	files_unlock(s);
-	s->seed = segment_seed(s->id, h.number);
-	return true;
+	s->next = NULL;
+	s->next_named = false;
+	s->seed = segment_seed(s->id, s->writing);
 }
 
-static bool
-commit(struct store_files *s, struct chunk *c, uint64_t synced, bool sync)
+/* END is made first, for the header of the successor says its CRC; and written last. */
+static enum committed
+go_on(struct store_files *s, struct chunk *end)
 {
-	while (c) {
-		if (c->end) {
-			if (!go_on(s, c))
-				return false;
-			synced = c->last_seq;
-		} else {
-			c = c->parts ? write_large(s, c, synced, &sync)
-				     : write_some(s, c, synced, &sync);
-			if (!c)
-				return false;
-		}
-		c = c->next;
+	enum committed result;
+	uint32_t crc;
+
+	if (!files_sync(s))
+		return FAILED;
+	if (!s->next) {
+		pthread_mutex_lock(&s->lock);
+		s->next = spares_pop(&s->assigned);
+		files_unlock(s);
 	}
-	return !sync || files_sync(s);
+	crc = record_finish(end->bytes, s->seed, end->last_seq - 1);
+	result = name_next(s, end->last_seq + 1, crc);
+	if (result != COMMITTED)
+		return result;
+	if (!disk_write(s->disk, s->current->fd, end->bytes, end->len, end->offset))
+		return not_written(s, "write", s->writing, end->offset);
+	publish_written(s, end, false, true);
+	if (!files_sync(s))
+		return FAILED;
+	enter_next(s);
+	return COMMITTED;
+}
+
+/* The first of the chunks, and those behind it that are written with it: up to *ret_last. */
+static enum committed
+write_first(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync,
+	    struct chunk **ret_last)
+{
+	*ret_last = c;
+	if (c->end)
+		return go_on(s, c);
+	if (c->parts)
+		return write_large(s, c, synced, sync);
+	return write_some(s, c, synced, sync, ret_last);
+}
+
+/* What is written is moved to `done`. */
+static enum committed
+commit(struct store_files *s, struct chunks *list, struct chunks *done, uint64_t synced,
+       bool *sync)
+{
+	while (list->first) {
+		struct chunk *c = list->first, *last;
+		enum committed result = write_first(s, c, synced, sync, &last);
+
+		if (result != COMMITTED)
+			return result;
+		if (c->end)
+			synced = c->last_seq;
+		chunks_take(done, list, last);
+	}
+	return COMMITTED;
+}
+
+/* Where what is written takes other room than what is there, the room of a spare may do. */
+static enum committed
+commit_all(struct store_files *s, struct chunks *list, struct chunks *done,
+	   uint64_t synced, bool *sync)
+{
+	enum committed result;
+	int error;
+
+	do {
+		result = commit(s, list, done, synced, sync);
+		error = errno;
+	} while (result == NO_ROOM && spare_give_up(s, error));
+	errno = error;
+	return result;
 }
 
 /* Whether the committer has nothing to do; only who asks gives it something. `syncing`: the keeper syncs, as
@@ -213,56 +269,82 @@ is_idle(struct store_files *s, bool *ret_syncing, uint64_t *ret_synced)
 
 /* Where a write waits for a sync that runs, that is seen from how long it takes; then the loop leaves such
  * writes to the committer for some time. */
-bool
-committer_write_here(struct store_files *s, struct chunk *first)
+void
+committer_write_here(struct store_files *s, struct chunks *list, struct chunks *done)
 {
 	uint64_t synced, began_ns = 0, now_ns;
 	bool sync = false, syncing;
 
 	if (!is_idle(s, &syncing, &synced))
-		return false;
+		return;
 	if (syncing && (began_ns = files_now_ns()) < s->shy_ns)
-		return false;
-	for (struct chunk *c = first; c; c = c->next)
+		return;
+	for (struct chunk *c = list->first; c; c = c->next)
 		c->async = false; /* who would be woken is here */
-	do
-		first = write_some(s, first, synced, &sync);
-	while (first && (first = first->next));
+	(void)commit(s, list, done, synced, &sync);
+	for (struct chunk *c = list->first; c; c = c->next)
+		c->async = true;
 	if (syncing && (now_ns = files_now_ns()) - began_ns > SLOW_WRITE_NS)
 		s->shy_ns = now_ns + SHY_NS;
-	return true; /* also when it has failed: that is told */
 }
 
-static void
-has_committed(struct store_files *s)
+/* What is left of the list, for which there was no room, or that nobody wants any more, comes before what has
+ * been appended meanwhile. `error`: of a write for which there was no room, or 0. */
+static bool
+has_committed(struct store_files *s, struct chunks *list, int error)
 {
+	bool stuck;
+
 	pthread_mutex_lock(&s->lock);
 	s->committing = false;
+	if (s->low && !error)
+		files_kick(s); /* the reserve may be made again */
+	s->stuck = false;
+	if (error && s->closing)
+		files_fail_segment(s, "write", list->first->segment,
+				   list->first->offset, error);
+	else if (error)
+		files_stuck(s, list->first, error);
+	stuck = s->stuck;
+	if (stuck) {
+		chunks_move(list, &s->pending);
+		chunks_move(&s->pending, list);
+	}
 	files_unlock(s);
+	return !stuck;
 }
 
 bool
 committer_step(struct store_files *s)
 {
-	struct chunks list;
+	enum committed result = FAILED;
+	struct chunks list, done;
 	uint64_t synced;
-	bool sync, has_failed;
+	int error = 0;
+	bool sync;
 
 	chunks_init(&list);
+	chunks_init(&done);
 	pthread_mutex_lock(&s->lock);
 	chunks_move(&list, &s->pending);
 	sync = s->want_sync;
 	s->want_sync = false;
 	s->committing = list.first || sync;
 	synced = s->synced;
-	has_failed = s->failed;
+	if (!s->failed)
+		result = COMMITTED;
 	files_unlock(s);
 	if (!list.first && !sync)
 		return false;
-	if (!has_failed)
-		commit(s, list.first, synced, sync);
+	if (result == COMMITTED)
+		result = commit_all(s, &list, &done, synced, &sync);
+	if (result == NO_ROOM)
+		error = errno;
+	if (result != FAILED && sync)
+		(void)files_sync(s);
 	large_end(s);
-	has_committed(s);
+	sync = has_committed(s, &list, error);
+	chunks_free(&done);
 	chunks_free(&list);
-	return true;
+	return sync;
 }

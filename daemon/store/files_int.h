@@ -109,7 +109,9 @@ struct store_files {
 	char told_error[STORE_TEXT];
 
 	/* The committer's; the loop's while that has nothing to do. */
-	uint32_t seed; /* of the CRCs of its segment */
+	uint32_t seed;	    /* of the CRCs of its segment */
+	struct spare *next; /* the segment's after it, or NULL; */
+	bool next_named;    /* which has its name already */
 	struct read_file moved_from; /* what is moved is in that; open as long as a step takes */
 
 	/* The keeper's. */
@@ -135,6 +137,8 @@ struct store_files {
 	bool want_sync, stop, kick;
 	bool keeping; /* the keeper is at work */
 	bool low, failed, told;
+	bool stuck;   /* there was no room to write what is the first of `pending` */
+	bool closing; /* which nobody waits for any more */
 	bool wake_keeper, wake_loop; /* when it is unlocked */
 	uint64_t written, synced;
 	uint64_t told_written, told_synced; /* as far as the caller's records go */
@@ -157,6 +161,7 @@ files_of(struct store *s)
 void chunks_init(struct chunks *list);
 void chunks_push(struct chunks *list, struct chunk *c);
 void chunks_move(struct chunks *to, struct chunks *from);
+void chunks_take(struct chunks *to, struct chunks *from, struct chunk *last); /* up to this one */
 void chunks_free(struct chunks *list);
 void spares_init(struct spares *list);
 void spares_push(struct spares *list, struct spare *sp);
@@ -176,19 +181,26 @@ struct spare *room_take(struct store_files *s, uint64_t *size);
 uint64_t room_size(const struct store_files *s, uint64_t size);
 bool room_for(struct store *base, uint64_t bytes);
 
-/* committer.c. The steps say false after a failure, which is told already. */
+/* The committer's result. NO_ROOM: errno; nothing that was not written is lost. */
+enum committed {
+	COMMITTED,
+	NO_ROOM,
+	FAILED, /* which is told */
+};
+
+/* committer.c. false: nothing was to be done, or there is no room for it. */
 bool committer_step(struct store_files *s);
-bool files_sync(struct store_files *s); /* what is written by now */
+bool files_sync(struct store_files *s); /* what is written by now. false: it failed, which is told */
 
-/* The loop's: writes these at once, of which none is an END. false: others are at work, and they have to
- * wait behind them. */
-bool committer_write_here(struct store_files *s, struct chunk *first);
+/* The loop's: writes these at once, of which none is an END, and moves them to `done`. Those that it leaves have
+ * to wait: behind what others are at, or for room. */
+void committer_write_here(struct store_files *s, struct chunks *list,
+			  struct chunks *done);
 
-/* large.c: as store_class.append_large. Writes such a record; false: it failed, and that is told. All that there
- * were are written, for now. */
+/* large.c: as store_class.append_large. Writes such a record. All that there were are written, for now. */
 bool large_append(struct store_files *s, const struct store_part *parts, unsigned n,
 		  bool sync, struct store_place *ret_place);
-bool large_write(struct store_files *s, struct chunk *c, uint64_t synced);
+enum committed large_write(struct store_files *s, struct chunk *c, uint64_t synced);
 void large_end(struct store_files *s);
 
 /* journal.c: room in the segment for a record with so long a payload, of which `keep_free` bytes behind it
@@ -211,13 +223,22 @@ uint64_t spare_number(struct store_files *s);
 struct spare *spare_make(struct store_files *s, uint64_t size);
 void spare_free(struct store_files *s, struct spare *sp);
 
-/* Writes the header into a spare, and gives it the segment's name. false: `ret_what`,
- * errno */
+/* A call that failed, for errno. `sync`: what it should have kept may be lost. */
+struct call {
+	const char *what;
+	bool sync;
+};
+
+/* Writes the header into a spare, and gives it the segment's name. false: `ret_call` failed. */
 bool spare_to_segment(struct disk *d, int folder, const struct spare *sp,
-		      const struct segment_header *h, const char **ret_what);
+		      const struct segment_header *h, struct call *ret_call);
 
 /* Removes what was trimmed, if that is on disk. false: it failed, and that is told. */
 bool keeper_trim(struct store_files *s);
+
+/* The committer's: removes one, for the room that it takes, from what is kept in reserve. false: the last one
+ * stays, unless the journal is being closed. `error`: why. */
+bool spare_give_up(struct store_files *s, int error);
 
 /* threads.c */
 uint64_t files_now_ns(void); /* the monotonic clock, which only threads look at */
@@ -232,6 +253,7 @@ void files_unlock(struct store_files *s);
 void files_wake(struct store_files *s);
 void files_kick(struct store_files *s);
 void files_low(struct store_files *s, int error);
+void files_stuck(struct store_files *s, const struct chunk *c, int error);
 void files_fail(struct store_files *s, const char *what, const char *file, int error);
 void files_fail_segment(struct store_files *s, const char *what, uint64_t segment,
 			uint64_t offset, int error); /* 0: nowhere in particular */

@@ -194,16 +194,16 @@ make_successor(struct recovery *rc, struct store_files *s, uint64_t number)
 {
 	struct segment_header h = {
 		.number = number, .first_seq = rc->seq + 1, .crc_before = rc->crc};
-	const char *what;
 	char name[SEGMENT_NAME];
+	struct call call;
 
 	segment_name(number, name);
 	memcpy(h.id, rc->id, sizeof(h.id));
 	s->size = s->segment_bytes;
 	if (!s->current && !make_first(s))
 		return recover_failed(rc, "make room for", name);
-	if (!spare_to_segment(rc->disk, rc->folder, s->current, &h, &what))
-		return recover_failed(rc, what, name);
+	if (!spare_to_segment(rc->disk, rc->folder, s->current, &h, &call))
+		return recover_failed(rc, call.what, name);
 	return STORE_OPENED;
 }
 

@@ -221,12 +221,17 @@ static void
 files_flush(struct store *base)
 {
 	struct store_files *s = files_of(base);
+	struct chunks written;
 
 	if (!s->open.first)
 		return;
-	if (is_for_here(&s->open) && committer_write_here(s, s->open.first)) {
-		use_again(s, &s->open);
-		return;
+	if (is_for_here(&s->open)) {
+		chunks_init(&written);
+		committer_write_here(s, &s->open, &written);
+		if (written.first)
+			use_again(s, &written);
+		if (!s->open.first)
+			return;
 	}
 	pthread_mutex_lock(&s->lock);
 	chunks_move(&s->pending, &s->open);
@@ -384,6 +389,9 @@ files_close(struct store *base)
 	const struct iovec part = {&payload, 1};
 	struct store_place place;
 
+	pthread_mutex_lock(&s->lock);
+	s->closing = true;
+	files_unlock(s);
 	if (!settle(s))
 		return false;
 	if (!append_record(s, &part, 1, true, RECORD_END_SIZE, false, &place)) {
@@ -419,6 +427,8 @@ files_free(struct store *base)
 	free_spares(s, &s->retired);
 	if (s->current)
 		spare_free(s, s->current);
+	if (s->next)
+		spare_free(s, s->next);
 	if (s->making)
 		spare_free(s, s->making);
 	if (s->large)

@@ -58,7 +58,7 @@ missing(struct store_files *s)
 
 	pthread_mutex_lock(&s->lock);
 	n = s->ready.n + (s->making != NULL);
-	n = s->failed || n >= wanted(s) ? 0 : wanted(s) - n;
+	n = s->failed || s->stuck || n >= wanted(s) ? 0 : wanted(s) - n;
 	files_unlock(s);
 	return n;
 }
@@ -72,7 +72,15 @@ are_ready(struct store_files *s, struct spares *list)
 	pthread_mutex_lock(&s->lock);
 	while ((sp = spares_pop(list)))
 		spares_push(&s->ready, sp);
-	if (s->low && s->ready.n >= wanted(s) && !s->failed) {
+	files_unlock(s);
+}
+
+/* There is room again when the reserve is there, and everything could be written. */
+static void
+look_for_room(struct store_files *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->low && s->ready.n >= wanted(s) && !s->stuck && !s->failed) {
 		s->low = false;
 		files_wake(s);
 	}
@@ -231,10 +239,26 @@ make_piece(struct store_files *s)
 	       (s->filled < s->segment_bytes || end_spare(s));
 }
 
+static bool
+is_stuck(struct store_files *s)
+{
+	bool stuck;
+
+	pthread_mutex_lock(&s->lock);
+	stuck = s->stuck;
+	files_unlock(s);
+	return stuck;
+}
+
 /* Returns whether a spare is half done. */
 static bool
 make_spares(struct store_files *s, uint64_t now_ns)
 {
+	if (is_stuck(s)) {
+		if (s->making)
+			give_up(s);
+		return false;
+	}
 	if (now_ns < s->next_try_ns)
 		return false;
 	s->next_try_ns = 0;
@@ -280,11 +304,14 @@ uint64_t
 keeper_step(struct store_files *s, uint64_t now_ns)
 {
 	uint64_t next = UINT64_MAX;
+	bool more;
 
 	close_retired(s);
 	if (!sync_late(s, now_ns) || !keeper_trim(s))
 		return next;
-	if (make_spares(s, now_ns))
+	more = make_spares(s, now_ns);
+	look_for_room(s);
+	if (more)
 		return now_ns;
 	if (s->dirty_ns)
 		next = s->dirty_ns + s->sync_interval_ns;

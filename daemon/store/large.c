@@ -101,7 +101,8 @@ struct writing {
 	struct store_files *s;
 	uint64_t offset; /* where the next bytes go */
 	uint32_t crc;
-	size_t n; /* gathered, and not written yet */
+	size_t n;    /* gathered, and not written yet */
+	int no_room; /* the error of a write for which there was none, or 0 */
 	unsigned char bytes[PIECE];
 };
 
@@ -121,8 +122,12 @@ write_here(struct writing *w, const void *bytes, size_t len)
 {
 	struct store_files *s = w->s;
 
-	if (!disk_write(s->disk, s->current->fd, bytes, len, w->offset))
-		return failed(s, "write", s->writing, w->offset);
+	if (!disk_write(s->disk, s->current->fd, bytes, len, w->offset)) {
+		if (!files_no_room(errno))
+			return failed(s, "write", s->writing, w->offset);
+		w->no_room = errno;
+		return false;
+	}
 	w->offset += len;
 	return true;
 }
@@ -228,22 +233,27 @@ write_parts(struct writing *w, const struct chunk *c)
 	return write_gathered(w);
 }
 
-bool
+enum committed
 large_write(struct store_files *s, struct chunk *c, uint64_t synced)
 {
 	struct writing w;
+	bool ok;
 
 	assert(c->segment == s->writing);
 	w.s = s;
 	w.n = 0;
+	w.no_room = 0;
 	w.offset = c->offset + RECORD_HEADER;
 	w.crc = record_begin_crc(c->bytes, s->seed, synced);
-	if (!write_parts(&w, c))
-		return false;
-	assert(w.offset == c->offset + c->len);
-	put_le32(c->bytes, w.crc);
-	w.offset = c->offset;
-	return write_here(&w, c->bytes, RECORD_HEADER);
+	ok = write_parts(&w, c);
+	if (ok) {
+		assert(w.offset == c->offset + c->len);
+		put_le32(c->bytes, w.crc);
+		w.offset = c->offset;
+		ok = write_here(&w, c->bytes, RECORD_HEADER);
+	}
+	errno = w.no_room;
+	return ok ? COMMITTED : w.no_room ? NO_ROOM : FAILED;
 }
 
 void

@@ -26,7 +26,7 @@ wait_for_spare(struct store_files *s)
 	files_kick(s);
 	files_unlock(s);
 	pthread_mutex_lock(&s->lock);
-	while (s->ready.n == 0 && !s->failed &&
+	while (s->ready.n == 0 && !s->failed && !s->stuck &&
 	       (s->kick || s->keeping || s->synced < s->trim_seq))
 		pthread_cond_wait(&s->changed, &s->lock);
 	files_unlock(s);

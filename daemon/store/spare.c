@@ -53,7 +53,7 @@ spare_free(struct store_files *s, struct spare *sp)
 /* The name comes last: a file with a segment's name has a header. */
 bool
 spare_to_segment(struct disk *d, int folder, const struct spare *sp,
-		 const struct segment_header *h, const char **ret_what)
+		 const struct segment_header *h, struct call *ret_call)
 {
 	unsigned char bytes[SEGMENT_HEADER];
 	char spare[SEGMENT_NAME], name[SEGMENT_NAME];
@@ -61,15 +61,35 @@ spare_to_segment(struct disk *d, int folder, const struct spare *sp,
 	segment_header_encode(h, bytes);
 	segment_spare_name(sp->number, spare);
 	segment_name(h->number, name);
-	*ret_what = "write";
+	*ret_call = (struct call){"write", false};
 	if (!disk_write(d, sp->fd, bytes, sizeof(bytes), 0))
 		return false;
-	*ret_what = "fdatasync";
+	*ret_call = (struct call){"fdatasync", true};
 	if (d->sync(d, sp->fd) < 0)
 		return false;
-	*ret_what = "rename";
+	*ret_call = (struct call){"rename", false};
 	if (d->rename(d, folder, spare, name) < 0)
 		return false;
-	*ret_what = "fsync of the folder for";
+	*ret_call = (struct call){"fsync of the folder for", true};
 	return d->sync_folder(d, folder) == 0;
+}
+
+bool
+spare_give_up(struct store_files *s, int error)
+{
+	struct spare *sp = NULL;
+	char name[SEGMENT_NAME];
+
+	pthread_mutex_lock(&s->lock);
+	if (s->ready.n > (s->closing ? 0 : 1))
+		sp = spares_pop(&s->ready);
+	if (sp)
+		files_low(s, error);
+	files_unlock(s);
+	if (!sp)
+		return false;
+	segment_spare_name(sp->number, name);
+	(void)s->disk->unlink(s->disk, s->folder, name); /* the next start will */
+	spare_free(s, sp);
+	return true;
 }

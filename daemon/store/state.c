@@ -60,6 +60,22 @@ files_low(struct store_files *s, int error)
 }
 
 void
+files_stuck(struct store_files *s, const struct chunk *c, int error)
+{
+	char name[SEGMENT_NAME];
+
+	if (s->failed)
+		return;
+	s->stuck = s->low = true;
+	segment_name(c->segment, name);
+	snprintf(s->error, sizeof(s->error),
+		 "no room to write %s/%s, offset %" PRIu64 ": %s", s->dir, name,
+		 c->offset, strerror(error));
+	files_kick(s); /* what is being made takes room as well */
+	files_wake(s);
+}
+
+void
 files_fail(struct store_files *s, const char *what, const char *file, int error)
 {
 	if (s->failed)

@@ -22,8 +22,8 @@ init_shared(struct store_files *s)
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->to_keep, &monotonic);
+	pthread_cond_init(&s->to_commit, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	pthread_cond_init(&s->to_commit, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	chunks_init(&s->open);
 	chunks_init(&s->pending);

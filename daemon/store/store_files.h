@@ -66,8 +66,8 @@ enum store_result store_files_open(const struct store_files_options *options,
 int store_files_fd(struct store *s);
 void store_files_heard(struct store *s);
 
-/* What the first thread does, once: false if there was nothing to do. Without threads
- * only. */
+/* What the first thread does, once: false if there was nothing to do, or no room for it. Without
+ * threads only. */
 bool store_step_commit(struct store *s);
 
 /* What the other one does, once. Until when (in ns of the monotonic clock that `now_ns`

@@ -19,6 +19,30 @@ files_now_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+static struct timespec
+timespec_of(uint64_t ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S),
+				 .tv_nsec = (long)(ns % NS_PER_S)};
+}
+
+/* Until there is something to write or, where there was no room for it, it is time. */
+static void
+committer_wait(struct store_files *s)
+{
+	struct timespec t = timespec_of(files_now_ns() + LOW_RETRY_NS);
+	int result = 0;
+
+	while (!s->stop && result != ETIMEDOUT) {
+		if (s->stuck && !s->closing)
+			result = pthread_cond_timedwait(&s->to_commit, &s->lock, &t);
+		else if (!s->pending.first && !s->want_sync)
+			pthread_cond_wait(&s->to_commit, &s->lock);
+		else
+			break;
+	}
+}
+
 static void *
 commit_main(void *arg)
 {
@@ -27,8 +51,7 @@ commit_main(void *arg)
 
 	do {
 		pthread_mutex_lock(&s->lock);
-		while (!s->stop && !s->pending.first && !s->want_sync)
-			pthread_cond_wait(&s->to_commit, &s->lock);
+		committer_wait(s);
 		stop = s->stop;
 		pthread_mutex_unlock(&s->lock);
 		if (!stop)
@@ -41,8 +64,7 @@ commit_main(void *arg)
 static void
 keeper_wait(struct store_files *s, uint64_t until_ns)
 {
-	struct timespec t = {.tv_sec = (time_t)(until_ns / NS_PER_S),
-			     .tv_nsec = (long)(until_ns % NS_PER_S)};
+	struct timespec t = timespec_of(until_ns);
 	int result = 0;
 
 	while (!s->stop && !s->kick && result != ETIMEDOUT)

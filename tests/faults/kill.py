@@ -3,8 +3,8 @@
 """Ends a program at each of its calls that change a folder, or lets that call fail: the first,
 the second, and so on until it comes to its end; then recovers, and looks for what is lost.
 
-KILL ends it right before the call. EIO and ENOSPC let the call fail, once and for good, and
-where there is no room, four times.  SHORT lets it write half, EINTR interrupts it. A trial is named
+KILL ends it right before the call. EIO and ENOSPC let the call fail, once and for good, or, what is
+tried again when there is no room, four times.  SHORT lets it write half, EINTR interrupts it. A trial is named
 CALL[@FILE]:N:WHAT[:TIMES], and `--only NAME` repeats it. With @FILE only calls on files whose names
 begin so count.
 """
@@ -21,14 +21,17 @@ import time
 
 import targets
 
-KINDS = ["any:%d:KILL", "write:%d:SHORT", "write:%d:SHORT:0", "allocate:%d:ENOSPC:4"] + [
+# Without room it tries these again, for as long as it takes.
+WAITS = ("write", "rename")
+KINDS = ["any:%d:KILL", "write:%d:SHORT", "write:%d:SHORT:0"] + [
     "%s:%%d:EINTR" % call for call in ("write", "sync", "allocate")
 ] + [
     "%s:%%d:%s%s" % (call, error, times)
     for call in ("write", "sync", "allocate", "rename", "unlink", "open")
     for error in ("EIO", "ENOSPC")
     for times in ("", ":0")
-] + ["write@spare-:%d:EIO"]
+    if error != "ENOSPC" or not times or call not in WAITS
+] + ["%s:%%d:ENOSPC:4" % call for call in ("allocate",) + WAITS] + ["write@spare-:%d:EIO"]
 # 1: it could not begin, or had no room; 4: what it had to write could not be written.
 STATUSES = {"KILL": (-signal.SIGKILL,), "SHORT": (0,), "EINTR": (0,), "EIO": (0, 1, 4),
             "ENOSPC": (0, 1, 4)}

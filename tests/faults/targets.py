@@ -204,7 +204,7 @@ class Broker:
         if what == "EIO" and call in ("write", "sync") and not filled and (
                 status == 0 and in_order):
             return "not ended: it went on after a failed " + call
-        if what == "ENOSPC" and call == "allocate" and status == 4:
+        if what == "ENOSPC" and call in ("allocate", "write", "rename") and status == 4:
             return "ended: it did not survive that there was no room"
         return None
 

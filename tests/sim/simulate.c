@@ -203,6 +203,7 @@ disk_faults(void)
 	if (now_and_then(sim->o.disk_full)) {
 		disk_is_bad();
 		sim->disk->room = 1 + below(40000);
+		sim->disk->copies = sim->disk->room % 2;
 		trace(TRACE_ROOM, sim->disk->room, 0, 0, 0);
 	} else if (sim->disk->room && chance(1, 100)) {
 		sim->disk->room = 0;

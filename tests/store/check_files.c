@@ -583,14 +583,14 @@ START_TEST(a_failed_write_names_its_place)
 	ck_assert(world_append(&w, 20, true));
 	world_flush(&w);
 	w.disk->fail_at = w.disk->calls + 1;
-	w.disk->fail_errno = ENOSPC;
+	w.disk->fail_errno = EIO;
 	store_step_commit(w.store);
 	w.store->class->status(w.store, &w.status);
 	ck_assert_int_eq(w.status.state, STORE_FAILED);
 	ck_assert_str_eq(
 		w.status.error,
-		"write pretended/journal-0000000000000001.qbj, offset 128: No space "
-		"left on device");
+		"write pretended/journal-0000000000000001.qbj, offset 128: "
+		"Input/output error");
 }
 END_TEST
 

@@ -29,7 +29,7 @@ pretend_random(struct pretend *p, unsigned below)
 
 /* false: this call fails. */
 static bool
-call(struct pretend *p)
+call(struct pretend *p, const char *what)
 {
 	p->calls++;
 	if (p->stop_at && p->calls >= p->stop_at) {
@@ -38,6 +38,7 @@ call(struct pretend *p)
 	}
 	if (p->calls == p->fail_at) {
 		p->failed = true;
+		p->failed_in = what;
 		errno = p->fail_errno;
 		return false;
 	}
@@ -136,6 +137,36 @@ used(struct pretend *p)
 	return sum;
 }
 
+/* What is written again takes other room until it is synced. */
+static uint64_t
+copied(struct pretend *p)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < PRETEND_FILES; i++)
+		if (p->names[i].name[0])
+			sum += p->files[p->names[i].file].copied;
+	return sum;
+}
+
+/* How many of `len` bytes there is room for; -1: for none. */
+static ssize_t
+room_for(struct pretend *p, struct pretend_file *f, size_t len)
+{
+	uint64_t taken = used(p) + copied(p);
+
+	if (!p->room || !p->copies)
+		return (ssize_t)len;
+	if (taken >= p->room && len > 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (len > p->room - taken)
+		len = p->room - taken;
+	f->copied += len;
+	return (ssize_t)len;
+}
+
 static bool
 has_room(struct pretend *p, const struct pretend_file *f, uint64_t size)
 {
@@ -150,7 +181,7 @@ p_folder(struct disk *d, const char *path, bool lock)
 {
 	struct pretend *p = pretend_of(d);
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	if (lock && p->locked) {
 		errno = EWOULDBLOCK;
@@ -167,7 +198,7 @@ p_list(struct disk *d, int folder, void (*each)(void *arg, const char *name), vo
 	struct pretend *p = pretend_of(d);
 	char name[PRETEND_NAME];
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	for (int i = 0; i < PRETEND_FILES; i++)
 		if (p->names[i].name[0]) {
@@ -182,7 +213,7 @@ p_sync_folder(struct disk *d, int folder)
 {
 	struct pretend *p = pretend_of(d);
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	memcpy(p->safe_names, p->names, sizeof(p->names));
 	p->n_changes = 0;
@@ -196,7 +227,7 @@ p_rename(struct disk *d, int folder, const char *from, const char *to)
 	struct pretend_name *at = name_in(p->names, from);
 	int file;
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	if (!at) {
 		errno = ENOENT;
@@ -215,7 +246,7 @@ p_unlink(struct disk *d, int folder, const char *name)
 	struct pretend *p = pretend_of(d);
 	struct pretend_name *at = name_in(p->names, name);
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	if (!at) {
 		errno = ENOENT;
@@ -239,7 +270,7 @@ p_open(struct disk *d, int folder, const char *name)
 	struct pretend *p = pretend_of(d);
 	struct pretend_name *at = name_in(p->names, name);
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	if (!at) {
 		errno = ENOENT;
@@ -253,7 +284,7 @@ p_create(struct disk *d, int folder, const char *name)
 {
 	struct pretend *p = pretend_of(d);
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	if (name_in(p->names, name)) {
 		errno = EEXIST;
@@ -272,7 +303,7 @@ p_size(struct disk *d, int fd, uint64_t *ret_size)
 {
 	struct pretend *p = pretend_of(d);
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	*ret_size = file_of(p, fd)->size;
 	return 0;
@@ -283,7 +314,7 @@ p_allocate(struct disk *d, int fd, uint64_t size)
 {
 	struct pretend *p = pretend_of(d);
 
-	if (!call(p) || !has_room(p, file_of(p, fd), size))
+	if (!call(p, __func__) || !has_room(p, file_of(p, fd), size))
 		return -1;
 	grow(file_of(p, fd), size);
 	return 0;
@@ -305,7 +336,7 @@ p_pread(struct disk *d, int fd, void *ret, size_t len, uint64_t offset)
 	struct pretend_file *f = file_of(p, fd);
 	size_t n = offset >= f->size ? 0 : f->size - offset;
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	n = piece(p, len < n ? len : n);
 	if (n == 0 && offset < f->size && len) {
@@ -322,13 +353,15 @@ p_pwritev(struct disk *d, int fd, const struct iovec *iov, int n, uint64_t offse
 	struct pretend *p = pretend_of(d);
 	struct pretend_file *f = file_of(p, fd);
 	size_t all = 0, done, left;
+	ssize_t fits;
 
 	for (int i = 0; i < n; i++)
 		all += iov[i].iov_len;
 	meanwhile(p);
-	if (!call(p) || !has_room(p, f, offset + all))
+	if (!call(p, __func__) || !has_room(p, f, offset + all) ||
+	    (fits = room_for(p, f, all)) < 0)
 		return -1;
-	left = done = piece(p, all);
+	left = done = piece(p, (size_t)fits);
 	if (done == 0) {
 		errno = EINTR;
 		return -1;
@@ -355,7 +388,7 @@ p_sync(struct disk *d, int fd)
 	struct pretend_file *f = file_of(p, fd);
 
 	meanwhile(p);
-	if (!call(p)) {
+	if (!call(p, __func__)) {
 		memset(f->clean, 1, f->room / SECTOR);
 		return -1;
 	}
@@ -363,6 +396,7 @@ p_sync(struct disk *d, int fd)
 		if (!f->clean[at / SECTOR])
 			memcpy(f->safe + at, f->now + at, SECTOR);
 	f->safe_size = f->size;
+	f->copied = 0;
 	return 0;
 }
 
@@ -381,7 +415,7 @@ p_random(struct disk *d, void *ret, size_t len)
 {
 	struct pretend *p = pretend_of(d);
 
-	if (!call(p))
+	if (!call(p, __func__))
 		return -1;
 	for (size_t i = 0; i < len; i++)
 		((unsigned char *)ret)[i] = (unsigned char)pretend_random(p, 256);
@@ -475,6 +509,7 @@ lose_bytes(struct pretend *p, struct pretend_file *f)
 	memcpy(f->now, f->safe, f->room);
 	f->size = f->safe_size;
 	memset(f->clean, 0, f->room / SECTOR);
+	f->copied = 0;
 }
 
 void

@@ -17,7 +17,8 @@ struct pretend_file {
 	unsigned char *now, *safe; /* what is read; what is on disk */
 	unsigned char *clean;	   /* by sector: a failed sync took it for written */
 	size_t size, safe_size;
-	size_t room; /* in each of them */
+	size_t room;   /* in each of them */
+	size_t copied; /* bytes of other room that writes took since the last sync */
 };
 
 struct pretend_name {
@@ -47,9 +48,12 @@ struct pretend {
 	int fail_errno;
 	unsigned long stop_at; /* from this one on all fail, without effect */
 	bool failed;	       /* the one that had to fail did */
+	const char *failed_in; /* and was in this function */
 	bool in_pieces;	       /* calls are interrupted, and do less than was asked */
 	uint64_t room;	       /* for how many bytes there is room; 0: for all */
-	void (*meanwhile)(void *arg); /* called while a write or a sync takes its time; or NULL */
+	bool copies; /* copy on write: what has its room takes more when it is written */
+	void (*meanwhile)(
+		void *arg); /* called while a write or a sync takes its time; or NULL */
 	void *arg;
 	unsigned random;
 };
