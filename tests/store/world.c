@@ -165,7 +165,7 @@ world_append_again(struct world *w, unsigned i, bool sync)
 	const struct world_record *before = &w->records[i];
 	struct world_record *r = &w->records[w->n];
 	size_t len = before->len, third = len / 3;
-	const unsigned char *all = payload(before->content, len);
+	const unsigned char *all = world_payload(before->content, len);
 	struct store_part parts[] = {
 		{.bytes = all, .len = third},
 		{.len = third,
