@@ -211,13 +211,17 @@ START_TEST(nobody_waits_for_a_spare_behind_what_has_no_room)
 }
 END_TEST
 
-/* Only when a sync fails something may be lost; and what was trimmed has to go. */
+/* When a sync fails something may be lost; and what is trimmed has to go, what is moved to be read. */
 static bool
 is_final(void)
 {
-	return strcmp(w.disk->failed_in, "p_sync") == 0 ||
-	       strcmp(w.disk->failed_in, "p_sync_folder") == 0 ||
-	       strcmp(w.disk->failed_in, "p_unlink") == 0;
+	static const char *const final[] = {"p_sync", "p_sync_folder", "p_unlink",
+					    "p_open", "p_pread"};
+
+	for (size_t i = 0; i < sizeof(final) / sizeof(*final); i++)
+		if (strcmp(w.disk->failed_in, final[i]) == 0)
+			return true;
+	return false;
 }
 
 START_TEST(any_call_may_find_no_room)
