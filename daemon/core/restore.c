@@ -444,6 +444,8 @@ take_body(struct restoring *r, struct kept_item *k, const uint8_t *body)
 		memcpy(item->body, body, item->body_len);
 }
 
+#define FETCH 8 /* items that ids are looked at in advance */
+
 static struct kept_item *
 begin_item(struct restoring *r, struct queue *q, uint64_t id, size_t body_len)
 {
@@ -453,7 +455,7 @@ begin_item(struct restoring *r, struct queue *q, uint64_t id, size_t body_len)
 
 	if (k)
 		restore_drop(r->e, k);
-	table_fetch(&r->e->keep.items, item_hash(r->e, id));
+	table_fetch(&r->e->keep.items, item_hash(r->e, id + FETCH)); /* if it comes */
 	if (!good(r, keep_reserve(r->e, 1)) || !good(r, new_item(r, body_len, &item)))
 		return NULL;
 	item->id = id;
