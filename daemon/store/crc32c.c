@@ -55,10 +55,14 @@ word_at(const unsigned char *p)
 /* The instruction takes three cycles, and the next can begin in each: so three parts are gone through side
  * by side. The CRC of a part is that of what it is the beginning of when it is multiplied by x to the
  * number of bits that follow, modulo the polynomial; the instruction itself is a factor of x^32 and the
- * product of two CRCs, bits reversed, one of x. */
-#define PART	   256
-#define BY_1_PART  0xb9e02b86 /* x^(8 * 256 - 33), bits reversed */
-#define BY_2_PARTS 0xdd7e3b0c
+ * product of two CRCs, bits reversed, one of x. Large parts for what is long, small ones for bodies of some hundred
+ * bytes. */
+#define LARGE  256
+#define SMALL  64
+#define BY_64  0x9e4addf8 /* x^(8 * 64 - 33), bits reversed */
+#define BY_128 0x0d3b6092
+#define BY_256 0xb9e02b86
+#define BY_512 0xdd7e3b0c
 
 __attribute__((target("sse4.2,pclmul"))) static uint32_t
 multiply(uint32_t crc, uint32_t by)
@@ -69,18 +73,30 @@ multiply(uint32_t crc, uint32_t by)
 	return (uint32_t)_mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
 }
 
-__attribute__((target("sse4.2,pclmul"))) static uint32_t
-three_parts(uint32_t crc, const unsigned char *p)
+/* `by_1`, `by_2`: for one part, and two, that follow. */
+__attribute__((target("sse4.2,pclmul"))) static inline uint32_t
+three_parts(uint32_t crc, const unsigned char *p, size_t part, uint32_t by_1,
+	    uint32_t by_2)
 {
 	uint64_t a = crc, b = 0, c = 0;
 
-	for (const unsigned char *end = p + PART; p < end; p += 8) {
+	for (const unsigned char *end = p + part; p < end; p += 8) {
 		a = _mm_crc32_u64(a, word_at(p));
-		b = _mm_crc32_u64(b, word_at(p + PART));
-		c = _mm_crc32_u64(c, word_at(p + 2 * PART));
+		b = _mm_crc32_u64(b, word_at(p + part));
+		c = _mm_crc32_u64(c, word_at(p + 2 * part));
 	}
-	return multiply((uint32_t)a, BY_2_PARTS) ^ multiply((uint32_t)b, BY_1_PART) ^
-	       (uint32_t)c;
+	return multiply((uint32_t)a, by_2) ^ multiply((uint32_t)b, by_1) ^ (uint32_t)c;
+}
+
+/* Returns how many bytes are left, at the end. */
+__attribute__((target("sse4.2,pclmul"))) static size_t
+by_parts(uint32_t *crc, const unsigned char *p, size_t len)
+{
+	for (; len >= 3 * LARGE; len -= 3 * LARGE, p += 3 * LARGE)
+		*crc = three_parts(*crc, p, LARGE, BY_256, BY_512);
+	for (; len >= 3 * SMALL; len -= 3 * SMALL, p += 3 * SMALL)
+		*crc = three_parts(*crc, p, SMALL, BY_64, BY_128);
+	return len;
 }
 
 __attribute__((target("sse4.2"))) static uint32_t
@@ -89,9 +105,12 @@ by_instruction(uint32_t crc, const unsigned char *p, size_t len)
 	uint64_t wide;
 
 	crc = ~crc;
-	if (len >= 3 * PART && __builtin_cpu_supports("pclmul"))
-		for (; len >= 3 * PART; len -= 3 * PART, p += 3 * PART)
-			crc = three_parts(crc, p);
+	if (len >= 3 * SMALL && __builtin_cpu_supports("pclmul")) {
+		size_t left = by_parts(&crc, p, len);
+
+		p += len - left;
+		len = left;
+	}
 	for (wide = crc; len >= 8; len -= 8, p += 8)
 		wide = _mm_crc32_u64(wide, word_at(p));
 	crc = (uint32_t)wide;

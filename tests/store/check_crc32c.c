@@ -36,7 +36,7 @@ START_TEST(both_ways_agree_of_long_ones)
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (unsigned char)(i * i + i / 7);
-	for (size_t len = 700; len < sizeof(bytes) - 3; len += 1 + len % 13)
+	for (size_t len = 150; len < sizeof(bytes) - 3; len += 1 + len % 13)
 		ck_assert_uint_eq(crc32c((uint32_t)len, bytes + len % 3, len),
 				  crc32c_portable((uint32_t)len, bytes + len % 3, len));
 }
