@@ -82,9 +82,12 @@ read_numbers(struct qp_reader *in, unsigned unit, uint64_t max, struct qp_list *
 	if (in->failed || ret->n == 0 || ret->n % unit ||
 	    ret->n > unit * QP_MAX_BATCH_ITEMS)
 		return false;
-	for (uint32_t i = 0; i < ret->n; i++)
+	ret->sum = 0;
+	for (uint32_t i = 0; i < ret->n; i++) {
 		if (!read_within(in, 0, max, &value))
 			return false;
+		ret->sum += value;
+	}
 	return true;
 }
 

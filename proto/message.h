@@ -83,6 +83,7 @@ struct qp_list {
 	uint32_t n;
 	struct qp_reader in;
 	const int64_t *numbers;
+	uint64_t sum; /* of the elements of a decoded argument, modulo 2^64 */
 };
 
 /* The same of names: to encode, `names` are its elements. */

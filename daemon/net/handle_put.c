@@ -199,17 +199,12 @@ handle_put(struct conn *c, struct qp_request *m, struct frame *f)
 static bool
 lengths_fit(struct conn *c, const struct qp_request *m, uint32_t body_len)
 {
-	struct qp_list lengths = m->lengths;
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < m->lengths.n; i++)
-		sum += qp_list_next(&lengths);
-	if (sum == body_len)
+	if (m->lengths.sum == body_len)
 		return true;
 	deliver_refusal(c, m->rid, QP_INVALID,
 			"PUT_MANY: the lengths sum up to %" PRIu64
 			", the body has %u bytes",
-			sum, body_len);
+			m->lengths.sum, body_len);
 	return false;
 }
 
