@@ -83,6 +83,7 @@ publish_written(struct store_files *s, const struct chunk *last, bool async, boo
 	if (!last->end) {
 		s->written_bytes = last->offset + last->len;
 		s->written_seq = last->last_seq;
+		s->waited_here |= sync;
 	}
 	if (async)
 		files_wake(s); /* somebody waits for this */
@@ -171,6 +172,8 @@ enter_next(struct store_files *s)
 	s->current = s->next;
 	s->writing++;
 	s->written_bytes = SEGMENT_HEADER;
+	s->waited_before = s->waited_here;
+	s->waited_here = false;
 	files_kick(s);
 	files_unlock(s);
 	s->next = NULL;

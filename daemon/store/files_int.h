@@ -139,6 +139,7 @@ struct store_files {
 	bool low, failed, told;
 	bool stuck;   /* there was no room to write what is the first of `pending` */
 	bool closing; /* which nobody waits for any more */
+	bool waited_here, waited_before; /* for syncs of the committer's segment, and of the one before */
 	bool wake_keeper, wake_loop; /* when it is unlocked */
 	uint64_t written, synced;
 	uint64_t told_written, told_synced; /* as far as the caller's records go */

@@ -184,11 +184,17 @@ give_up(struct store_files *s)
 	s->making = NULL;
 }
 
+/* Where nobody waits for a sync, zeros would be written for nothing. */
 static bool
 begin_spare(struct store_files *s)
 {
+	bool zeros;
+
+	pthread_mutex_lock(&s->lock);
+	zeros = s->waited_here || s->waited_before;
+	files_unlock(s);
 	s->making = spare_make(s, s->segment_bytes);
-	s->filled = 0;
+	s->filled = zeros ? 0 : s->segment_bytes;
 	return s->making || low(s, errno);
 }
 
@@ -235,7 +241,8 @@ end_spare(struct store_files *s)
 static bool
 make_piece(struct store_files *s)
 {
-	return (s->making || begin_spare(s)) && fill_piece(s) &&
+	return (s->making || begin_spare(s)) &&
+	       (s->filled == s->segment_bytes || fill_piece(s)) &&
 	       (s->filled < s->segment_bytes || end_spare(s));
 }
 

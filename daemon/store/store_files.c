@@ -44,6 +44,7 @@ files_new(const struct store_files_options *o)
 	s->folder = -1;
 	s->segment_bytes = o->segment_bytes ? o->segment_bytes : STORE_SEGMENT_BYTES;
 	s->sync_interval_ns = o->sync_interval_ms * NS_PER_MS;
+	s->waited_before = true; /* who knows */
 	init_shared(s);
 	s->dir = strdup(o->dir);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -489,6 +489,35 @@ START_TEST(a_start_goes_on_in_a_spare_of_the_run_before)
 }
 END_TEST
 
+/* Goes on to the next segment, and counts the calls for the spare that is missing then. */
+static unsigned long
+calls_for_a_spare(bool sync)
+{
+	uint64_t segment = w.n > 0 ? w.records[w.n - 1].place.segment : 1;
+	unsigned long before;
+
+	do {
+		ck_assert(world_append(&w, 600, sync));
+		world_flush(&w);
+		while (store_step_commit(w.store))
+			;
+	} while (w.records[w.n - 1].place.segment == segment);
+	before = w.disk->calls;
+	while (store_step_keep(w.store, w.now_ns) == w.now_ns)
+		;
+	return w.disk->calls - before;
+}
+
+START_TEST(a_spare_is_made_zero_where_somebody_waits_for_syncs)
+{
+	unsigned long zeros = calls_for_a_spare(true);
+
+	ck_assert_uint_eq(calls_for_a_spare(false), zeros); /* a moment ago somebody did */
+	ck_assert_uint_eq(calls_for_a_spare(false), zeros - 2); /* no write, no sync */
+	ck_assert_uint_eq(calls_for_a_spare(true), zeros);
+}
+END_TEST
+
 START_TEST(a_spare_of_another_size_is_removed)
 {
 	static const char other[WORLD_SEGMENT / 2];
@@ -708,6 +737,7 @@ main(void)
 	tcase_add_test(tcase, room_is_looked_for_again_in_time);
 	tcase_add_test(tcase, it_starts_on_a_full_disk);
 	tcase_add_test(tcase, a_start_goes_on_in_a_spare_of_the_run_before);
+	tcase_add_test(tcase, a_spare_is_made_zero_where_somebody_waits_for_syncs);
 	tcase_add_test(tcase, a_spare_of_another_size_is_removed);
 	tcase_add_test(tcase, a_large_spare_is_filled_piece_by_piece);
 	tcase_add_test(tcase, room_is_asked_for_before_it_is_used);
