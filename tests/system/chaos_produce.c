@@ -67,33 +67,82 @@ put_one(unsigned queue, int64_t timeout)
 	qb_put_options_free(options);
 }
 
+static struct batch {
+	unsigned queue, n;
+	struct body bodies[BATCH];
+	struct iovec whole[BATCH];
+} batches[3];
+
+static void
+begin_batch(struct batch *b, unsigned queue)
+{
+	struct chaos_event events[BATCH];
+
+	b->queue = queue;
+	b->n = 1 + below(BATCH);
+	for (unsigned i = 0; i < b->n; i++) {
+		b->whole[i] = make_body(&b->bodies[i]);
+		events[i] = event(PUT_BEGIN, queue, b->bodies[i].stamp);
+	}
+	write_events(events, b->n);
+}
+
 /* Of a batch that is refused as a whole no item has a result of its own. */
+static void
+end_batch(const struct batch *b, qb_result result, const int64_t *ids)
+{
+	struct chaos_event events[BATCH];
+
+	expect_put(result);
+	for (unsigned i = 0; i < b->n; i++) {
+		int64_t id = ids ? ids[i] : 0;
+
+		events[i] = event(PUT_END, b->queue, b->bodies[i].stamp);
+		events[i].id = id > 0 ? (uint64_t)id : 0;
+		events[i].result = id > 0   ? QB_OK
+				   : id < 0 ? (int16_t)-id
+					    : (int16_t)result;
+	}
+	write_events(events, b->n);
+}
+
 static void
 put_batch(unsigned queue, int64_t timeout)
 {
-	static struct body bodies[BATCH];
-	struct iovec whole[BATCH];
-	struct chaos_event events[BATCH];
+	struct batch *b = batches;
 	int64_t ids[BATCH] = {0};
-	unsigned n = 1 + below(BATCH);
 	qb_result result;
 
-	for (unsigned i = 0; i < n; i++) {
-		whole[i] = make_body(&bodies[i]);
-		events[i] = event(PUT_BEGIN, queue, bodies[i].stamp);
-	}
-	write_events(events, n);
-	result = qb_put_many(me.q, world.queues[queue], whole, n, below(2) == 0,
+	begin_batch(b, queue);
+	result = qb_put_many(me.q, world.queues[queue], b->whole, b->n, below(2) == 0,
 			     timeout, ids);
-	expect_put(result);
-	for (unsigned i = 0; i < n; i++) {
-		events[i] = event(PUT_END, queue, bodies[i].stamp);
-		events[i].id = ids[i] > 0 ? (uint64_t)ids[i] : 0;
-		events[i].result = ids[i] > 0	? QB_OK
-				   : ids[i] < 0 ? (int16_t)-ids[i]
-						: (int16_t)result;
+	end_batch(b, result, ids);
+}
+
+static void
+batch_was_put(qb *q, uint64_t request, qb_result result, const int64_t *ids, unsigned n,
+	      void *arg)
+{
+	end_batch(arg, result, ids);
+}
+
+/* Several at the same time. */
+static void
+put_batches(unsigned queue, int64_t timeout)
+{
+	qb_result result;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct batch *b = &batches[i];
+
+		begin_batch(b, queue);
+		result = qb_start_put_many(me.q, world.queues[queue], NULL, b->whole,
+					   b->n, below(2) == 0, timeout, batch_was_put,
+					   b, NULL);
+		EXPECT(result == QB_OK, result);
 	}
-	write_events(events, n);
+	result = qb_wait(me.q, QB_FOREVER);
+	EXPECT(result == QB_OK, result);
 }
 
 static void
@@ -134,9 +183,10 @@ produce(void)
 			unsigned queue = home ? me.life->home : below(CHAOS_QUEUES);
 			int64_t timeout = home ? QB_FOREVER : below(30);
 
-			switch (below(5)) {
+			switch (below(6)) {
 			case 0: put_batch(queue, timeout); break;
 			case 1: put_pipelined(me.life->home); break;
+			case 2: put_batches(queue, timeout); break;
 			default: put_one(queue, timeout);
 			}
 		}

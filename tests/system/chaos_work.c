@@ -59,6 +59,33 @@ get_from_any(int64_t timeout, qb_item **ret, unsigned *ret_queue)
 	return result;
 }
 
+static void
+batch_was_got(qb *q, uint64_t request, qb_result result, qb_item *const *items,
+	      unsigned n, void *arg)
+{
+	EXPECT(result == QB_OK || result == QB_EMPTY || result == QB_SHUT_DOWN, result);
+	for (unsigned i = 0; i < n; i++)
+		take(items[i], *(unsigned *)arg);
+}
+
+/* Two batches at the same time. */
+static qb_result
+get_batches(unsigned queue, const qb_get_options *options, int64_t timeout,
+	    qb_ack_mode ack)
+{
+	qb_result result;
+
+	for (int i = 0; i < 2; i++) {
+		result = qb_start_get_many(me.q, world.queues[queue], options, timeout,
+					   ack, CHAOS_HOLD / 2, 1, 0, below(5),
+					   batch_was_got, &queue, NULL);
+		EXPECT(result == QB_OK, result);
+	}
+	result = qb_wait(me.q, QB_FOREVER);
+	EXPECT(result == QB_OK, result);
+	return result;
+}
+
 /* What is got while items are held is not waited for long: others wait for these. */
 static qb_result
 get_some(void)
@@ -71,8 +98,14 @@ get_some(void)
 						: QB_MANUAL;
 	qb_get_options *options = make_options(queue);
 	qb_item *items[CHAOS_HOLD];
-	unsigned n = 1, how = below(4);
+	unsigned n = 1, how = below(5);
 	qb_result result;
+
+	if (how == 4 && n_held == 0) {
+		result = get_batches(queue, options, below(20), ack);
+		qb_get_options_free(options);
+		return result;
+	}
 
 	if (how == 0 && queue < CHAOS_MANUAL)
 		result = get_from_any(timeout, items, &queue);
