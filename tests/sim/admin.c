@@ -86,6 +86,21 @@ cancel(struct sim_client *c, unsigned queue)
 	check_cancel_asked(queue, group);
 }
 
+static void
+delete_queue(struct sim_client *c, unsigned queue)
+{
+	bool force = chance(1, 2);
+	struct qp_request m = {0};
+	struct sim_request *r;
+
+	QP_GIVE(&m.options, force, force);
+	r = ask_about(c, QP_OP_DELETE, queue, m);
+	if (!r)
+		return;
+	r->n = force;
+	check_delete_asked(queue, force);
+}
+
 void
 administer(struct sim_client *c)
 {
@@ -116,6 +131,10 @@ administer(struct sim_client *c)
 	case 8:
 		if (sim->o.groups)
 			cancel(c, queue);
+		break;
+	case 9:
+		if (sim->o.deletes && chance(1, 3))
+			delete_queue(c, queue);
 		break;
 	default: break;
 	}

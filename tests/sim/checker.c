@@ -50,10 +50,18 @@ check_new_item(struct sim_client *c, struct sim_item item)
 	item.incarnation = c->incarnation;
 	item.plain = item.ready_ns == 0 && !item.end_is_death;
 	item.holder = -1;
+	item.before_delete = check_coming(&sim->queues[item.queue].deletes);
 	item.gone = check_may_be_taken(&item) ? SIM_MAYBE_GONE : SIM_THERE;
 	item.end_ns = item.ttl_ms ? sim->now_ns + item.ttl_ms * MS : SIM_NEVER;
 	item.end_by_ns = SIM_NEVER;
 	sim->items[sim->n_items++] = item;
+}
+
+void
+check_again(const struct sim_request *r)
+{
+	for (unsigned i = 0; r->item >= 0 && i < r->n; i++)
+		sim->items[(unsigned)r->item + i].again |= r->asked_life != sim->life;
 }
 
 static void
@@ -96,6 +104,8 @@ static bool
 may_be_refused(const struct sim_request *r, const struct sim_item *item,
 	       enum qp_status status)
 {
+	if (status == QP_DELETED)
+		return check_may_be_deleted(r);
 	if (status == QP_CANCELLED)
 		return item->group && item->gone != SIM_THERE;
 	if (status == QP_NOSPACE)
@@ -184,10 +194,14 @@ is_in_order(struct sim_client *c, const struct sim_request *r, unsigned n)
 
 	if (newest->get >> 16 == r->rid)
 		get = newest->get + 1; /* of many items, in their order */
+	/* What was refused by a broker that ended before it could say so is put behind others. */
 	if (newest->life == sim->life && newest->incarnation == item->incarnation &&
-	    (newest->get < get) != (newest->put < n))
+	    ((newest->get < get) != (newest->id < item->id) ||
+	     (!item->again && (newest->get < get) != (newest->put < n))))
 		wrong("item %u is not in its order", n);
-	*newest = (struct sim_newest){get, n, item->incarnation, sim->life};
+	if (!item->again)
+		*newest = (struct sim_newest){get, n, item->id, item->incarnation,
+					      sim->life};
 }
 
 /* The record of a lease may be lost, and the item then be given with the same tag again. What the
@@ -241,7 +255,7 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 {
 	unsigned n = item_of(body, len);
 	struct sim_item *item = &sim->items[n];
-	struct sim_lease lease = {.sure = !has_had(c, n),
+	struct sim_lease lease = {.sure = !has_had(c, n) && !check_may_be_deleted(r),
 				  .until_ns = SIM_NEVER,
 				  .seq = broker_status().last_seq};
 

@@ -198,9 +198,11 @@ check_queue(unsigned queue)
 
 		if (item->queue != queue)
 			continue;
-		accepted += item->put == SIM_CONFIRMED && !item->may_be_lost;
+		accepted += item->put == SIM_CONFIRMED && !item->may_be_lost &&
+			    !item->before_delete;
 		asked += item->put != SIM_REFUSED;
-		finished += item->gone == SIM_GONE && !item->not_counted;
+		finished += item->gone == SIM_GONE && !item->not_counted &&
+			    !item->before_delete;
 		ended += item->gone != SIM_THERE;
 		expired += !item->end_is_death && check_may_have_ended(item);
 	}

@@ -51,6 +51,7 @@ coming_of(const struct sim_request *r)
 
 	switch (r->op) {
 	case QP_OP_PURGE: return &q->purges;
+	case QP_OP_DELETE: return &q->deletes;
 	case QP_OP_CANCEL_GROUP: return &q->cancels[r->n];
 	case QP_OP_PAUSE: return &q->pause.coming;
 	default: return NULL;
@@ -84,7 +85,7 @@ check_may_be_taken(const struct sim_item *item)
 {
 	const struct sim_queue *q = &sim->queues[item->queue];
 
-	return check_coming(&q->purges) ||
+	return check_coming(&q->purges) || check_coming(&q->deletes) ||
 	       (item->group && check_coming(&q->cancels[item->group]));
 }
 
@@ -101,7 +102,7 @@ may_be_gone(unsigned queue, unsigned group)
 	}
 }
 
-/* By somebody else than its holder. */
+/* By a request about the queue. */
 static void
 is_taken(struct sim_item *item)
 {
@@ -154,6 +155,77 @@ check_cancelled(struct sim_request *r)
 	}
 }
 
+/* --- deletes --------------------------------------------------------------------- */
+
+bool
+check_may_be_deleted(const struct sim_request *r)
+{
+	const struct sim_queue *q = &sim->queues[r->queue];
+
+	return check_coming(&q->deletes) || q->delete_step >= r->asked_step;
+}
+
+static void
+leases_may_end(struct sim_hold *holds, unsigned n, unsigned queue)
+{
+	for (unsigned i = 0; holds && i < n; i++)
+		if (sim->items[holds[i].item].queue == queue)
+			holds[i].lease.sure = false;
+}
+
+/* Whether it is forced or not: the counts begin anew, and the new queue is not paused. */
+void
+check_delete_asked(unsigned queue, bool force)
+{
+	struct sim_queue *q = &sim->queues[queue];
+
+	q->deletes.asked++;
+	q->delete_step = sim->step;
+	q->pause.sure = false;
+	for (unsigned i = 0; i < sim->n_items; i++)
+		if (sim->items[i].queue == queue)
+			sim->items[i].before_delete = true;
+	if (!force)
+		return;
+	may_be_gone(queue, 0);
+	for (unsigned i = 0; i < sim->n_clients; i++) {
+		struct sim_client *c = &sim->clients[i];
+
+		leases_may_end(c->holds, c->n_holds, queue);
+		for (unsigned k = 0; k < c->n_pending; k++)
+			leases_may_end(c->pending[k].holds, c->pending[k].n, queue);
+	}
+}
+
+static bool
+is_surely_there(const struct sim_item *item)
+{
+	return item->put == SIM_CONFIRMED && !item->may_be_lost &&
+	       item->gone == SIM_THERE &&
+	       (item->end_is_death || !check_may_have_ended(item));
+}
+
+void
+check_deleted(struct sim_request *r)
+{
+	struct sim_queue *q = &sim->queues[r->queue];
+
+	q->delete_step = sim->step;
+	q->pause.sure = false;
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		struct sim_item *item = &sim->items[i];
+
+		sim->about = (int)i;
+		if (item->queue != (unsigned)r->queue || item->put != SIM_CONFIRMED ||
+		    item->put_step >= r->asked_step)
+			continue;
+		if (r->n == 0 && is_surely_there(item))
+			wrong("%s was deleted, and item %u was there", q->name, i);
+		if (r->n > 0 && item->gone != SIM_GONE)
+			is_taken(item);
+	}
+}
+
 /* --- pauses ---------------------------------------------------------------------- */
 
 void
@@ -172,7 +244,8 @@ check_paused(const struct sim_request *r, enum qp_status status)
 	bool lost =
 		r->asked_life != sim->life && sim->queues[r->queue].mode == SIM_MEMORY;
 
-	p->sure = !check_coming(&p->coming) && !lost;
+	p->sure = !check_coming(&p->coming) && !lost &&
+		  !check_coming(&sim->queues[r->queue].deletes);
 	p->in = paused & SIM_IN;
 	p->out = paused & SIM_OUT;
 	p->step = sim->step;

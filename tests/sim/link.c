@@ -259,6 +259,7 @@ ask_again(struct sim_client *c)
 
 		trace(TRACE_AGAIN, c->number, r->rid, r->op, 0);
 		r->again = true;
+		check_again(r);
 		append(c, r->bytes, r->len);
 	}
 	confirm(c, 0);

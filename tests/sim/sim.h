@@ -45,7 +45,7 @@ struct sim_options {
 	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
-	bool pauses, ends, groups;
+	bool pauses, ends, groups, deletes;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 };
@@ -72,7 +72,9 @@ struct sim_queue {
 	char name[16];
 	enum sim_mode mode;
 	bool purged; /* nobody gets before the end, but it is purged */
-	struct sim_coming purges, cancels[SIM_GROUPS + 1];
+	struct sim_coming purges, cancels[SIM_GROUPS + 1], deletes;
+	unsigned
+		delete_step; /* when a delete was heard of last, asked for or answered */
 	struct sim_pause pause;
 	bool empty;	       /* as it was last seen */
 	unsigned changed_step; /* when that was heard of last */
@@ -100,8 +102,10 @@ struct sim_item {
 	bool end_is_death; /* it does not go, but is dead */
 	bool plain;	   /* its place is that of its put */
 	bool may_be_dead;  /* somebody has buried it */
-	bool not_counted;  /* as finished by this broker, perhaps */
-	int holder;	   /* a client; -1: nobody certainly */
+	bool again;	   /* its put was asked for again, of another broker */
+	bool before_delete; /* it may have been put into a queue that was deleted since */
+	bool not_counted;   /* as finished by this broker, perhaps */
+	int holder;	    /* a client; -1: nobody certainly */
 	uint64_t delivery,
 		given_ns; /* the newest since the last crash, and when it came */
 };
@@ -131,7 +135,7 @@ struct sim_request {
 	unsigned asked_step, asked_life;
 	bool again; /* also asked over another connection */
 	unsigned n; /* items that are put, from `item` on; or leases that end; or what
-				is paused; or a group */
+				is paused; or a group; or whether it is forced */
 	uint64_t lease_ms;	/* of a get */
 	struct sim_hold *holds; /* those leases; or NULL */
 	uint8_t *bytes;
@@ -169,7 +173,7 @@ struct sim_client {
 	/* What was given last for the first time, by queue and producer: to which get, and by
 	 * which put. */
 	struct sim_newest {
-		uint64_t get, put, incarnation;
+		uint64_t get, put, id, incarnation;
 		unsigned life;
 	} newest[SIM_QUEUES][SIM_CLIENTS];
 };
@@ -308,6 +312,9 @@ void administer(struct sim_client *c);
 
 /* It has the next number; of `item` what was asked for counts. */
 void check_new_item(struct sim_client *c, struct sim_item item);
+
+/* It is sent over another connection. */
+void check_again(const struct sim_request *r);
 size_t check_body(unsigned item, uint8_t *ret);
 
 /* What became of one of the items: an id, or a negated status. */
@@ -335,6 +342,11 @@ bool check_may_be_dead(const struct sim_item *item);
 
 void check_joined(struct sim_request *r);
 void check_purge_asked(unsigned queue);
+void check_delete_asked(unsigned queue, bool force);
+void check_deleted(struct sim_request *r);
+
+/* Whether the queue may have been deleted since this was asked for. */
+bool check_may_be_deleted(const struct sim_request *r);
 void check_cancel_asked(unsigned queue, unsigned group);
 void check_cancelled(struct sim_request *r);
 

@@ -88,6 +88,7 @@ choose_options(uint64_t seed)
 		.pauses = chance(1, 3),
 		.ends = chance(1, 3),
 		.groups = chance(1, 3),
+		.deletes = chance(1, 4),
 		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
 }
