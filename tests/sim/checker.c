@@ -158,8 +158,8 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 
 /* --- gets ------------------------------------------------------------------------ */
 
-static const struct sim_hold *
-hold_of(const struct sim_client *c, unsigned item)
+static struct sim_hold *
+hold_of(struct sim_client *c, unsigned item)
 {
 	for (unsigned i = 0; i < c->n_holds; i++)
 		if (c->holds[i].item == item)
@@ -171,7 +171,7 @@ static void
 has_one_holder(unsigned n)
 {
 	const struct sim_item *item = &sim->items[n];
-	const struct sim_client *other;
+	struct sim_client *other;
 	const struct sim_hold *h;
 
 	if (item->holder < 0)
@@ -207,7 +207,7 @@ is_in_order(struct sim_client *c, const struct sim_request *r, unsigned n)
 /* The record of a lease may be lost, and the item then be given with the same tag again. What the
  * session asks for with the tag from before is then about the new lease. */
 static bool
-has_had(const struct sim_client *c, unsigned n)
+has_had(struct sim_client *c, unsigned n)
 {
 	for (unsigned i = 0; i < c->n_pending; i++)
 		for (unsigned k = 0; c->pending[i].holds && k < c->pending[i].n; k++)
@@ -218,7 +218,7 @@ has_had(const struct sim_client *c, unsigned n)
 
 /* The reply was on its way for so long that the item has been given to somebody else since. */
 static bool
-is_late(const struct sim_client *c, const struct sim_request *r, unsigned n,
+is_late(struct sim_client *c, const struct sim_request *r, unsigned n,
 	uint64_t delivery)
 {
 	const struct sim_item *item = &sim->items[n];
@@ -277,8 +277,77 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	is_there(item);
 	if (r->lease_ms)
 		lease.until_ns = r->asked_ns + r->lease_ms * MS;
+	lease.least_ns = lease.until_ns;
 	c->holds[c->n_holds++] = (struct sim_hold){n, id, delivery, c->epoch, lease};
 	check_changed(item->queue);
+}
+
+/* --- touches --------------------------------------------------------------------- */
+
+static uint64_t
+end_of(const struct sim_request *touch)
+{
+	return touch->lease_ms ? touch->asked_ns + touch->lease_ms * MS : SIM_NEVER;
+}
+
+/* Until it is answered the lease may have the old end, or the new one. */
+void
+check_touch_asked(struct sim_client *c, const struct sim_request *r, struct sim_hold *h)
+{
+	trace(TRACE_TOUCH, c->number, h->item, r->lease_ms, 0);
+	if (h->lease.until_ns > end_of(r))
+		h->lease.until_ns = end_of(r);
+	if (h->lease.least_ns > h->lease.until_ns)
+		h->lease.least_ns = h->lease.until_ns;
+}
+
+static struct sim_hold *
+still_held(struct sim_client *c, const struct sim_hold *before)
+{
+	for (unsigned i = 0; i < c->n_holds; i++)
+		if (c->holds[i].id == before->id &&
+		    c->holds[i].delivery == before->delivery)
+			return &c->holds[i];
+	return NULL;
+}
+
+static bool
+another_touch(const struct sim_client *c, const struct sim_hold *h)
+{
+	for (unsigned i = 0; i < c->n_pending; i++)
+		if (c->pending[i].op == QP_OP_TOUCH &&
+		    c->pending[i].holds[0].id == h->id)
+			return true;
+	return false;
+}
+
+void
+check_touched(struct sim_client *c, const struct sim_request *r,
+	      const struct qp_reply *reply)
+{
+	const struct sim_hold *before = &r->holds[0];
+	const struct sim_item *item = &sim->items[before->item];
+	struct sim_hold *h = still_held(c, before);
+	uint64_t left_ms = QP_OPT(&reply->options, left_ms);
+
+	/* What was sent again may come behind the end of the lease. */
+	if (!r->again || h)
+		check_ended(c, before, false, reply->status);
+	if (reply->status != QP_OK)
+		return;
+	if (QP_GIVEN(&reply->options, left_ms) != (r->lease_ms > 0) ||
+	    left_ms > r->lease_ms)
+		wrong("item %u is touched for %u ms, and has %u", before->item,
+		      (unsigned)r->lease_ms, (unsigned)left_ms);
+	if (item->taken && item->gone == SIM_GONE && item->gone_step < r->asked_step &&
+	    !QP_OPT(&reply->options, cancelled))
+		wrong("item %u is touched as if nobody had cancelled it", before->item);
+	if (QP_OPT(&reply->options, cancelled) && item->gone == SIM_THERE)
+		wrong("item %u is said to be cancelled", before->item);
+	if (!h || another_touch(c, h))
+		return;
+	h->lease.until_ns = end_of(r);
+	h->lease.touch_seq = broker_status().last_seq;
 }
 
 /* --- ends of work ---------------------------------------------------------------- */

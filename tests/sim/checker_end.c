@@ -54,6 +54,8 @@ crash_leases(struct sim_hold *holds, unsigned n, uint64_t kept)
 		if (holds[i].lease.seq > kept ||
 		    sim->queues[item->queue].mode == SIM_MEMORY)
 			holds[i].lease.sure = false;
+		if (holds[i].lease.touch_seq > kept)
+			holds[i].lease.until_ns = holds[i].lease.least_ns;
 	}
 }
 

@@ -45,7 +45,7 @@ struct sim_options {
 	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
-	bool pauses, ends, groups, deletes;
+	bool pauses, ends, groups, deletes, touches;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 };
@@ -116,9 +116,11 @@ enum sim_kind { SIM_PRODUCER, SIM_CONSUMER, SIM_ADMIN };
 
 /* A lease, as the client knows it. */
 struct sim_lease {
-	bool sure;	   /* that it was not taken away, at least */
-	uint64_t until_ns; /* it does not end by itself before */
-	uint64_t seq;	   /* the record that says so is not a later one */
+	bool sure;	    /* that it was not taken away, at least */
+	uint64_t until_ns;  /* it does not end by itself before */
+	uint64_t least_ns;  /* nor before this, as it was first, or after a touch */
+	uint64_t seq;	    /* the record that says so is not a later one */
+	uint64_t touch_seq; /* the same of the last touch */
 };
 
 struct sim_hold {
@@ -136,7 +138,7 @@ struct sim_request {
 	bool again; /* also asked over another connection */
 	unsigned n; /* items that are put, from `item` on; or leases that end; or what
 				is paused; or a group; or whether it is forced */
-	uint64_t lease_ms;	/* of a get */
+	uint64_t lease_ms;	/* of a get, or a touch */
 	struct sim_hold *holds; /* those leases; or NULL */
 	uint8_t *bytes;
 	size_t len;
@@ -323,6 +325,10 @@ void check_put(struct sim_client *c, const struct sim_request *r, unsigned item,
 void check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	       uint64_t delivery, const uint8_t *body, size_t len);
 void check_end_asked(struct sim_client *c, const struct sim_hold *h, enum qp_op op);
+void check_touch_asked(struct sim_client *c, const struct sim_request *r,
+		       struct sim_hold *h);
+void check_touched(struct sim_client *c, const struct sim_request *r,
+		   const struct qp_reply *reply);
 void check_ended(struct sim_client *c, const struct sim_hold *h, bool finishes,
 		 enum qp_status status);
 

@@ -276,9 +276,35 @@ ended(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply)
 	}
 }
 
+/* The end of a lease is put off, or comes earlier. */
+static void
+touch(struct sim_client *c)
+{
+	struct sim_hold *h = &c->holds[below(c->n_holds)];
+	struct qp_request m = {.op = QP_OP_TOUCH,
+			       .id = h->id,
+			       .delivery = h->delivery,
+			       .epoch = h->epoch};
+	struct sim_request *r;
+
+	QP_GIVE(&m.options, lease_ms, chance(1, 4) ? 0 : 20 + below(800));
+	r = client_ask(c, &m, "", 0);
+	if (!r)
+		return;
+	r->n = 1;
+	r->lease_ms = m.options.lease_ms;
+	check_touch_asked(c, r, h);
+	r->holds = malloc(sizeof(*h));
+	r->holds[0] = *h;
+}
+
 static void
 consume(struct sim_client *c)
 {
+	if (c->n_holds > 0 && sim->o.touches && !sim->healed && chance(1, 6)) {
+		touch(c);
+		return;
+	}
 	if (c->n_holds > 0 && chance(1, 2)) {
 		if (chance(1, sim->healed ? 2 : 10))
 			finish_many(c);
@@ -326,6 +352,7 @@ work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *
 	case QP_OP_RELEASE:
 	case QP_OP_NACK:
 	case QP_OP_BURY: ended(c, r, reply); break;
+	case QP_OP_TOUCH: check_touched(c, r, reply); break;
 	case QP_OP_JOIN:
 		if (reply->status == QP_OK)
 			check_joined(r);
