@@ -221,10 +221,11 @@ update(struct qe *e, struct qe_session *session, struct qe_tag tag,
 		return result;
 	qe_item_ref(item);
 	lease_return(e, item, CAUSE_released);
-	if (item->state == ITEM_READY && item->id == tag.id)
+	if ((item->state == ITEM_READY || item->state == ITEM_DEAD) &&
+	    item->id == tag.id)
 		item_replace(e, item, fresh);
 	else
-		qe_item_unref(e, fresh); /* it is gone, or dead: its time was over */
+		qe_item_unref(e, fresh); /* it is gone: its time was over */
 	qe_item_unref(e, item);
 	settle(e);
 	return QE_OK;

@@ -88,8 +88,11 @@ item_replace(struct qe *e, struct qe_item *old, struct qe_item *item)
 		extra_free(e, item);
 	take_place(q, item, old);
 	keep_key(item, old);
-	count_change(e, q, item, item->body_len - (uint64_t)old->body_len,
-		     item_cost(item) - cost);
+	if (item_waits(item->state))
+		count_change(e, q, item, item->body_len - (uint64_t)old->body_len,
+			     item_cost(item) - cost);
+	else
+		item_count_cost(e, item, item_cost(item) - cost);
 	e->other_cost += item_cost(old);
 	if (q->durable)
 		keep_replaced(e, q, item);

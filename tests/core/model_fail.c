@@ -168,6 +168,13 @@ m_update(struct model *m, int session, struct qe_tag tag, const struct m_item *i
 		m->items[i].len = item->len;
 		m->items[i].ctype = item->ctype;
 	}
+	for (unsigned i = 0; i < m->n_dead; i++) {
+		if (m->dead[i].id != tag.id)
+			continue;
+		m->dead[i].stamp = item->stamp;
+		m->dead[i].len = item->len;
+		m->dead[i].ctype = item->ctype;
+	}
 	m_settle(m, queue);
 	return QE_OK;
 }
