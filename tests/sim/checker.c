@@ -54,6 +54,7 @@ check_new_item(struct sim_client *c, struct sim_item item)
 	item.gone = check_may_be_taken(&item) ? SIM_MAYBE_GONE : SIM_THERE;
 	item.end_ns = item.ttl_ms ? sim->now_ns + item.ttl_ms * MS : SIM_NEVER;
 	item.end_by_ns = SIM_NEVER;
+	item.body.of = sim->n_items;
 	sim->items[sim->n_items++] = item;
 }
 
@@ -88,6 +89,14 @@ check_changed(unsigned queue)
 	sim->queues[queue].changed_step = sim->step;
 }
 
+static void
+body_is_there(struct sim_body *body)
+{
+	if (body->put != SIM_CONFIRMED)
+		body->step = sim->step;
+	body->put = SIM_CONFIRMED;
+}
+
 /* It is there now. */
 static void
 is_there(struct sim_item *item)
@@ -96,6 +105,7 @@ is_there(struct sim_item *item)
 		item->put_step = sim->step;
 	item->put = SIM_CONFIRMED;
 	item->may_be_lost = false;
+	body_is_there(&item->body);
 	check_changed(item->queue);
 }
 
@@ -249,11 +259,22 @@ is_given(struct sim_client *c, const struct sim_request *r, unsigned n,
 	item->given_ns = sim->now_ns;
 }
 
+static void
+is_given_with(const struct sim_request *r, unsigned n, struct sim_body *body)
+{
+	if (body->put == SIM_REFUSED)
+		wrong("item %u is given with a body that was refused", n);
+	if (body->old == SIM_GONE && body->old_step < r->asked_step)
+		wrong("item %u is given with a body that was replaced", n);
+	if (body != &sim->items[n].body)
+		body_is_there(body);
+}
+
 void
 check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	  uint64_t delivery, const uint8_t *body, size_t len)
 {
-	unsigned n = item_of(body, len);
+	unsigned b = item_of(body, len), n = sim->items[b].body.of;
 	struct sim_item *item = &sim->items[n];
 	struct sim_lease lease = {.sure = !has_had(c, n) && !check_may_be_deleted(r),
 				  .until_ns = SIM_NEVER,
@@ -262,6 +283,7 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	sim->about = (int)n;
 	trace(TRACE_GOT, c->number, n, id, delivery);
 	sim->deliveries++;
+	is_given_with(r, n, &sim->items[b].body);
 	if (item->queue != (unsigned)r->queue)
 		wrong("item %u comes from another queue", n);
 	if (item->put == SIM_REFUSED)
@@ -278,8 +300,76 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	if (r->lease_ms)
 		lease.until_ns = r->asked_ns + r->lease_ms * MS;
 	lease.least_ns = lease.until_ns;
-	c->holds[c->n_holds++] = (struct sim_hold){n, id, delivery, c->epoch, lease};
+	c->holds[c->n_holds++] = (struct sim_hold){n, b, id, delivery, c->epoch, lease};
 	check_changed(item->queue);
+}
+
+/* --- updates --------------------------------------------------------------------- */
+
+unsigned
+check_new_body(unsigned item, unsigned len)
+{
+	unsigned n = sim->n_items++;
+
+	sim->items[n] = (struct sim_item){
+		.queue = SIM_QUEUES, .len = len, .holder = -1, .body = {.of = item}};
+	return n;
+}
+
+/* It has another body for certain: the one that its holder had, and those that were there before, are old. */
+static void
+is_updated(const struct sim_request *r, const struct sim_hold *h)
+{
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		struct sim_body *body = &sim->items[i].body;
+
+		if (body->of != h->item || i == (unsigned)r->item ||
+		    body->old == SIM_GONE)
+			continue;
+		if (i != h->body &&
+		    (body->put != SIM_CONFIRMED || body->step >= r->asked_step))
+			continue;
+		body->old = SIM_GONE;
+		body->old_step = sim->step;
+	}
+}
+
+/* There is no room for it: the item is held as it was. */
+static bool
+is_still_held(struct sim_client *c, const struct sim_request *r, enum qp_status status)
+{
+	struct sim_item *item = &sim->items[r->holds[0].item];
+
+	if (status != QP_NOSPACE || sim->queues[item->queue].mode == SIM_MEMORY ||
+	    sim->fault_life < r->asked_life)
+		return false;
+	if (item->holder < 0 && item->delivery == r->holds[0].delivery)
+		item->holder = (int)c->number;
+	c->holds[c->n_holds++] = r->holds[0];
+	return true;
+}
+
+void
+check_updated(struct sim_client *c, const struct sim_request *r, enum qp_status status)
+{
+	struct sim_body *body = &sim->items[r->item].body;
+	bool sure = r->holds[0].lease.sure;
+
+	sim->about = (int)r->holds[0].item;
+	if (is_still_held(c, r, status)) {
+		body->put = SIM_REFUSED;
+		return;
+	}
+	check_ended(c, &r->holds[0], false, status);
+	if (status == QP_OK) {
+		body_is_there(body);
+		is_updated(r, &r->holds[0]);
+	} else if (sure) {
+		if (body->put == SIM_CONFIRMED)
+			wrong("an update of item %u was stale, and is there",
+			      r->holds[0].item);
+		body->put = SIM_REFUSED;
+	}
 }
 
 /* --- touches --------------------------------------------------------------------- */

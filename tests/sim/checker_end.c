@@ -46,6 +46,17 @@ crash_item(struct sim_item *item, enum sim_crash crash)
 }
 
 static void
+crash_body(struct sim_body *body, enum sim_crash crash)
+{
+	enum sim_mode mode = sim->queues[sim->items[body->of].queue].mode;
+
+	if (body->put == SIM_CONFIRMED && !is_kept(mode, crash, body->step))
+		body->put = SIM_ASKED;
+	if (body->old == SIM_GONE && !is_kept(mode, crash, body->old_step))
+		body->old = SIM_MAYBE_GONE;
+}
+
+static void
 crash_leases(struct sim_hold *holds, unsigned n, uint64_t kept)
 {
 	for (unsigned i = 0; holds && i < n; i++) {
@@ -98,8 +109,12 @@ check_crash(enum sim_crash crash, const struct store_status *status)
 
 	for (unsigned i = 0; i < sim->n_clients; i++)
 		crash_client(&sim->clients[i], crash, kept);
-	for (unsigned i = 0; i < sim->n_items; i++)
-		crash_item(&sim->items[i], crash);
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		if (crash != CRASH_STOP)
+			crash_body(&sim->items[i].body, crash);
+		if (sim->items[i].body.of == i)
+			crash_item(&sim->items[i], crash);
+	}
 	for (unsigned i = 0; crash != CRASH_STOP && i < sim->o.queues; i++)
 		crash_queue(&sim->queues[i], crash);
 }

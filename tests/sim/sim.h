@@ -45,7 +45,7 @@ struct sim_options {
 	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
-	bool pauses, ends, groups, deletes, touches;
+	bool pauses, ends, groups, deletes, touches, updates;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 };
@@ -84,7 +84,18 @@ struct sim_queue {
 enum sim_put { SIM_ASKED, SIM_CONFIRMED, SIM_REFUSED };
 enum sim_gone { SIM_THERE, SIM_MAYBE_GONE, SIM_GONE };
 
+/* A body of an item, the first one or one from an UPDATE. */
+struct sim_body {
+	unsigned of; /* which item */
+	enum sim_put put;
+	unsigned step;	   /* when that was confirmed, or it was given */
+	enum sim_gone old; /* there is another one */
+	unsigned old_step;
+};
+
+/* One with a body that is another item's has no queue. */
 struct sim_item {
+	struct sim_body body;
 	unsigned queue, len, group; /* 0: of none */
 	unsigned producer;
 	uint64_t incarnation, rid; /* of the producer */
@@ -124,7 +135,7 @@ struct sim_lease {
 };
 
 struct sim_hold {
-	unsigned item;
+	unsigned item, body;
 	uint64_t id, delivery, epoch;
 	struct sim_lease lease;
 };
@@ -325,6 +336,10 @@ void check_put(struct sim_client *c, const struct sim_request *r, unsigned item,
 void check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	       uint64_t delivery, const uint8_t *body, size_t len);
 void check_end_asked(struct sim_client *c, const struct sim_hold *h, enum qp_op op);
+/* Its body has the next number. */
+unsigned check_new_body(unsigned item, unsigned len);
+void check_updated(struct sim_client *c, const struct sim_request *r,
+		   enum qp_status status);
 void check_touch_asked(struct sim_client *c, const struct sim_request *r,
 		       struct sim_hold *h);
 void check_touched(struct sim_client *c, const struct sim_request *r,

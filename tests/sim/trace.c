@@ -71,7 +71,7 @@ show_item(unsigned n)
 {
 	static const char *const put[] = {"asked", "confirmed", "refused"},
 				 *const gone[] = {"", ", maybe gone", ", gone"};
-	const struct sim_item *item = &sim->items[n];
+	const struct sim_item *item = &sim->items[sim->items[n].body.of];
 
 	printf("item %u of %s: put %s (step %u)%s (step %u)%s%s, id %" PRIu64
 	       ", holder %d, producer %u, rid %" PRIu64 ", ready at %.3f ms\n",

@@ -143,7 +143,7 @@ expected(const struct sim_client *c)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < c->n_pending; i++)
-		if (!c->pending[i].holds)
+		if (!c->pending[i].holds || c->pending[i].op == QP_OP_UPDATE)
 			n += c->pending[i].n;
 	return n;
 }
@@ -262,6 +262,10 @@ ended(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply)
 	struct qp_list stale = reply->stale;
 	uint64_t next;
 
+	if (r->op == QP_OP_UPDATE) {
+		check_updated(c, r, reply->status);
+		return;
+	}
 	if (r->op != QP_OP_ACK_MANY) {
 		check_ended(c, r->holds, r->op == QP_OP_ACK, reply->status);
 		return;
@@ -274,6 +278,28 @@ ended(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply)
 		if (is_stale)
 			next = seen++ < stale.n ? qp_list_next(&stale) : r->n;
 	}
+}
+
+/* Gives an item back with another body. */
+static void
+update(struct sim_client *c)
+{
+	static uint8_t body[SIM_BODY_MAX];
+	unsigned at = below(c->n_holds);
+	struct sim_hold *h = &c->holds[at];
+	struct qp_request m = {.op = QP_OP_UPDATE,
+			       .id = h->id,
+			       .delivery = h->delivery,
+			       .epoch = h->epoch};
+	struct sim_request *r;
+	unsigned n = sim->n_items;
+
+	if (n == SIM_ITEMS || c->n_pending == SIM_PENDING)
+		return;
+	check_new_body(h->item, some_len());
+	r = client_ask(c, &m, body, check_body(n, body));
+	r->item = (int)n;
+	end_asked(c, r, at, 1);
 }
 
 /* The end of a lease is put off, or comes earlier. */
@@ -303,6 +329,10 @@ consume(struct sim_client *c)
 {
 	if (c->n_holds > 0 && sim->o.touches && !sim->healed && chance(1, 6)) {
 		touch(c);
+		return;
+	}
+	if (c->n_holds > 0 && sim->o.updates && !sim->healed && chance(1, 6)) {
+		update(c);
 		return;
 	}
 	if (c->n_holds > 0 && chance(1, 2)) {
@@ -351,6 +381,7 @@ work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *
 	case QP_OP_ACK_MANY:
 	case QP_OP_RELEASE:
 	case QP_OP_NACK:
+	case QP_OP_UPDATE:
 	case QP_OP_BURY: ended(c, r, reply); break;
 	case QP_OP_TOUCH: check_touched(c, r, reply); break;
 	case QP_OP_JOIN:
