@@ -70,6 +70,7 @@ struct keep {
 	qe_sum *sum_of;	  /* NULL: there are no checksums */
 	struct qe_after after;
 	uint64_t ids, numbers; /* are reserved up to these */
+	bool restoring;	       /* what was read has not taken its place */
 	bool copied;	       /* restoring: from a copy */
 	uint64_t reserved; /* the record in which that was said first: answers wait until it is
 			      synced, for without it the same ids would be given again */

@@ -711,6 +711,7 @@ qe_restore(struct qe *e, uint64_t now_ns, const void *payload, size_t len,
 			      .result = QE_INVALID};
 
 	e->now_ns = now_ns;
+	e->keep.restoring = true;
 	e->config.memory_limit = 0; /* what was accepted is not refused */
 	while (entry_left(&r.in))
 		restore_entry(&r);

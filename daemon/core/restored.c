@@ -334,6 +334,7 @@ restore_abandon(struct qe *e)
 			restore_drop(e, k);
 	}
 	end_nameless(e);
+	e->keep.restoring = false;
 }
 
 enum qe_result
@@ -350,6 +351,7 @@ qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 	if (!take_places(e))
 		return QE_NOMEM;
 	sum_up(e);
+	keep->restoring = false;
 	if (e->last_id < keep->ids)
 		e->last_id = keep->ids;
 	if (e->last_serial < keep->numbers)

@@ -151,6 +151,8 @@ sweep(struct qe *e)
 	uint64_t keys = e->keys_cost;
 	long steps = SHARE;
 
+	if (e->keep.restoring)
+		return; /* what was read still points to queues that were deleted then */
 	keep_clean(e);
 	bodies_tick(e);
 	if (e->policy_next != 0)

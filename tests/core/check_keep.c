@@ -329,6 +329,29 @@ START_TEST(a_dead_item_whose_group_was_cancelled_is_not_kicked_after_a_restart_e
 }
 END_TEST
 
+/* The start was cut short: the server's sessions end before the engine does. */
+START_TEST(what_was_read_of_a_deleted_queue_can_be_given_up)
+{
+	struct qe *after = qe_new(&(struct qe_config){.can_keep = true});
+	struct qe_session *session;
+	struct qe_reply reply;
+
+	keeps();
+	declare_as("m", (struct qe_declare){.has_durable = true, .durable = QE_SYNC});
+	ck_assert_int_eq(put_keyed("m", QE_REJECT, &reply), QE_OK);
+	turn();
+	ck_assert_int_eq(qe_delete(e, now, name("m"), true), QE_OK);
+	turn();
+	ck_assert_int_eq(log_read(kept, log_records(kept), after, now), QE_OK);
+	ck_assert_int_eq(qe_session_new(after, now, (const uint8_t *)"0123456789abcdef",
+					after, &session),
+			 QE_OK);
+	qe_session_end(after, now, session, QE_END_LOST);
+	qe_free(after);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(ids_and_numbers_are_never_used_again)
 {
 	uint64_t id;
@@ -360,6 +383,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(
 		tcase,
 		a_dead_item_whose_group_was_cancelled_is_not_kicked_after_a_restart_either);
+	tcase_add_test(tcase, what_was_read_of_a_deleted_queue_can_be_given_up);
 	tcase_add_test(tcase, ids_and_numbers_are_never_used_again);
 }
 

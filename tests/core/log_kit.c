@@ -342,6 +342,12 @@ restore(const struct log *log, size_t n, struct qe *e, uint64_t now, bool snapsh
 }
 
 enum qe_result
+log_read(const struct store *s, size_t n, struct qe *e, uint64_t now)
+{
+	return restore(of(s), n, e, now, false);
+}
+
+enum qe_result
 log_restore(const struct store *s, size_t n, struct qe *e, uint64_t now,
 	    struct store *view)
 {

@@ -52,6 +52,9 @@ size_t log_records(const struct store *s);
 enum qe_result log_restore(const struct store *s, size_t n, struct qe *e, uint64_t now,
 			   struct store *view);
 
+/* The same, but for its end: nothing has taken its place yet. */
+enum qe_result log_read(const struct store *s, size_t n, struct qe *e, uint64_t now);
+
 /* The same of all records, which are a snapshot. */
 enum qe_result log_restore_snapshot(const struct store *s, struct qe *e, uint64_t now);
 
