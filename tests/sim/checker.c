@@ -55,6 +55,8 @@ check_new_item(struct sim_client *c, struct sim_item item)
 	item.end_ns = item.ttl_ms ? sim->now_ns + item.ttl_ms * MS : SIM_NEVER;
 	item.end_by_ns = SIM_NEVER;
 	item.body.of = sim->n_items;
+	item.key.until_ns = sim->now_ns + item.key.window_ns;
+	item.key.until_by_ns = SIM_NEVER;
 	sim->items[sim->n_items++] = item;
 }
 
@@ -114,6 +116,8 @@ static bool
 may_be_refused(const struct sim_request *r, const struct sim_item *item,
 	       enum qp_status status)
 {
+	if (status == QP_DUPLICATE)
+		return item->key.rejects;
 	if (status == QP_DELETED)
 		return check_may_be_deleted(r);
 	if (status == QP_CANCELLED)
@@ -133,6 +137,72 @@ is_refused(const struct sim_request *r, struct sim_item *item, unsigned n,
 	if (item->put == SIM_CONFIRMED && !item->may_be_lost)
 		wrong("item %u was refused, and is there", n);
 	item->put = SIM_REFUSED;
+	if (status == QP_DUPLICATE)
+		check_duplicate(r, n, 0);
+}
+
+/* --- keys ------------------------------------------------------------------------ */
+
+static bool
+has_this_key(const struct sim_item *item, const struct sim_item *other)
+{
+	return item != other && item->queue == other->queue &&
+	       item->key.name == other->key.name;
+}
+
+/* For certain, and since before this was asked for. */
+static bool
+keeps_its_key(const struct sim_request *r, const struct sim_item *item)
+{
+	if (item->put != SIM_CONFIRMED || item->put_step >= r->asked_step ||
+	    item->may_be_lost || item->before_delete)
+		return false;
+	if (sim->now_ns < item->key.until_ns)
+		return true;
+	return !item->key.queued && item->gone == SIM_THERE &&
+	       !check_may_be_dead(item) && !check_may_have_ended(item);
+}
+
+/* It was accepted: nobody else has its key. */
+static void
+has_its_key(const struct sim_request *r, unsigned n)
+{
+	for (unsigned i = 0; sim->items[n].key.name && i < sim->n_items; i++)
+		if (has_this_key(&sim->items[i], &sim->items[n]) &&
+		    keeps_its_key(r, &sim->items[i]))
+			wrong("item %u is accepted with the key of item %u", n, i);
+}
+
+/* It may have it. */
+static bool
+could_have_key(const struct sim_request *r, const struct sim_item *item)
+{
+	if (item->put == SIM_REFUSED)
+		return false;
+	/* Whose group was cancelled may be held. */
+	return item->gone != SIM_GONE || item->taken ||
+	       item->gone_step >= r->asked_step || item->key.until_by_ns >= r->asked_ns;
+}
+
+void
+check_duplicate(const struct sim_request *r, unsigned n, uint64_t id)
+{
+	struct sim_item *item = &sim->items[n];
+	bool found = false;
+
+	sim->about = (int)n;
+	if (item->key.name == 0 || (item->put == SIM_CONFIRMED && !item->may_be_lost))
+		wrong("item %u is said to be a duplicate, of %u", n, (unsigned)id);
+	item->put = SIM_REFUSED;
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		const struct sim_item *other = &sim->items[i];
+
+		if (has_this_key(other, item) && could_have_key(r, other) &&
+		    (id == 0 || other->id == 0 || other->id == id))
+			found = true;
+	}
+	if (!found)
+		wrong("the key of item %u is said to be that of %u", n, (unsigned)id);
 }
 
 void
@@ -154,6 +224,9 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 	item->may_be_lost = lost;
 	if (item->ttl_ms && item->end_by_ns == SIM_NEVER)
 		item->end_by_ns = sim->now_ns + item->ttl_ms * MS;
+	if (item->key.until_by_ns == SIM_NEVER)
+		item->key.until_by_ns = sim->now_ns + item->key.window_ns;
+	has_its_key(r, n);
 	sim->confirmed++;
 	check_not_paused(r, SIM_IN);
 	/* What was refused, in an answer that was lost with the broker, is tried anew. */

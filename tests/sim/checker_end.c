@@ -35,6 +35,7 @@ crash_item(struct sim_item *item, enum sim_crash crash)
 		item->may_be_lost = true;
 		item->id = 0;
 		item->end_by_ns = SIM_NEVER;
+		item->key.until_by_ns = SIM_NEVER;
 	}
 	if (item->put == SIM_ASKED && mode == SIM_MEMORY)
 		item->may_be_lost = true;

@@ -359,7 +359,7 @@ answered(struct sim_client *c, const uint8_t *head, size_t len, const uint8_t *b
 	memmove(at, at + 1, (size_t)(c->pending + c->n_pending - at) * sizeof(*at));
 	decode(c, head, len, r.op, &reply);
 	trace(TRACE_REPLY, c->number, rid, r.op, reply.status);
-	if (reply.status == QP_OK)
+	if (reply.status == QP_OK && !QP_OPT(&reply.options, duplicate))
 		note_kept(c, &r);
 	work_answer(c, &r, &reply, body, body_len);
 	free_request(&r);

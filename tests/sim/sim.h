@@ -14,6 +14,7 @@
 #include "tests/store/pretend.h"
 
 #define SIM_QUEUES   6
+#define SIM_KEYS     3 /* of a queue */
 #define SIM_GROUPS   3 /* of a queue */
 #define SIM_CLIENTS  12
 #define SIM_ITEMS    1024
@@ -45,7 +46,7 @@ struct sim_options {
 	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
-	bool pauses, ends, groups, deletes, touches, updates;
+	bool pauses, ends, groups, deletes, touches, updates, keys;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 };
@@ -101,10 +102,17 @@ struct sim_item {
 	uint64_t incarnation, rid; /* of the producer */
 	enum sim_put put;
 	enum sim_gone gone;
+	struct sim_key {
+		unsigned name; /* 0: none */
+		bool queued;   /* free as soon as it is given */
+		bool rejects;
+		uint64_t window_ns;
+		uint64_t until_ns;    /* the window is open until then, at least */
+		uint64_t until_by_ns; /* and is not afterwards */
+	} key;
 	bool taken; /* it is gone, but not by its holder: it may have been given before */
 	bool may_be_lost;	      /* nothing says that it must be there */
 	unsigned put_step, gone_step; /* when that was confirmed */
-	uint64_t put_ns;	      /* when it was */
 	uint64_t id;
 	uint64_t ready_ns; /* not to be given before */
 	uint64_t ttl_ms;   /* 0: it has no end */
@@ -336,6 +344,9 @@ void check_put(struct sim_client *c, const struct sim_request *r, unsigned item,
 void check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	       uint64_t delivery, const uint8_t *body, size_t len);
 void check_end_asked(struct sim_client *c, const struct sim_hold *h, enum qp_op op);
+/* It is not put, because of the item with this id; 0: that is not known. */
+void check_duplicate(const struct sim_request *r, unsigned n, uint64_t id);
+
 /* Its body has the next number. */
 unsigned check_new_body(unsigned item, unsigned len);
 void check_updated(struct sim_client *c, const struct sim_request *r,

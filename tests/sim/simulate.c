@@ -91,6 +91,7 @@ choose_options(uint64_t seed)
 		.deletes = chance(1, 4),
 		.touches = chance(1, 3),
 		.updates = chance(1, 3),
+		.keys = chance(1, 3),
 		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
 }

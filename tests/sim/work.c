@@ -61,6 +61,27 @@ some_options(struct sim_item *item, struct qp_options *ret)
 	}
 }
 
+static void
+some_key(struct sim_item *item, struct qp_options *ret)
+{
+	static const char *const names[] = {"", "x", "y", "z"};
+	struct sim_key *key = &item->key;
+
+	key->name = 1 + below(SIM_KEYS);
+	key->queued = chance(1, 3);
+	key->rejects = chance(1, 2);
+	QP_GIVE(ret, key, text(names[key->name]));
+	QP_GIVE(ret, on_duplicate, text(key->rejects ? "reject" : "ignore"));
+	if (chance(1, 3)) {
+		QP_GIVE(ret, window_ms, 1 + below(800));
+		key->window_ns = ret->window_ms * MS;
+	}
+	if (key->queued || key->window_ns == 0 || chance(1, 2))
+		QP_GIVE(ret, unique, text(key->queued ? "queued" : "unfinished"));
+	else
+		key->queued = true; /* the window alone */
+}
+
 /* One, or several in one request. */
 static void
 put(struct sim_client *c)
@@ -83,6 +104,8 @@ put(struct sim_client *c)
 		m.op = QP_OP_PUT_MANY;
 		m.lengths = (struct qp_list){.n = n, .numbers = lengths};
 		QP_GIVE(&m.options, atomic, below(2));
+	} else if (sim->o.keys && chance(1, 2)) {
+		some_key(&item, &m.options);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		item.len = some_len();
@@ -117,6 +140,10 @@ put_answered(struct sim_client *c, struct sim_request *r, const struct qp_reply 
 	for (unsigned i = 0; i < r->n; i++) {
 		int64_t result = -(int64_t)reply->status;
 
+		if (reply->status == QP_OK && QP_OPT(&reply->options, duplicate)) {
+			check_duplicate(r, (unsigned)r->item, reply->id);
+			return;
+		}
 		if (reply->status == QP_OK)
 			result = r->op == QP_OP_PUT ? (int64_t)reply->id
 						    : qp_list_next_signed(&results);
