@@ -191,17 +191,16 @@ bodies_sum(const struct qe *e, const void *body, size_t len)
 	return e->keep.sum_of ? e->keep.sum_of(0, body, len) : 0;
 }
 
-/* Has the body leave. false: no memory. */
+/* Has the body, with this sum, leave. false: no memory. */
 static bool
-send_away(struct qe *e, struct kept_item *k)
+send_away(struct qe *e, struct kept_item *k, uint32_t sum)
 {
 	struct qe_item *item = k->item, *bare;
-	const void *body = keep_body(e, item);
 	struct queue *q = item_queue(item);
 
-	if (!body || item_new_absent(e, item->body_len, &bare) != QE_OK)
+	if (item_new_absent(e, item->body_len, &bare) != QE_OK)
 		return false;
-	k->sum = bodies_sum(e, body, item->body_len);
+	k->sum = sum;
 	bodies_leave(e, q, k);
 	item_swap(e, item, bare);
 	k->item = bare;
@@ -221,19 +220,40 @@ read_back(struct qe *e, const struct kept_item *k, struct qe_item *item, bool wa
 		return QE_WAIT;
 	if (result == STORE_READ && bodies_sum(e, item->body, item->body_len) == k->sum)
 		return QE_OK;
+	return bodies_unreadable(e);
+}
+
+enum qe_result
+bodies_unreadable(struct qe *e)
+{
 	e->keep.lost = "a body could not be read from the journal as it was written";
 	return QE_LOST;
+}
+
+void
+bodies_come_back(struct qe *e, struct kept_item *k, struct qe_item *with, bool ahead)
+{
+	struct queue *q = item_queue(k->item);
+
+	bodies_leave(e, q, k);
+	item_swap(e, k->item, with);
+	k->item = with;
+	count_here(e, k, q);
+	if (!k->kept.due)
+		list_append(ahead ? &q->bodies.ahead : &q->bodies.here,
+			    &k->kept.changed);
 }
 
 static enum qe_result
 fetch_kept(struct qe *e, struct kept_item *k, bool wait, bool ahead)
 {
 	struct qe_item *item = k->item, *with;
-	struct queue *q = item_queue(item);
 	enum qe_result result;
 
 	if (e->keep.lost || !e->keep.store)
 		return QE_LOST;
+	if (item->body_len > BODY_PIECE && (!wait || ahead))
+		return reading_want(e, k);
 	result = item_new_restored(e, item->body_len, &with);
 	if (result != QE_OK)
 		return result;
@@ -242,13 +262,7 @@ fetch_kept(struct qe *e, struct kept_item *k, bool wait, bool ahead)
 		qe_item_unref(e, with);
 		return result;
 	}
-	bodies_leave(e, q, k);
-	item_swap(e, item, with);
-	k->item = with;
-	count_here(e, k, q);
-	if (!k->kept.due)
-		list_append(ahead ? &q->bodies.ahead : &q->bodies.here,
-			    &k->kept.changed);
+	bodies_come_back(e, k, with, ahead);
 	return QE_OK;
 }
 
@@ -317,7 +331,56 @@ keep_for_longer(struct queue *q, struct kept_item *k)
 		    &k->kept.changed);
 }
 
-/* Returns how many bytes left; `*share` is what may. */
+/* The one that has begun to, if it still may. */
+static struct kept_item *
+goes_on(struct qe *e)
+{
+	struct body_piece *leaving = &e->bodies.leaving;
+	struct kept_item *k = leaving->id ? keep_item(e, leaving->id) : NULL;
+
+	if (k && k->body_at == BODY_HERE && !k->kept.due && is_written(e, k) &&
+	    k->item->refs == 1 && !keep_discarded(k))
+		return k;
+	leaving->id = 0;
+	return NULL;
+}
+
+/* Its next piece is summed up; after the last one it leaves. Returns how many bytes that were. */
+static uint64_t
+leave_in_pieces(struct qe *e, struct kept_item *k)
+{
+	struct body_piece *leaving = &e->bodies.leaving;
+	const char *body = keep_body(e, k->item);
+	size_t len = k->item->body_len - leaving->done;
+
+	if (!body)
+		return 0;
+	if (len > BODY_PIECE)
+		len = BODY_PIECE;
+	if (e->keep.sum_of)
+		leaving->sum = e->keep.sum_of(leaving->sum, body + leaving->done, len);
+	leaving->done += len;
+	if (leaving->done < k->item->body_len)
+		return len;
+	leaving->id = 0;
+	return send_away(e, k, leaving->sum) ? len : 0;
+}
+
+/* Has the body leave, or begin to. false: no memory. */
+static bool
+leave_now(struct qe *e, struct kept_item *k)
+{
+	const void *body;
+
+	if (k->item->body_len > BODY_PIECE) {
+		e->bodies.leaving = (struct body_piece){.id = k->item->id};
+		return true;
+	}
+	body = keep_body(e, k->item);
+	return body && send_away(e, k, bodies_sum(e, body, k->item->body_len));
+}
+
+/* Returns how many bytes left, 1 if one has begun to; `share` is what may. */
 static uint64_t
 leave_queue(struct qe *e, struct queue *q, uint64_t share)
 {
@@ -325,7 +388,8 @@ leave_queue(struct qe *e, struct queue *q, uint64_t share)
 	struct kept_item *k;
 
 	note_written(e, q);
-	for (int i = 0; i < SHARE_ITEMS && e->bodies.cost > least && bodies_too_many(e);
+	for (int i = 0; i < SHARE_ITEMS && e->bodies.cost > least &&
+			bodies_too_many(e) && !e->bodies.leaving.id;
 	     i++) {
 		k = next_to_leave(q);
 		if (!k)
@@ -334,10 +398,10 @@ leave_queue(struct qe *e, struct queue *q, uint64_t share)
 			bodies_leave(e, q, k);
 		else if (k->item->refs > 1)
 			keep_for_longer(q, k);
-		else if (!send_away(e, k))
+		else if (!leave_now(e, k))
 			break;
 	}
-	return before - e->bodies.cost;
+	return before - e->bodies.cost + (e->bodies.leaving.id ? 1 : 0);
 }
 
 /* Of some queues the one that has most; the others have their turn later. */
@@ -377,7 +441,9 @@ leave(struct qe *e)
 	large_written(e, now.written); /* they can leave */
 	b->vain = 0;
 	while (left < SHARE_BYTES && bodies_too_many(e) && !in_vain(b)) {
-		uint64_t n = leave_queue(e, next_queue(b), SHARE_BYTES - left);
+		struct kept_item *k = goes_on(e);
+		uint64_t n = k ? leave_in_pieces(e, k)
+			       : leave_queue(e, next_queue(b), SHARE_BYTES - left);
 
 		b->vain = n > 0 ? 0 : b->vain + QUEUES;
 		left += n;
@@ -453,6 +519,10 @@ bodies_tick(struct qe *e)
 		leave(e);
 	else
 		e->bodies.vain = 0;
+	if (e->bodies.reading.with) {
+		reading_go_on(e);
+		settle(e);
+	}
 	if (next_hungry(e) <= e->now_ns)
 		ahead_read(e);
 	if (next_left(e) <= e->now_ns)
@@ -470,9 +540,12 @@ bodies_left(const struct qe *e)
 uint64_t
 bodies_next(const struct qe *e)
 {
-	uint64_t hungry = next_hungry(e), left = next_left(e);
+	const struct body_piece *r = &e->bodies.reading;
+	uint64_t next = next_hungry(e), left = next_left(e);
 
 	if (!e->keep.store || e->keep.lost)
 		return QE_NEVER;
-	return hungry < left ? hungry : left;
+	if (left < next)
+		next = left;
+	return r->with && r->try_ns < next ? r->try_ns : next;
 }

@@ -15,6 +15,7 @@
 #include "daemon/core/list.h"
 
 struct kept_item;
+struct qe_item;
 struct queue;
 struct store_place;
 struct store_status;
@@ -24,6 +25,18 @@ enum body_at {
 	BODY_STAYS, /* in memory: it is too small, or not in the store yet */
 	BODY_HERE,  /* in memory, in a list of its queue: it may leave */
 	BODY_AWAY,  /* in the store alone */
+};
+
+/* A large body is read, and summed up, in pieces: one in each turn. */
+#define BODY_PIECE (UINT32_C(256) << 10)
+
+struct body_piece {
+	uint64_t id; /* of its item */
+	struct qe_item *with;
+	size_t done;  /* bytes */
+	uint32_t sum; /* of these */
+	uint64_t try_ns;
+	unsigned tries;
 };
 
 /* Of the engine. */
@@ -40,6 +53,8 @@ struct bodies {
 	uint64_t busy;	    /* how much had been done when some were read last */
 	uint64_t try_ns;    /* not before; what is wanted is on its way from the disk */
 	unsigned tries;	    /* that were too early */
+	struct body_piece reading; /* a large one that comes back (reading.c); `with` NULL: none */
+	struct body_piece leaving; /* and one that leaves; id 0: none */
 };
 
 /* Of a queue: its kept items with BODY_HERE, by kept.changed, unless something is to be written of them. */
@@ -81,12 +96,24 @@ uint32_t bodies_sum(const struct qe *e, const void *body, size_t len);
  * read, and the store has failed. Nothing was changed. */
 enum qe_result bodies_fetch(struct qe *e, struct qe_item **item) QE_MUST_USE;
 
-/* The same, but QE_WAIT if it would have to wait for the disk: it will not in a while. */
+/* The same, but QE_WAIT if it would have to wait for the disk, or is large: it will not in a while. */
 enum qe_result bodies_fetch_now(struct qe *e, struct qe_item **item) QE_MUST_USE;
 
-/* The same, for one that is read ahead. */
+/* The same, for one that is read ahead. `wait`: for the disk, unless it is large. */
 enum qe_result bodies_fetch_ahead(struct qe *e, struct qe_item **item,
 				  bool wait) QE_MUST_USE;
+
+/* The body of `k` was read into `with`, whose place it takes; `ahead`: before it was asked for. */
+void bodies_come_back(struct qe *e, struct kept_item *k, struct qe_item *with, bool ahead);
+
+/* It could not be read. */
+enum qe_result bodies_unreadable(struct qe *e);
+
+/* A large body is wanted: QE_WAIT, QE_NOMEM. Reads the next piece of the one that comes back, if any, and has
+ * its queue settled later. Gives it up. (reading.c) */
+enum qe_result reading_want(struct qe *e, const struct kept_item *k) QE_MUST_USE;
+void reading_go_on(struct qe *e);
+void reading_end(struct qe *e);
 
 /* The queue wants bodies read ahead: somebody waits for them, or will soon. */
 void bodies_want(struct qe *e, struct queue *q);

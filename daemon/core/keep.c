@@ -66,6 +66,7 @@ keep_done(struct qe *e)
 	struct keep *keep = &e->keep;
 
 	assert(keep->items.n == 0);
+	reading_end(e);
 	large_done(e);
 	free_spare(e);
 	table_done(&keep->items);

@@ -513,6 +513,124 @@ START_TEST(a_body_on_its_way_to_somebody_stays)
 }
 END_TEST
 
+#define PIECE (256 << 10)
+#define LARGE (10 * PIECE + 100)
+
+static uint64_t summed;
+
+static uint32_t
+counting_sum(uint32_t sum, const void *bytes, size_t len)
+{
+	summed += len;
+	return sum_of(sum, bytes, len);
+}
+
+/* One turn of the caller's loop. */
+static void
+tick_once(void)
+{
+	uint64_t reads = log_reads(kept);
+
+	summed = 0;
+	tick_at(now);
+	qe_commit(e);
+	ck_assert_uint_le(log_reads(kept), reads + 1);
+	ck_assert_uint_le(summed, (2 << 20) + 2 * PIECE);
+}
+
+static void
+fill_large(uint32_t n)
+{
+	keeps((struct qe_config){.body_memory = 1});
+	qe_set_sum(e, counting_sum);
+	for (uint32_t i = 0; i < n; i++)
+		ck_assert_int_eq(put_numbered("q", i, LARGE), QE_OK);
+	qe_commit(e);
+	for (uint64_t i = 0; stats().absent < n; i++) {
+		ck_assert_uint_lt(i, 100);
+		tick_once();
+	}
+}
+
+START_TEST(a_large_body_goes_and_comes_back_in_pieces)
+{
+	struct qe_reply reply;
+	unsigned turns = 0;
+
+	fill_large(2);
+	ck_assert_int_eq(get(s1, 7, "q", QE_NEVER), QE_WAIT);
+	ck_assert_int_eq(get(s2, 8, "q", QE_NEVER), QE_WAIT);
+	for (uint32_t i = 0; i < 2; turns++) {
+		ck_assert_uint_lt(turns, 100);
+		ck_assert_uint_le(qe_next_deadline(e), now);
+		tick_once();
+		if (!qe_next_reply(e, &reply))
+			continue;
+		ck_assert(is_numbered(reply.item, i++));
+		qe_reply_done(e, &reply);
+	}
+	ck_assert_uint_ge(turns, 22);
+	ck_assert_uint_eq(log_most_read(kept), PIECE);
+	ck_assert_uint_eq(log_waits(kept), 0);
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(a_large_body_that_is_not_wanted_any_more_is_given_up)
+{
+	uint64_t memory, count;
+
+	fill_large(1);
+	memory = stats().memory;
+	ck_assert_int_eq(get(s1, 7, "q", QE_NEVER), QE_WAIT);
+	tick_once();
+	tick_once();
+	ck_assert_uint_gt(stats().memory, memory + LARGE);
+	ck_assert_int_eq(qe_purge(e, now, name("q"), &count), QE_OK);
+	tick_once();
+	tick_once();
+	ck_assert_uint_lt(stats().memory, memory + PIECE);
+	expect_nothing();
+	keeps_no_more();
+}
+END_TEST
+
+/* A bit of it is wrong. */
+START_TEST(a_large_body_is_looked_at_when_it_is_whole)
+{
+	fill_large(1);
+	log_set_broken(kept, BROKEN_BYTE);
+	ck_assert_int_eq(get(s1, 7, "q", QE_NEVER), QE_WAIT);
+	for (int i = 0; i < 11; i++) {
+		ck_assert_ptr_null(qe_store_lost(e));
+		tick_once();
+	}
+	ck_assert_ptr_nonnull(qe_store_lost(e));
+	expect_nothing();
+	keeps_no_more();
+}
+END_TEST
+
+START_TEST(a_large_body_waits_for_the_disk_a_piece_at_a_time)
+{
+	fill_large(1);
+	log_set_cold(kept, true);
+	ck_assert_int_eq(get(s1, 7, "q", QE_NEVER), QE_WAIT);
+	for (int i = 0; i < 10; i++) {
+		tick_at(now = qe_next_deadline(e) > now ? qe_next_deadline(e) : now);
+		ck_assert_uint_eq(log_waits(kept), 0);
+	}
+	log_set_cold(kept, false);
+	tick_at(now = qe_next_deadline(e));
+	for (int i = 0; i < 10; i++)
+		tick_once();
+	expect(s1, 7, QE_OK);
+	ck_assert(is_numbered(got.item, 0));
+	expect_nothing();
+	keeps_no_more();
+}
+END_TEST
+
 static void
 add_tests(TCase *tcase)
 {
@@ -535,6 +653,10 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, who_may_not_wait_has_the_body_at_once);
 	tcase_add_test(tcase, what_does_not_come_by_itself_is_waited_for);
 	tcase_add_test(tcase, a_body_on_its_way_to_somebody_stays);
+	tcase_add_test(tcase, a_large_body_goes_and_comes_back_in_pieces);
+	tcase_add_test(tcase, a_large_body_that_is_not_wanted_any_more_is_given_up);
+	tcase_add_test(tcase, a_large_body_is_looked_at_when_it_is_whole);
+	tcase_add_test(tcase, a_large_body_waits_for_the_disk_a_piece_at_a_time);
 }
 
 int

@@ -28,6 +28,7 @@ struct log {
 	bool slow; /* what is appended is not written yet */
 	bool cold; /* reading takes long */
 	uint64_t reads, waits;
+	size_t most_read;
 	struct log_work work;
 	enum log_broken broken;
 };
@@ -141,6 +142,8 @@ read_log(struct store *s, uint64_t segment, uint64_t offset, void *ret, size_t l
 	struct log *log = of(s);
 
 	log->reads++;
+	if (len > log->most_read)
+		log->most_read = len;
 	if (log->cold && !wait)
 		return STORE_READ_LATER;
 	log->waits += wait && log->cold;
@@ -295,6 +298,12 @@ uint64_t
 log_waits(const struct store *s)
 {
 	return of(s)->waits;
+}
+
+size_t
+log_most_read(const struct store *s)
+{
+	return of(s)->most_read;
 }
 
 uint64_t

@@ -26,8 +26,9 @@ void log_set_broken(struct store *s, enum log_broken broken);
 /* Whether reading takes long from now on: who does not wait is given nothing. */
 void log_set_cold(struct store *s, bool cold);
 
-/* How often it was read from; and with waiting for that. */
+/* How often it was read from, and at most how much at once; and with waiting for that. */
 uint64_t log_reads(const struct store *s);
+size_t log_most_read(const struct store *s);
 uint64_t log_waits(const struct store *s);
 
 /* What was appended to it so far: records, and bytes of these that the engine's thread copied; that were lent, and
