@@ -118,6 +118,18 @@ any_empty(const struct any *any)
 	return QE_EMPTY;
 }
 
+struct queue *
+any_giver(const struct any *any)
+{
+	for (unsigned i = 0; i < any->n; i++) {
+		struct queue *q = any->slots[i].slot.queue;
+
+		if (q && queue_given(q) > 0)
+			return q;
+	}
+	return NULL;
+}
+
 /* --- the verb ---------------------------------------------------------------------- */
 
 static bool
@@ -269,7 +281,7 @@ qe_get_any(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t r
 		timing_catch_up(e, queues[i]);
 	q = giver(session, args, queues, &which);
 	if (q)
-		result = queue_fetch_first(e, q, true); /* it would wait for this one alone */
+		result = queue_fetch_first(e, q);
 	if (q && result == QE_OK)
 		result = get_from(e, session, rid, q, get, ret_reply);
 	if (q && result == QE_OK) {
@@ -277,12 +289,12 @@ qe_get_any(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t r
 		if (args->round_robin)
 			session->gave = q->serial;
 	}
-	if (q)
+	if (q && result != QE_WAIT)
 		return result;
 	any = any_new(e, session, args, queues, get);
 	if (!any)
 		return QE_NOMEM;
-	if (any->lines > 0 && get->deadline_ns > now_ns)
+	if (any->lines > 0 && (q || get->deadline_ns > now_ns))
 		return wait_for_any(e, session, rid, get, any, ret_reply);
 	result = any->lines > 0 ? any_empty(any) : QE_SHUT_DOWN;
 	any_free(e, any);

@@ -46,6 +46,9 @@ void any_free(struct qe *e, struct any *any);
 /* EMPTY, or that a queue is paused. */
 enum qe_result any_empty(const struct any *any);
 
+/* Of its queues one that has items to give, or NULL. */
+struct queue *any_giver(const struct any *any);
+
 /* What was allocated for it. */
 size_t any_size(const struct any *any);
 

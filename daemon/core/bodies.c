@@ -289,6 +289,16 @@ bodies_fetch_now(struct qe *e, struct qe_item **item)
 }
 
 enum qe_result
+bodies_fetch_soon(struct qe *e, struct qe_item **item)
+{
+	enum qe_result result = bodies_fetch_now(e, item);
+
+	if (result == QE_WAIT)
+		result = reading_want(e, keep_item(e, (*item)->id));
+	return result == QE_WAIT ? QE_AGAIN : result;
+}
+
+enum qe_result
 bodies_fetch_ahead(struct qe *e, struct qe_item **item, bool wait)
 {
 	return (*item)->absent ? fetch(e, item, wait, true) : QE_OK;

@@ -99,6 +99,9 @@ enum qe_result bodies_fetch(struct qe *e, struct qe_item **item) QE_MUST_USE;
 /* The same, but QE_WAIT if it would have to wait for the disk, or is large: it will not in a while. */
 enum qe_result bodies_fetch_now(struct qe *e, struct qe_item **item) QE_MUST_USE;
 
+/* The same, but QE_AGAIN: it has begun to come back, and what is not in a queue's way is not waited for. */
+enum qe_result bodies_fetch_soon(struct qe *e, struct qe_item **item) QE_MUST_USE;
+
 /* The same, for one that is read ahead. `wait`: for the disk, unless it is large. */
 enum qe_result bodies_fetch_ahead(struct qe *e, struct qe_item **item,
 				  bool wait) QE_MUST_USE;

@@ -12,8 +12,10 @@
 #include "daemon/core/queue.h"
 #include "daemon/core/session.h"
 
-#define SHARE	    500 /* steps in one call: a few tenths of a millisecond */
-#define FETCH_STEPS 20
+#define SHARE 500 /* steps in one call: a few tenths of a millisecond */
+#define FETCH_STEPS \
+	20 /* for a body that is read back, and one more for so many bytes: */
+#define STEP_BYTES 4096
 
 /* Another number than a priority. */
 #define HALF (UINT64_C(1) << 63)
@@ -262,19 +264,49 @@ next_item(struct qe *e, struct queue *q, struct qe_dump *d)
 	return NULL;
 }
 
-/* What is in the store alone is read back, which takes as long as many steps. Then another item is in its place. */
+/* What is in the store alone is read back, which takes as long as many steps. Then another item is in its place.
+ * QE_AGAIN: it comes next. */
 static enum qe_result
 fetch(struct qe *e, struct qe_dump *d, struct qe_item **item)
 {
 	struct qe_item *was = *item;
-	enum qe_result result = bodies_fetch(e, item);
+	enum qe_result result = bodies_fetch_soon(e, item);
+	unsigned steps = FETCH_STEPS + was->body_len / STEP_BYTES;
 
+	d->want = result == QE_AGAIN ? was->id : 0;
 	if (*item == was)
 		return result;
 	if (d->at == was)
 		dump_hold_item(e, d, *item);
-	d->steps -= d->steps < FETCH_STEPS ? d->steps : FETCH_STEPS;
+	d->steps -= d->steps < steps ? d->steps : steps;
 	return result;
+}
+
+static bool
+is_in_state(const struct qe_item *item, enum qe_state state)
+{
+	static const enum item_state states[] = {[QE_STATE_READY] = ITEM_READY,
+						 [QE_STATE_DELAYED] = ITEM_DELAYED,
+						 [QE_STATE_LEASED] = ITEM_LEASED,
+						 [QE_STATE_DEAD] = ITEM_DEAD};
+
+	return item->state == states[state];
+}
+
+/* The item whose body has been waited for; NULL: there was none, or it has gone. */
+static struct qe_item *
+wanted(struct qe *e, const struct queue *q, struct qe_dump *d)
+{
+	struct kept_item *k = d->want ? keep_item(e, d->want) : NULL;
+
+	d->want = 0;
+	if (!k || item_queue(k->item) != q || keep_discarded(k) ||
+	    !is_in_state(k->item, d->state))
+		return NULL;
+	/* With its body it is another one. */
+	if (d->at && d->at->id == k->item->id)
+		dump_hold_item(e, d, k->item);
+	return k->item;
 }
 
 /* *ret_more: it is not at its end. */
@@ -285,7 +317,8 @@ give(struct qe *e, struct queue *q, struct qe_dump *d, struct qe_shown *rows,
 	uint64_t bytes = 0;
 
 	while (*n < max && bytes < max_bytes) {
-		struct qe_item *item = next_item(e, q, d);
+		struct qe_item *next = wanted(e, q, d);
+		struct qe_item *item = next ? next : next_item(e, q, d);
 		enum qe_result result = item ? fetch(e, d, &item) : QE_OK;
 
 		*ret_more = item || d->interrupted;
@@ -336,6 +369,8 @@ qe_dump(struct qe *e, uint64_t now_ns, struct qe_name queue, enum qe_state state
 		result = dump_ready_enter(e, q, d);
 	if (result == QE_OK && d->stage != DUMP_ENTER)
 		result = give(e, q, d, rows, max, max_bytes, ret_n, &more);
+	if (result == QE_AGAIN && *ret_n > 0)
+		result = QE_OK; /* the others are with the next call */
 	if (!more) {
 		qe_dump_end(e, d);
 		*at = NULL;

@@ -38,6 +38,7 @@ struct qe_dump {
 	struct heap cursors;  /* ready */
 	struct group *group;  /* whose cursor is next to be made; a reference */
 	struct qe_item *at;   /* in a list: it comes next; a reference */
+	uint64_t want; /* id of the next item to be given, whose body is on its way; 0: none */
 };
 
 /* Whether there is a step left in this call. */

@@ -19,7 +19,8 @@
 
 #include <limits.h>
 
-#define DUE_SHARE 1000 /* waits that one qe_tick() ends */
+#define DUE_SHARE 1000		    /* waits that one qe_tick() ends */
+#define LATE_NS	  UINT64_C(1000000) /* what is late is looked at again */
 
 static bool
 queue_serial_before(const struct heap_node *a, const struct heap_node *b)
@@ -224,32 +225,48 @@ qe_memory_give(struct qe *e, size_t bytes)
 	e->callers_cost -= mem_cost(bytes);
 }
 
-/* What is ready is given to a get that waited for more of it. */
+/* What is ready is given to a get that waited for more of it, or for its body; that comes, if late. */
 static void
 give_late(struct qe *e, struct waiter *w, struct queue *q)
 {
-	enum qe_result result = queue_fetch_first(e, q, true);
+	enum qe_result result = queue_fetch_first(e, q);
 
 	if (result == QE_OK)
 		waiter_give(e, w, q);
+	else if (result == QE_WAIT)
+		waiter_set_timer(e, w, e->now_ns + LATE_NS);
 	else
 		waiter_finish(e, w, result);
+}
+
+/* The body of its first item is on its way from the disk, and it is no use to look for it now. */
+static bool
+is_late(const struct qe *e, const struct queue *q)
+{
+	return q->bodies.absent > 0 && !list_empty(&q->bodies.hungry) &&
+	       e->bodies.try_ns > e->now_ns && queue_given(q) > 0 &&
+	       queue_first(q)->absent;
 }
 
 /* Ends a wait whose time has come. */
 static void
 run_out(struct qe *e, struct waiter *w)
 {
-	struct queue *q = w->slot.queue;
+	struct queue *q = w->slot.queue, *giver;
 
+	if (q && w->request == QE_REQUEST_GET && is_late(e, q)) {
+		waiter_set_timer(e, w, e->now_ns + LATE_NS);
+		return;
+	}
 	waiter_settle_later(e, w);
 	switch (w->line) {
 	case LINE_GET:
 	case LINE_GET_MANY:
-		if (!q)
+		giver = q ? q : any_giver(w->get.any);
+		if (giver && queue_given(giver) > 0)
+			give_late(e, w, giver);
+		else if (!q)
 			waiter_finish(e, w, any_empty(w->get.any));
-		else if (queue_given(q) > 0)
-			give_late(e, w, q);
 		else
 			waiter_finish(e, w, q->paused_out ? QE_EMPTY_PAUSED : QE_EMPTY);
 		break;

@@ -94,6 +94,8 @@ enum qe_result {
 	QE_NO_SPACE,  /* durable queue: the store has no room */
 	QE_UNDECIDED, /* one item of a put of many: qe_session_detach() */
 	QE_LOST, /* the store has failed: qe_store_lost() */
+	QE_AGAIN, /* a body is on its way from the disk: the same call is to be made again when qe_tick()
+		     has been called in its time. Of those that say so below */
 };
 
 /* Which ready item a get is given. */
@@ -438,6 +440,7 @@ struct qe_get {
 	uint64_t deadline_ns;
 	bool no_ack;	    /* the item is finished as it is given (ack none) */
 	bool run;	    /* the caller's own: reply.run says it again */
+	bool here; /* QE_AGAIN, and not QE_WAIT, if the body of the first item is on its way */
 	bool many;	    /* the members below count; else one item */
 	unsigned max_items; /* 1 to QE_MAX_BATCH */
 	unsigned min_items; /* 1 to max_items */
@@ -466,8 +469,8 @@ struct qe_get {
  * take some of these it waits for min_items anew. When memory for the list of items, or
  * for leases that end, is short it gives fewer.
  *
- * Of a body that is in the store alone: who may wait does so until it has been read, QE_WAIT, and items
- * come in their order to who waits; else the call reads it. Of many, fewer may be given then, but not fewer
+ * Of a body that is in the store alone: everybody waits until it has been read, QE_WAIT, whose deadline comes
+ * earlier a little longer than that; items come in their order to who waits. Of many, fewer may be given then, but not fewer
  * than min_items. QE_LOST: it cannot be read. */
 enum qe_result qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session,
 		      uint64_t rid, struct qe_name queue, const struct qe_get *get,
@@ -608,7 +611,7 @@ struct qe_shown {
 };
 
 /* The dead or leased item of the queue with this id, with a reference for the caller.
- * QE_NOT_FOUND, QE_INVALID. */
+ * QE_NOT_FOUND, QE_INVALID, QE_AGAIN. */
 enum qe_result qe_show(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t id,
 		       struct qe_shown *ret_shown) QE_MUST_USE;
 
@@ -629,7 +632,7 @@ struct qe_dump;
 
 /* Walks through the items of the queue in this state, in shares: gives some more, at most `max` of them, until their
  * bodies are `max_bytes` together, or more, with a reference each for the caller. *walk is NULL at the
- * beginning, and again at the end; QE_WAIT: nothing yet, call again soon. Ready items come in the order in which
+ * beginning, and again at the end; QE_WAIT: nothing yet, call again soon; QE_AGAIN. Ready items come in the order in which
  * they would have to be put again: that of arrival, in a queue with priorities that of these; delayed ones when
  * they are ready first before others, leased ones by holder, dead ones in no order. What was accepted after the walk
  * began is left out, however long it takes. Of what comes, goes or changes its state meanwhile some may be missed,
@@ -664,7 +667,7 @@ enum qe_result qe_dead_purge(struct qe *e, uint64_t now_ns, struct qe_name queue
 /* --- looking --------------------------------------------------------------------- */
 
 /* The item that the next get would be given, with a reference for the caller. QE_EMPTY,
- * QE_INVALID. */
+ * QE_INVALID, QE_AGAIN. */
 enum qe_result qe_peek(struct qe *e, struct qe_name queue,
 		       struct qe_item **ret_item) QE_MUST_USE;
 
@@ -962,7 +965,7 @@ enum qe_result qe_reopen(struct qe *e, uint64_t now_ns,
  * those that died first before others. There they are new, ready items: with new ids and no
  * attempts, of no group and without a key; ready ones keep their end. Moves fewer when the other
  * queue has no room for more: at none QE_FULL_ITEMS, QE_FULL_BYTES, QE_TOO_BIG. Pauses mean nothing
- * to it, and it does not stand in line. QE_INVALID: also into the same queue, or another state.
+ * to it, and it does not stand in line; or when bodies of others are on their way: at none QE_AGAIN. QE_INVALID: also into the same queue, or another state.
  * QE_SHUT_DOWN: the other queue is. QE_NOT_FOUND, QE_LIMIT, QE_NOMEM. */
 enum qe_result qe_move(struct qe *e, uint64_t now_ns, struct qe_name queue,
 		       struct qe_name target, enum qe_state state, unsigned max,

@@ -239,7 +239,9 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	}
 	get.lease_ns = get_lease_length(q, args);
 	if (now)
-		result = queue_fetch_first(e, q, args->deadline_ns <= e->now_ns);
+		result = queue_fetch_first(e, q); /* until its body is here, however late */
+	if (result == QE_WAIT && args->here)
+		return QE_AGAIN;
 	if (!now || result == QE_WAIT)
 		return wait_for_items(e, session, rid, q, &get, ret_reply);
 	if (result != QE_OK)
@@ -274,7 +276,7 @@ qe_get(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
 enum qe_result
 get_shown(struct qe *e, struct qe_item *item, struct qe_item **ret_item)
 {
-	enum qe_result result = bodies_fetch(e, &item);
+	enum qe_result result = bodies_fetch_soon(e, &item);
 
 	if (result != QE_OK)
 		return result;
@@ -301,8 +303,13 @@ qe_leased(struct qe *e, const struct qe_session *session, struct qe_tag tag,
 	  struct qe_item **ret_item)
 {
 	struct qe_item *item = lease_find(e, session, tag);
+	enum qe_result result = item ? bodies_fetch(e, &item) : QE_STALE;
 
-	return item ? get_shown(e, item, ret_item) : QE_STALE;
+	if (result != QE_OK)
+		return result;
+	qe_item_ref(item);
+	*ret_item = item;
+	return QE_OK;
 }
 
 static void

@@ -51,7 +51,7 @@ move_items(struct qe *e, struct queue *from, struct queue *to, enum qe_state sta
 			result = keep_room(e, 1, item->body_len) ? keep_reserve(e, 1)
 								 : QE_NO_SPACE;
 		if (result == QE_OK)
-			result = bodies_fetch(e, &item);
+			result = bodies_fetch_soon(e, &item);
 		if (result != QE_OK)
 			break;
 		move_item(e, item, to);

@@ -341,14 +341,14 @@ queue_first(const struct queue *q)
 }
 
 enum qe_result
-queue_fetch(struct qe *e, struct queue *q, bool wait)
+queue_fetch(struct qe *e, struct queue *q)
 {
 	struct qe_item *item = queue_first(q);
 	enum qe_result result;
 
 	if (!item)
 		return QE_OK;
-	result = wait ? bodies_fetch(e, &item) : bodies_fetch_now(e, &item);
+	result = bodies_fetch_now(e, &item);
 	if (result == QE_WAIT)
 		bodies_want(e, q);
 	return result;

@@ -128,15 +128,14 @@ void queue_configure(struct qe *e, struct queue *q, const struct qe_declare *opt
 /* The item that the next get is given, or NULL. */
 struct qe_item *queue_first(const struct queue *q);
 
-/* Has the body of that item in memory, as bodies_fetch(); or, without `wait`, as bodies_fetch_now(), and it
- * is wanted. */
-enum qe_result queue_fetch(struct qe *e, struct queue *q, bool wait) QE_MUST_USE;
+/* Has the body of that item in memory, as bodies_fetch_now(); QE_WAIT: it is wanted. */
+enum qe_result queue_fetch(struct qe *e, struct queue *q) QE_MUST_USE;
 
 static inline QE_MUST_USE enum qe_result
-queue_fetch_first(struct qe *e, struct queue *q, bool wait)
+queue_fetch_first(struct qe *e, struct queue *q)
 {
 	return __builtin_expect(q->bodies.absent == 0, 1) ? QE_OK
-							  : queue_fetch(e, q, wait);
+							  : queue_fetch(e, q);
 }
 
 /* How many items gets may be given now: the ready ones, none while it is paused. */

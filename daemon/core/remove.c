@@ -5,10 +5,20 @@
 #include "daemon/core/dead.h"
 #include "daemon/core/engine_int.h"
 #include "daemon/core/get.h"
+#include "daemon/core/keep.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/search.h"
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
+
+/* What is kept is known by its id. */
+static struct qe_item *
+find_kept(const struct qe *e, const struct queue *q, uint64_t id)
+{
+	const struct kept_item *k = keep_item(e, id);
+
+	return k && item_queue(k->item) == q && !keep_discarded(k) ? k->item : NULL;
+}
 
 /* QE_OK, QE_NOT_FOUND, QE_WAIT. */
 static enum qe_result
@@ -22,6 +32,8 @@ find(struct qe *e, struct queue *q, uint64_t id, struct qe_search *search,
 		return QE_NOT_FOUND;
 	if (!item)
 		item = dead_find(q, id);
+	if (!item)
+		item = find_kept(e, q, id);
 	if (!item && id <= e->last_id)
 		return search_go_on(e, q, id, search, ret_item);
 	*ret_item = item;

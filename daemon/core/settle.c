@@ -41,7 +41,7 @@ feed_getters(struct qe *e, struct queue *q)
 
 	/* Until the body of the first item is here, which is being read ahead. */
 	while (queue_given(q) > 0 && (w = next_getter(q)) &&
-	       queue_fetch_first(e, q, false) == QE_OK)
+	       queue_fetch_first(e, q) == QE_OK)
 		waiter_give(e, w, q);
 	if (queue_drained(q)) {
 		while ((w = waiter_first(q, LINE_GET)))

@@ -159,7 +159,8 @@ not_resting(struct conn *c)
 {
 	if (c->resting)
 		TAILQ_REMOVE(&c->server->resting, c, rests);
-	c->resting = false;
+	c->server->n_hurrying -= c->hurries;
+	c->resting = c->hurries = false;
 }
 
 void
@@ -329,21 +330,36 @@ resume_reading(struct conn *c)
 		read_again(c);
 }
 
-void
-conn_rest(struct conn *c)
+static void
+rest(struct conn *c, bool hurries)
 {
 	if (c->resting || c->state >= CONN_DRAINING)
 		return;
 	c->resting = true;
+	c->hurries = hurries;
+	c->server->n_hurrying += hurries;
 	event_del(&c->readable);
 	TAILQ_INSERT_TAIL(&c->server->resting, c, rests);
+}
+
+void
+conn_rest(struct conn *c)
+{
+	rest(c, true);
 }
 
 void
 conn_repeat(struct conn *c)
 {
 	c->again = true;
-	conn_rest(c);
+	rest(c, true);
+}
+
+void
+conn_repeat_later(struct conn *c)
+{
+	c->again = true;
+	rest(c, false);
 }
 
 void

@@ -72,6 +72,7 @@ struct conn {
 				 the draining) last went on */
 	bool paused;	     /* not read, because of its unsent output */
 	bool resting; /* not read before the next turn: it had its share of this one */
+	bool hurries; /* that turn must not wait for anything */
 	bool again;   /* the request is not done: its frame is handled again then */
 	bool dirty;   /* in server->dirty */
 	bool waits_for_room; /* writable is added */
@@ -117,6 +118,9 @@ void conn_flush(struct conn *c);
 /* The request that is being handled is not done: its frame is handled again in the next turn, and
  * what came behind it then. For requests without a body. */
 void conn_repeat(struct conn *c);
+
+/* The same when there is a turn for another reason: the engine said QE_AGAIN. */
+void conn_repeat_later(struct conn *c);
 
 /* Reads nothing more in this loop turn; conn_wake() goes on in the next one. */
 void conn_rest(struct conn *c);

@@ -69,6 +69,15 @@ request_lease(const struct qp_request *m)
 }
 
 void
+call_again(struct conn *c, enum qe_result result)
+{
+	if (result == QE_AGAIN)
+		conn_repeat_later(c);
+	else
+		conn_repeat(c);
+}
+
+void
 answer_result(struct conn *c, const struct qp_request *m, enum qe_result result)
 {
 	if (result == QE_OK)

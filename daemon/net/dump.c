@@ -212,8 +212,8 @@ handle_dump(struct conn *c, struct qp_request *m, struct frame *f)
 		return;
 	result = qe_dump(e, c->server->now_ns, request_queue(m), state, &c->walk, shown,
 			 REPORT_ROWS, PAGE_BYTES, &n);
-	if (result == QE_WAIT) {
-		conn_repeat(c);
+	if (result == QE_WAIT || result == QE_AGAIN) {
+		call_again(c, result);
 		return;
 	}
 	c->walk_rid = 0;

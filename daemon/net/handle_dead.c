@@ -113,8 +113,8 @@ handle_show(struct conn *c, struct qp_request *m, struct frame *f)
 			: qe_show(e, c->server->now_ns, request_queue(m), m->id,
 				  &shown);
 
-	if (result == QE_WAIT)
-		conn_repeat(c);
+	if (result == QE_WAIT || result == QE_AGAIN)
+		call_again(c, result);
 	else if (result == QE_OK)
 		deliver_shown(c, m->rid, &shown);
 	else if (result == QE_NOT_FOUND)

@@ -77,6 +77,7 @@ give_ready(struct conn *c, const struct qp_request *m)
 		struct qe_get args = bounded(m->max_items - n);
 
 		args.no_ack = m->ack == QP_ACK_NONE;
+		args.here = true; /* else each waits by itself, as long as it may */
 		if (qe_get(c->server->engine, c->server->now_ns, c->session->qe,
 			   m->rid + n, request_queue(m), &args, &reply) != QE_OK)
 			break;

@@ -17,6 +17,10 @@ handle_peek(struct conn *c, struct qp_request *m, struct frame *f)
 	struct qe_item *item;
 	enum qe_result result = qe_peek(c->server->engine, request_queue(m), &item);
 
+	if (result == QE_AGAIN) {
+		call_again(c, result);
+		return;
+	}
 	if (result != QE_OK) {
 		deliver_result(c, m->rid, result);
 		return;
@@ -240,7 +244,9 @@ handle_move(struct conn *c, struct qp_request *m, struct frame *f)
 	}
 	result = qe_move(c->server->engine, c->server->now_ns, request_queue(m), to,
 			 state, (unsigned)m->max_items, &reply.count);
-	if (result == QE_OK)
+	if (result == QE_AGAIN)
+		call_again(c, result);
+	else if (result == QE_OK)
 		deliver_fields(c, m, &reply);
 	else if (result == QE_INVALID)
 		deliver_refusal(c, m->rid, QP_INVALID,

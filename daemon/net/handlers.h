@@ -57,6 +57,9 @@ uint64_t request_deadline(uint64_t now_ns, uint64_t timeout_ms);
 /* The option lease_ms: 0 when it is not given, QE_NEVER for no end. */
 uint64_t request_lease(const struct qp_request *m);
 
+/* The call has to be made again: QE_WAIT or QE_AGAIN. The frame will be handled once more. */
+void call_again(struct conn *c, enum qe_result result);
+
 /* The answer of a call that has nothing to say but its result; and of one that may have
  * to wait for it. */
 void answer_result(struct conn *c, const struct qp_request *m, enum qe_result result);

@@ -225,7 +225,7 @@ goes_on(struct server *s)
 	bool gives = memory_turn(&s->memory, qe_memory(s->engine), s->now_ns, more);
 
 	set_timer(s, s->memory.due_ns < at_ns ? s->memory.due_ns : at_ns);
-	return more || gives || !TAILQ_EMPTY(&s->resting);
+	return more || gives || s->n_hurrying > 0;
 }
 
 bool

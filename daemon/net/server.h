@@ -66,6 +66,7 @@ struct server {
 	struct qp_file proof; /* that descriptors reach a client; fd -1: not made yet */
 	uint64_t closed_by[N_CLOSE_REASONS];
 	struct conn_list conns, closed, dirty, resting;
+	size_t n_hurrying; /* of those that rest: the next turn must not wait */
 	struct session_list sessions; /* in the order of their HELLO */
 	struct session_list lost;     /* those without a connection, in the order of their ends */
 	size_t n_lost;

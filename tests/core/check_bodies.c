@@ -445,27 +445,122 @@ START_TEST(who_may_wait_waits_for_the_disk_and_nobody_else_does)
 }
 END_TEST
 
-START_TEST(who_may_not_wait_has_the_body_at_once)
+START_TEST(who_may_not_wait_waits_for_the_disk_alone)
 {
 	struct qe_name names[] = {name("m"), name("q")};
 	struct qe_any any = {.queues = names, .n = 2};
+	struct qe_item *item;
 
 	keeps((struct qe_config){.body_memory = 1});
-	fill("q", 3);
+	fill("q", 4);
 	log_set_cold(kept, true);
-	take_numbered("q", 0);
-	ck_assert_uint_eq(log_waits(kept), 1);
-	/* It would wait for one queue alone. */
-	ck_assert_int_eq(get_any_as(s1, 1, &any,
-				    (struct qe_get){.deadline_ns = QE_NEVER}),
-			 QE_OK);
-	ck_assert(is_numbered(got.item, 1));
-	ck_assert_int_eq(get(s2, 2, "q", now + MS), QE_WAIT);
+	ck_assert_int_eq(get(s1, 1, "q", NO_WAIT), QE_WAIT);
+	ck_assert_int_eq(get_any_as(s2, 2, &any,
+				    (struct qe_get){.deadline_ns = NO_WAIT}),
+			 QE_WAIT);
+	ck_assert_int_eq(get(s3, 3, "q", now + MS), QE_WAIT);
+	ck_assert_int_eq(get_as(s3, 4, "q", (struct qe_get){.here = true}), QE_AGAIN);
+	ck_assert_int_eq(qe_peek(e, name("q"), &item), QE_AGAIN);
+	for (int i = 0; i < 3; i++) {
+		tick_at(now += MS);
+		expect_nothing();
+	}
+	log_set_cold(kept, false);
 	tick_at(now += MS);
+	expect(s1, 1, QE_OK);
+	ck_assert(is_numbered(got.item, 0));
 	expect(s2, 2, QE_OK);
+	ck_assert(is_numbered(got.item, 1));
+	expect(s3, 3, QE_OK);
 	ck_assert(is_numbered(got.item, 2));
+	ck_assert_int_eq(qe_peek(e, name("q"), &item), QE_OK);
+	ck_assert(is_numbered(item, 3));
+	qe_item_unref(e, item);
 	expect_nothing();
-	ck_assert_uint_eq(log_waits(kept), 3);
+	ck_assert_uint_eq(log_waits(kept), 0);
+	keeps_no_more();
+}
+END_TEST
+
+/* Others were quicker. */
+START_TEST(who_waits_for_a_body_may_be_told_that_there_is_none)
+{
+	struct qe_name names[] = {name("m"), name("q")};
+	struct qe_any any = {.queues = names, .n = 2};
+	uint64_t count;
+
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 1);
+	log_set_cold(kept, true);
+	ck_assert_int_eq(get(s1, 1, "q", NO_WAIT), QE_WAIT);
+	ck_assert_int_eq(get_any_as(s2, 2, &any,
+				    (struct qe_get){.deadline_ns = NO_WAIT}),
+			 QE_WAIT);
+	ck_assert_int_eq(qe_purge(e, now, name("q"), &count), QE_OK);
+	tick_at(now += MS);
+	expect(s1, 1, QE_EMPTY);
+	expect(s2, 2, QE_EMPTY);
+	expect_nothing();
+	keeps_no_more();
+}
+END_TEST
+
+static unsigned
+dump_all(struct qe_dump **walk, enum qe_result *ret_result)
+{
+	struct qe_shown rows[10];
+	unsigned n = 0, all = 0;
+
+	do {
+		*ret_result = qe_dump(e, now, name("q"), QE_STATE_READY, walk, rows, 10,
+				      1 << 20, &n);
+		for (unsigned i = 0; i < n; i++) {
+			uint64_t first =
+				qe_item_id(rows[i].item) - qe_item_id(rows[0].item);
+
+			ck_assert_uint_eq(first, i);
+			ck_assert(!qe_item_absent(rows[i].item));
+			qe_item_unref(e, rows[i].item);
+		}
+		all += n;
+	} while (*walk && *ret_result == QE_OK);
+	return all;
+}
+
+/* And who has shown by its id what is large, or not in the system's memory. */
+START_TEST(a_dump_waits_for_the_disk_alone)
+{
+	const size_t len = _i == 0 ? LEN : 3 * (256 << 10);
+	struct qe_dump *walk = NULL;
+	struct qe_search search = {0};
+	struct qe_shown shown;
+	enum qe_result result;
+	unsigned n = 0, turns = 0;
+
+	keeps((struct qe_config){.body_memory = 1});
+	for (uint32_t i = 0; i < 20; i++)
+		ck_assert_int_eq(put_numbered("q", i, len), QE_OK);
+	while (stats().absent < 20)
+		turn();
+	log_set_cold(kept, _i == 0);
+	ck_assert_int_eq(qe_look(e, now, name("q"), 7, &search, &shown), QE_AGAIN);
+	ck_assert_uint_eq(dump_all(&walk, &result), 0);
+	ck_assert_int_eq(result, QE_AGAIN);
+	log_set_cold(kept, false);
+	while (walk) {
+		uint64_t reads = log_reads(kept);
+
+		ck_assert_uint_lt(++turns, 200);
+		tick_at(now = qe_next_deadline(e) > now + 10 * MS
+				      ? now + MS
+				      : qe_next_deadline(e));
+		n += dump_all(&walk, &result);
+		ck_assert(result == QE_AGAIN || result == QE_OK);
+		if (_i == 1)
+			ck_assert_uint_le(log_reads(kept), reads + 1);
+	}
+	ck_assert_uint_eq(n, 20);
+	ck_assert_uint_eq(log_waits(kept), 0);
 	keeps_no_more();
 }
 END_TEST
@@ -650,7 +745,9 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, an_item_without_its_body_takes_little);
 	tcase_add_loop_test(tcase, what_cannot_be_read_is_given_to_nobody, 0, 2);
 	tcase_add_test(tcase, who_may_wait_waits_for_the_disk_and_nobody_else_does);
-	tcase_add_test(tcase, who_may_not_wait_has_the_body_at_once);
+	tcase_add_test(tcase, who_may_not_wait_waits_for_the_disk_alone);
+	tcase_add_test(tcase, who_waits_for_a_body_may_be_told_that_there_is_none);
+	tcase_add_loop_test(tcase, a_dump_waits_for_the_disk_alone, 0, 2);
 	tcase_add_test(tcase, what_does_not_come_by_itself_is_waited_for);
 	tcase_add_test(tcase, a_body_on_its_way_to_somebody_stays);
 	tcase_add_test(tcase, a_large_body_goes_and_comes_back_in_pieces);

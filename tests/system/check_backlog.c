@@ -220,14 +220,76 @@ START_TEST(a_body_that_is_not_what_was_written_ends_the_broker)
 }
 END_TEST
 
-/* --- how fast ---------------------------------------------------------------------- */
-
 static void
 forget(int fd)
 {
 	ck_assert_int_eq(fsync(fd), 0);
 	ck_assert_int_eq(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
 }
+
+#define LARGE	   (3 << 20)
+#define LARGE_ONES 12
+
+static void
+is_large(unsigned i, qb_item *item)
+{
+	const char *body = qb_item_body(item);
+
+	ck_assert_uint_eq(qb_item_size(item), LARGE);
+	for (size_t at = 0; at < LARGE; at += 4096)
+		ck_assert_int_eq(body[at], (char)('a' + i));
+}
+
+static uint64_t
+put_large(unsigned i)
+{
+	char *body = malloc(LARGE);
+	uint64_t id;
+
+	memset(body, 'a' + (int)i, LARGE);
+	ok(qb_put(q, "backlog", body, LARGE, QB_FOREVER, &id));
+	free(body);
+	return id;
+}
+
+/* Whatever asks for them, and is answered when they have come back. */
+START_TEST(large_bodies_that_are_away_are_shown_moved_dumped_and_got)
+{
+	const char *options[] = {"durable=async", NULL};
+	uint64_t ids[LARGE_ONES], cursor = 0, n = 0, dumped = 0;
+	qb_table *table;
+	qb_item *item;
+
+	ok(qb_declare(q, "backlog", options, 0, NULL));
+	for (unsigned i = 0; i < LARGE_ONES; i++)
+		ids[i] = put_large(i);
+	each_segment(forget);
+	ok(qb_look(q, "backlog", ids[LARGE_ONES - 1], &item));
+	is_large(LARGE_ONES - 1, item);
+	qb_item_free(item);
+	ok(qb_peek(q, "backlog", &item));
+	is_large(0, item);
+	qb_item_free(item);
+	each_segment(forget);
+	do {
+		ok(qb_dump(q, "backlog", "ready", &cursor, &table));
+		dumped += qb_table_rows(table);
+		qb_table_free(table);
+	} while (cursor > 0);
+	ck_assert_uint_eq(dumped, LARGE_ONES);
+	each_segment(forget);
+	for (uint64_t moved = 0; moved < 3; moved += n)
+		ok(qb_move(q, "backlog", "other", "ready", (unsigned)(3 - moved), &n));
+	for (unsigned i = 0; i < LARGE_ONES; i++) {
+		ok(qb_get(q, i < 3 ? "other" : "backlog", 0, QB_NONE, &item));
+		is_large(i, item);
+		qb_item_free(item);
+	}
+	ck_assert_int_eq(qb_get(q, "backlog", 0, QB_NONE, &item), QB_EMPTY);
+}
+END_TEST
+
+/* --- how fast ---------------------------------------------------------------------- */
 
 static void
 read_whole(int fd)
@@ -333,5 +395,6 @@ main(void)
 	}
 	tcase_add_test(t, a_backlog_is_larger_than_memory);
 	tcase_add_test(t, a_body_that_is_not_what_was_written_ends_the_broker);
+	tcase_add_test(t, large_bodies_that_are_away_are_shown_moved_dumped_and_got);
 	return run_case("backlog", t);
 }
