@@ -10,6 +10,7 @@
  *                                  WHAT: KILL, EIO, ENOSPC, EINTR, SHORT, SLOW (it takes two
  *                                  seconds); from the N-th on
  *                                  TIMES times (1); 0: for good
+ *   QB_FAULT=moment:N:KILL         qbrokerd is killed N microseconds after its start
  *   QB_FAULT_FD=…                  "CALL NAME LENGTH\n" is written there when it first happens; the
  *                                  length is 0 of what is no write
  */
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -37,6 +39,16 @@ static long from, times;
 static enum what action;
 static int error, told_fd = -1;
 static atomic_long count;
+
+static void *
+die_later(void *arg)
+{
+	usleep((useconds_t)from);
+	if (told_fd >= 0)
+		dprintf(told_fd, "moment %ld 0\n", from);
+	kill(getpid(), SIGKILL);
+	return NULL;
+}
 
 __attribute__((constructor)) static void
 read_settings(void)
@@ -65,6 +77,13 @@ read_settings(void)
 		 : strcmp(word, "SHORT") == 0 ? SHORT
 		 : strcmp(word, "SLOW") == 0  ? SLOW
 					      : FAIL;
+	if (strcmp(call_name, "moment") == 0 &&
+	    strstr(program_invocation_short_name, "qbrokerd")) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, die_later, NULL) == 0)
+			pthread_detach(thread);
+	}
 }
 
 static bool

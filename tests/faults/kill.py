@@ -7,12 +7,16 @@ KILL ends it right before the call. EIO and ENOSPC let the call fail, once and f
 tried again when there is no room, four times.  SHORT lets it write half, EINTR interrupts it. A trial is named
 CALL[@FILE]:N:WHAT[:TIMES], and `--only NAME` repeats it. With @FILE only calls on files whose names
 begin so count.
+
+With `--moments N` there are N brokers, each with other work, that are killed at any moment of it; then, at any call or
+moment, up to three that take up what it left.
 """
 import argparse
 import collections
 import itertools
 import multiprocessing
 import os
+import random
 import shutil
 import signal
 import sys
@@ -91,6 +95,49 @@ def work(arguments):
     return kind, tried, bad
 
 
+def killed_again(options, target, rng, folder, spent):
+    """Starts it on what was left, and kills it again. How often it was killed."""
+    killed = 0
+    for _ in range(rng.randrange(4)):
+        name = rng.choice(["any:%d:KILL" % rng.randrange(1, 40),
+                           "moment:%d:KILL" % rng.randrange(int(spent / 2))])
+        fault = Fault(options, name, folder)
+        targets.run(target.recover_command(folder), env=fault.env, pass_fds=[fault.into])
+        killed += bool(fault.struck())
+    return killed
+
+
+def moments(arguments):
+    """A share of the trials at moments: as work()."""
+    options, begin, step = arguments
+    folder = tempfile.mkdtemp(dir=options.work)
+    kind, tried, bad = "moment", 0, []
+    for n in range(begin, options.moments, step):
+        rng = random.Random(options.seed * 100000 + n)
+        target = targets.make(options)
+        target.seed = rng.randrange(1 << 20)
+        spent = 1e6 * options.spent * rng.random()
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder, 0o700)
+        fault = Fault(options, "moment:%d:KILL" % spent, folder)
+        _, said = target.attempt(folder, fault.env, [fault.into])
+        tried += bool(fault.struck())
+        tried += killed_again(options, target, rng, folder, spent + 1000)
+        wrong = target.judge(folder, said)
+        if wrong:
+            bad.append(("moment %d" % n, wrong))
+        target.done()
+    return kind, tried, bad
+
+
+def undisturbed(options):
+    """How many seconds it takes when nothing happens."""
+    folder = tempfile.mkdtemp(dir=options.work)
+    start = time.monotonic()
+    targets.make(options).attempt(folder, dict(os.environ), [])
+    return time.monotonic() - start
+
+
 def shares(options):
     if options.only:
         return [(options, options.only, 1, 1)]
@@ -124,14 +171,19 @@ def main():
     parser.add_argument("--every", type=int, default=1, metavar="N",
                         help="only each N-th call")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--moments", type=int, metavar="N", help="kill N at any moment")
     parser.add_argument("--only", help="the name of one trial")
     options = parser.parse_args()
     fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     options.work = tempfile.mkdtemp(prefix="qb-faults-", dir=fast)
     start = time.monotonic()
+    job, parts = work, shares(options)
     try:
+        if options.moments:
+            options.spent = undisturbed(options)
+            job, parts = moments, [(options, n, options.jobs) for n in range(options.jobs)]
         with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
-            results = pool.map(work, shares(options), chunksize=1)
+            results = pool.map(job, parts, chunksize=1)
     finally:
         shutil.rmtree(options.work)
     return report(options, results, time.monotonic() - start)

@@ -9,6 +9,7 @@ A target has
   attempt(folder, env, fds)       runs the program; its exit status, and what it said
   ended_wrongly(folder, fault, struck, status)  None, or what is wrong with the end of a program
                                   in which a call failed; struck: its name, the file, the length
+  recover_command(folder)         the recovery alone
   record_recovery(folder, log)    runs the recovery under strace
   said_twice(said, more)          what judge() is told after a loss of power in a recovery
                                   that had said `more`
@@ -108,7 +109,7 @@ class Store:
                 acked = max(acked, int(rest[0]))
             elif word == "TRIM":
                 trimmed = max(trimmed, int(rest[0]))
-        ran = run([self.recover, folder])
+        ran = run(self.recover_command(folder))
         if ran.returncode != 0:
             return "exit status %d: %s" % (ran.returncode, ran.stderr[-300:]), None
         there = {}
@@ -138,8 +139,11 @@ class Store:
                     how, seq, acked, last)
         return None
 
+    def recover_command(self, folder):
+        return [self.recover, folder]
+
     def record_recovery(self, folder, log):
-        trace.run([self.recover, folder], log, folder, timeout=60)
+        trace.run(self.recover_command(folder), log, folder, timeout=60)
 
     def said_twice(self, said, more):
         """What a recovery that came to its end had shown is there for good."""
@@ -211,7 +215,7 @@ class Broker:
     def judge(self, folder, said):
         books = broker.Books(said, self.keeps_async)
         for time in ("", "the second recovery, "):
-            ran = run([self.script, "list", folder] + self.program)
+            ran = run(self.recover_command(folder))
             if ran.returncode != 0:
                 with open(folder + ".log", errors="replace") as log:
                     return "%sexit status %d: %s" % (time, ran.returncode, log.read()[-500:])
@@ -221,8 +225,11 @@ class Broker:
                 return time + verdict
         return None
 
+    def recover_command(self, folder):
+        return [self.script, "list", folder] + self.program
+
     def record_recovery(self, folder, log):
-        trace.run([self.script, "list", folder] + self.program, log, folder, timeout=60)
+        trace.run(self.recover_command(folder), log, folder, timeout=60)
 
     def said_twice(self, said, more):
         return said
