@@ -13,6 +13,9 @@
  *   QB_FAULT=moment:N:KILL         qbrokerd is killed N microseconds after its start
  *   QB_FAULT_FD=…                  "CALL NAME LENGTH\n" is written there when it first happens; the
  *                                  length is 0 of what is no write
+ *   QB_FAULT_LOG=…                 into this file, or pipe, each write and sync of a file of the folder is
+ *                                  noted when it is done: "write NAME BEGIN END" or "sync …", in ns of
+ *                                  the monotonic clock
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SLOW_S 2
@@ -37,7 +41,7 @@ static char folder[PATH_MAX];
 static char call_name[48], *file_name; /* file_name: how it begins; NULL: any */
 static long from, times;
 static enum what action;
-static int error, told_fd = -1;
+static int error, told_fd = -1, log_fd = -1;
 static atomic_long count;
 
 static void *
@@ -54,10 +58,14 @@ __attribute__((constructor)) static void
 read_settings(void)
 {
 	const char *where = getenv("QB_FAULT_FOLDER"), *fault = getenv("QB_FAULT");
-	const char *fd = getenv("QB_FAULT_FD");
+	const char *fd = getenv("QB_FAULT_FD"), *log = getenv("QB_FAULT_LOG");
 	char word[16], *at;
 
-	if (where == NULL || fault == NULL || realpath(where, folder) == NULL)
+	if (where == NULL || realpath(where, folder) == NULL)
+		return;
+	if (log != NULL)
+		log_fd = open(log, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fault == NULL)
 		return;
 	times = 1;
 	if (sscanf(fault, "%47[^:]:%ld:%15[^:]:%ld", call_name, &from, word, &times) <
@@ -157,12 +165,46 @@ strike(const char *call, int fd, const char *name, size_t len)
 	return action;
 }
 
+static long long
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* Notes what is done, and returns what it returned. */
+static ssize_t
+noted(const char *call, int fd, long long begun, ssize_t result)
+{
+	char path[PATH_MAX];
+	int saved = errno;
+
+	if (log_fd >= 0 && find_path(fd, NULL, path) && is_within(path))
+		dprintf(log_fd, "%s %s %lld %lld\n", call, strrchr(path, '/') + 1,
+			begun, now_ns());
+	errno = saved;
+	return result;
+}
+
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-#define WRITES(fd, len, all, half)                                         \
-	do {                                                               \
-		enum what what = strike("write", fd, NULL, len);           \
-		return what == FAIL ? -1 : what == SHORT ? (half) : (all); \
+#define WRITES(fd, len, all, half)                                                \
+	do {                                                                      \
+		enum what what = strike("write", fd, NULL, len);                  \
+		long long begun = now_ns();                                       \
+		if (what == FAIL)                                                 \
+			return -1;                                                \
+		return noted("write", fd, begun, what == SHORT ? (half) : (all)); \
+	} while (0)
+
+#define SYNCS(fd, all)                                       \
+	do {                                                 \
+		long long begun = now_ns();                  \
+		if (strike("sync", fd, NULL, 0) == FAIL)     \
+			return -1;                           \
+		return (int)noted("sync", fd, begun, (all)); \
 	} while (0)
 
 #define CHANGES(call, fd, name, all)                        \
@@ -212,13 +254,13 @@ pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 int
 fsync(int fd)
 {
-	CHANGES("sync", fd, NULL, REAL(fsync)(fd));
+	SYNCS(fd, REAL(fsync)(fd));
 }
 
 int
 fdatasync(int fd)
 {
-	CHANGES("sync", fd, NULL, REAL(fdatasync)(fd));
+	SYNCS(fd, REAL(fdatasync)(fd));
 }
 
 int
