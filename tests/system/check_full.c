@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,8 +24,12 @@
 #define MOST	 100000 /* items in the books */
 #define LARGE	 200000 /* bytes of the largest body but those of large_body() */
 
-enum { TMPFS, EXT4, DISKS };
-static const char *const disks[] = {"tmpfs", "ext4"};
+/* The last one writes to another place what is written again, if it is not told. */
+enum { TMPFS, EXT4, BTRFS, DISKS };
+static const char *const disks[] = {"tmpfs", "ext4", "btrfs"};
+static const char *const makers[] = {"", "mkfs.ext4 -q -F",
+				     "mkfs.btrfs -q -f -m single"};
+static const int mib[] = {DISK_MIB, DISK_MIB, 128}; /* btrfs has to be so large */
 static const char *const durabilities[] = {"durable=async", "durable=sync"};
 
 /* Loops go over the durabilities, each on another disk if there are two. */
@@ -54,14 +59,14 @@ own_mounts(void)
 }
 
 static bool
-mount_ext4(const char *folder)
+mount_image(int kind, const char *folder)
 {
 	char command[400];
 
 	snprintf(command, sizeof(command),
 		 "PATH=$PATH:/sbin:/usr/sbin; truncate -s %dM '%s.img' && "
-		 "mkfs.ext4 -q -F '%s.img' && mount -o loop '%s.img' '%s'",
-		 DISK_MIB, folder, folder, folder, folder);
+		 "%s '%s.img' >/dev/null && mount -o loop '%s.img' '%s'",
+		 mib[kind], folder, makers[kind], folder, folder, folder);
 	return system(command) == 0;
 }
 
@@ -72,8 +77,8 @@ mount_disk(int kind, const char *folder)
 
 	if (!own_mounts())
 		return false;
-	if (kind == EXT4)
-		return mount_ext4(folder);
+	if (kind != TMPFS)
+		return mount_image(kind, folder);
 	snprintf(size, sizeof(size), "size=%dm", DISK_MIB);
 	return mount("none", folder, "tmpfs", 0, size) == 0;
 }
@@ -100,16 +105,30 @@ can_mount(int kind)
 }
 
 static void
-write_filler(void)
+write_file(const char *name, uint64_t size)
 {
 	char path[160];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/filler", disk);
+	snprintf(path, sizeof(path), "%s/%s", disk, name);
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(fallocate(fd, 0, 0, 8 << 20), 0);
+	ck_assert_int_eq(fallocate(fd, 0, 0, (off_t)size), 0);
 	close(fd);
+}
+
+/* What is left is as much on all of them. */
+static void
+write_filler(void)
+{
+	struct statvfs fs;
+	uint64_t room;
+
+	ck_assert_int_eq(statvfs(disk, &fs), 0);
+	room = fs.f_bavail * fs.f_frsize;
+	if (room > DISK_MIB << 20)
+		write_file("ballast", room - (DISK_MIB << 20));
+	write_file("filler", 8 << 20);
 }
 
 static void
@@ -137,10 +156,9 @@ start(void)
 }
 
 static void
-begin(int at)
+begin_on(int kind, const char *durability)
 {
-	const char *options[] = {durabilities[at % 2], NULL};
-	int kind = usable[at % n_usable];
+	const char *options[] = {durability, NULL};
 
 	d = (struct daemon){0};
 	test_folder(disk, sizeof(disk));
@@ -152,6 +170,12 @@ begin(int at)
 	ok(qb_declare(q, "jobs", options, 0, NULL));
 	n_books = n_there = 0;
 	dice = 1;
+}
+
+static void
+begin(int at)
+{
+	begin_on(usable[at % n_usable], durabilities[at % 2]);
 }
 
 static void
@@ -437,11 +461,11 @@ some_step(void)
 	}
 }
 
-START_TEST(nothing_is_lost_however_often_it_is_full)
+static void
+fill_and_clean(void)
 {
 	const char *seed = getenv("QB_SEED"), *cycles = getenv("QB_CYCLES");
 
-	begin(_i);
 	dice = seed ? strtoull(seed, NULL, 10) : 1;
 	printf("QB_SEED=%llu\n", (unsigned long long)dice);
 	for (int i = cycles ? atoi(cycles) : 2; i > 0; i--) {
@@ -455,6 +479,19 @@ START_TEST(nothing_is_lost_however_often_it_is_full)
 	finish_all();
 	finish();
 }
+
+START_TEST(nothing_is_lost_however_often_it_is_full)
+{
+	begin(_i);
+	fill_and_clean();
+}
+END_TEST
+
+START_TEST(nothing_is_lost_on_a_full_btrfs)
+{
+	begin_on(BTRFS, "durable=sync");
+	fill_and_clean();
+}
 END_TEST
 
 int
@@ -462,12 +499,15 @@ main(void)
 {
 	TCase *t = tcase_create("full");
 	const int n = 2;
+	bool on_btrfs = false;
 
 	for (int i = 0; i < DISKS; i++) {
-		if (can_mount(i))
-			usable[n_usable++] = i;
-		else
+		if (!can_mount(i))
 			printf("SKIP: %s cannot be mounted here\n", disks[i]);
+		else if (i == BTRFS)
+			on_btrfs = true;
+		else
+			usable[n_usable++] = i;
 	}
 	if (n_usable == 0)
 		return 77;
@@ -480,5 +520,7 @@ main(void)
 	tcase_add_loop_test(
 		t, a_broker_that_is_stopped_on_a_full_disk_keeps_what_is_durable, 0, n);
 	tcase_add_loop_test(t, nothing_is_lost_however_often_it_is_full, 0, n);
+	if (on_btrfs)
+		tcase_add_test(t, nothing_is_lost_on_a_full_btrfs);
 	return run_case("full", t);
 }
