@@ -265,6 +265,7 @@ app_new(struct config *config, char *err, size_t errlen, int *ret_status)
 	app->listeners = listeners_open(app->base, config, server_accept, app->server,
 					err, errlen);
 	if (!app->listeners) {
+		(void)journal_close(&app->journal); /* what memory queues had */
 		app_free(app);
 		return NULL;
 	}
@@ -336,6 +337,7 @@ app_run(struct app *app)
 		if (event_base_loop(app->base, more ? EVLOOP_ONCE | EVLOOP_NONBLOCK
 						    : EVLOOP_ONCE) < 0) {
 			log_event(LOG_LEVEL_ERROR, "loop_failed", "stopping=1");
+			(void)journal_close(&app->journal);
 			return EXIT_FAILURE;
 		}
 		more = server_turn(app->server) || looks_on(app);

@@ -87,6 +87,8 @@ qe_free(struct qe *e)
 
 	if (!e)
 		return;
+	/* What it takes leave of stays in the store. */
+	e->keep.lost = "the engine has ended";
 	restore_abandon(e);
 	while ((at = list_first(&e->sessions)))
 		qe_session_end(e, e->now_ns,

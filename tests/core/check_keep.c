@@ -366,6 +366,25 @@ START_TEST(ids_and_numbers_are_never_used_again)
 }
 END_TEST
 
+/* Of a broker that does not come to its start, say: its engine takes leave of all items. */
+START_TEST(an_engine_that_ends_takes_nothing_out_of_the_log)
+{
+	size_t records;
+
+	keeps();
+	for (int i = 0; i < 500; i++) {
+		put_sized("q", 1000, 0);
+		turn();
+	}
+	records = log_records(kept);
+	ck_assert_uint_gt(log_status().last_segment, 5);
+	kit_limits((struct qe_config){0});
+	ck_assert_uint_eq(log_status().first_segment, 1);
+	ck_assert_uint_eq(log_records(kept), records);
+	log_free(kept);
+}
+END_TEST
+
 static void
 add_tests(TCase *tcase)
 {
@@ -385,6 +404,7 @@ add_tests(TCase *tcase)
 		a_dead_item_whose_group_was_cancelled_is_not_kicked_after_a_restart_either);
 	tcase_add_test(tcase, what_was_read_of_a_deleted_queue_can_be_given_up);
 	tcase_add_test(tcase, ids_and_numbers_are_never_used_again);
+	tcase_add_test(tcase, an_engine_that_ends_takes_nothing_out_of_the_log);
 }
 
 int

@@ -626,6 +626,29 @@ START_TEST(a_folder_has_one_broker)
 }
 END_TEST
 
+START_TEST(a_start_that_fails_later_loses_nothing)
+{
+	int status;
+
+	declare("jobs", 1);
+	for (int i = 0; i < 3; i++) {
+		put("jobs", "kept");
+		put("memory", "written at the stop");
+		ck_assert_int_eq(kill(d.pid, SIGTERM), 0);
+		status = daemon_wait(&d);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		daemon_launch(&d, "--set", state, "--listen", "unix:/nonexistent/x",
+			      NULL);
+		status = daemon_wait(&d);
+		ck_assert(WIFEXITED(status));
+		ck_assert_int_eq(WEXITSTATUS(status), 1);
+		start();
+		ck_assert_int_eq(number("jobs", "ready"), i + 1);
+		ck_assert_int_eq(number("memory", "ready"), i + 1);
+	}
+}
+END_TEST
+
 /* A byte of what is first with this text in it. */
 static void
 damage(const char *folder, const char *text)
@@ -762,6 +785,7 @@ main(void)
 	tcase_add_test(t, a_journal_that_cannot_be_written_ends_the_broker);
 	tcase_add_test(t, a_slow_sync_delays_no_queue_in_memory);
 	tcase_add_test(t, a_folder_has_one_broker);
+	tcase_add_test(t, a_start_that_fails_later_loses_nothing);
 	tcase_add_test(t, a_damaged_journal_is_refused_and_repaired);
 	tcase_add_test(t, a_queue_whose_declaration_is_damaged_keeps_its_items);
 	return run_case("durable", t);
