@@ -13,6 +13,7 @@
 #define GROUPS 50
 #define PAGE   16
 #define GONE   ((enum qe_state)9)
+#define HOUR   UINT64_C(3600000000000)
 
 /* What is known of an item, by its id. */
 static struct known {
@@ -39,7 +40,7 @@ put_one(void)
 	int group = chance(2) ? (int)chance(GROUPS) : -1;
 	int32_t priority = (int32_t)chance(5) - 2;
 	struct qe_item *item = new_item("xy");
-	uint64_t delay = chance(8) ? 0 : now + 1000000 + chance(1000);
+	uint64_t delay = chance(8) ? 0 : now + HOUR + chance(1000);
 	char text[16];
 	struct qe_reply reply;
 
