@@ -175,12 +175,33 @@ read_said(struct qp_reader *in, struct qp_item *ret)
 	return true;
 }
 
+#define PLAIN_ITEM 0x93 /* an array of three */
+
+/* Nearly all rows are three unsigned integers. false: this one is not, and nothing was taken. */
+static inline bool
+read_plain_item(struct qp_reader *in, struct qp_item *ret)
+{
+	const uint8_t *p = in->p + 1;
+
+	if (in->failed || in->end - in->p < 1 + 3 * QP_UINT_BYTES ||
+	    *in->p != PLAIN_ITEM || !qp_take_uint(&p, &ret->id) ||
+	    !qp_take_uint(&p, &ret->delivery) || !qp_take_uint(&p, &ret->length) ||
+	    ret->id - 1 >= INT64_MAX || ret->delivery > QP_MAX_COUNT ||
+	    ret->length > QP_MAX_BODY)
+		return false;
+	in->p = p;
+	return true;
+}
+
 static bool
 read_item(struct qp_reader *in, struct qp_item *ret)
 {
-	uint32_t n = qp_read_array(in);
+	uint32_t n;
 
 	*ret = (struct qp_item){0};
+	if (read_plain_item(in, ret))
+		return true;
+	n = qp_read_array(in);
 	return n >= 3 && n <= 4 && read_within(in, 1, INT64_MAX, &ret->id) &&
 	       read_within(in, 0, QP_MAX_COUNT, &ret->delivery) &&
 	       read_within(in, 0, QP_MAX_BODY, &ret->length) &&

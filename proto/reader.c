@@ -144,42 +144,11 @@ qp_reader_type(const struct qp_reader *r)
 	return token_next(r, &t) ? t.type : QP_NOTHING;
 }
 
-#define LONGEST_UINT 9 /* bytes */
-
-/* Ids and the like: the formats of uint alone, 0xcc to 0xcf. Those at the very end of the bytes are left
- * to others. */
+/* Ids and the like. Those at the very end of the bytes are left to others. */
 static inline bool
 take_uint(struct qp_reader *r, uint64_t *ret)
 {
-	const uint8_t *p = r->p;
-	uint16_t u16;
-	uint32_t u32;
-	uint64_t u64;
-
-	if (r->failed || r->end - p < LONGEST_UINT)
-		return false;
-	switch (*p) {
-	case 0xcc:
-		r->p = p + 2;
-		*ret = p[1];
-		return true;
-	case 0xcd:
-		r->p = p + 3;
-		memcpy(&u16, p + 1, 2);
-		*ret = be16toh(u16);
-		return true;
-	case 0xce:
-		r->p = p + 5;
-		memcpy(&u32, p + 1, 4);
-		*ret = be32toh(u32);
-		return true;
-	case 0xcf:
-		r->p = p + 9;
-		memcpy(&u64, p + 1, 8);
-		*ret = be64toh(u64);
-		return true;
-	default: return false;
-	}
+	return !r->failed && r->end - r->p >= QP_UINT_BYTES && qp_take_uint(&r->p, ret);
 }
 
 uint64_t

@@ -6,11 +6,14 @@
 #ifndef QBROKER_PROTO_READER_H
 #define QBROKER_PROTO_READER_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#define QP_MAX_DEPTH 16
+#define QP_MAX_DEPTH  16
+#define QP_UINT_BYTES 9 /* of the longest unsigned integer */
 
 struct qp_str { /* not terminated; NULL with length 0 when absent */
 	const char *p;
@@ -54,6 +57,43 @@ static inline bool
 qp_reader_first(const struct qp_reader *r, uint8_t mask, uint8_t format)
 {
 	return !r->failed && r->p < r->end && (*r->p & mask) == format;
+}
+
+/* An unsigned integer out of at least QP_UINT_BYTES bytes: *p moves on. false: it is something else, and
+ * stays. */
+static inline bool
+qp_take_uint(const uint8_t **p, uint64_t *ret)
+{
+	const uint8_t *b = *p;
+	uint16_t u16;
+	uint32_t u32;
+	uint64_t u64;
+
+	switch (*b) {
+	case 0xcc:
+		*p += 2;
+		*ret = b[1];
+		return true;
+	case 0xcd:
+		*p += 3;
+		memcpy(&u16, b + 1, 2);
+		*ret = be16toh(u16);
+		return true;
+	case 0xce:
+		*p += 5;
+		memcpy(&u32, b + 1, 4);
+		*ret = be32toh(u32);
+		return true;
+	case 0xcf:
+		*p += 9;
+		memcpy(&u64, b + 1, 8);
+		*ret = be64toh(u64);
+		return true;
+	default:
+		*p += *b < 0x80;
+		*ret = *b;
+		return *b < 0x80;
+	}
 }
 
 static inline uint64_t
