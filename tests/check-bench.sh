@@ -41,7 +41,7 @@ nothing_is_left "after its end"
 # NATS refuses a stream now and then.
 ! grep 'takes no part' "$dir/output" | grep -v nats || fail "somebody takes no part"
 
-for case in one-64 many-64 stream-64 steady-64 depth-priority memory sync-clients-64 \
+for case in one-64 many-64 stream-64 stream-batch-512 steady-64 depth-priority memory sync-clients-64 \
 	sync-many-512 async-512 sync-beside start-1m; do
 	grep -q "^$case: " "$dir/output" || fail "no case $case"
 	grep -q "\"case\": \"$case\"" "$dir/results/results.json" || fail "$case: no JSON"
@@ -53,7 +53,7 @@ if command -v python3 >/dev/null; then
 fi
 
 (bench --compare . . --rounds 1 --slice 1) >"$dir/output" || fail "--compare failed"
-[ "$(grep -c '^put-to-get ' "$dir/output")" = 4 ] || fail "--compare: rows are missing"
+[ "$(grep -c '^put-to-get ' "$dir/output")" = 5 ] || fail "--compare: rows are missing"
 
 bench --only one-64 --rounds 200 >"$dir/output" 2>&1 &
 child=$!
