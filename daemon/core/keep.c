@@ -138,13 +138,13 @@ bool
 keep_room(const struct qe *e, unsigned n, uint64_t bytes)
 {
 	const struct keep *keep = &e->keep;
+	uint64_t all = entries_len(&keep->record) + keep->changed_bytes + bytes +
+		       n * BESIDE_BODY;
 
-	if (keep->low)
+	if (keep->low || all > STORE_MAX_RECORD)
 		return false;
 	return !keep->store || !keep->store->class->room ||
-	       keep->store->class->room(keep->store, entries_len(&keep->record) +
-							     keep->changed_bytes +
-							     bytes + n * BESIDE_BODY);
+	       keep->store->class->room(keep->store, all);
 }
 
 enum qe_result

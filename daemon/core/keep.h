@@ -91,6 +91,7 @@ struct keep {
 	uint64_t shares[KEEP_SHARES]; /* the records that the last ones were written to */
 	unsigned n_shares;	      /* so far */
 	bool stuck;   /* the store could not take a segment away */
+	uint64_t room_ns; /* before, there is no room for what is larger than a segment */
 	uint64_t large; /* bytes: a record that has so many is closed between two requests */
 };
 

@@ -28,6 +28,7 @@
 #define ANSWER_WORK 8		/* and for each byte of answers */
 #define FIRST_ROOM  16
 #define SEGMENT_OWN 512 /* bytes of a segment that are no entries, and more */
+#define ROOM_NS	    UINT64_C(1000000000) /* so long after it had none the store is asked again */
 
 static struct list *
 list_of(const struct keep *keep, uint64_t segment)
@@ -97,6 +98,7 @@ write_again(struct qe *e, struct kept *k)
 		return;
 	}
 	k->whole = true;
+	keep->changed_bytes += k->bytes;
 	if (!k->due)
 		keep_due(e, k);
 	/* At the end of the list, so that the next share does not meet it again. */
@@ -203,6 +205,26 @@ next_to_clean(const struct keep *keep)
 	return k && (k->whole || k->moving) ? NULL : k;
 }
 
+/* With what else is in the record it may be too much for a segment of the usual size, and need one of its own. If there
+ * is no room for that it waits: to append it nevertheless would be the end. */
+static bool
+has_room(struct qe *e, uint64_t bytes, uint64_t segment_bytes)
+{
+	struct keep *keep = &e->keep;
+	const struct store_class *class = keep->store->class;
+	uint64_t all = entries_len(&keep->record) + keep->changed_bytes + bytes +
+		       SEGMENT_OWN;
+
+	if (all <= segment_bytes || !class->room)
+		return true;
+	if (e->now_ns < keep->room_ns)
+		return false;
+	if (class->room(keep->store, all))
+		return true;
+	keep->room_ns = e->now_ns + ROOM_NS;
+	return false;
+}
+
 /* Writes again what is worth a share, at least one thing. */
 static void
 clean(struct qe *e, uint64_t share, uint64_t left, uint64_t segment_bytes)
@@ -217,6 +239,8 @@ clean(struct qe *e, uint64_t share, uint64_t left, uint64_t segment_bytes)
 		work += work_of(k);
 		if (cleaned > 0 && (bytes > left || work > SHARE_WORK))
 			break; /* in a record of its own */
+		if (!has_room(e, bytes, segment_bytes))
+			break;
 		left = bytes < left ? left - bytes : segment_bytes;
 		write_again(e, k);
 		cleaned += bytes;

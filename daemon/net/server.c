@@ -236,6 +236,8 @@ server_turn(struct server *s)
 	answer(s); /* first of all: somebody waits for it */
 	s->now_ns = server_now_ns();
 	qe_tick(s->engine, s->now_ns);
+	if (s->held && qe_should_commit(s->engine))
+		held_commit(s);
 	deliver_notices(s);
 	watch_tell(s);
 	wake_resting(s);

@@ -366,6 +366,41 @@ START_TEST(ids_and_numbers_are_never_used_again)
 }
 END_TEST
 
+static void
+come_and_go(int n)
+{
+	for (int i = 0; i < n; i++) {
+		put_sized("a", 500, 0);
+		ck_assert_int_eq(get(s3, 1, "a", NO_WAIT), QE_OK);
+		turn();
+		ck_assert_int_eq(qe_ack(e, now, s3, tag_of(got.item)), QE_OK);
+		qe_reply_done(e, &got);
+		turn();
+		ck_assert_ptr_null(qe_store_lost(e));
+	}
+}
+
+/* The disk has room for segments, but not for a larger one. */
+START_TEST(what_is_larger_than_a_segment_is_written_again_when_there_is_room)
+{
+	uint64_t segment;
+
+	keeps();
+	put_sized("q", 3 * SEGMENT, QE_NEVER - 1);
+	turn();
+	segment = log_status().last_segment;
+	log_set_most(kept, SEGMENT);
+	come_and_go(3000);
+	ck_assert_uint_eq(log_status().first_segment, segment);
+	log_set_most(kept, 0);
+	now += UINT64_C(1000000000);
+	come_and_go(1000);
+	ck_assert_uint_gt(log_status().first_segment, segment);
+	ck_assert_uint_le(log_status().bytes, 2 * 3 * SEGMENT + 2 * SEGMENT);
+	keeps_no_more();
+}
+END_TEST
+
 /* Of a broker that does not come to its start, say: its engine takes leave of all items. */
 START_TEST(an_engine_that_ends_takes_nothing_out_of_the_log)
 {
@@ -404,6 +439,9 @@ add_tests(TCase *tcase)
 		a_dead_item_whose_group_was_cancelled_is_not_kicked_after_a_restart_either);
 	tcase_add_test(tcase, what_was_read_of_a_deleted_queue_can_be_given_up);
 	tcase_add_test(tcase, ids_and_numbers_are_never_used_again);
+	tcase_add_test(
+		tcase,
+		what_is_larger_than_a_segment_is_written_again_when_there_is_room);
 	tcase_add_test(tcase, an_engine_that_ends_takes_nothing_out_of_the_log);
 }
 

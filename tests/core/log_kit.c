@@ -31,12 +31,19 @@ struct log {
 	size_t most_read;
 	struct log_work work;
 	enum log_broken broken;
+	uint64_t most; /* bytes of a record that there is room for; 0: of any */
 };
 
 static struct log *
 of(const struct store *s)
 {
 	return (struct log *)(uintptr_t)s;
+}
+
+static bool
+room(struct store *s, uint64_t bytes)
+{
+	return of(s)->most == 0 || bytes <= of(s)->most;
 }
 
 static bool
@@ -51,6 +58,8 @@ append(struct store *s, const struct iovec *parts, unsigned n, bool sync,
 	for (unsigned i = 0; i < n; i++)
 		r.len += parts[i].iov_len;
 	ck_assert_uint_gt(r.len, 0);
+	if (!room(s, r.len))
+		return false;
 	at = r.payload = malloc(r.len);
 	for (unsigned i = 0; i < n; i++) {
 		if (parts[i].iov_len > 0)
@@ -178,7 +187,8 @@ append_large(struct store *s, const struct store_part *parts, unsigned n, bool s
 			   parts[i].len);
 	}
 	appended = append(s, all, n, sync, ret_place);
-	of(s)->work.copied -= of(s)->records[of(s)->n - 1].len; /* counted by parts */
+	if (appended) /* counted by parts */
+		of(s)->work.copied -= of(s)->records[of(s)->n - 1].len;
 	for (unsigned i = 0; i < n; i++)
 		if (!parts[i].bytes)
 			free(all[i].iov_base);
@@ -188,6 +198,7 @@ append_large(struct store *s, const struct store_part *parts, unsigned n, bool s
 
 static const struct store_class log_class = {.append = append,
 					     .append_large = append_large,
+					     .room = room,
 					     .flush = flush,
 					     .status = status,
 					     .trim = trim,
@@ -272,6 +283,12 @@ void
 log_set_state(struct store *s, enum store_state state)
 {
 	of(s)->state = state;
+}
+
+void
+log_set_most(struct store *s, uint64_t bytes)
+{
+	of(s)->most = bytes;
 }
 
 void

@@ -16,6 +16,9 @@ void log_free(struct store *s);
 /* What it says of itself from now on. */
 void log_set_state(struct store *s, enum store_state state);
 
+/* How long a record may be from now on, or there is no room for it; 0: as long as it likes. */
+void log_set_most(struct store *s, uint64_t bytes);
+
 /* Whether what is appended from now on is not written, until it is said that it is not slow. */
 void log_set_slow(struct store *s, bool slow);
 
