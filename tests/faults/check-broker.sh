@@ -18,6 +18,6 @@ for kind in KILL sync:%d:EIO write:%d:EIO ENOSPC SHORT EINTR; do
 		--every "${QB_FAULT_EVERY:-20}"
 done
 try killed_at_moments "$faults/kill.py" broker --seed "$seed" \
-	--moments $((800 / ${QB_FAULT_EVERY:-20}))
+	--moments $((400 / ${QB_FAULT_EVERY:-20}))
 try trials_of_spares "$faults/kill.py" broker --seed $((seed + 1)) --kind write@spare-
 exit "$failed"
