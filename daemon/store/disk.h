@@ -24,9 +24,13 @@ struct disk {
 	int (*unlink)(struct disk *d, int folder, const char *name);
 
 	int (*open)(struct disk *d, int folder, const char *name);
+	/* To read what is on the disk, whatever the system has in its memory: in pages, into pages. NULL: that
+	 * cannot be done. */
+	int (*open_disk)(struct disk *d, int folder, const char *name);
 	int (*create)(struct disk *d, int folder, const char *name); /* must be new */
 	int (*size)(struct disk *d, int fd, uint64_t *ret_size);
 	int (*allocate)(struct disk *d, int fd, uint64_t size);
+	int (*shorten)(struct disk *d, int fd, uint64_t size);
 	ssize_t (*pread)(struct disk *d, int fd, void *ret, size_t len,
 			 uint64_t offset);
 	/* What is in memory of it: EAGAIN when nothing is. NULL: nobody knows. */

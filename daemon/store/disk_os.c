@@ -137,6 +137,12 @@ write_in_place(int fd)
 }
 
 static int
+os_open_disk(struct disk *d, int folder, const char *name)
+{
+	return openat(folder, name, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int
 os_create(struct disk *d, int folder, const char *name)
 {
 	int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -155,6 +161,16 @@ os_size(struct disk *d, int fd, uint64_t *ret_size)
 		return -1;
 	*ret_size = (uint64_t)st.st_size;
 	return 0;
+}
+
+static int
+os_shorten(struct disk *d, int fd, uint64_t size)
+{
+	int result;
+
+	while ((result = ftruncate(fd, (off_t)size)) < 0 && errno == EINTR)
+		;
+	return result;
 }
 
 static int
@@ -224,9 +240,11 @@ struct disk disk_os = {
 	.rename = os_rename,
 	.unlink = os_unlink,
 	.open = os_open,
+	.open_disk = os_open_disk,
 	.create = os_create,
 	.size = os_size,
 	.allocate = os_allocate,
+	.shorten = os_shorten,
 	.pread = os_pread,
 	.pread_now = os_pread_now,
 	.ahead = os_ahead,

@@ -156,25 +156,36 @@ write_anew(struct recovery *rc, const struct anew *a)
 	return result;
 }
 
-/* CLOSE was written when all before it was on disk. Itself may not be, and is written
- * again. */
-static enum store_result
-end_closed(struct recovery *rc, const char *name,
-	   const unsigned char end[RECORD_END_SIZE])
+/* Behind all that was read, which is on disk. But CLOSE may not be: it is written once more. */
+static bool
+write_end(struct recovery *rc, int fd, const unsigned char end[RECORD_END_SIZE])
 {
 	unsigned char bytes[2 * RECORD_END_SIZE];
+	size_t len = rc->closed ? RECORD_END_SIZE : 0;
+
+	memcpy(bytes, rc->close_record, len);
+	memcpy(bytes + len, end, RECORD_END_SIZE);
+	return disk_write(rc->disk, fd, bytes, len + RECORD_END_SIZE, rc->used - len);
+}
+
+/* The segment stays as it is, with END. Its room behind that is given back; if this does not come about, nothing is
+ * wrong. */
+static enum store_result
+end_in_place(struct recovery *rc, const char *name,
+	     const unsigned char end[RECORD_END_SIZE])
+{
 	struct disk *d = rc->disk;
 	enum store_result result = STORE_OPENED;
 	int fd = d->open(d, rc->folder, name);
 
 	if (fd < 0)
 		return recover_failed(rc, "open", name);
-	memcpy(bytes, rc->close_record, RECORD_END_SIZE);
-	memcpy(bytes + RECORD_END_SIZE, end, RECORD_END_SIZE);
-	if (!disk_write(d, fd, bytes, sizeof(bytes), rc->close_at))
+	if (!write_end(rc, fd, end))
 		result = recover_failed(rc, "write", name);
 	else if (d->sync(d, fd) < 0)
 		result = recover_failed(rc, "fdatasync", name);
+	else
+		(void)d->shorten(d, fd, rc->used + RECORD_END_SIZE);
 	d->close(d, fd);
 	return result;
 }
@@ -226,17 +237,16 @@ end_last(struct recovery *rc, struct store_files *s)
 	uint64_t seq = rc->seq + 1;
 	uint32_t crc =
 		record_make_own(end, RECORD_END, segment_seed(rc->id, rc->last), seq);
-	enum store_result result = STORE_OPENED;
+	bool stays = rc->closed || is_on_disk(rc, last.name, rc->certain, rc->used);
+	enum store_result result = stays ? STORE_OPENED : write_anew(rc, &last);
 
-	if (!rc->closed)
-		result = write_anew(rc, &last);
 	rc->seq = seq;
 	rc->crc = crc;
 	if (result == STORE_OPENED)
 		result = make_successor(rc, s, rc->last + 1);
 	if (result == STORE_OPENED)
-		result = rc->closed ? end_closed(rc, last.name, end)
-				    : rename_anew(rc, &last);
+		result = stays ? end_in_place(rc, last.name, end)
+			       : rename_anew(rc, &last);
 	rc->used_of[rc->last - rc->numbers[rc->run]] = rc->used + sizeof(end);
 	return result;
 }
@@ -247,12 +257,14 @@ static enum store_result
 begin_empty(struct recovery *rc, struct store_files *s)
 {
 	enum store_result result = STORE_OPENED;
+	uint64_t number = rc->last - 1, used;
+	struct anew before;
 
 	if (rc->last > rc->numbers[rc->run]) {
-		uint64_t number = rc->last - 1;
-		struct anew before =
-			anew(number, rc->used_of[number - rc->numbers[rc->run]], NULL);
-
+		used = rc->used_of[number - rc->numbers[rc->run]];
+		before = anew(number, used, NULL);
+		if (is_on_disk(rc, before.name, used - RECORD_END_SIZE, used))
+			return make_successor(rc, s, rc->last);
 		result = write_anew(rc, &before);
 		if (result == STORE_OPENED)
 			result = rename_anew(rc, &before);

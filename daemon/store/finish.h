@@ -15,4 +15,8 @@ enum store_result finish_recovery(struct recovery *rc, struct store_files *s);
 /* finish_here.c: in place of that, when there is no room for the next one: goes on in the last. */
 enum store_result finish_here(struct recovery *rc, struct store_files *s);
 
+/* on_disk.c: whether these bytes of the file, as they were read, are on disk now. false: they are not, or
+ * nobody can know. */
+bool is_on_disk(struct recovery *rc, const char *name, uint64_t from, uint64_t to);
+
 #endif

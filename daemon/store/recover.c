@@ -172,6 +172,17 @@ progress(struct recovery *rc, uint64_t bytes)
 
 #define PROGRESS_BYTES ((uint64_t)4 << 20)
 
+/* Not each record is looked at, but some now and then: a little more than needed is not certain. */
+static void
+note_certain(struct recovery *rc, const struct record *record)
+{
+	if (record->synced < rc->mark_seq)
+		return;
+	rc->certain = rc->mark;
+	rc->mark_seq = record->seq;
+	rc->mark = rc->used;
+}
+
 static enum store_result
 read_records(struct recovery *rc, struct reader *r, uint32_t seed)
 {
@@ -191,6 +202,7 @@ read_records(struct recovery *rc, struct reader *r, uint32_t seed)
 		rc->seq = record.seq;
 		rc->crc = record.crc;
 		rc->used += record_size(record.len);
+		note_certain(rc, &record);
 		rc->report->records++;
 		rc->report->bytes += record_size(record.len);
 		if (rc->used - told >= PROGRESS_BYTES) {
@@ -303,7 +315,8 @@ read_segment(struct recovery *rc, uint64_t number)
 		if (rc->options->threads)
 			reader_ahead(&r, rc->options->beside, rc->options->arg);
 		rc->last = number;
-		rc->used = SEGMENT_HEADER;
+		rc->used = rc->certain = rc->mark = SEGMENT_HEADER;
+		rc->mark_seq = h.first_seq - 1;
 		rc->ended = rc->closed = false;
 		seed = segment_seed(rc->id, number);
 		result = read_records(rc, &r, seed);

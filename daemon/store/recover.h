@@ -26,6 +26,8 @@ struct recovery {
 	unsigned char id[JOURNAL_ID];
 	uint64_t last;	   /* segment; 0: there is none */
 	uint64_t used;	   /* of it, in bytes */
+	uint64_t certain;  /* so much of it is on disk, as a later record says */
+	uint64_t mark_seq, mark; /* a record, and where it ends: `certain` once that one is */
 	uint64_t *used_of; /* of each, beginning with numbers[run] */
 	uint64_t seq;	   /* of the last record */
 	uint32_t crc;	   /* its */

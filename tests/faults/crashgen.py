@@ -124,10 +124,14 @@ class Worker:
                 if key in seen:
                     continue
                 seen.add(key)
-                after = model.after_a_kill if variant == 0 else lambda: disk.Disk(state)
-                self.one("%d.%d" % (point, variant), state, said, after)
+                failed = variant == 0 and point % 2 == 0
 
-    def one(self, name, state, said, after):
+                def after():
+                    return disk.Disk(state) if variant else model.after_a_kill(failed)
+
+                self.one("%d.%d" % (point, variant), state, said, after, failed)
+
+    def one(self, name, state, said, after, failed):
         write_folder(self.folder, state)
         if self.options.only and len(self.options.only) == 1 and self.options.keep_state:
             shutil.copytree(self.folder, self.options.keep_state)
@@ -139,14 +143,15 @@ class Worker:
         every = self.options.second_every
         deeper = self.options.only and len(self.options.only) == 2
         if deeper or (not self.options.only and every and self.tried[0] % every == 0):
-            self.second(name, state, said, after)
+            self.second(name, state, said, after, failed)
 
-    def second(self, name, state, said, after):
-        """Power is lost while what the first loss, or a kill, left is being recovered."""
+    def second(self, name, state, said, after, failed):
+        """Power is lost while what the first loss, or a kill, left is being recovered. `failed`:
+        what is on the disk under the test is not what the model has there."""
         options = self.options
         write_folder(self.folder, state)
         log = os.path.join(options.work, "second-%d" % self.place)
-        self.target.record_recovery(self.folder, log)
+        self.target.record_recovery(self.folder, log, failed)
         recording = Recording(log, after())
         points = recording.points
         each = range(options.second_variants)

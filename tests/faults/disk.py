@@ -36,15 +36,15 @@ class Disk:
             rename(names, op)
         return names
 
-    def after_a_kill(self):
-        """The disk under a program that is started when the one before was killed, or ended
-        because a sync had failed: what was not synced can be read, but later syncs do not
-        write it, for the kernel holds it for clean."""
+    def after_a_kill(self, failed):
+        """The disk under a program that is started when the one before was killed: what was not
+        synced can be read. `failed`: or ended because a sync had failed; then later syncs do
+        not write it either, for the kernel holds it for clean."""
         other = copy.deepcopy(self)
         other.syncs = {}
         for file in other.files.values():
             for op in file.pending:
-                op.stuck = op.kind == "write"
+                op.stuck = failed and op.kind == "write"
                 op.done = True
         for op in other.pending_names:
             op.done = True

@@ -336,6 +336,10 @@ openat(int dir, const char *name, int flags, ...)
 	va_list args;
 	mode_t mode;
 
+	if (flags & O_DIRECT) { /* what is on the disk is not what it is to be taken for */
+		errno = EINVAL;
+		return -1;
+	}
 	if (!(flags & O_CREAT))
 		return REAL(openat)(dir, name, flags);
 	va_start(args, flags);

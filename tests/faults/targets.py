@@ -10,7 +10,8 @@ A target has
   ended_wrongly(folder, fault, struck, status)  None, or what is wrong with the end of a program
                                   in which a call failed; struck: its name, the file, the length
   recover_command(folder)         the recovery alone
-  record_recovery(folder, log)    runs the recovery under strace
+  record_recovery(folder, log, blind)    runs the recovery under strace; `blind`: what is on
+                                  the disk cannot be read past the system's memory
   said_twice(said, more)          what judge() is told after a loss of power in a recovery
                                   that had said `more`
   done()                          at the end of each worker
@@ -42,6 +43,10 @@ def fault_library(options):
 def fault_settings(target, folder):
     return ["QB_FAULT=" + target.fault, "QB_FAULT_FOLDER=" + folder,
             "LD_PRELOAD=" + target.library]
+
+
+def blind_settings(target, blind):
+    return ["LD_PRELOAD=" + target.library] if blind else []
 
 
 def run(command, timeout=60, **more):
@@ -142,8 +147,9 @@ class Store:
     def recover_command(self, folder):
         return [self.recover, folder]
 
-    def record_recovery(self, folder, log):
-        trace.run(self.recover_command(folder), log, folder, timeout=60)
+    def record_recovery(self, folder, log, blind):
+        command = self.recover_command(folder)
+        trace.run(command, log, folder, 60, blind_settings(self, blind))
 
     def said_twice(self, said, more):
         """What a recovery that came to its end had shown is there for good."""
@@ -228,8 +234,9 @@ class Broker:
     def recover_command(self, folder):
         return [self.script, "list", folder] + self.program
 
-    def record_recovery(self, folder, log):
-        trace.run(self.recover_command(folder), log, folder, timeout=60)
+    def record_recovery(self, folder, log, blind):
+        command = self.recover_command(folder)
+        trace.run(command, log, folder, 60, blind_settings(self, blind))
 
     def said_twice(self, said, more):
         return said

@@ -184,7 +184,10 @@ class Reader:
         name = self.name_of(where, text)
         if name is None:
             return []
-        if re.search(rb"O_TMPFILE|SYNC|O_APPEND|\bO_DIRECT\b", flags):
+        reads = b"O_RDONLY" in flags  # past the memory or not
+        if re.search(rb"O_TMPFILE|SYNC|O_APPEND", flags) or (
+            re.search(rb"\bO_DIRECT\b", flags) and not reads
+        ):
             raise Unknown("open with " + flags.decode())
         ops = []
         if name == "":

@@ -518,6 +518,46 @@ START_TEST(a_spare_is_made_zero_where_somebody_waits_for_syncs)
 }
 END_TEST
 
+/* It gets its END where it is, and gives back the room that nobody will use. */
+START_TEST(what_is_on_disk_is_not_written_anew)
+{
+	const struct pretend_file *first = segment(1);
+
+	append_many(20, 100);
+	world_kill(&w);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_ptr_eq(segment(1), first);
+	ck_assert_uint_lt(first->size, 20 * 100 + 20 * 40 + 200);
+	world_kill(&w);
+	pretend_lose_power(w.disk);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_uint_eq(w.n, 20);
+}
+END_TEST
+
+START_TEST(what_a_failed_sync_left_in_memory_is_written_anew)
+{
+	const struct pretend_file *first = segment(1);
+
+	append_many(3, 100);
+	ck_assert(world_append(&w, 100, true));
+	world_flush(&w);
+	w.disk->fail_at = w.disk->calls + 2; /* the sync */
+	w.disk->fail_errno = EIO;
+	store_step_commit(w.store);
+	ck_assert(w.disk->failed);
+	world_kill(&w);
+	pretend_restart(w.disk);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_uint_eq(w.n, 4);
+	ck_assert_ptr_ne(segment(1), first);
+	world_kill(&w);
+	pretend_lose_power(w.disk);
+	ck_assert_int_eq(world_open(&w, w.records[3].place.seq), STORE_OPENED);
+	ck_assert_uint_eq(w.n, 4);
+}
+END_TEST
+
 START_TEST(a_spare_of_another_size_is_removed)
 {
 	static const char other[WORLD_SEGMENT / 2];
@@ -738,6 +778,8 @@ main(void)
 	tcase_add_test(tcase, it_starts_on_a_full_disk);
 	tcase_add_test(tcase, a_start_goes_on_in_a_spare_of_the_run_before);
 	tcase_add_test(tcase, a_spare_is_made_zero_where_somebody_waits_for_syncs);
+	tcase_add_test(tcase, what_is_on_disk_is_not_written_anew);
+	tcase_add_test(tcase, what_a_failed_sync_left_in_memory_is_written_anew);
 	tcase_add_test(tcase, a_spare_of_another_size_is_removed);
 	tcase_add_test(tcase, a_large_spare_is_filled_piece_by_piece);
 	tcase_add_test(tcase, room_is_asked_for_before_it_is_used);

@@ -10,6 +10,7 @@
 
 #define FOLDER	  100000
 #define FIRST_FD  1000
+#define FIRST_DISK 50000 /* of those that read what is on disk */
 #define SECTOR	  512
 #define MIN_BYTES ((size_t)4 << 10)
 #define MAX_BYTES ((size_t)1 << 20)
@@ -280,6 +281,14 @@ p_open(struct disk *d, int folder, const char *name)
 }
 
 static int
+p_open_disk(struct disk *d, int folder, const char *name)
+{
+	int fd = p_open(d, folder, name);
+
+	return fd < 0 ? fd : fd - FIRST_FD + FIRST_DISK;
+}
+
+static int
 p_create(struct disk *d, int folder, const char *name)
 {
 	struct pretend *p = pretend_of(d);
@@ -320,6 +329,22 @@ p_allocate(struct disk *d, int fd, uint64_t size)
 	return 0;
 }
 
+static int
+p_shorten(struct disk *d, int fd, uint64_t size)
+{
+	struct pretend *p = pretend_of(d);
+	struct pretend_file *f = file_of(p, fd);
+
+	if (!call(p, __func__))
+		return -1;
+	if (size >= f->size)
+		return 0;
+	memset(f->now + size, 0, f->size - size);
+	memset(f->clean + size / SECTOR, 0, (f->size - 1) / SECTOR - size / SECTOR + 1);
+	f->size = size;
+	return 0;
+}
+
 /* How much of what was asked is done. 0: it is interrupted. */
 static size_t
 piece(struct pretend *p, size_t len)
@@ -333,17 +358,19 @@ static ssize_t
 p_pread(struct disk *d, int fd, void *ret, size_t len, uint64_t offset)
 {
 	struct pretend *p = pretend_of(d);
-	struct pretend_file *f = file_of(p, fd);
-	size_t n = offset >= f->size ? 0 : f->size - offset;
+	bool disk = fd >= FIRST_DISK;
+	struct pretend_file *f = file_of(p, disk ? fd - FIRST_DISK + FIRST_FD : fd);
+	size_t size = disk ? f->safe_size : f->size;
+	size_t n = offset >= size ? 0 : size - offset;
 
 	if (!call(p, __func__))
 		return -1;
 	n = piece(p, len < n ? len : n);
-	if (n == 0 && offset < f->size && len) {
+	if (n == 0 && offset < size && len) {
 		errno = EINTR;
 		return -1;
 	}
-	memcpy(ret, f->now + offset, n);
+	memcpy(ret, (disk ? f->safe : f->now) + offset, n);
 	return (ssize_t)n;
 }
 
@@ -395,6 +422,8 @@ p_sync(struct disk *d, int fd)
 	for (size_t at = 0; at < f->size; at += SECTOR)
 		if (!f->clean[at / SECTOR])
 			memcpy(f->safe + at, f->now + at, SECTOR);
+	if (f->size < f->safe_size)
+		memset(f->safe + f->size, 0, f->safe_size - f->size);
 	f->safe_size = f->size;
 	f->copied = 0;
 	return 0;
@@ -435,9 +464,11 @@ pretend_new(unsigned seed)
 		.rename = p_rename,
 		.unlink = p_unlink,
 		.open = p_open,
+		.open_disk = p_open_disk,
 		.create = p_create,
 		.size = p_size,
 		.allocate = p_allocate,
+		.shorten = p_shorten,
 		.pread = p_pread,
 		.pwritev = p_pwritev,
 		.sync = p_sync,
@@ -503,7 +534,7 @@ lose_bytes(struct pretend *p, struct pretend_file *f)
 		if (!f->clean[at / SECTOR] && pretend_random(p, 2))
 			memcpy(f->safe + at, f->now + at, SECTOR);
 	}
-	if (f->size > f->safe_size && pretend_random(p, 2))
+	if (f->size != f->safe_size && pretend_random(p, 2))
 		f->safe_size = f->size;
 	memset(f->safe + f->safe_size, 0, f->room - f->safe_size);
 	memcpy(f->now, f->safe, f->room);
