@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#define LIMIT 100000
-#define LARGE 30000 /* three fit */
+#define LIMIT 120000
+#define LARGE 37000 /* three fit */
 #define MANY  5000  /* more than one share of qe_tick() */
 
 static struct qe_item *
@@ -130,7 +130,7 @@ START_TEST(no_item_is_made_above_nine_eighths_of_the_limit)
 	kit_limits((struct qe_config){.memory_limit = LIMIT});
 	for (int i = 0; i < 3; i++)
 		items[i] = sized(LARGE);
-	items[3] = sized(13000);
+	items[3] = sized(10000);
 	ck_assert_int_eq(qe_item_new(e, 15000, &item), QE_FULL_MEMORY);
 	ck_assert_uint_le(stats().memory, LIMIT + LIMIT / 8);
 	for (int i = 0; i < 4; i++)
