@@ -51,7 +51,10 @@ struct qe_item {
 			uint64_t from_ns; /* of the engine's clock, or before its 0 */
 		} given_to; /* NEW, and restored as a leased one */
 	};
-	uint64_t id; /* the order of acceptance */
+	/* Who looks for a place in the heap reads this much; it is mostly in one line of the cache. */
+	uint64_t id;	  /* the order of acceptance */
+	int32_t priority; /* lower comes first, in a queue with that order */
+	uint32_t body_len;
 	/* Points in time, in parts of it that are enough to look at, modulo what fits: */
 	uint64_t accepted : ITEM_ACCEPTED_BITS; /* when that was, in 2^20 ns; 4 years */
 	uint64_t given : ITEM_GIVEN_BITS; /* LEASED: since when, in 2^28 ns; 104 days */
@@ -63,8 +66,6 @@ struct qe_item {
 		struct holding *holding; /* LEASED: who has it, and of which queue */
 	};
 	struct extra *extra; /* NULL: it has nothing of that */
-	uint32_t body_len;
-	int32_t priority; /* lower comes first, in a queue with that order */
 	uint32_t refs;
 	uint32_t deliveries;
 	uint16_t crashes, nacks, timeouts; /* failed attempts, by cause */
