@@ -377,6 +377,41 @@ START_TEST(a_restored_engine_has_no_more_bodies_than_it_may)
 }
 END_TEST
 
+/* Whatever is looked at is there, before, while and after it is moved; the log is written in jerks. */
+START_TEST(what_is_moved_can_be_read_all_the_time)
+{
+	uint64_t moved;
+
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 50);
+	declare_as("a", (struct qe_declare){.has_durable = true, .durable = QE_ASYNC});
+	moved = log_work(kept).moved;
+	for (uint32_t i = 0; i < 3000; i++) {
+		uint32_t n = i * 7 % 50;
+		struct qe_search search = {0};
+		struct qe_shown shown;
+
+		log_set_slow(kept, i % 5 > 0);
+		ck_assert_int_eq(put_numbered("a", 0, LEN), QE_OK);
+		turn();
+		ck_assert_int_eq(qe_look(e, now, name("q"), 1 + n, &search, &shown),
+				 QE_OK);
+		ck_assert(is_numbered(shown.item, n));
+		qe_item_unref(e, shown.item);
+		take_numbered("a", 0);
+		turn();
+		if (i % 100 == 0)
+			ck_assert_ptr_null(qe_check(e));
+	}
+	ck_assert_uint_ge(log_work(kept).moved - moved, 50 * LEN);
+	log_set_slow(kept, false);
+	turn();
+	for (uint32_t i = 0; i < 50; i++)
+		take_numbered("q", i);
+	keeps_no_more();
+}
+END_TEST
+
 /* As doc/durability.md says. */
 START_TEST(an_item_without_its_body_takes_little)
 {
@@ -739,6 +774,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, who_looks_is_shown_the_body);
 	tcase_add_test(tcase, what_goes_to_another_queue_takes_its_body_along);
 	tcase_add_test(tcase, what_is_away_is_carried_forward);
+	tcase_add_test(tcase, what_is_moved_can_be_read_all_the_time);
 	tcase_add_test(tcase, a_start_leaves_bodies_where_they_are);
 	tcase_add_test(tcase, they_come_back_by_themselves);
 	tcase_add_test(tcase, a_restored_engine_has_no_more_bodies_than_it_may);
