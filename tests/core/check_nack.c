@@ -522,10 +522,10 @@ START_TEST(a_larger_body_needs_memory)
 	struct qe_tag tag;
 
 	memset(large, 'x', sizeof(large) - 1);
-	kit_limits((struct qe_config){.memory_limit = 100000});
+	kit_limits((struct qe_config){.memory_limit = 120000});
 	put_ok("q", "a");
 	tag = take(s1, "q", "a");
-	for (int i = 0; i < 32; i++)
+	for (int i = 0; i < 38; i++)
 		put_ok("q", large);
 	ck_assert_int_eq(update(s1, tag, large), QE_FULL_MEMORY);
 	ck_assert_int_eq(update(s1, tag, "b"), QE_OK);
