@@ -45,6 +45,8 @@ make_engine(void)
 		rules[i].pattern = rules[i].source = name_of(sim->queues[i].name);
 		rules[i].says.has_durable = true;
 		rules[i].says.durable = modes[sim->queues[i].mode];
+		rules[i].says.has_maxsize = true;
+		rules[i].says.maxsize = sim->queues[i].maxsize;
 	}
 	return qe_new(&config);
 }

@@ -125,7 +125,10 @@ may_be_refused(const struct sim_request *r, const struct sim_item *item,
 	if (status == QP_NOSPACE)
 		return sim->queues[r->queue].mode != SIM_MEMORY &&
 		       sim->fault_life >= r->asked_life;
-	return status == QP_FULL && sim->o.pauses;
+	if (status == QP_TOO_BIG)
+		return sim->queues[r->queue].maxsize &&
+		       r->n > sim->queues[r->queue].maxsize;
+	return status == QP_FULL; /* whether it may be said why, see work.c */
 }
 
 static void
@@ -137,6 +140,7 @@ is_refused(const struct sim_request *r, struct sim_item *item, unsigned n,
 	if (item->put == SIM_CONFIRMED && !item->may_be_lost)
 		wrong("item %u was refused, and is there", n);
 	item->put = SIM_REFUSED;
+	item->refused_step = sim->step;
 	if (status == QP_DUPLICATE)
 		check_duplicate(r, n, 0);
 }
@@ -227,6 +231,7 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 	if (item->key.until_by_ns == SIM_NEVER)
 		item->key.until_by_ns = sim->now_ns + item->key.window_ns;
 	has_its_key(r, n);
+	check_has_room(r, n);
 	sim->confirmed++;
 	check_not_paused(r, SIM_IN);
 	/* What was refused, in an answer that was lost with the broker, is tried anew. */

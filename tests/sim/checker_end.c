@@ -168,10 +168,12 @@ check_counts(const struct sim_request *r, const uint8_t *rows, size_t len)
 {
 	struct sim_queue *q = &sim->queues[r->queue];
 
+	memset(q->states, 0, sizeof(q->states));
 	q->there = q->accepted = q->finished = q->expired = q->paused = 0;
 	if (len > 0)
 		read_counts(q, rows, len);
 	check_pause_shown(r, q->paused);
+	check_size_shown(r, q->states[0] + q->states[1]);
 	q->empty = q->there == 0 && r->asked_step > q->changed_step;
 }
 

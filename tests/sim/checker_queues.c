@@ -226,6 +226,67 @@ check_deleted(struct sim_request *r)
 	}
 }
 
+/* --- bounds ---------------------------------------------------------------------- */
+
+/* Nobody has given any of its items, so that it is known what waits. */
+static bool
+nobody_gets(const struct sim_queue *q)
+{
+	return q->maxsize && q->purged && !sim->healed;
+}
+
+void
+check_has_room(const struct sim_request *r, unsigned n)
+{
+	const struct sim_queue *q = &sim->queues[r->queue];
+	unsigned waiting = 0;
+
+	if (!nobody_gets(q))
+		return;
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		const struct sim_item *item = &sim->items[i];
+
+		waiting += item->queue == (unsigned)r->queue && i != n &&
+			   item->put_step < r->asked_step && is_surely_there(item) &&
+			   !check_may_be_dead(item) && !item->before_delete;
+	}
+	if (waiting >= q->maxsize)
+		wrong("item %u is taken by %s, which has %u of %u", n, q->name, waiting,
+		      q->maxsize);
+}
+
+/* Those that wait may be those of puts that waited in front of it, and were refused later. */
+void
+check_said_full(const struct sim_request *r)
+{
+	const struct sim_queue *q = &sim->queues[r->queue];
+	unsigned most = r->n - 1;
+
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		const struct sim_item *item = &sim->items[i];
+
+		if (item->queue != (unsigned)r->queue ||
+		    (i >= (unsigned)r->item && i < (unsigned)r->item + r->n))
+			continue;
+		most += item->put == SIM_REFUSED
+				? item->refused_step >= r->asked_step
+				: item->gone != SIM_GONE || item->taken ||
+					  item->gone_step >= r->asked_step;
+	}
+	if (most < q->maxsize || !q->maxsize)
+		wrong("%s is said to be full, and has %u of %u at most", q->name, most,
+		      q->maxsize);
+}
+
+void
+check_size_shown(const struct sim_request *r, uint64_t waiting)
+{
+	const struct sim_queue *q = &sim->queues[r->queue];
+
+	if (nobody_gets(q) && !sim->o.ends && waiting > q->maxsize)
+		wrong("%s has %u items, of %u", q->name, (unsigned)waiting, q->maxsize);
+}
+
 /* --- pauses ---------------------------------------------------------------------- */
 
 void

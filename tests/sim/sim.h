@@ -72,7 +72,8 @@ struct sim_pause {
 struct sim_queue {
 	char name[16];
 	enum sim_mode mode;
-	bool purged; /* nobody gets before the end, but it is purged */
+	bool purged;	  /* nobody gets before the end, but it is purged */
+	unsigned maxsize; /* 0: any number */
 	struct sim_coming purges, cancels[SIM_GROUPS + 1], deletes;
 	unsigned
 		delete_step; /* when a delete was heard of last, asked for or answered */
@@ -113,6 +114,7 @@ struct sim_item {
 	bool taken; /* it is gone, but not by its holder: it may have been given before */
 	bool may_be_lost;	      /* nothing says that it must be there */
 	unsigned put_step, gone_step; /* when that was confirmed */
+	unsigned refused_step;
 	uint64_t id;
 	uint64_t ready_ns; /* not to be given before */
 	uint64_t ttl_ms;   /* 0: it has no end */
@@ -379,6 +381,10 @@ void check_deleted(struct sim_request *r);
 
 /* Whether the queue may have been deleted since this was asked for. */
 bool check_may_be_deleted(const struct sim_request *r);
+/* An item was accepted, or not, for the queue is full. */
+void check_has_room(const struct sim_request *r, unsigned n);
+void check_said_full(const struct sim_request *r);
+void check_size_shown(const struct sim_request *r, uint64_t waiting);
 void check_cancel_asked(unsigned queue, unsigned group);
 void check_cancelled(struct sim_request *r);
 

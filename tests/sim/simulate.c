@@ -101,6 +101,7 @@ begin(uint64_t seed)
 {
 	static const char *const names[] = {"memory", "async", "sync"};
 	unsigned n = 0;
+	bool bounds = seed % 4 == 1;
 
 	memset(sim, 0, sizeof(*sim));
 	sim->about = -1;
@@ -111,6 +112,8 @@ begin(uint64_t seed)
 
 		q->mode = (enum sim_mode)(chance(1, 2) ? SIM_SYNC : below(3));
 		q->purged = i == 2;
+		if (bounds && chance(1, 2))
+			q->maxsize = 1 + below(20);
 		snprintf(q->name, sizeof(q->name), "%s.%u", names[q->mode], i);
 	}
 	for (unsigned i = 0; i < sim->o.producers; i++, n++)

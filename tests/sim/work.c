@@ -122,10 +122,10 @@ put(struct sim_client *c)
 }
 
 static bool
-says_paused(const struct qp_reply *reply)
+says(const struct qp_reply *reply, const char *word)
 {
 	return reply->status != QP_OK &&
-	       memmem(reply->text.p, reply->text.len, "paused", 6) != NULL;
+	       memmem(reply->text.p, reply->text.len, word, strlen(word)) != NULL;
 }
 
 static void
@@ -133,8 +133,12 @@ put_answered(struct sim_client *c, struct sim_request *r, const struct qp_reply 
 {
 	struct qp_list results = reply->results;
 
-	if (says_paused(reply))
+	if (says(reply, "paused"))
 		check_said_paused(r, SIM_IN);
+	else if (says(reply, "maxsize"))
+		check_said_full(r);
+	else if (reply->status == QP_FULL && !r->again)
+		wrong("%s is said to be full, and not why", sim->queues[r->queue].name);
 	if (reply->status == QP_OK && r->op == QP_OP_PUT_MANY && results.n != r->n)
 		wrong("%u results of %u items", results.n, r->n);
 	for (unsigned i = 0; i < r->n; i++) {
@@ -401,7 +405,7 @@ work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *
 	case QP_OP_GET_MANY:
 		if (reply->status == QP_OK)
 			got(c, r, reply, body, len);
-		else if (says_paused(reply))
+		else if (says(reply, "paused"))
 			check_said_paused(r, SIM_OUT);
 		break;
 	case QP_OP_ACK:
