@@ -101,6 +101,19 @@ delete_queue(struct sim_client *c, unsigned queue)
 	check_delete_asked(queue, force);
 }
 
+/* Of what is ready, or dead. */
+static void
+move(struct sim_client *c)
+{
+	struct qp_request m = {.to = queue_name(SIM_TARGET),
+			       .max_items = 1 + below(20)};
+
+	if (chance(1, 3))
+		QP_GIVE(&m.options, state, ((struct qp_str){"dead", 4}));
+	if (ask_about(c, QP_OP_MOVE, SIM_SOURCE, m))
+		check_move_asked();
+}
+
 void
 administer(struct sim_client *c)
 {
@@ -135,6 +148,10 @@ administer(struct sim_client *c)
 	case 9:
 		if (sim->o.deletes && chance(1, 3))
 			delete_queue(c, queue);
+		break;
+	case 10:
+		if (sim->o.moves)
+			move(c);
 		break;
 	default: break;
 	}

@@ -54,6 +54,8 @@ check_new_item(struct sim_client *c, struct sim_item item)
 	item.gone = check_may_be_taken(&item) ? SIM_MAYBE_GONE : SIM_THERE;
 	item.end_ns = item.ttl_ms ? sim->now_ns + item.ttl_ms * MS : SIM_NEVER;
 	item.end_by_ns = SIM_NEVER;
+	item.may_move = item.ever_moved = item.queue == SIM_SOURCE &&
+					  check_coming(&sim->queues[SIM_SOURCE].moves);
 	item.body.of = sim->n_items;
 	item.key.until_ns = sim->now_ns + item.key.window_ns;
 	item.key.until_by_ns = SIM_NEVER;
@@ -150,7 +152,9 @@ is_refused(const struct sim_request *r, struct sim_item *item, unsigned n,
 static bool
 has_this_key(const struct sim_item *item, const struct sim_item *other)
 {
-	return item != other && item->queue == other->queue &&
+	return item != other &&
+	       (item->queue == other->queue ||
+		(item->ever_moved && other->queue == SIM_SOURCE)) &&
 	       item->key.name == other->key.name;
 }
 
@@ -159,7 +163,7 @@ static bool
 keeps_its_key(const struct sim_request *r, const struct sim_item *item)
 {
 	if (item->put != SIM_CONFIRMED || item->put_step >= r->asked_step ||
-	    item->may_be_lost || item->before_delete)
+	    item->may_be_lost || item->before_delete || item->ever_moved)
 		return false;
 	if (sim->now_ns < item->key.until_ns)
 		return true;
@@ -202,11 +206,18 @@ check_duplicate(const struct sim_request *r, unsigned n, uint64_t id)
 		const struct sim_item *other = &sim->items[i];
 
 		if (has_this_key(other, item) && could_have_key(r, other) &&
-		    (id == 0 || other->id == 0 || other->id == id))
+		    (id == 0 || other->id == 0 || other->id == id || other->ever_moved))
 			found = true;
 	}
 	if (!found)
 		wrong("the key of item %u is said to be that of %u", n, (unsigned)id);
+}
+
+static bool
+may_be_in_memory(const struct sim_item *item)
+{
+	return sim->queues[item->queue].mode == SIM_MEMORY ||
+	       (item->ever_moved && sim->queues[SIM_TARGET].mode == SIM_MEMORY);
 }
 
 void
@@ -221,9 +232,12 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 		return;
 	}
 	trace(TRACE_ACCEPTED, c->number, n, (uint64_t)result, 0);
-	has_id(n, (uint64_t)result);
+	if (item->queue == (unsigned)r->queue)
+		has_id(n, (uint64_t)result);
+	else if ((uint64_t)result >= item->id)
+		wrong("item %u was moved before it was put", n);
 	/* An answer is remembered for longer than what is in memory. */
-	lost = item->may_be_lost && sim->queues[item->queue].mode == SIM_MEMORY;
+	lost = item->may_be_lost && may_be_in_memory(item);
 	is_there(item);
 	item->may_be_lost = lost;
 	if (item->ttl_ms && item->end_by_ns == SIM_NEVER)
@@ -362,8 +376,13 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	trace(TRACE_GOT, c->number, n, id, delivery);
 	sim->deliveries++;
 	is_given_with(r, n, &sim->items[b].body);
-	if (item->queue != (unsigned)r->queue)
-		wrong("item %u comes from another queue", n);
+	if (!check_is_in(r, n, id)) {
+		lease.sure = false;
+		lease.until_ns = lease.least_ns = 0;
+		c->holds[c->n_holds++] =
+			(struct sim_hold){n, b, id, delivery, c->epoch, lease};
+		return;
+	}
 	if (item->put == SIM_REFUSED)
 		wrong("item %u was refused, and is given", n);
 	if (sim->now_ns < item->ready_ns && !check_may_be_dead(item))

@@ -23,27 +23,46 @@ is_kept(enum sim_mode mode, enum sim_crash crash, unsigned step)
 	       (mode == SIM_ASYNC && (crash == CRASH_KILL || step < sim->safe_step));
 }
 
+/* It is back where it was, perhaps. */
+static void
+crash_move(struct sim_item *item, enum sim_crash crash)
+{
+	if (item->queue != SIM_TARGET || !item->ever_moved ||
+	    (is_kept(sim->queues[SIM_TARGET].mode, crash, item->move_step) &&
+	     is_kept(sim->queues[SIM_SOURCE].mode, crash, item->move_step)))
+		return;
+	item->queue = SIM_SOURCE;
+	item->may_move = true;
+	item->id = 0;
+}
+
 static void
 crash_item(struct sim_item *item, enum sim_crash crash)
 {
 	enum sim_mode mode = sim->queues[item->queue].mode;
+	bool kept = is_kept(mode, crash, item->put_step);
 
 	item->delivery = 0; /* what comes from now on is not late */
 	if (crash == CRASH_STOP)
 		return;
-	if (item->put == SIM_CONFIRMED && !is_kept(mode, crash, item->put_step)) {
+	if (item->may_move)
+		kept = kept && is_kept(sim->queues[SIM_TARGET].mode, crash, sim->step);
+	if (item->put == SIM_CONFIRMED && !kept) {
 		item->may_be_lost = true;
 		item->id = 0;
 		item->end_by_ns = SIM_NEVER;
 		item->key.until_by_ns = SIM_NEVER;
 	}
-	if (item->put == SIM_ASKED && mode == SIM_MEMORY)
+	if (item->put == SIM_ASKED &&
+	    (mode == SIM_MEMORY ||
+	     (item->may_move && sim->queues[SIM_TARGET].mode == SIM_MEMORY)))
 		item->may_be_lost = true;
 	if (item->gone != SIM_THERE && mode == SIM_MEMORY)
 		item->not_counted =
 			true; /* the answer is remembered, the count is not */
 	if (item->gone == SIM_GONE && !is_kept(mode, crash, item->gone_step))
 		item->gone = SIM_MAYBE_GONE;
+	crash_move(item, crash);
 }
 
 static void
@@ -180,6 +199,8 @@ check_counts(const struct sim_request *r, const uint8_t *rows, size_t len)
 bool
 check_all_gone(void)
 {
+	if (sim->queues[SIM_SOURCE].moves.asked > 0)
+		return false;
 	for (unsigned i = 0; i < sim->o.queues; i++)
 		if (!sim->queues[i].empty)
 			return false;
@@ -211,20 +232,27 @@ static void
 check_queue(unsigned queue)
 {
 	const struct sim_queue *q = &sim->queues[queue];
-	unsigned accepted = 0, asked = 0, finished = 0, ended = 0, expired = 0;
+	unsigned accepted = 0, asked = 0, finished = 0, ended = 0, expired = 0,
+		 moved = 0;
 
 	for (unsigned i = 0; i < sim->n_items; i++) {
 		const struct sim_item *item = &sim->items[i];
 
+		moved += item->ever_moved;
 		if (item->queue != queue)
 			continue;
 		accepted += item->put == SIM_CONFIRMED && !item->may_be_lost &&
-			    !item->before_delete;
+			    !item->before_delete && !item->ever_moved;
 		asked += item->put != SIM_REFUSED;
 		finished += item->gone == SIM_GONE && !item->not_counted &&
-			    !item->before_delete;
+			    !item->before_delete && !item->ever_moved;
 		ended += item->gone != SIM_THERE;
 		expired += !item->end_is_death && check_may_have_ended(item);
+	}
+	if (queue == SIM_SOURCE || queue == SIM_TARGET) {
+		asked += moved;
+		ended += moved;
+		expired += moved;
 	}
 	if (q->accepted < accepted || q->accepted > asked)
 		wrong("%s has accepted %u items, not %u to %u", q->name,

@@ -30,8 +30,8 @@ check_joined(struct sim_request *r)
 		if (item->queue == (unsigned)r->queue &&
 		    (r->n == 0 || item->group == r->n) && item->put == SIM_CONFIRMED &&
 		    item->put_step < r->asked_step && !item->may_be_lost &&
-		    !check_may_have_ended(item) && !item->may_be_dead &&
-		    item->gone == SIM_THERE)
+		    !item->may_move && !check_may_have_ended(item) &&
+		    !item->may_be_dead && item->gone == SIM_THERE)
 			wrong("a join has ended, and item %u is unfinished", i);
 	}
 }
@@ -51,6 +51,7 @@ coming_of(const struct sim_request *r)
 
 	switch (r->op) {
 	case QP_OP_PURGE: return &q->purges;
+	case QP_OP_MOVE: return &q->moves;
 	case QP_OP_DELETE: return &q->deletes;
 	case QP_OP_CANCEL_GROUP: return &q->cancels[r->n];
 	case QP_OP_PAUSE: return &q->pause.coming;
@@ -149,8 +150,8 @@ check_cancelled(struct sim_request *r)
 		struct sim_item *item = &sim->items[i];
 
 		if (item->queue == (unsigned)r->queue && item->group == r->n &&
-		    item->put == SIM_CONFIRMED && item->put_step < r->asked_step &&
-		    item->gone != SIM_GONE)
+		    !item->may_move && item->put == SIM_CONFIRMED &&
+		    item->put_step < r->asked_step && item->gone != SIM_GONE)
 			is_taken(item);
 	}
 }
@@ -224,6 +225,63 @@ check_deleted(struct sim_request *r)
 		if (r->n > 0 && item->gone != SIM_GONE)
 			is_taken(item);
 	}
+}
+
+/* --- moves ----------------------------------------------------------------------- */
+
+void
+check_move_asked(void)
+{
+	sim->queues[SIM_SOURCE].moves.asked++;
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		struct sim_item *item = &sim->items[i];
+
+		if (item->queue != SIM_SOURCE ||
+		    (item->gone == SIM_GONE && !item->taken))
+			continue;
+		item->may_move = item->ever_moved = true;
+		/* A dead item that is moved is of no group, and ready. */
+		if (item->gone == SIM_GONE && check_may_be_dead(item))
+			item->gone = SIM_MAYBE_GONE;
+	}
+}
+
+void
+check_moved(void)
+{
+	check_changed(SIM_TARGET);
+}
+
+/* It is another item there, but for its body. */
+static void
+is_moved(struct sim_item *item, uint64_t id)
+{
+	if (id <= item->id)
+		wrong("it was moved, and its id is %u, not above %u", (unsigned)id,
+		      (unsigned)item->id);
+	item->queue = SIM_TARGET;
+	item->may_move = item->plain = false;
+	item->move_step = item->put_step = sim->step;
+	item->put = SIM_CONFIRMED;
+	item->id = id;
+	item->delivery = 0;
+	item->group = 0; /* and its key is free */
+}
+
+bool
+check_is_in(const struct sim_request *r, unsigned n, uint64_t id)
+{
+	struct sim_item *item = &sim->items[n];
+
+	if (item->queue == (unsigned)r->queue)
+		return true;
+	if (item->may_move && r->queue == SIM_TARGET)
+		is_moved(item, id);
+	/* Else it was given before it was moved, and the reply was on its way. */
+	else if (!item->ever_moved || r->queue != SIM_SOURCE ||
+		 r->asked_step > item->move_step)
+		wrong("item %u comes from another queue", n);
+	return item->queue == (unsigned)r->queue;
 }
 
 /* --- bounds ---------------------------------------------------------------------- */

@@ -14,6 +14,8 @@
 #include "tests/store/pretend.h"
 
 #define SIM_QUEUES   6
+#define SIM_SOURCE   0
+#define SIM_TARGET   1
 #define SIM_KEYS     3 /* of a queue */
 #define SIM_GROUPS   3 /* of a queue */
 #define SIM_CLIENTS  12
@@ -46,7 +48,7 @@ struct sim_options {
 	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
-	bool pauses, ends, groups, deletes, touches, updates, keys;
+	bool pauses, ends, groups, deletes, touches, updates, keys, moves;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 };
@@ -75,6 +77,7 @@ struct sim_queue {
 	bool purged;	  /* nobody gets before the end, but it is purged */
 	unsigned maxsize; /* 0: any number */
 	struct sim_coming purges, cancels[SIM_GROUPS + 1], deletes;
+	struct sim_coming moves; /* from SIM_SOURCE to SIM_TARGET */
 	unsigned
 		delete_step; /* when a delete was heard of last, asked for or answered */
 	struct sim_pause pause;
@@ -120,10 +123,13 @@ struct sim_item {
 	uint64_t ttl_ms;   /* 0: it has no end */
 	uint64_t end_ns;   /* there may be no end before, and must be one then */
 	uint64_t end_by_ns;
-	bool end_is_death; /* it does not go, but is dead */
-	bool plain;	   /* its place is that of its put */
-	bool may_be_dead;  /* somebody has buried it */
-	bool again;	   /* its put was asked for again, of another broker */
+	bool end_is_death;  /* it does not go, but is dead */
+	bool plain;	    /* its place is that of its put */
+	bool may_be_dead;   /* somebody has buried it */
+	bool again;	    /* its put was asked for again, of another broker */
+	bool may_move;	    /* it is in SIM_SOURCE, or has been moved */
+	bool ever_moved;    /* or may have been */
+	unsigned move_step; /* when that was heard of */
 	bool before_delete; /* it may have been put into a queue that was deleted since */
 	bool not_counted;   /* as finished by this broker, perhaps */
 	int holder;	    /* a client; -1: nobody certainly */
@@ -385,6 +391,11 @@ bool check_may_be_deleted(const struct sim_request *r);
 void check_has_room(const struct sim_request *r, unsigned n);
 void check_said_full(const struct sim_request *r);
 void check_size_shown(const struct sim_request *r, uint64_t waiting);
+void check_move_asked(void);
+void check_moved(void);
+
+/* Whether the item may be given by this queue; it is there then. */
+bool check_is_in(const struct sim_request *r, unsigned n, uint64_t id);
 void check_cancel_asked(unsigned queue, unsigned group);
 void check_cancelled(struct sim_request *r);
 

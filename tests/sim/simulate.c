@@ -92,6 +92,7 @@ choose_options(uint64_t seed)
 		.touches = chance(1, 3),
 		.updates = chance(1, 3),
 		.keys = chance(1, 3),
+		.moves = seed % 7 == 3 && seed % 4 != 1, /* no bounds, and no deletes */
 		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
 }
@@ -107,6 +108,8 @@ begin(uint64_t seed)
 	sim->about = -1;
 	choose_options(seed);
 	sim->disk = pretend_new((unsigned)sim_random(&sim->random));
+	if (sim->o.moves)
+		sim->o.deletes = false;
 	for (unsigned i = 0; i < sim->o.queues; i++) {
 		struct sim_queue *q = &sim->queues[i];
 

@@ -427,6 +427,10 @@ work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *
 		if (reply->status == QP_OK)
 			check_deleted(r);
 		break;
+	case QP_OP_MOVE:
+		if (reply->status == QP_OK)
+			check_moved();
+		break;
 	case QP_OP_CANCEL_GROUP:
 		if (reply->status == QP_OK)
 			check_cancelled(r);
