@@ -351,23 +351,29 @@ void check_put(struct sim_client *c, const struct sim_request *r, unsigned item,
 	       int64_t result);
 void check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	       uint64_t delivery, const uint8_t *body, size_t len);
-void check_end_asked(struct sim_client *c, const struct sim_hold *h, enum qp_op op);
+
 /* It is not put, because of the item with this id; 0: that is not known. */
 void check_duplicate(const struct sim_request *r, unsigned n, uint64_t id);
 
+/* It was confirmed, or given. */
+void check_body_is_there(struct sim_body *body);
+
+/* The queue is not surely empty any more. */
+void check_changed(unsigned queue);
+
+/* --- checker_held.c -------------------------------------------------------------- */
+
 /* Its body has the next number. */
-unsigned check_new_body(unsigned item, unsigned len);
+void check_new_body(unsigned item, unsigned len);
 void check_updated(struct sim_client *c, const struct sim_request *r,
 		   enum qp_status status);
 void check_touch_asked(struct sim_client *c, const struct sim_request *r,
 		       struct sim_hold *h);
 void check_touched(struct sim_client *c, const struct sim_request *r,
 		   const struct qp_reply *reply);
+void check_end_asked(struct sim_client *c, const struct sim_hold *h, enum qp_op op);
 void check_ended(struct sim_client *c, const struct sim_hold *h, bool finishes,
 		 enum qp_status status);
-
-/* The queue is not surely empty any more. */
-void check_changed(unsigned queue);
 
 /* --- checker_queues.c ------------------------------------------------------------ */
 
