@@ -28,7 +28,9 @@
 #define ANSWER_WORK 8		/* and for each byte of answers */
 #define FIRST_ROOM  16
 #define SEGMENT_OWN 512 /* bytes of a segment that are no entries, and more */
-#define ROOM_NS	    UINT64_C(1000000000) /* so long after it had none the store is asked again */
+
+/* So long after the store had no room it is asked again. */
+#define ROOM_NS UINT64_C(1000000000)
 
 static struct list *
 list_of(const struct keep *keep, uint64_t segment)
@@ -212,8 +214,8 @@ has_room(struct qe *e, uint64_t bytes, uint64_t segment_bytes)
 {
 	struct keep *keep = &e->keep;
 	const struct store_class *class = keep->store->class;
-	uint64_t all = entries_len(&keep->record) + keep->changed_bytes + bytes +
-		       SEGMENT_OWN;
+	uint64_t all =
+		entries_len(&keep->record) + keep->changed_bytes + bytes + SEGMENT_OWN;
 
 	if (all <= segment_bytes || !class->room)
 		return true;
