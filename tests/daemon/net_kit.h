@@ -5,6 +5,7 @@
 #define QBROKER_TESTS_DAEMON_NET_KIT_H
 
 #include "daemon/net/server.h"
+#include "tests/lib/frame.h"
 
 #define MAX_TURNS 20000
 #define EPOCH	  7
@@ -35,10 +36,6 @@ void client_end(struct client *c);
 
 /* Sends everything, turning the loop while the socket takes nothing. */
 void send_bytes(struct client *c, const void *bytes, size_t len);
-
-/* A request as bytes; the caller frees them. */
-uint8_t *request_bytes(const struct qp_request *m, const void *body, size_t body_len,
-		       size_t *ret_len);
 
 void ask(struct client *c, const struct qp_request *m, const void *body,
 	 size_t body_len);

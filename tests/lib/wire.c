@@ -141,6 +141,23 @@ wire_try_write(struct wire *w, const void *bytes, size_t len)
 	return sent;
 }
 
+size_t
+wire_write_until_stopped(struct wire *w, const struct bytes *b,
+			 void (*served)(struct wire *other), struct wire *other)
+{
+	size_t sent = 0;
+
+	for (int idle = 0; idle < 20 && sent < b->len; idle++) {
+		size_t n = wire_try_write(w, b->p + sent, b->len - sent);
+
+		sent += n;
+		if (n > 0)
+			idle = 0;
+		served(other);
+	}
+	return sent;
+}
+
 void
 bytes_add(struct bytes *b, const void *p, size_t len)
 {

@@ -49,6 +49,12 @@ void wire_write(struct wire *w, const void *bytes, size_t len);
  * that was. */
 size_t wire_try_write(struct wire *w, const void *bytes, size_t len);
 
+/* Writes until the broker reads no more, and says how many bytes that were. It has stopped when nothing
+ * goes although it has `served` another client in between, again and again. */
+size_t wire_write_until_stopped(struct wire *w, const struct bytes *b,
+				void (*served)(struct wire *other),
+				struct wire *other);
+
 /* Sends a request, with the next rid unless it has one; returns its rid. */
 uint64_t wire_send(struct wire *w, struct qp_request m, const void *body, size_t len);
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/lib/frame.h"
 #include "tests/sim/sim.h"
 
 #define CONFIRM_EVERY 8
@@ -146,35 +147,11 @@ append(struct sim_client *c, const uint8_t *bytes, size_t len)
 	c->out_len += len;
 }
 
-/* A frame as bytes, which the caller frees. */
-static uint8_t *
-encode(const struct qp_request *m, const void *body, size_t body_len, size_t *ret_len)
-{
-	struct qp_out out;
-	struct iovec part[8];
-	uint8_t *bytes;
-	size_t len = 0;
-	int n;
-
-	qp_out_init(&out);
-	qp_request_encode(&out, m, (uint32_t)body_len);
-	qp_out_append(&out, body, body_len);
-	bytes = malloc(out.len);
-	n = qp_out_peek(&out, part, 8, SIZE_MAX);
-	for (int i = 0; i < n; i++) {
-		memcpy(bytes + len, part[i].iov_base, part[i].iov_len);
-		len += part[i].iov_len;
-	}
-	*ret_len = len;
-	qp_out_done(&out);
-	return bytes;
-}
-
 static void
 send_alone(struct sim_client *c, const struct qp_request *m)
 {
 	size_t len;
-	uint8_t *bytes = encode(m, "", 0, &len);
+	uint8_t *bytes = request_bytes(m, "", 0, &len);
 
 	append(c, bytes, len);
 	free(bytes);
@@ -203,7 +180,7 @@ client_ask(struct sim_client *c, struct qp_request *m, const void *body, size_t 
 				  .asked_ns = sim->now_ns,
 				  .asked_step = sim->step,
 				  .asked_life = sim->life};
-	r->bytes = encode(m, body, len, &r->len);
+	r->bytes = request_bytes(m, body, len, &r->len);
 	append(c, r->bytes, r->len);
 	trace(TRACE_ASK, c->number, r->rid, r->op, m->id);
 	return r;

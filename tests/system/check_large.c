@@ -145,23 +145,12 @@ others_are_served(struct wire *other)
 	ck_assert_int_eq(wire_ack(other, wire_take_text(other, "memory", "x")), QP_OK);
 }
 
-/* Writes until the broker reads no more: nothing goes although it has answered another client in
- * between, again and again, and all that it waits for is on disk. */
-static size_t
-write_until_stopped(struct wire *slow, struct wire *other, const struct bytes *b)
+/* And all that it waits for is on disk. */
+static void
+others_put(struct wire *other)
 {
-	size_t sent = 0;
-
-	for (int idle = 0; idle < 20 && sent < b->len; idle++) {
-		size_t n = wire_try_write(slow, b->p + sent, b->len - sent);
-
-		sent += n;
-		if (n > 0)
-			idle = 0;
-		others_are_served(other);
-		ck_assert_uint_gt(wire_put_text(other, "durable", "x"), 0);
-	}
-	return sent;
+	others_are_served(other);
+	ck_assert_uint_gt(wire_put_text(other, "durable", "x"), 0);
 }
 
 START_TEST(who_puts_and_never_reads_takes_bounded_memory_and_delays_nobody)
@@ -180,7 +169,7 @@ START_TEST(who_puts_and_never_reads_takes_bounded_memory_and_delays_nobody)
 	for (put.rid = 1000; put.rid < 1000 + PUTS; put.rid++)
 		bytes_request(&b, put, body, sizeof(body));
 	before = daemon_resident(&d);
-	sent = write_until_stopped(&slow, &other, &b);
+	sent = wire_write_until_stopped(&slow, &b, others_put, &other);
 	ck_assert_msg(sent < b.len, "the broker has read all of %zu bytes", b.len);
 	if (!daemon_is_watched(&d))
 		ck_assert_int_lt(daemon_resident(&d) - before, 64 << 20);

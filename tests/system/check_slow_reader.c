@@ -27,25 +27,6 @@ others_are_served(struct wire *admin)
 	ck_assert_int_eq(wire_ack(admin, wire_take_text(admin, "other", "x")), QP_OK);
 }
 
-/* Writes until the broker reads no more, and says how many bytes that were. The broker
- * has stopped when nothing goes although it has answered another client in between,
- * again and again. */
-static size_t
-write_until_stopped(struct wire *slow, struct wire *admin, const struct bytes *b)
-{
-	size_t sent = 0;
-
-	for (int idle = 0; idle < 20 && sent < b->len; idle++) {
-		size_t n = wire_try_write(slow, b->p + sent, b->len - sent);
-
-		sent += n;
-		if (n > 0)
-			idle = 0;
-		wire_expect_silence(admin);
-	}
-	return sent;
-}
-
 /* The rest of the requests, while the answers are read. */
 struct writing {
 	struct wire *w;
@@ -73,7 +54,7 @@ START_TEST(a_client_that_does_not_read_is_not_read_from)
 	for (uint64_t i = 1; i <= PINGS; i++)
 		bytes_request(&b, (struct qp_request){.op = QP_OP_PING, .rid = i}, NULL,
 			      0);
-	rest.sent = write_until_stopped(&slow, &admin, &b);
+	rest.sent = wire_write_until_stopped(&slow, &b, wire_expect_silence, &admin);
 	ck_assert_msg(rest.sent < b.len, "the broker has read all of %zu bytes", b.len);
 	ck_assert_int_lt(daemon_resident(&d) - before, 8 << 20);
 	others_are_served(&admin);
@@ -108,7 +89,7 @@ START_TEST(large_answers_wait_within_the_bound_and_all_come)
 	before = daemon_resident(&d);
 	for (peek.rid = 1; peek.rid <= PEEKS; peek.rid++)
 		bytes_request(&b, peek, NULL, 0);
-	rest.sent = write_until_stopped(&slow, &admin, &b);
+	rest.sent = wire_write_until_stopped(&slow, &b, wire_expect_silence, &admin);
 	ck_assert_msg(rest.sent < b.len, "the broker has read all of %zu bytes", b.len);
 	ck_assert_int_lt(daemon_resident(&d) - before, 8 << 20);
 	others_are_served(&admin);
@@ -147,7 +128,7 @@ START_TEST(gets_that_are_not_read_leave_the_other_items_to_others)
 		wire_put(&admin, "q", body, BODY);
 	for (get.rid = 1; get.rid <= ITEMS / 2; get.rid++)
 		bytes_request(&b, get, NULL, 0);
-	rest.sent = write_until_stopped(&slow, &admin, &b);
+	rest.sent = wire_write_until_stopped(&slow, &b, wire_expect_silence, &admin);
 
 	/* what fits the bounds and the kernel's buffers, and not all that was asked
 	 * for */
@@ -185,7 +166,7 @@ START_TEST(a_client_that_does_not_read_and_dies_gives_its_items_back)
 		wire_put(&admin, "q", body, BODY);
 	for (get.rid = 1; get.rid <= 100; get.rid++)
 		bytes_request(&b, get, NULL, 0);
-	write_until_stopped(&slow, &admin, &b);
+	wire_write_until_stopped(&slow, &b, wire_expect_silence, &admin);
 	ck_assert_int_gt(queue_number(&admin, "q", "leased"), 0);
 	wire_close(&slow);
 	wait_for_queue(&admin, "q", "ready", 100);
