@@ -13,10 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/qbroker.h"
-#include "tests/lib/daemon.h"
 #include "tests/lib/run.h"
 #include "tests/lib/wire.h"
+#include "tests/system/kept.h"
 
 #define LEN    20000
 #define ITEMS  8000 /* 160 MB */
@@ -25,15 +24,6 @@
 #define SHARE  25	  /* of what is put may be in memory: 50 GB in 2 GB */
 #define BEFORE (16 << 20) /* what the broker may take beside */
 
-static struct daemon d;
-static char folder[96], state[128];
-static qb *q;
-
-static void
-ok(qb_result r)
-{
-	ck_assert_msg(r == QB_OK, "%s: %s", qb_result_name(r), qb_error(q));
-}
 
 static long limit; /* of the broker's memory, in bytes */
 
@@ -52,12 +42,10 @@ setup(void)
 {
 	const char *mb = getenv("QB_BACKLOG_MB");
 
-	d = (struct daemon){0};
+	kept_begin();
 	limit = LIMIT;
 	if (mb && atol(mb) * (1000000 / SHARE) > limit)
 		limit = atol(mb) * (1000000 / SHARE);
-	test_folder(folder, sizeof(folder));
-	snprintf(state, sizeof(state), "state_dir=%s/state", folder);
 	start();
 	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
 }
@@ -177,7 +165,7 @@ each_segment(void (*each)(int fd))
 	char pattern[160];
 	glob_t found;
 
-	snprintf(pattern, sizeof(pattern), "%s/state/journal-*.qbj", folder);
+	snprintf(pattern, sizeof(pattern), "%s/state/journal-*.qbj", home);
 	ck_assert_int_eq(glob(pattern, 0, NULL, &found), 0);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		int fd = open(found.gl_pathv[i], O_RDWR | O_CLOEXEC);

@@ -13,24 +13,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/qbroker.h"
-#include "tests/lib/daemon.h"
 #include "tests/lib/run.h"
+#include "tests/system/kept.h"
 
 #define PRODUCERS 3
 #define CONSUMERS 2
 #define MOST	  200000 /* items of a producer */
 
-static struct daemon d, second;
-static char folder[96], state[128], copied[128];
+static struct daemon second;
+static char copied[128];
 static const char *to; /* the folder of the copy */
-static qb *q;
-
-static void
-ok(qb_result r)
-{
-	ck_assert_msg(r == QB_OK, "%s: %s", qb_result_name(r), qb_error(q));
-}
 
 static void
 start(void)
@@ -44,10 +36,9 @@ setup(void)
 {
 	const char *options[] = {"durable=async", NULL};
 
-	d = second = (struct daemon){0};
-	test_folder(folder, sizeof(folder));
-	snprintf(state, sizeof(state), "state_dir=%s/state", folder);
-	snprintf(copied, sizeof(copied), "state_dir=%s/copy", folder);
+	kept_begin();
+	second = (struct daemon){0};
+	snprintf(copied, sizeof(copied), "state_dir=%s/copy", home);
 	to = copied + strlen("state_dir=");
 	start();
 	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
@@ -70,7 +61,7 @@ path(const char *name)
 {
 	static char text[192];
 
-	snprintf(text, sizeof(text), "%s/%s", folder, name);
+	snprintf(text, sizeof(text), "%s/%s", home, name);
 	return text;
 }
 
@@ -78,18 +69,6 @@ static bool
 is_there(const char *name)
 {
 	return access(path(name), F_OK) == 0;
-}
-
-static int64_t
-number(const char *name)
-{
-	qb_table *t;
-	int64_t n = -1;
-
-	ok(qb_queues(q, "jobs", &t));
-	ck_assert_int_eq(qb_table_number(t, 0, name, &n), 1);
-	qb_table_free(t);
-	return n;
 }
 
 /* --- qbrokerctl ---------------------------------------------------------------------- */
@@ -147,7 +126,7 @@ nothing_is_damaged(void)
 	snprintf(command, sizeof(command),
 		 "%s --repair '%s/copy' '%s/repaired' | grep -q 'nothing is lost' && "
 		 "grep -q record '%s/repaired/backup.qbb'",
-		 program ? program : "./qbrokerd", folder, folder, folder);
+		 program ? program : "./qbrokerd", home, home, home);
 	ck_assert_int_eq(system(command), 0);
 }
 
@@ -418,7 +397,7 @@ START_TEST(segments_stay_while_they_are_copied_and_go_then)
 	churn();
 	if (_i == 0)
 		qb_close(other);
-	ck_assert_int_eq(number("ready"), 0);
+	ck_assert_int_eq(number("jobs", "ready"), 0);
 }
 END_TEST
 
@@ -436,7 +415,7 @@ START_TEST(what_cannot_be_copied_is_said)
 	daemon_start(&second, NULL);
 	is_refused(second.tcp_address[0], to, 4, "a backup is made by root");
 	is_refused(second.address, to, 2, "the broker has no state_dir");
-	is_refused(d.address, folder, 1, "is not empty");
+	is_refused(d.address, home, 1, "is not empty");
 	is_refused(d.address, "/proc/none", 1, "/proc/none");
 	ck_assert(!is_there("copy"));
 	backup();

@@ -13,22 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/qbroker.h"
-#include "tests/lib/daemon.h"
 #include "tests/lib/run.h"
 #include "tests/lib/wire.h"
+#include "tests/system/kept.h"
 
-static struct daemon d;
-static char state[128]; /* "state_dir=FOLDER" */
-static qb *q;
 
 static const char *const durabilities[] = {"durable=async", "durable=sync"};
-
-static void
-ok(qb_result r)
-{
-	ck_assert_msg(r == QB_OK, "%s: %s", qb_result_name(r), qb_error(q));
-}
 
 static void
 start(void)
@@ -40,11 +30,7 @@ start(void)
 static void
 setup(void)
 {
-	char folder[96];
-
-	d = (struct daemon){0};
-	test_folder(folder, sizeof(folder));
-	snprintf(state, sizeof(state), "state_dir=%s/state", folder);
+	kept_begin();
 	start();
 	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
 }
@@ -87,18 +73,6 @@ take(const char *queue, const char *text)
 	ck_assert_uint_eq(qb_item_size(item), strlen(text));
 	ck_assert_mem_eq(qb_item_body(item), text, strlen(text));
 	return item;
-}
-
-static int64_t
-number(const char *queue, const char *name)
-{
-	qb_table *t;
-	int64_t n = -1;
-
-	ok(qb_queues(q, queue, &t));
-	ck_assert_int_eq(qb_table_number(t, 0, name, &n), 1);
-	qb_table_free(t);
-	return n;
 }
 
 static void

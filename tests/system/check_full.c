@@ -16,9 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/qbroker.h"
-#include "tests/lib/daemon.h"
 #include "tests/lib/run.h"
+#include "tests/system/kept.h"
 
 #define DISK_MIB 32
 #define MOST	 100000 /* items in the books */
@@ -35,9 +34,6 @@ static const char *const durabilities[] = {"durable=async", "durable=sync"};
 /* Loops go over the durabilities, each on another disk if there are two. */
 static int usable[DISKS], n_usable;
 
-static struct daemon d;
-static char disk[96], state[128]; /* "state_dir=FOLDER" */
-static qb *q;
 static uint64_t dice;
 
 /* What was confirmed, by the number that stands in the body. */
@@ -111,7 +107,7 @@ write_file(const char *name, uint64_t size)
 	char path[160];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", disk, name);
+	snprintf(path, sizeof(path), "%s/%s", home, name);
 	fd = open(path, O_WRONLY | O_CREAT, 0600);
 	ck_assert_int_ge(fd, 0);
 	while (fallocate(fd, 0, 0, (off_t)size) < 0) {
@@ -130,7 +126,7 @@ write_filler(void)
 	struct statvfs fs;
 	uint64_t room;
 
-	ck_assert_int_eq(statvfs(disk, &fs), 0);
+	ck_assert_int_eq(statvfs(home, &fs), 0);
 	room = fs.f_bavail * fs.f_frsize;
 	if (room > DISK_MIB << 20)
 		write_file("ballast", room - (DISK_MIB << 20));
@@ -142,17 +138,11 @@ remove_filler(void)
 {
 	char path[160];
 
-	snprintf(path, sizeof(path), "%s/filler", disk);
+	snprintf(path, sizeof(path), "%s/filler", home);
 	ck_assert_int_eq(unlink(path), 0);
 }
 
 /* --- the broker -------------------------------------------------------------------- */
-
-static void
-ok(qb_result r)
-{
-	ck_assert_msg(r == QB_OK, "%s: %s", qb_result_name(r), qb_error(q));
-}
 
 static void
 start(void)
@@ -166,10 +156,8 @@ begin_on(int kind, const char *durability)
 {
 	const char *options[] = {durability, NULL};
 
-	d = (struct daemon){0};
-	test_folder(disk, sizeof(disk));
-	ck_assert(mount_disk(kind, disk));
-	snprintf(state, sizeof(state), "state_dir=%s/state", disk);
+	kept_begin();
+	ck_assert(mount_disk(kind, home));
 	write_filler();
 	start();
 	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
@@ -189,7 +177,7 @@ finish(void)
 {
 	qb_close(q);
 	daemon_stop(&d);
-	ck_assert_int_eq(umount2(disk, MNT_DETACH), 0);
+	ck_assert_int_eq(umount2(home, MNT_DETACH), 0);
 }
 
 static void
@@ -197,18 +185,6 @@ restart(void)
 {
 	daemon_kill(&d);
 	start();
-}
-
-static int64_t
-number(const char *queue, const char *name)
-{
-	qb_table *t;
-	int64_t n = -1;
-
-	ok(qb_queues(q, queue, &t));
-	ck_assert_int_eq(qb_table_number(t, 0, name, &n), 1);
-	qb_table_free(t);
-	return n;
 }
 
 /* --- items ------------------------------------------------------------------------- */

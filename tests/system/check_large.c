@@ -7,23 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/qbroker.h"
-#include "tests/lib/daemon.h"
 #include "tests/lib/run.h"
 #include "tests/lib/wire.h"
+#include "tests/system/kept.h"
 
 #define LARGE ((size_t)64 << 20)
 #define PUTS  100000
 
-static struct daemon d;
-static char state[128]; /* "state_dir=FOLDER" */
-static qb *q;
-
-static void
-ok(qb_result r)
-{
-	ck_assert_msg(r == QB_OK, "%s: %s", qb_result_name(r), qb_error(q));
-}
 
 static void
 start(void)
@@ -35,11 +25,7 @@ start(void)
 static void
 setup(void)
 {
-	char folder[96];
-
-	d = (struct daemon){0};
-	test_folder(folder, sizeof(folder));
-	snprintf(state, sizeof(state), "state_dir=%s/state", folder);
+	kept_begin();
 	start();
 	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
 }
