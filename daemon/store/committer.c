@@ -317,6 +317,21 @@ has_committed(struct store_files *s, struct chunks *list, int error)
 	return !stuck;
 }
 
+/* The threads say how long it took, for the next one. */
+static void
+sync_done(struct store_files *s, const struct chunks *done)
+{
+	uint64_t began_ns = s->threads ? files_now_ns() : 0, bytes = 0;
+
+	if (!files_sync(s) || !s->threads)
+		return;
+	for (const struct chunk *c = done->first; c; c = c->next)
+		bytes += c->len;
+	pthread_mutex_lock(&s->lock);
+	gather_synced(&s->gather, began_ns, files_now_ns(), bytes, s->pending_bytes);
+	files_unlock(s);
+}
+
 bool
 committer_step(struct store_files *s)
 {
@@ -330,6 +345,8 @@ committer_step(struct store_files *s)
 	chunks_init(&done);
 	pthread_mutex_lock(&s->lock);
 	chunks_move(&list, &s->pending);
+	s->pending_bytes = 0;
+	s->pending_sync = false;
 	sync = s->want_sync;
 	s->want_sync = false;
 	s->committing = list.first || sync;
@@ -344,7 +361,7 @@ committer_step(struct store_files *s)
 	if (result == NO_ROOM)
 		error = errno;
 	if (result != FAILED && sync)
-		(void)files_sync(s);
+		sync_done(s, &done);
 	large_end(s);
 	sync = has_committed(s, &list, error);
 	chunks_free(&done);

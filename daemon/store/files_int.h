@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "daemon/store/disk.h"
+#include "daemon/store/gather.h"
 #include "daemon/store/segment.h"
 #include "daemon/store/store_files.h"
 
@@ -126,6 +127,10 @@ struct store_files {
 
 	/* Under the lock. */
 	struct chunks pending;
+	uint64_t pending_bytes; /* of it, as they came */
+	bool pending_sync;	/* somebody waits for a sync of it */
+	bool gathering;		/* which waits for more */
+	struct gather gather;
 	struct spares ready;	/* spares that are on disk */
 	struct spares assigned; /* segments to come, in their order */
 	struct spares retired;	/* to be closed */

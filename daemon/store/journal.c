@@ -222,6 +222,7 @@ files_flush(struct store *base)
 {
 	struct store_files *s = files_of(base);
 	struct chunks written;
+	bool wake;
 
 	if (!s->open.first)
 		return;
@@ -234,9 +235,15 @@ files_flush(struct store *base)
 			return;
 	}
 	pthread_mutex_lock(&s->lock);
+	for (struct chunk *c = s->open.first; c; c = c->next) {
+		s->pending_bytes += c->len;
+		s->pending_sync |= c->sync;
+	}
 	chunks_move(&s->pending, &s->open);
+	wake = !s->gathering || gather_has(&s->gather, s->pending_bytes);
 	files_unlock(s);
-	pthread_cond_signal(&s->to_commit);
+	if (wake)
+		pthread_cond_signal(&s->to_commit);
 }
 
 void

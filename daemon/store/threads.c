@@ -43,6 +43,24 @@ committer_wait(struct store_files *s)
 	}
 }
 
+/* One sync is to do for all who are about to come. */
+static void
+wait_for_others(struct store_files *s)
+{
+	struct timespec t = timespec_of(s->gather.until_ns);
+	int result = 0;
+
+	s->gathering = s->pending_sync &&
+		       gather_waits(&s->gather, s->pending_bytes, files_now_ns());
+	if (!s->gathering)
+		return;
+	while (!s->stop && !s->want_sync && result != ETIMEDOUT &&
+	       !gather_has(&s->gather, s->pending_bytes))
+		result = pthread_cond_timedwait(&s->to_commit, &s->lock, &t);
+	s->gathering = false;
+	gather_waited(&s->gather, s->pending_bytes);
+}
+
 static void *
 commit_main(void *arg)
 {
@@ -52,6 +70,7 @@ commit_main(void *arg)
 	do {
 		pthread_mutex_lock(&s->lock);
 		committer_wait(s);
+		wait_for_others(s);
 		stop = s->stop;
 		pthread_mutex_unlock(&s->lock);
 		if (!stop)
