@@ -10,7 +10,7 @@
 #define CONNECTIONS  10000
 #define SMOKE	     50	   /* connections */
 #define SPARE	     200   /* descriptors for other things */
-#define GIVE_BACK_NS 20000 /* a server may take so long for each item to free memory */
+#define GIVE_BACK_NS INT64_C(20000) /* a server may take so long for each item to free memory */
 
 struct needs {
 	double item, given_back, connection;

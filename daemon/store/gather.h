@@ -2,9 +2,9 @@
  *
  * Whether a sync waits a moment for more. Those who were answered by the last one are often back
  * soon, each with as much as before. A sync that begins with the first of them leaves the others to the
- * next one, and then they take turns: each waits for two syncs. So the first waits for the others, for
- * as long as a sync takes at most, for that is what it saves. Where nobody comes it is tried more and more
- * seldom. No clock, no I/O.
+ * next one, and then they take turns: each waits for two syncs. On a slow disk it pays to wait for the
+ * others, for as long as a sync takes at most; on a fast one those who are waited for work meanwhile, and it
+ * does not. So both are tried, and the one that gets more to disk is kept. No clock, no I/O.
  */
 #ifndef QBROKER_STORE_GATHER_H
 #define QBROKER_STORE_GATHER_H
@@ -12,11 +12,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define GATHER_PERIOD 32 /* syncs for which it is on, or off */
+#define GATHER_TRY    16 /* each so many periods the other one is tried */
+
 struct gather {		   /* all 0 at first */
 	uint64_t expected; /* bytes: of the last sync, and what was there when it ended */
 	uint64_t until_ns; /* no sync waits longer */
-	unsigned vain;	   /* waits in a row that brought little */
-	unsigned rest;	   /* syncs before the next try */
+	bool on;
+	unsigned syncs, periods;  /* in this period; before it */
+	uint64_t since_ns, bytes; /* it began; were synced in it */
+	uint64_t rate[2];	  /* bytes in a millisecond, when it was off and when it was on; 0: not tried */
 };
 
 /* A sync of `bytes` ended now; `pending` bytes are there already. */
@@ -28,8 +33,5 @@ bool gather_waits(const struct gather *g, uint64_t pending, uint64_t now_ns);
 
 /* Whether so many are enough. */
 bool gather_has(const struct gather *g, uint64_t pending);
-
-/* Somebody has waited. */
-void gather_waited(struct gather *g, uint64_t pending);
 
 #endif

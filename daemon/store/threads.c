@@ -58,7 +58,6 @@ wait_for_others(struct store_files *s)
 	       !gather_has(&s->gather, s->pending_bytes))
 		result = pthread_cond_timedwait(&s->to_commit, &s->lock, &t);
 	s->gathering = false;
-	gather_waited(&s->gather, s->pending_bytes);
 }
 
 static void *

@@ -18,33 +18,42 @@ setup(void)
 	now = 1000 * MS;
 }
 
-/* Syncs 6400 bytes for a millisecond; 3200 have come meanwhile. */
+/* A sync of a millisecond; as much again has come meanwhile. */
 static void
-sync_some(void)
+sync_some(uint64_t bytes)
 {
-	gather_synced(&g, now, now + MS, 6400, 3200);
+	gather_synced(&g, now, now + MS, bytes, bytes);
 	now += MS;
 }
 
-START_TEST(the_first_sync_waits_for_nobody)
+static void
+sync_period(uint64_t bytes_off, uint64_t bytes_on)
 {
+	for (int i = 0; i < GATHER_PERIOD; i++)
+		sync_some(g.on ? bytes_on : bytes_off);
+}
+
+START_TEST(at_first_nobody_is_waited_for)
+{
+	ck_assert(!gather_waits(&g, 100, now));
+	sync_some(6400);
 	ck_assert(!gather_waits(&g, 100, now));
 }
 END_TEST
 
-START_TEST(those_who_were_answered_are_waited_for)
+START_TEST(then_those_who_were_answered_are)
 {
-	sync_some();
-	ck_assert(gather_waits(&g, 3200, now));
-	ck_assert(gather_waits(&g, 8000, now + MS / 2));
-	ck_assert(!gather_waits(&g, 8700, now)); /* nearly all */
-	ck_assert(gather_has(&g, 8700));
+	sync_period(6400, 6400);
+	ck_assert(gather_waits(&g, 6400, now));
+	ck_assert(gather_waits(&g, 11000, now + MS / 2));
+	ck_assert(!gather_waits(&g, 11300, now)); /* nearly all */
+	ck_assert(gather_has(&g, 11300));
 }
 END_TEST
 
 START_TEST(no_longer_than_a_sync_takes)
 {
-	sync_some();
+	sync_period(6400, 6400);
 	ck_assert_uint_eq(g.until_ns, now + MS);
 	ck_assert(!gather_waits(&g, 3200, now + MS));
 	gather_synced(&g, now, now + 900 * MS, 6400, 0);
@@ -54,36 +63,38 @@ START_TEST(no_longer_than_a_sync_takes)
 }
 END_TEST
 
-/* A single producer who is away, or one whose items are of all sizes, has hardly to wait. */
-START_TEST(what_is_in_vain_is_tried_more_and_more_seldom)
+static unsigned
+periods_on(uint64_t bytes_off, uint64_t bytes_on)
 {
-	unsigned waits = 0;
+	unsigned on = 0;
 
-	for (int i = 0; i < 1000; i++) {
-		sync_some();
-		if (gather_waits(&g, 100, now)) {
-			waits++;
-			gather_waited(&g, 100);
-		}
+	for (int i = 0; i < 100; i++) {
+		on += g.on;
+		sync_period(bytes_off, bytes_on);
 	}
-	ck_assert_uint_ge(waits, 1000 / 64);
-	ck_assert_uint_le(waits, 1000 / 64 + 6);
+	return on;
+}
+
+START_TEST(where_it_brings_more_it_is_kept)
+{
+	ck_assert_uint_ge(periods_on(6400, 9000), 90);
 }
 END_TEST
 
-START_TEST(once_it_helps_it_is_done_each_time)
+START_TEST(where_it_does_not_it_is_tried_now_and_then)
 {
-	sync_some();
-	gather_waited(&g, 100);
-	while (g.rest > 0)
-		sync_some();
-	for (int i = 0; i < 10; i++) {
-		ck_assert(gather_waits(&g, 3200, now));
-		gather_waited(&g, 9600);
-		sync_some();
-	}
-	gather_waited(&g, 100);
-	ck_assert_uint_eq(g.rest, 2); /* as the first time */
+	unsigned on = periods_on(6400, 6400);
+
+	ck_assert_uint_ge(on, 100 / GATHER_TRY);
+	ck_assert_uint_le(on, 100 / GATHER_TRY + 2);
+}
+END_TEST
+
+START_TEST(what_was_best_may_change)
+{
+	periods_on(6400, 9000);
+	ck_assert_uint_le(periods_on(6400, 3000), 20);
+	ck_assert_uint_ge(periods_on(6400, 9000), 50);
 }
 END_TEST
 
@@ -96,11 +107,12 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_add_test(t, the_first_sync_waits_for_nobody);
-	tcase_add_test(t, those_who_were_answered_are_waited_for);
+	tcase_add_test(t, at_first_nobody_is_waited_for);
+	tcase_add_test(t, then_those_who_were_answered_are);
 	tcase_add_test(t, no_longer_than_a_sync_takes);
-	tcase_add_test(t, what_is_in_vain_is_tried_more_and_more_seldom);
-	tcase_add_test(t, once_it_helps_it_is_done_each_time);
+	tcase_add_test(t, where_it_brings_more_it_is_kept);
+	tcase_add_test(t, where_it_does_not_it_is_tried_now_and_then);
+	tcase_add_test(t, what_was_best_may_change);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
