@@ -19,7 +19,7 @@ next_period(struct gather *g, uint64_t now_ns)
 	uint64_t *rate = &g->rate[g->on];
 	uint64_t now = g->bytes * MS / (now_ns - g->since_ns + 1) + 1;
 
-	*rate = *rate ? (*rate * 3 + now) / 4 : now;
+	*rate = *rate ? (*rate + now) / 2 : now;
 	g->periods++;
 	if (g->rate[true] == 0)
 		g->on = true;
