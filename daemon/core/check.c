@@ -67,9 +67,9 @@ check_sorted(const struct queue *q, const struct heap_node *node, struct sum *su
 {
 	if (!node)
 		return NULL;
-	PASS(check_sorted(q, heap_left(node), sum));
+	PASS(check_sorted(q, node->left, sum));
 	PASS(check_ready(q, list_entry(node, const struct qe_item, heap), true, sum));
-	return check_sorted(q, heap_right(node), sum);
+	return check_sorted(q, node->right, sum);
 }
 
 static const char *
@@ -267,8 +267,8 @@ check_queues(struct census *c, const struct heap_node *node, uint64_t *n)
 	HOLDS(queue_find(c->e, (struct qe_name){q->name, q->name_len}) == q,
 	      "a queue is found by its name");
 	PASS(check_queue(c, q));
-	PASS(check_queues(c, heap_left(node), n));
-	return check_queues(c, heap_right(node), n);
+	PASS(check_queues(c, node->left, n));
+	return check_queues(c, node->right, n);
 }
 
 static uint64_t

@@ -33,10 +33,10 @@ check_ready(const struct group *g, const struct heap_node *node, struct sum *sum
 {
 	if (!node)
 		return NULL;
-	PASS(check_ready(g, heap_left(node), sum));
+	PASS(check_ready(g, node->left, sum));
 	PASS(check_member(g, list_entry(node, const struct qe_item, heap), ITEM_READY,
 			  sum));
-	return check_ready(g, heap_right(node), sum);
+	return check_ready(g, node->right, sum);
 }
 
 static const char *
@@ -132,8 +132,8 @@ count_left(struct census *c, const struct qe_item *item)
 static void
 count_trash(struct census *c, const struct heap_node *node)
 {
-	for (; node; node = heap_right(node)) {
-		count_trash(c, heap_left(node));
+	for (; node; node = node->right) {
+		count_trash(c, node->left);
 		count_left(c, list_entry(node, const struct qe_item, heap));
 	}
 }

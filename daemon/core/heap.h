@@ -9,11 +9,7 @@
  *
  * In a tree of millions most steps of a way down wait for memory. So in a large one the last ones
  * to come are kept in a small tree beside it, and move into the large one many at a time: then
- * their ways are gone side by side, and they wait together. And they only go down among those that
- * lead, one in 64, which are the upper part of the tree. Where such a way ends the element is laid
- * on a pile, in no order, on top of whatever is below there. Who comes by later and wants to know the
- * order makes the pile part of the tree; a new leader divides the pile where it stands. So what is
- * const here may change how the elements are linked.
+ * their ways are gone side by side, and they wait together.
  */
 #ifndef QBROKER_CORE_HEAP_H
 #define QBROKER_CORE_HEAP_H
@@ -23,9 +19,7 @@
 #include <stdint.h>
 
 struct heap_node {
-	_Alignas(8) struct heap_node
-		*left; /* a pointer to one has three bits to spare */
-	struct heap_node *right;
+	struct heap_node *left, *right;
 };
 
 /* Whether a comes before b. No two elements are equal. */
@@ -63,10 +57,6 @@ void heap_discard(struct heap *h, struct heap_node **trash);
 /* Takes one node out of such a tree; NULL when nothing was ready yet but the call got
  * nearer to it. Not for an empty tree. n + (calls that gave NULL) <= 2 n. */
 struct heap_node *heap_unpick(struct heap_node **trash);
-
-/* For checks: the nodes next to `node` on their way to all others of its tree; in no order. */
-struct heap_node *heap_left(const struct heap_node *node);
-struct heap_node *heap_right(const struct heap_node *node);
 
 /* For tests: the number of elements, or (size_t)-1 if the heap is broken. */
 size_t heap_check(const struct heap *h);

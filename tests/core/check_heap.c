@@ -88,20 +88,6 @@ START_TEST(they_come_out_in_order)
 }
 END_TEST
 
-static void
-walk(void)
-{
-	struct heap_node *at = heap.first;
-
-	for (unsigned seen = 0; seen < n; seen++) {
-		struct element *x = element(at), *next = next_in(x->key + 1);
-
-		at = heap_after(&heap, at);
-		ck_assert_ptr_eq(element(at), next);
-	}
-	ck_assert_ptr_null(at);
-}
-
 START_TEST(any_one_goes_and_comes_back)
 {
 	fill();
@@ -116,8 +102,6 @@ START_TEST(any_one_goes_and_comes_back)
 		ck_assert_ptr_eq(element(heap.first), next_in(0));
 		if (i % 1000 == 0)
 			ck_assert_uint_eq(heap_check(&heap), n);
-		if (i % 50 == 0 && !heap.young)
-			walk();
 	}
 	ck_assert_uint_eq(heap_check(&heap), n);
 }

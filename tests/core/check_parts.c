@@ -189,8 +189,8 @@ depth(const struct heap_node *t)
 
 	if (!t)
 		return 0;
-	left = depth(heap_left(t));
-	right = depth(heap_right(t));
+	left = depth(t->left);
+	right = depth(t->right);
 	return 1 + (left > right ? left : right);
 }
 
