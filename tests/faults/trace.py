@@ -101,6 +101,7 @@ class Reader:
         self.inos = max(names.values(), default=0)
         self.events = []
         self.open_calls = {}  # thread -> (name, arguments, place) without a return yet
+        self.closing = set()  # threads with a close() without a return yet
 
     def born(self, line):
         """Read before all else: which threads share their descriptors. A process that was
@@ -121,6 +122,11 @@ class Reader:
                 self.events += [(True, op), (False, op)]
             return
         match = UNFINISHED.match(line)
+        if match and match[2] == b"close":
+            # Another thread may have the number before its end is read.
+            self.do_close(match[3], [], None)
+            self.closing.add(match[1])
+            return
         if match:
             # What it does is known when its end is read; its place is here.
             place = len(self.events)
@@ -128,7 +134,9 @@ class Reader:
             self.open_calls[match[1]] = (match[2].decode(), match[3], place)
             return
         match = RESUMED.match(line)
-        if match:
+        if match and match[1] in self.closing:
+            self.closing.remove(match[1])
+        elif match:
             call, args, place = self.open_calls.pop(match[1])
             rest = b", " + match[2] if match[2] else b""
             ops = self.call(call, args + rest, match[3])
