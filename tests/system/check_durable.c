@@ -492,30 +492,6 @@ END_TEST
 
 /* --- failures ---------------------------------------------------------------------- */
 
-START_TEST(a_journal_that_cannot_be_written_ends_the_broker)
-{
-	struct rlimit little = {64 << 10, 64 << 10};
-	static uint8_t large[256 << 10]; /* the first segment has room for it */
-	struct qp_request m = {.op = QP_OP_PUT, .queue = str("jobs")};
-	struct wire w;
-	int status;
-
-	declare("jobs", 1);
-	put("jobs", "kept");
-	ck_assert_int_eq(prlimit(d.pid, RLIMIT_FSIZE, &little, NULL), 0);
-	wire_open(&w, d.address);
-	wire_send(&w, m, large, sizeof(large));
-	wire_expect_closed(&w); /* not answered */
-	wire_close(&w);
-	status = daemon_wait(&d);
-	ck_assert(WIFEXITED(status));
-	ck_assert_int_eq(WEXITSTATUS(status), 4);
-	ck_assert_int_gt(daemon_count_log(&d, "event=journal_failed"), 0);
-	start();
-	qb_item_free(take("jobs", "kept"));
-}
-END_TEST
-
 /* The library that lets calls on the folder fail, or makes them slow; a sanitizer has to come after it. */
 static void
 start_with_fault(const char *fault)
@@ -536,6 +512,34 @@ start_with_fault(const char *fault)
 	d.env[3] = "ASAN_OPTIONS=verify_asan_link_order=0";
 	start();
 }
+
+START_TEST(a_journal_that_cannot_be_written_ends_the_broker)
+{
+	struct qp_request m = {.op = QP_OP_PUT, .queue = str("jobs")};
+	struct answer a;
+	struct wire w;
+	int status, kept = 0;
+
+	declare("jobs", 1);
+	daemon_kill(&d);
+	start_with_fault("write@journal-:20:EIO:0");
+	wire_open(&w, d.address);
+	wire_send(&w, m, "x", 1);
+	while (wire_read_any(&w, QP_OP_PUT, &a)) {
+		ck_assert_int_lt(++kept, 20);
+		answer_free(&a);
+		wire_send(&w, m, "x", 1);
+	}
+	wire_close(&w);
+	status = daemon_wait(&d);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 4);
+	ck_assert_int_gt(daemon_count_log(&d, "event=journal_failed"), 0);
+	memset(d.env, 0, sizeof(d.env));
+	start();
+	ck_assert_int_eq(number("jobs", "ready"), kept);
+}
+END_TEST
 
 static void
 put_slowly(int line, void *arg)
@@ -565,7 +569,7 @@ START_TEST(a_slow_sync_delays_no_queue_in_memory)
 
 	declare("jobs", 1);
 	daemon_kill(&d);
-	start_with_fault("sync:60:SLOW:1"); /* spares take less than 20 */
+	start_with_fault("sync@journal-:20:SLOW:1");
 	child_start(&putter, put_slowly, NULL);
 	done = (struct pollfd){.fd = putter.line, .events = POLLIN};
 	while (poll(&done, 1, 0) == 0) {
