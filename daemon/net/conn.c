@@ -263,7 +263,8 @@ out_share(struct conn *c)
 {
 	if (!c->out.first || c->out.first->len <= GATHER_MAX)
 		return WRITE_SHARE;
-	return share_next(&c->writes, c->server->asked, WRITE_SHARE);
+	return share_next(&c->writes, c->server->asked_ns, c->server->now_ns,
+			  WRITE_SHARE);
 }
 
 /* Writes at most a share. false: the connection has been closed. */

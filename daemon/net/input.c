@@ -195,7 +195,8 @@ took_bytes(struct conn *c, size_t n)
 static ssize_t
 read_body(struct conn *c, size_t left)
 {
-	size_t share = share_next(&c->reads, c->server->asked, BODY_SHARE);
+	size_t share = share_next(&c->reads, c->server->asked_ns, c->server->now_ns,
+				  BODY_SHARE);
 	struct iovec parts[2] = {
 		{(uint8_t *)qe_item_body(c->in.body) + c->in.body_got,
 		 left < share ? left : share},
@@ -240,9 +241,9 @@ input_read(struct conn *c)
 		took_body(c, (size_t)n, body_left);
 		return;
 	}
-	if (!share_had(&c->reads, c->server->asked) &&
-	    !share_had(&c->writes, c->server->asked))
-		c->server->asked++;
+	if (!share_had(&c->reads, c->server->asked_ns) &&
+	    !share_had(&c->writes, c->server->asked_ns))
+		c->server->asked_ns = c->server->now_ns;
 	if (c->in.bytes)
 		memcpy(c->server->buffer, c->in.bytes, kept);
 	free(c->in.bytes);

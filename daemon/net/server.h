@@ -58,7 +58,7 @@ struct server {
 	uint32_t last_number;
 	uint64_t identities; /* of sessions: no other run of this epoch has the same */
 	uint64_t reads; /* that brought bytes */
-	uint64_t asked; /* those of them that brought requests, and not from who moves large bodies */
+	uint64_t asked_ns; /* when requests came last from who moves no large bodies */
 	size_t n_conns;
 	uint64_t n_memfds; /* bodies that are descriptors */
 	struct closer *closer; /* of what peers pass; NULL: nothing to close yet */

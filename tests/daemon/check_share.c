@@ -5,28 +5,30 @@
 #include "daemon/net/share.h"
 
 #define MOST 65536
+#define NOW  (SHARE_QUIET_NS * 100)
 
 START_TEST(who_is_alone_gets_more_each_time)
 {
 	struct share s = {0};
 
-	ck_assert_uint_eq(share_next(&s, 7, MOST), 16384);
-	ck_assert_uint_eq(share_next(&s, 7, MOST), 32768);
-	ck_assert_uint_eq(share_next(&s, 7, MOST), 65536);
-	ck_assert_uint_eq(share_next(&s, 7, MOST), 65536);
+	ck_assert_uint_eq(share_next(&s, 7, NOW, MOST), 16384);
+	ck_assert_uint_eq(share_next(&s, 7, NOW, MOST), 32768);
+	ck_assert_uint_eq(share_next(&s, 7, NOW, MOST), 65536);
+	ck_assert_uint_eq(share_next(&s, 7, NOW, MOST), 65536);
 }
 END_TEST
 
 START_TEST(where_others_ask_it_is_the_least)
 {
 	struct share s = {0};
-	uint64_t asked = 0;
 
 	for (int i = 0; i < 5; i++)
-		share_next(&s, asked, MOST);
+		share_next(&s, 0, NOW, MOST);
 	for (int i = 0; i < 5; i++)
-		ck_assert_uint_eq(share_next(&s, ++asked, MOST), 16384);
-	ck_assert_uint_eq(share_next(&s, asked, MOST), 32768);
+		ck_assert_uint_eq(
+			share_next(&s, NOW, NOW + (uint64_t)i * SHARE_QUIET_NS / 5, MOST),
+			16384);
+	ck_assert_uint_eq(share_next(&s, NOW, NOW + SHARE_QUIET_NS, MOST), 32768);
 }
 END_TEST
 
@@ -36,11 +38,11 @@ START_TEST(who_has_had_one_is_known_until_others_ask)
 	struct share s = {0};
 
 	ck_assert(!share_had(&s, 0));
-	share_next(&s, 0, MOST);
+	share_next(&s, 0, NOW, MOST);
 	ck_assert(share_had(&s, 0));
-	ck_assert(!share_had(&s, 1));
-	share_next(&s, 1, MOST);
-	ck_assert(share_had(&s, 1));
+	ck_assert(!share_had(&s, NOW));
+	share_next(&s, NOW, NOW, MOST);
+	ck_assert(share_had(&s, NOW));
 }
 END_TEST
 
