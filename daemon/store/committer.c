@@ -17,8 +17,9 @@
 #define SLOW_WRITE_NS UINT64_C(5000000)
 #define SHY_NS	      UINT64_C(10000000000)
 
-static bool
-failed(struct store_files *s, const char *what, uint64_t segment, uint64_t offset)
+bool
+committer_failed(struct store_files *s, const char *what, uint64_t segment,
+		 uint64_t offset)
 {
 	int error = errno;
 
@@ -104,7 +105,7 @@ not_written(struct store_files *s, const char *what, uint64_t segment, uint64_t 
 {
 	if (files_no_room(errno))
 		return NO_ROOM;
-	(void)failed(s, what, segment, offset);
+	(void)committer_failed(s, what, segment, offset);
 	return FAILED;
 }
 
@@ -160,7 +161,7 @@ name_next(struct store_files *s, uint64_t first_seq, uint32_t crc)
 		return COMMITTED;
 	if (!call.sync)
 		return not_written(s, call.what, h.number, 0);
-	(void)failed(s, call.what, h.number, 0);
+	(void)committer_failed(s, call.what, h.number, 0);
 	return FAILED;
 }
 

@@ -196,6 +196,8 @@ enum committed {
 
 /* committer.c. false: nothing was to be done, or there is no room for it. */
 bool committer_step(struct store_files *s);
+bool committer_failed(struct store_files *s, const char *what, uint64_t segment,
+		      uint64_t offset); /* errno says why; false */
 bool files_sync(struct store_files *s); /* what is written by now. false: it failed, which is told */
 
 /* The loop's: writes these at once, of which none is an END, and moves them to `done`. Those that it leaves have

@@ -107,24 +107,13 @@ struct writing {
 };
 
 static bool
-failed(struct store_files *s, const char *what, uint64_t segment, uint64_t offset)
-{
-	int error = errno;
-
-	pthread_mutex_lock(&s->lock);
-	files_fail_segment(s, what, segment, offset, error);
-	files_unlock(s);
-	return false;
-}
-
-static bool
 write_here(struct writing *w, const void *bytes, size_t len)
 {
 	struct store_files *s = w->s;
 
 	if (!disk_write(s->disk, s->current->fd, bytes, len, w->offset)) {
 		if (!files_no_room(errno))
-			return failed(s, "write", s->writing, w->offset);
+			return committer_failed(s, "write", s->writing, w->offset);
 		w->no_room = errno;
 		return false;
 	}
@@ -166,7 +155,7 @@ open_source(struct store_files *s, const struct store_part *part)
 	segment_name(part->segment, name);
 	f->fd = s->disk->open(s->disk, s->folder, name);
 	if (f->fd < 0)
-		return failed(s, "open", part->segment, 0);
+		return committer_failed(s, "open", part->segment, 0);
 	f->segment = part->segment;
 	return true;
 }
@@ -190,7 +179,7 @@ read_piece(struct writing *w, const struct store_part *part, size_t done)
 		return len;
 	if (n >= 0) /* the file is shorter than what was written */
 		errno = EIO;
-	(void)failed(s, "read", part->segment, part->offset + done);
+	(void)committer_failed(s, "read", part->segment, part->offset + done);
 	return 0;
 }
 
@@ -210,7 +199,8 @@ move(struct writing *w, const struct store_part *part)
 		w->n += n;
 	}
 	errno = EIO;
-	return sum == part->sum || failed(w->s, "read", part->segment, part->offset);
+	return sum == part->sum ||
+	       committer_failed(w->s, "read", part->segment, part->offset);
 }
 
 static bool
