@@ -468,7 +468,8 @@ qb_result qb_cancel_group(qb *q, const char *queue, const char *group,
 /* Moves up to `max_items` (1 to QB_MAX_BATCH) items from the front of the queue into `target`, at one
  * moment: ready ones (state "ready" or NULL), or dead ones ("dead"). There they are new, with new
  * ids, no attempts, no group and no key. *ret_count, which may be NULL: how many; fewer, or QB_FULL, if
- * the target has no room, and fewer if bodies of others must first be read from the disk. QB_NOT_FOUND, QB_SHUT_DOWN (the target), QB_INVALID: it is the same. */
+ * the target has no room, and fewer if bodies of others must first be read from the disk.
+ * QB_NOT_FOUND, QB_SHUT_DOWN (the target), QB_INVALID: it is the same. */
 qb_result qb_move(qb *q, const char *queue, const char *target, const char *state,
 		  unsigned max_items, uint64_t *ret_count);
 
