@@ -40,15 +40,6 @@ keeps_no_more(void)
 	log_free(kept);
 }
 
-static struct store_status
-status(void)
-{
-	struct store_status now_is;
-
-	kept->class->status(kept, &now_is);
-	return now_is;
-}
-
 static unsigned
 marks_in_last(void)
 {
@@ -158,15 +149,15 @@ get_n(const char *queue, unsigned n, struct qe_session *session, bool finish)
 static void
 clean_all(unsigned batch, size_t len)
 {
-	uint64_t last = status().last_segment, live = status().bytes, most = 0;
+	uint64_t last = log_status(kept).last_segment, live = log_status(kept).bytes, most = 0;
 
 	memset(&work, 0, sizeof(work));
-	while (status().first_segment <= last) {
+	while (log_status(kept).first_segment <= last) {
 		put_n("goes", batch, len, false, 0);
 		turn();
 		get_n("goes", batch, s1, true);
-		if (status().bytes > most)
-			most = status().bytes;
+		if (log_status(kept).bytes > most)
+			most = log_status(kept).bytes;
 	}
 	ck_assert_uint_le(most, 2 * live + 2 * SEGMENT);
 	ck_assert_uint_le(work.most_entries, MOST_ENTRIES);

@@ -47,15 +47,6 @@ starts_again(void)
 			 QE_OK);
 }
 
-static struct store_status
-log_status(void)
-{
-	struct store_status status;
-
-	kept->class->status(kept, &status);
-	return status;
-}
-
 static void
 turn(void)
 {
@@ -104,12 +95,12 @@ START_TEST(the_log_is_bounded_whatever_is_delayed_dead_or_held)
 		ck_assert_int_eq(qe_ack(e, now, s3, tag_of(got.item)), QE_OK);
 		qe_reply_done(e, &got);
 		turn();
-		bytes = log_status().bytes;
+		bytes = log_status(kept).bytes;
 		if (bytes > most)
 			most = bytes;
 	}
 	ck_assert_uint_le(most, 2 * 900 * 1100 + 2 * SEGMENT);
-	ck_assert_uint_gt(log_status().first_segment, 10);
+	ck_assert_uint_gt(log_status(kept).first_segment, 10);
 	keeps_no_more();
 }
 END_TEST
@@ -121,7 +112,9 @@ START_TEST(nothing_is_left_of_what_was_finished)
 		put_sized("q", 1000, 0);
 		turn();
 	}
-	ck_assert_uint_gt(log_status().last_segment - log_status().first_segment, 10);
+	ck_assert_uint_gt(log_status(kept).last_segment -
+				   log_status(kept).first_segment,
+			   10);
 	for (int i = 0; i < 1000; i++) {
 		ck_assert_int_eq(get(s1, 1, "q", NO_WAIT), QE_OK);
 		ck_assert_int_eq(qe_ack(e, now, s1, tag_of(got.item)), QE_OK);
@@ -129,7 +122,9 @@ START_TEST(nothing_is_left_of_what_was_finished)
 		turn();
 	}
 	turn();
-	ck_assert_uint_le(log_status().last_segment - log_status().first_segment, 2);
+	ck_assert_uint_le(log_status(kept).last_segment -
+				   log_status(kept).first_segment,
+			   2);
 	keeps_no_more();
 }
 END_TEST
@@ -152,7 +147,9 @@ START_TEST(what_was_purged_goes_without_another_request)
 			;
 		qe_commit(e);
 	}
-	ck_assert_uint_le(log_status().last_segment - log_status().first_segment, 2);
+	ck_assert_uint_le(log_status(kept).last_segment -
+				   log_status(kept).first_segment,
+			   2);
 	keeps_no_more();
 }
 END_TEST
@@ -164,7 +161,7 @@ START_TEST(answers_wait_for_what_they_depend_on)
 	uint64_t open;
 
 	keeps();
-	open = log_status().last_seq + 1;
+	open = log_status(kept).last_seq + 1;
 	put_ok("q", "x");
 	after = qe_after(e);
 	ck_assert_uint_eq(after.synced, open);
@@ -176,7 +173,7 @@ START_TEST(answers_wait_for_what_they_depend_on)
 	ck_assert_uint_eq(after.synced, first);
 	ck_assert_uint_eq(after.written, open);
 	qe_commit(e);
-	ck_assert_uint_eq(log_status().last_seq, open);
+	ck_assert_uint_eq(log_status(kept).last_seq, open);
 	/* A get waits for the put, and for its own lease to be written. */
 	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
 	after = qe_after(e);
@@ -196,7 +193,7 @@ START_TEST(who_waited_hears_of_it_when_it_is_kept)
 	ck_assert_int_eq(get(s1, 7, "q", QE_NEVER), QE_WAIT);
 	qe_commit(e);
 	(void)qe_after(e);
-	open = log_status().last_seq + 1;
+	open = log_status(kept).last_seq + 1;
 	put_ok("q", "x");
 	(void)qe_after(e);
 	ck_assert(qe_next_reply(e, &reply));
@@ -204,7 +201,7 @@ START_TEST(who_waited_hears_of_it_when_it_is_kept)
 	ck_assert_uint_eq(reply.after.written, open);
 	qe_reply_done(e, &reply);
 	qe_commit(e);
-	ck_assert_uint_eq(log_status().last_seq, open);
+	ck_assert_uint_eq(log_status(kept).last_seq, open);
 	keeps_no_more();
 }
 END_TEST
@@ -388,15 +385,15 @@ START_TEST(what_is_larger_than_a_segment_is_written_again_when_there_is_room)
 	keeps();
 	put_sized("q", 3 * SEGMENT, QE_NEVER - 1);
 	turn();
-	segment = log_status().last_segment;
+	segment = log_status(kept).last_segment;
 	log_set_most(kept, SEGMENT);
 	come_and_go(3000);
-	ck_assert_uint_eq(log_status().first_segment, segment);
+	ck_assert_uint_eq(log_status(kept).first_segment, segment);
 	log_set_most(kept, 0);
 	now += UINT64_C(1000000000);
 	come_and_go(1000);
-	ck_assert_uint_gt(log_status().first_segment, segment);
-	ck_assert_uint_le(log_status().bytes, 2 * 3 * SEGMENT + 2 * SEGMENT);
+	ck_assert_uint_gt(log_status(kept).first_segment, segment);
+	ck_assert_uint_le(log_status(kept).bytes, 2 * 3 * SEGMENT + 2 * SEGMENT);
 	keeps_no_more();
 }
 END_TEST
@@ -412,9 +409,9 @@ START_TEST(an_engine_that_ends_takes_nothing_out_of_the_log)
 		turn();
 	}
 	records = log_records(kept);
-	ck_assert_uint_gt(log_status().last_segment, 5);
+	ck_assert_uint_gt(log_status(kept).last_segment, 5);
 	kit_limits((struct qe_config){0});
-	ck_assert_uint_eq(log_status().first_segment, 1);
+	ck_assert_uint_eq(log_status(kept).first_segment, 1);
 	ck_assert_uint_eq(log_records(kept), records);
 	log_free(kept);
 }

@@ -329,6 +329,15 @@ log_reads(const struct store *s)
 	return of(s)->reads;
 }
 
+struct store_status
+log_status(struct store *s)
+{
+	struct store_status status;
+
+	s->class->status(s, &status);
+	return status;
+}
+
 struct log_work
 log_work(const struct store *s)
 {

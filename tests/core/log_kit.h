@@ -41,6 +41,8 @@ struct log_work {
 };
 struct log_work log_work(const struct store *s);
 
+struct store_status log_status(struct store *s);
+
 /* The payload of the last record. */
 const void *log_last(const struct store *s, size_t *ret_len);
 

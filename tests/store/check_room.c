@@ -18,9 +18,7 @@ static struct world w;
 static void
 setup(void)
 {
-	world_init(&w, 3);
-	ck_assert_int_eq(world_open(&w, 0), STORE_OPENED);
-	world_settle(&w);
+	world_begin(&w);
 }
 
 static void

@@ -270,3 +270,11 @@ world_run(struct world *w, unsigned steps)
 		w->store->class->status(w->store, &w->status);
 	}
 }
+
+void
+world_begin(struct world *w)
+{
+	world_init(w, 3);
+	ck_assert_int_eq(world_open(w, 0), STORE_OPENED);
+	world_settle(w);
+}

@@ -36,6 +36,9 @@ struct world {
 void world_init(struct world *w, unsigned seed);
 void world_done(struct world *w);
 
+/* An empty store that is open, with its spares. */
+void world_begin(struct world *w);
+
 unsigned world_random(struct world *w, unsigned below);
 
 /* Opens the store, and compares what is read back: records that follow each other, all
