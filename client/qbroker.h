@@ -458,16 +458,18 @@ qb_result qb_join_with(qb *q, const char *queue, const char *group, int64_t time
 		       int64_t stall_ms, int strict, uint64_t *ret_died);
 
 /* Cancels a group: its items that wait are dropped, nobody is given one of them any more. Those
- * that are held are marked: they can be finished as ever, but are dropped when they come back. Puts
- * into the group that wait end with QB_CANCELLED. The name can be used again at once. *ret_dropped
- * and *ret_held (each may be NULL): how many they were, 0 if there is no such group.
+ * that are held are marked: they can be finished as ever, but are dropped when they come back. Dead
+ * ones can be looked at, but are dropped when they are kicked or moved. Puts into the group that wait
+ * end with QB_CANCELLED. The name can be used again at once. *ret_dropped and *ret_held (each may be
+ * NULL): how many they were, 0 if there is no such group.
  * QB_NOT_FOUND: there is no such queue. */
 qb_result qb_cancel_group(qb *q, const char *queue, const char *group,
 			  uint64_t *ret_dropped, uint64_t *ret_held);
 
 /* Moves up to `max_items` (1 to QB_MAX_BATCH) items from the front of the queue into `target`, at one
  * moment: ready ones (state "ready" or NULL), or dead ones ("dead"). There they are new, with new
- * ids, no attempts, no group and no key. *ret_count, which may be NULL: how many; fewer, or QB_FULL, if
+ * ids, no attempts, no group and no key. Dead ones whose group was cancelled are dropped instead.
+ * *ret_count, which may be NULL: how many, with these; fewer, or QB_FULL, if
  * the target has no room, and fewer if bodies of others must first be read from the disk.
  * QB_NOT_FOUND, QB_SHUT_DOWN (the target), QB_INVALID: it is the same. */
 qb_result qb_move(qb *q, const char *queue, const char *target, const char *state,
@@ -535,8 +537,8 @@ int64_t qb_item_ttl(const qb_item *item);
 
 /* Has dead items ready again, in their original places, as if no attempt had failed, and without
  * a time at which they expire: the one with this id (QB_NOT_FOUND), or for id 0 up to `max_items`
- * (1 to QB_MAX_BATCH), those that died first before others. *ret_count, which may be NULL: how
- * many. */
+ * (1 to QB_MAX_BATCH), those that died first before others. Those whose group was cancelled are
+ * dropped instead. *ret_count, which may be NULL: how many, with these. */
 qb_result qb_kick(qb *q, const char *queue, uint64_t id, unsigned max_items,
 		  uint64_t *ret_count);
 

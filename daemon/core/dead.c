@@ -39,14 +39,15 @@ dead_reason(const struct queue *q, const struct qe_item *item)
 }
 
 /* The queue that takes the dead of this one, made if need be. NULL: there is none, or it
- * takes nothing. */
+ * takes nothing, or nobody needs the item any more. */
 static struct queue *
 heir(struct qe *e, const struct queue *q, const struct qe_item *item)
 {
 	struct qe_name name = {q->dead_to.p, q->dead_to.len};
 	struct queue *to;
 
-	if (name.len == 0 || queue_need(e, name, &to, NULL) != QE_OK || to == q ||
+	if (name.len == 0 || group_cancelled(item) ||
+	    queue_need(e, name, &to, NULL) != QE_OK || to == q ||
 	    to->shutdown == QE_SHUTDOWN_IMMEDIATE ||
 	    (to->durable &&
 	     (!keep_room(e, 1, item->body_len) || keep_reserve(e, 1) != QE_OK)))
@@ -63,10 +64,7 @@ dead_too_many(const struct queue *q)
 static void
 drop_first(struct qe *e, struct queue *q)
 {
-	struct qe_item *item = list_entry(list_first(&q->dead), struct qe_item, node);
-
-	item_move(e, item, ITEM_GONE, CAUSE_dropped);
-	qe_item_unref(e, item);
+	item_drop(e, list_entry(list_first(&q->dead), struct qe_item, node));
 }
 
 void

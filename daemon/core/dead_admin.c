@@ -118,8 +118,7 @@ kick(struct qe *e, struct qe_item *item)
 {
 	item->crashes = item->nacks = item->timeouts = 0;
 	if (group_cancelled(item)) {
-		item_move(e, item, ITEM_GONE, CAUSE_dropped);
-		qe_item_unref(e, item);
+		item_drop(e, item);
 		return;
 	}
 	if (item->extra) {

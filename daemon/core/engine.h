@@ -24,7 +24,8 @@
  * An item that failed too often (the queue's max_attempts and max_crashes), or expired and
  * was to be kept, is DEAD: it counts neither for join nor for maxsize, and waits until
  * somebody looks at it, or it falls out (max_dead, dead_ttl_ms). If the queue has dead_to,
- * that queue accepts it anew instead, beyond its bounds, with no times and no attempts.
+ * that queue accepts it anew instead, beyond its bounds, with no times and no attempts;
+ * unless its group was cancelled: what nobody needs any more is not done again.
  *
  * Answers. A call that returns anything but QE_WAIT is finished: its answer is the
  * return value and what it wrote to `ret`. QE_WAIT means that the request waits in the
@@ -963,7 +964,8 @@ enum qe_result qe_reopen(struct qe *e, uint64_t now_ns,
 /* Moves up to `max` (1 to QE_MAX_BATCH) items of the queue from the front of its order, at one
  * moment and in this order, into another queue, which is made if need be: ready ones, or the dead,
  * those that died first before others. There they are new, ready items: with new ids and no
- * attempts, of no group and without a key; ready ones keep their end. Moves fewer when the other
+ * attempts, of no group and without a key; ready ones keep their end. Dead ones whose group was
+ * cancelled are dropped instead, and counted with them. Moves fewer when the other
  * queue has no room for more: at none QE_FULL_ITEMS, QE_FULL_BYTES, QE_TOO_BIG. Pauses mean nothing
  * to it, and it does not stand in line; or when bodies of others are on their way: at none QE_AGAIN. QE_INVALID: also into the same queue, or another state.
  * QE_SHUT_DOWN: the other queue is. QE_NOT_FOUND, QE_LIMIT, QE_NOMEM. */

@@ -79,8 +79,7 @@ give_back(struct qe *e, struct qe_item *item, enum item_cause cause, uint64_t de
 
 	item_count(e, q, cause);
 	if (q->shutdown == QE_SHUTDOWN_IMMEDIATE || group_cancelled(item)) {
-		item_move(e, item, ITEM_GONE, CAUSE_dropped);
-		qe_item_unref(e, item);
+		item_drop(e, item);
 	} else if (timing_over(e, item)) {
 		item_expire(e, item);
 	} else if (why != QE_ALIVE) {

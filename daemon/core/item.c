@@ -670,6 +670,13 @@ item_discard_dead(struct qe *e, struct queue *q, enum item_cause cause)
 }
 
 void
+item_drop(struct qe *e, struct qe_item *item)
+{
+	item_move(e, item, ITEM_GONE, CAUSE_dropped);
+	qe_item_unref(e, item);
+}
+
+void
 item_forget(struct qe *e, struct qe_item *item)
 {
 	if (e->keep.items.n > 0)

@@ -161,6 +161,9 @@ void item_discard_group(struct qe *e, struct group *g, enum item_cause cause);
 /* The same for the dead ones. */
 void item_discard_dead(struct qe *e, struct queue *q, enum item_cause cause);
 
+/* Nobody is to be given the item any more: it is gone, and counted as dropped. */
+void item_drop(struct qe *e, struct qe_item *item);
+
 /* Ends an item that was discarded, and is in no list any more. */
 void item_forget(struct qe *e, struct qe_item *item);
 

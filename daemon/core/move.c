@@ -4,6 +4,7 @@
  */
 #include "daemon/core/engine_int.h"
 #include "daemon/core/extra.h"
+#include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 #include "daemon/core/settle.h"
 
@@ -36,6 +37,27 @@ move_item(struct qe *e, struct qe_item *item, struct queue *to)
 	item_renew(e, item, to);
 }
 
+/* QE_OK: it went, or nobody needs it any more. */
+static enum qe_result
+move_one(struct qe *e, struct qe_item *item, struct queue *to)
+{
+	enum qe_result result;
+
+	if (group_cancelled(item)) {
+		item_drop(e, item);
+		return QE_OK;
+	}
+	result = room(to, item);
+	if (result == QE_OK && to->durable)
+		result = keep_room(e, 1, item->body_len) ? keep_reserve(e, 1)
+							 : QE_NO_SPACE;
+	if (result == QE_OK)
+		result = bodies_fetch_soon(e, &item);
+	if (result == QE_OK)
+		move_item(e, item, to);
+	return result;
+}
+
 /* QE_OK, or why the first one cannot be moved. */
 static enum qe_result
 move_items(struct qe *e, struct queue *from, struct queue *to, enum qe_state state,
@@ -46,15 +68,9 @@ move_items(struct qe *e, struct queue *from, struct queue *to, enum qe_state sta
 	uint64_t n = 0;
 
 	for (; n < max && (item = first_in(from, state)); n++) {
-		result = room(to, item);
-		if (result == QE_OK && to->durable)
-			result = keep_room(e, 1, item->body_len) ? keep_reserve(e, 1)
-								 : QE_NO_SPACE;
-		if (result == QE_OK)
-			result = bodies_fetch_soon(e, &item);
+		result = move_one(e, item, to);
 		if (result != QE_OK)
 			break;
-		move_item(e, item, to);
 	}
 	*ret_count = n;
 	return n > 0 ? QE_OK : result;

@@ -186,6 +186,24 @@ START_TEST(a_queue_that_is_its_own_heir_keeps_its_dead)
 }
 END_TEST
 
+START_TEST(no_queue_takes_what_was_cancelled)
+{
+	struct qe_declare d = {.has_dead_to = true};
+	struct qe_cancelled cancelled;
+	struct qe_tag tag;
+
+	declare_text(&d.dead_to, "graves");
+	declare_as("q", d);
+	put_grouped("q", "g", "a");
+	tag = take(s1, "q", "a");
+	ck_assert_int_eq(qe_cancel_group(e, now, name("q"), name("g"), &cancelled),
+			 QE_OK);
+	ck_assert_int_eq(qe_bury(e, now, s1, tag, name("")), QE_OK);
+	ck_assert_int_eq(get(s1, 1, "graves", NO_WAIT), QE_EMPTY);
+	ck_assert_uint_eq(stats_of("q").dead, 1);
+}
+END_TEST
+
 START_TEST(an_expired_item_that_is_kept_is_dead)
 {
 	struct qe_item *item = new_item("a");
@@ -264,6 +282,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, the_dead_fall_out_after_dead_ttl_and_not_before);
 	tcase_add_test(tcase, another_queue_takes_the_dead);
 	tcase_add_test(tcase, a_queue_that_is_its_own_heir_keeps_its_dead);
+	tcase_add_test(tcase, no_queue_takes_what_was_cancelled);
 	tcase_add_test(tcase, an_expired_item_that_is_kept_is_dead);
 	tcase_add_test(tcase, what_nobody_needs_is_dropped_also_if_it_was_to_be_kept);
 	tcase_add_test(tcase, a_queue_with_dead_items_is_not_deleted_without_force);

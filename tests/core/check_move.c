@@ -128,6 +128,48 @@ START_TEST(what_is_known_of_a_death_goes_along)
 }
 END_TEST
 
+/* A dead item of group "g" in queue "a"; if it is `held`, it dies after the group was cancelled. */
+static void
+bury_cancelled(bool held)
+{
+	struct qe_cancelled cancelled;
+	struct qe_tag tag;
+
+	put_grouped("a", "g", "in vain");
+	tag = take(s1, "a", "in vain");
+	if (!held)
+		ck_assert_int_eq(qe_bury(e, now, s1, tag, name("")), QE_OK);
+	ck_assert_int_eq(qe_cancel_group(e, now, name("a"), name("g"), &cancelled),
+			 QE_OK);
+	if (held)
+		ck_assert_int_eq(qe_bury(e, now, s1, tag, name("")), QE_OK);
+}
+
+START_TEST(what_was_cancelled_is_dropped_by_a_move)
+{
+	uint64_t n;
+
+	bury_cancelled(false);
+	bury_cancelled(true);
+	put_ok("a", "1");
+	ck_assert_int_eq(qe_bury(e, now, s1, take(s1, "a", "1"), name("")), QE_OK);
+	bound("b", 1, 0);
+	put_ok("b", "0");
+	ck_assert_int_eq(move_as("a", "b", QE_STATE_DEAD, 10, &n), QE_OK);
+	ck_assert_uint_eq(n, 2); /* they need no room, the third one does */
+	ck_assert_uint_eq(stats_of("a").counters.dropped, 2);
+	ck_assert_uint_eq(stats_of("a").counters.moved_out, 0);
+	bound("b", 0, 0);
+	bury_cancelled(false);
+	ck_assert_int_eq(move_as("a", "b", QE_STATE_DEAD, 10, &n), QE_OK);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(stats_of("a").dead, 0);
+	take(s1, "b", "0");
+	take(s1, "b", "1");
+	ck_assert_int_eq(get(s1, 1, "b", NO_WAIT), QE_EMPTY);
+}
+END_TEST
+
 START_TEST(the_targets_bounds_are_respected)
 {
 	uint64_t n;
@@ -189,6 +231,7 @@ add(TCase *tcase)
 	tcase_add_test(tcase, an_end_is_kept_a_group_is_not);
 	tcase_add_test(tcase, dead_items_are_ready_in_the_other_queue);
 	tcase_add_test(tcase, what_is_known_of_a_death_goes_along);
+	tcase_add_test(tcase, what_was_cancelled_is_dropped_by_a_move);
 	tcase_add_test(tcase, the_targets_bounds_are_respected);
 	tcase_add_test(tcase, who_waits_is_served);
 	tcase_add_test(tcase, it_goes_into_another_queue_that_is_open);

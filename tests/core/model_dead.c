@@ -126,7 +126,7 @@ m_die(struct model *m, struct m_item *item, enum qe_death why)
 	struct m_queue *q = &m->queues[item->queue];
 	int queue = item->queue, to = m_queue_of(&q->dead_to);
 
-	if (to != NOBODY && (m_need(m, to) != QE_OK || to == queue ||
+	if (to != NOBODY && (item->cancelled || m_need(m, to) != QE_OK || to == queue ||
 			     m->queues[to].shutdown == QE_SHUTDOWN_IMMEDIATE))
 		to = NOBODY;
 	item->death = why;
@@ -201,6 +201,11 @@ move_first(struct model *m, int queue, int to, bool dead)
 
 	if (!item)
 		return QE_EMPTY;
+	if (item->cancelled) {
+		m->queues[queue].counters.dropped++;
+		m_remove_dead(m, item);
+		return QE_OK;
+	}
 	result = room(m, to, item);
 	if (result != QE_OK)
 		return result;

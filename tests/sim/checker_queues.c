@@ -240,9 +240,6 @@ check_move_asked(void)
 		    (item->gone == SIM_GONE && !item->taken))
 			continue;
 		item->may_move = item->ever_moved = true;
-		/* A dead item that is moved is of no group, and ready. */
-		if (item->gone == SIM_GONE && check_may_be_dead(item))
-			item->gone = SIM_MAYBE_GONE;
 	}
 }
 
