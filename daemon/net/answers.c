@@ -7,6 +7,7 @@
 
 #define FIRST_ROOM 8
 #define KEEP_ROOM  64 /* an empty ring that is not larger is kept */
+#define FEW	   64 /* so many answers have room above the memory limit too */
 
 /* All of it counts as the engine's memory, but for what the engine made itself. */
 static void *
@@ -42,6 +43,15 @@ record_new_list(struct qe *e, struct record *answer)
 	uint32_t bytes = list_bytes(answer);
 
 	answer->leases = qe_memory_fits(e, bytes) ? new_array(e, 1, bytes) : NULL;
+	return answer->leases != NULL;
+}
+
+bool
+answers_new_list(const struct answers *a, struct qe *e, struct record *answer)
+{
+	if (a->n_old + (a->given - a->first) >= FEW)
+		return record_new_list(e, answer);
+	answer->leases = new_array(e, 1, list_bytes(answer));
 	return answer->leases != NULL;
 }
 
@@ -111,7 +121,7 @@ grow(struct answers *a, struct qe *e)
 	size_t size = sizeof(*a->ring);
 	struct record *ring = NULL;
 
-	if (room <= KEEP_ROOM || qe_memory_fits(e, room * size))
+	if (room <= FEW || qe_memory_fits(e, room * size))
 		ring = new_array(e, room, size);
 	if (!ring)
 		return false;

@@ -93,7 +93,12 @@ bool answers_have(const struct answers *a, uint64_t rid, bool *ret_begun) QE_MUS
 /* Takes an old answer out, with its list. false: there is none to this rid. */
 bool answers_take(struct answers *a, uint64_t rid, struct record *ret) QE_MUST_USE;
 
-/* Makes room for `answer->n` leases or stale places. false: no memory. */
+/* Makes room for `answer->n` leases or stale places, of an answer that will be added. false: no
+ * memory. */
+bool answers_new_list(const struct answers *a, struct qe *e,
+		      struct record *answer) QE_MUST_USE;
+
+/* The same for one that is restored. */
 bool record_new_list(struct qe *e, struct record *answer) QE_MUST_USE;
 
 /* Frees the list of an answer that was taken. */

@@ -103,10 +103,12 @@ remember_refusal(struct conn *c, uint64_t rid, enum qp_status status)
 static bool
 new_list(struct session *session, struct record *answer)
 {
-	bool made = record_new_list(session->server->engine, answer);
+	struct answers *a = &session->answers;
+	struct qe *e = session->server->engine;
+	bool made = answers_new_list(a, e, answer);
 
 	if (!made)
-		answers_lose(&session->answers, session->server->engine);
+		answers_lose(a, e);
 	return made;
 }
 

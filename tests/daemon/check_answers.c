@@ -45,7 +45,7 @@ add_list(uint64_t rid, enum qp_op op, uint16_t n)
 {
 	struct record answer = {.rid = rid, .op = (uint8_t)op, .n = n};
 
-	ck_assert(record_new_list(e, &answer));
+	ck_assert(answers_new_list(&a, e, &answer));
 	memset(answer.leases, 0, n * sizeof(int64_t));
 	answers_add(&a, e, &answer);
 }
@@ -134,6 +134,25 @@ START_TEST(a_small_ring_needs_no_room_in_the_limit)
 }
 END_TEST
 
+/* A client that gets many and confirms what it has can resume as one that gets one. */
+START_TEST(lists_of_few_answers_need_no_room_in_the_limit)
+{
+	qe_memory_take(e, 2 * LIMIT);
+	for (uint64_t rid = 1; rid <= 64; rid++)
+		add_list(rid, QP_OP_GET_MANY, 3);
+	ck_assert(!a.missing);
+	ck_assert(!answers_new_list(&a, e,
+				    &(struct record){.op = QP_OP_GET_MANY, .n = 3}));
+	ck_assert(answers_resume(&a, e));
+	ck_assert(!answers_new_list(&a, e,
+				    &(struct record){.op = QP_OP_ACK_MANY, .n = 3}));
+	answers_confirm(&a, e, 0);
+	add_list(65, QP_OP_ACK_MANY, 3);
+	ck_assert(answers_resume(&a, e));
+	qe_memory_give(e, 2 * LIMIT);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -145,5 +164,6 @@ main(void)
 	tcase_add_test(t, old_answers_count_until_they_are_taken_or_confirmed);
 	tcase_add_test(t, a_ring_above_the_limit_is_given_up);
 	tcase_add_test(t, a_small_ring_needs_no_room_in_the_limit);
+	tcase_add_test(t, lists_of_few_answers_need_no_room_in_the_limit);
 	return run_case("answers", t);
 }
