@@ -12,6 +12,7 @@
 
 #include "daemon/core/engine.h"
 #include "daemon/core/entry.h"
+#include "daemon/core/item.h"
 #include "daemon/core/large.h"
 #include "daemon/core/list.h"
 #include "daemon/core/table.h"
@@ -71,6 +72,9 @@ struct keep {
 	struct qe_after after;
 	uint64_t ids, numbers; /* are reserved up to these */
 	bool restoring;	       /* what was read has not taken its place */
+	bool unordered;	       /* restoring: what is in changed[KEPT_ITEM] must be sorted, for those of one
+				  state do not stand in their order; */
+	uint64_t newest[ITEM_STATES]; /* the last of each so far */
 	bool copied;	       /* restoring: from a copy */
 	uint64_t reserved; /* the record in which that was said first: answers wait until it is
 			      synced, for without it the same ids would be given again */

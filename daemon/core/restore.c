@@ -498,6 +498,7 @@ restore_item(struct restoring *r, const uint8_t *from)
 	take_body(r, k, body);
 	if (id > r->e->last_id)
 		r->e->last_id = id;
+	restore_noted(r->e, k);
 	place(r, &k->kept, from);
 }
 
@@ -514,6 +515,8 @@ restore_state(struct restoring *r)
 	/* Of those that died at one time the last is the last that is said. */
 	list_remove(&k->kept.changed);
 	list_append(&r->e->keep.changed[KEPT_ITEM], &k->kept.changed);
+	if (!r->in.failed)
+		restore_noted(r->e, k);
 }
 
 static void

@@ -14,6 +14,9 @@ void restore_drop(struct qe *e, struct kept_item *k);
 /* Passes over the attributes of an item, and over nothing else. */
 void restore_skip(struct entry *in);
 
+/* The item is the last one in the list now: whether they are still in order. */
+void restore_noted(struct qe *e, const struct kept_item *k);
+
 /* Restoring has ended before its end, if it has: frees what did not take its place. */
 void restore_abandon(struct qe *e);
 

@@ -96,12 +96,20 @@ key_of(const struct kept_item *k)
 				       : item_place(k->item);
 }
 
+void
+restore_noted(struct qe *e, const struct kept_item *k)
+{
+	uint64_t *newest = &e->keep.newest[k->state], key = key_of(k);
+
+	e->keep.unordered |= key < *newest;
+	*newest = key;
+}
+
 /* All that are being restored, in order. NULL: no memory. */
 static struct waiting *
 sort(struct qe *e, size_t n)
 {
 	struct waiting *all = malloc((n + 1) * sizeof(*all));
-	bool sorted = true;
 	size_t i = 0;
 
 	if (!all)
@@ -110,12 +118,10 @@ sort(struct qe *e, size_t n)
 		struct kept_item *k = list_entry(at, struct kept_item, kept.changed);
 
 		all[i] = (struct waiting){key_of(k), i, k};
-		sorted &= i == 0 || before(&all[i - 1], &all[i]) < 0;
 		i++;
 	}
 	assert(i == n);
-	if (!sorted)
-		qsort(all, n, sizeof(*all), before);
+	qsort(all, n, sizeof(*all), before);
 	return all;
 }
 
@@ -163,6 +169,7 @@ lease_again(struct qe *e, struct qe_item *item, struct qe_session *session)
 	return true;
 }
 
+/* false: no memory. */
 static bool
 take_place(struct qe *e, struct kept_item *k)
 {
@@ -170,6 +177,10 @@ take_place(struct qe *e, struct kept_item *k)
 	struct qe_session *session = NULL;
 	bool durable = item->queue->durable;
 
+	if (is_gone(k)) {
+		restore_drop(e, k);
+		return true;
+	}
 	if (k->cancelled && item_group(item))
 		item->extra->cancels = item_group(item)->cancels - 1;
 	if (k->state == ITEM_LEASED) {
@@ -212,26 +223,31 @@ fetch_next(const struct waiting *all, size_t i, size_t n)
 }
 
 static bool
-take_places(struct qe *e)
+take_sorted(struct qe *e)
 {
 	size_t n = e->keep.items.n;
 	struct waiting *all = sort(e, n);
+	bool ok = all != NULL;
 
-	if (!all)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		struct kept_item *k = all[i].k;
-
+	for (size_t i = 0; ok && i < n; i++) {
 		fetch_next(all, i, n);
-		if (is_gone(k)) {
-			restore_drop(e, k);
-		} else if (!take_place(e, k)) {
-			free(all);
-			return false;
-		}
+		ok = take_place(e, all[i].k);
 	}
 	free(all);
-	return true;
+	return ok;
+}
+
+static bool
+take_places(struct qe *e)
+{
+	struct list *at, *all = &e->keep.changed[KEPT_ITEM];
+	bool ok = true;
+
+	if (e->keep.unordered)
+		return take_sorted(e);
+	while (ok && (at = list_first(all)))
+		ok = take_place(e, list_entry(at, struct kept_item, kept.changed));
+	return ok;
 }
 
 static void
@@ -289,11 +305,28 @@ is_known(const struct kept_item *k)
 	return q->deleted || (q->name_len > 0 && (q->durable || !k->item->absent));
 }
 
+/* Whether that is certain of all, as mostly. */
+static bool
+are_known(const struct qe *e)
+{
+	struct heap_node *at = e->queues.first;
+
+	for (; at; at = heap_after(&e->queues, at)) {
+		const struct queue *q = list_entry(at, const struct queue, by_serial);
+
+		if (q->name_len == 0 || !q->durable)
+			return false;
+	}
+	return true;
+}
+
 /* That items are there, and not how their queue was declared, is so only after a repair: they get a
  * queue for somebody to look at, which is kept as they are. */
 static bool
 keep_lost(struct qe *e, bool *ret_some)
 {
+	if (are_known(e))
+		return true;
 	list_each (at, &e->keep.changed[KEPT_ITEM]) {
 		struct kept_item *k = list_entry(at, struct kept_item, kept.changed);
 		struct queue *q = k->item->queue;
