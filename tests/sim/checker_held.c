@@ -117,9 +117,10 @@ check_touched(struct sim_client *c, const struct sim_request *r,
 	struct sim_hold *h = still_held(c, before);
 	uint64_t left_ms = QP_OPT(&reply->options, left_ms);
 
-	/* What was sent again may come behind the end of the lease. */
+	/* What is sent again may come behind the end of the lease, which a later touch may have set that
+	 * was carried out before. */
 	if (!r->again || h)
-		check_ended(c, before, false, reply->status);
+		check_ended(c, r->again ? h : before, false, reply->status);
 	if (reply->status != QP_OK)
 		return;
 	if (QP_GIVEN(&reply->options, left_ms) != (r->lease_ms > 0) ||

@@ -290,6 +290,11 @@ void outside_accept(struct sim_client *c, int fd);
 /* The log of the broker. */
 const char *outside_last_log(void);
 
+/* --- descriptors.c: sockets, and what waits for them ------------------------------ */
+
+/* All are closed. */
+void descriptors_end(void);
+
 /* --- broker.c -------------------------------------------------------------------- */
 
 void broker_start(void);

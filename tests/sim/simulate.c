@@ -141,6 +141,7 @@ end(void)
 	pretend_free(sim->disk);
 	for (unsigned i = 0; i < sim->n_clients; i++)
 		client_forget(&sim->clients[i]);
+	descriptors_end();
 }
 
 /* --- steps ----------------------------------------------------------------------- */
