@@ -427,8 +427,8 @@ qb_result qb_bury(qb *q, const qb_item *item, const char *error);
 /* Replaces the body of an item, with its content type, and gives it back to its original place,
  * unworked: same id, no attempt counted. So one item in a queue of its own is a value that
  * processes share, and whoever holds it has the lock; if the holder dies it is as it was. A
- * larger body needs room: QB_FULL, QB_NOSPACE, at once, or QB_TOO_BIG; the item is held still.
- * QB_STALE. */
+ * larger body needs room: QB_FULL, QB_NOSPACE, at once, or QB_TOO_BIG; the item is held still. One that
+ * dies because its end has come meanwhile has the new body, too. QB_STALE. */
 qb_result qb_update(qb *q, const qb_item *item, uint8_t ctype, const void *body,
 		    size_t len);
 

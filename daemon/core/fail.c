@@ -218,14 +218,9 @@ update(struct qe *e, struct qe_session *session, struct qe_tag tag,
 	result = room_for_update(e, item, fresh);
 	if (result != QE_OK)
 		return result;
-	qe_item_ref(item);
-	lease_return(e, item, CAUSE_released);
-	if ((item->state == ITEM_READY || item->state == ITEM_DEAD) &&
-	    item->id == tag.id)
-		item_replace(e, item, fresh);
-	else
-		qe_item_unref(e, fresh); /* it is gone: its time was over */
-	qe_item_unref(e, item);
+	/* First: on its way back it may die, and be another queue's then. */
+	item_replace(e, item, fresh);
+	lease_return(e, fresh, CAUSE_released);
 	settle(e);
 	return QE_OK;
 }

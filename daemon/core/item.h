@@ -128,7 +128,7 @@ enum qe_result item_new_absent(struct qe *e, size_t body_len,
 void item_restore(struct qe *e, struct qe_item *item, enum item_state state,
 		  struct holding *holding);
 
-/* Puts `item`, which is NEW, into the place of `old`, which is ready, delayed or dead: with its id and all
+/* Puts `item`, which is NEW, into the place of `old`, which is in a queue or leased: with its id and all
  * that was said of it but body and ctype. `old` is gone, and counted nowhere. (replace.c) */
 void item_replace(struct qe *e, struct qe_item *old, struct qe_item *item);
 

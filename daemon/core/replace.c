@@ -32,11 +32,13 @@ become(struct qe_item *item, struct qe_item *old)
 
 /* Moves the item to the place that the other one has in its set. */
 static void
-take_place(struct queue *q, struct qe_item *item, struct qe_item *old)
+take_place(struct qe *e, struct queue *q, struct qe_item *item, struct qe_item *old)
 {
 	struct group *g = item_group(old);
 	bool listed = old->state != ITEM_READY || !old->sorted;
 
+	if (old->state == ITEM_LEASED)
+		table_remove(&e->leases, item_hash(e, old->id), old);
 	if (!listed && g)
 		group_remove(g, old);
 	else if (!listed)
@@ -48,6 +50,8 @@ take_place(struct queue *q, struct qe_item *item, struct qe_item *old)
 		group_insert(g, item);
 	else
 		heap_insert(&q->sorted, &item->heap);
+	if (item->state == ITEM_LEASED)
+		table_insert(&e->leases, item_hash(e, item->id), item);
 }
 
 /* What waits has become larger, or smaller, by so many bytes and so much memory. */
@@ -80,13 +84,13 @@ keep_key(struct qe_item *item, struct qe_item *old)
 void
 item_replace(struct qe *e, struct qe_item *old, struct qe_item *item)
 {
-	struct queue *q = old->queue;
+	struct queue *q = item_queue(old);
 	uint64_t cost = item_cost(old);
 
 	e->other_cost -= item_cost(item);
 	if (item->extra)
 		extra_free(e, item);
-	take_place(q, item, old);
+	take_place(e, q, item, old);
 	keep_key(item, old);
 	if (item_waits(item->state))
 		count_change(e, q, item, item->body_len - (uint64_t)old->body_len,
@@ -118,11 +122,7 @@ item_swap(struct qe *e, struct qe_item *old, struct qe_item *item)
 
 	e->other_cost -= item_cost(item);
 	item->ctype = old->ctype;
-	if (old->state == ITEM_LEASED)
-		table_remove(&e->leases, item_hash(e, old->id), old);
-	take_place(q, item, old);
-	if (item->state == ITEM_LEASED)
-		table_insert(&e->leases, item_hash(e, item->id), item);
+	take_place(e, q, item, old);
 	keep_key(item, old);
 	count_swap(e, item, item_cost(item) - cost);
 	e->other_cost += item_cost(old);

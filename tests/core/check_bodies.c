@@ -304,6 +304,37 @@ START_TEST(what_goes_to_another_queue_takes_its_body_along)
 }
 END_TEST
 
+/* Nobody reads the old body, whose item dies when it comes back. */
+START_TEST(what_is_updated_takes_the_new_body_along)
+{
+	struct qe_item *item;
+	struct qe_reply reply;
+	struct qe_tag tag;
+
+	keeps((struct qe_config){.body_memory = 1});
+	declare_as("q", (struct qe_declare){.update = true,
+					    .has_dead_to = true,
+					    .dead_to = {.len = 1, .p = "m"}});
+	ck_assert_int_eq(numbered(1, LEN, &item), QE_OK);
+	ck_assert_int_eq(qe_item_set_times(e, item, 0, now + 10), QE_OK);
+	qe_item_keep_expired(item);
+	ck_assert_int_eq(qe_put(e, now, s1, 1, name("q"), NO_WAIT, &item, 1, false,
+				false, &reply),
+			 QE_OK);
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+	tag = tag_of(got.item);
+	qe_reply_done(e, &got);
+	turn();
+	ck_assert_uint_eq(stats().absent, 1);
+	tick_at(now += 10);
+	ck_assert_int_eq(numbered(2, LEN + 100, &item), QE_OK);
+	ck_assert_int_eq(qe_update(e, now, s2, tag, item), QE_OK);
+	ck_assert_uint_eq(log_reads(kept), 0);
+	take_numbered("m", 2);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(what_is_away_is_carried_forward)
 {
 	keeps((struct qe_config){.body_memory = 1});
@@ -773,6 +804,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, a_get_that_waits_is_given_what_is_away);
 	tcase_add_test(tcase, who_looks_is_shown_the_body);
 	tcase_add_test(tcase, what_goes_to_another_queue_takes_its_body_along);
+	tcase_add_test(tcase, what_is_updated_takes_the_new_body_along);
 	tcase_add_test(tcase, what_is_away_is_carried_forward);
 	tcase_add_test(tcase, what_is_moved_can_be_read_all_the_time);
 	tcase_add_test(tcase, a_start_leaves_bodies_where_they_are);

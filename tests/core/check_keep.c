@@ -326,6 +326,38 @@ START_TEST(a_dead_item_whose_group_was_cancelled_is_not_kicked_after_a_restart_e
 }
 END_TEST
 
+/* Here, or in another queue. */
+START_TEST(an_update_of_an_item_whose_end_has_come_is_what_is_kept)
+{
+	struct qe_item *item;
+	struct qe_reply reply;
+	struct qe_tag tag;
+	uint64_t count;
+
+	keeps();
+	if (_i == 1)
+		declare_as("q", (struct qe_declare){.update = true,
+						    .has_dead_to = true,
+						    .dead_to = {.len = 1, .p = "a"}});
+	item = new_item("a");
+	ck_assert_int_eq(qe_item_set_times(e, item, 0, now + 10), QE_OK);
+	qe_item_keep_expired(item);
+	ck_assert_int_eq(qe_put(e, now, s1, 1, name("q"), NO_WAIT, &item, 1, false,
+				false, &reply),
+			 QE_OK);
+	tag = take(s1, "q", "a");
+	turn();
+	now += 10;
+	ck_assert_int_eq(qe_update(e, now, s1, tag, new_item("longer")), QE_OK);
+	turn();
+	starts_again();
+	ck_assert_uint_eq(stats_of("q").dead, 1 - _i);
+	ck_assert_int_eq(qe_kick(e, now, name("q"), 0, 1, &count), QE_OK);
+	take(s1, _i == 1 ? "a" : "q", "longer");
+	keeps_no_more();
+}
+END_TEST
+
 /* The start was cut short: the server's sessions end before the engine does. */
 START_TEST(what_was_read_of_a_deleted_queue_can_be_given_up)
 {
@@ -434,6 +466,8 @@ add_tests(TCase *tcase)
 	tcase_add_test(
 		tcase,
 		a_dead_item_whose_group_was_cancelled_is_not_kicked_after_a_restart_either);
+	tcase_add_loop_test(
+		tcase, an_update_of_an_item_whose_end_has_come_is_what_is_kept, 0, 2);
 	tcase_add_test(tcase, what_was_read_of_a_deleted_queue_can_be_given_up);
 	tcase_add_test(tcase, ids_and_numbers_are_never_used_again);
 	tcase_add_test(

@@ -160,21 +160,10 @@ m_update(struct model *m, int session, struct qe_tag tag, const struct m_item *i
 	if (result != QE_OK)
 		return result;
 	queue = old->queue;
+	old->stamp = item->stamp;
+	old->len = item->len;
+	old->ctype = item->ctype;
 	m_give_back(m, old, M_RELEASED);
-	for (unsigned i = 0; i < m->n_items; i++) {
-		if (m->items[i].id != tag.id)
-			continue;
-		m->items[i].stamp = item->stamp;
-		m->items[i].len = item->len;
-		m->items[i].ctype = item->ctype;
-	}
-	for (unsigned i = 0; i < m->n_dead; i++) {
-		if (m->dead[i].id != tag.id)
-			continue;
-		m->dead[i].stamp = item->stamp;
-		m->dead[i].len = item->len;
-		m->dead[i].ctype = item->ctype;
-	}
 	m_settle(m, queue);
 	return QE_OK;
 }
