@@ -588,4 +588,5 @@ qe_commit(struct qe *e)
 	keep->sync = keep->said = false;
 	keep->changed_bytes = keep->changed_n = 0;
 	entries_empty(r);
+	keep_trim(keep);
 }

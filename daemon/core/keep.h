@@ -177,6 +177,9 @@ void keep_place(struct qe *e, struct kept *k, uint64_t segment, uint64_t bytes);
 
 /* Writes a share of what the oldest segment is needed for again, and has it removed. */
 void keep_clean(struct qe *e);
+
+/* Has the segments removed that nothing needs any more, by what has been appended. */
+void keep_trim(struct keep *keep);
 bool keep_clean_left(const struct qe *e);
 
 /* --- entries (keep_write.c) -------------------------------------------------------- */

@@ -120,11 +120,21 @@ needed_from(const struct keep *keep)
 	return first;
 }
 
-static void
-trim(struct keep *keep)
+/* Not while something is in the open record, which is trimmed behind: it may be what makes them needless, and must
+ * not be lost in a crash where TRIM is not. */
+static bool
+may_trim(const struct keep *keep)
+{
+	return entries_len(&keep->record) == 0;
+}
+
+void
+keep_trim(struct keep *keep)
 {
 	uint64_t first = needed_from(keep);
 
+	if (!may_trim(keep))
+		return;
 	keep->stuck =
 		first > keep->first && !keep->store->class->trim(keep->store, first);
 	if (first == keep->first || keep->stuck)
@@ -267,7 +277,7 @@ keep_clean(struct qe *e)
 			      ? now.segment_bytes / KEEP_LARGE_OF
 			      : KEEP_LARGE;
 	large_written(e, now.written);
-	trim(keep);
+	keep_trim(keep);
 	if (keep->first < now.last_segment)
 		clean(e, share_of(keep, &now), left_of(keep, &now), now.segment_bytes);
 }
@@ -296,5 +306,5 @@ keep_clean_left(const struct qe *e)
 	const struct keep *keep = &e->keep;
 
 	return keep->store && !keep->lost && keep->last != 0 && !keep->stuck &&
-	       needed_from(keep) > keep->first;
+	       may_trim(keep) && needed_from(keep) > keep->first;
 }

@@ -247,6 +247,42 @@ START_TEST(a_record_is_closed_when_it_has_many_entries)
 }
 END_TEST
 
+/* All that the first segments have is items of one queue. */
+static void
+fill_segments(void)
+{
+	keeps(0);
+	for (int i = 0; i < 2; i++) {
+		put_n("stays", QE_MAX_BATCH, 8000, false, 0);
+		qe_commit(e);
+	}
+	ck_assert_int_eq(qe_pause(e, now, name("stays"), &(struct qe_pause){0}), QE_OK);
+	ck_assert_int_eq(qe_pause(e, now, name("goes"), &(struct qe_pause){0}), QE_OK);
+	qe_commit(e);
+	ck_assert_uint_gt(log_status(kept).last_segment, 1);
+	ck_assert_uint_eq(log_status(kept).first_segment, 1);
+}
+
+/* Else it may be lost in a crash, when they have gone, and then so is what they had. */
+START_TEST(segments_go_after_the_record_that_makes_them_needless)
+{
+	uint64_t dropped;
+
+	fill_segments();
+	ck_assert_int_eq(qe_purge(e, now, name("stays"), &dropped), QE_OK);
+	ck_assert_uint_eq(dropped, 2 * QE_MAX_BATCH);
+	for (int i = 0; i < 100; i++) {
+		ck_assert_int_eq(qe_purge(e, now, name("goes"), &dropped), QE_OK);
+		tick_at(++now);
+	}
+	ck_assert_uint_eq(log_status(kept).first_segment, 1);
+	qe_commit(e);
+	ck_assert_uint_eq(log_status(kept).first_segment,
+			  log_status(kept).last_segment);
+	keeps_no_more();
+}
+END_TEST
+
 static void
 add_tests(TCase *tcase)
 {
@@ -256,6 +292,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, of_many_sessions_some_have_their_turn);
 	tcase_add_loop_test(tcase, bodies_that_are_not_small_are_lent_or_moved, 0, 8);
 	tcase_add_test(tcase, a_record_is_closed_when_it_has_many_entries);
+	tcase_add_test(tcase, segments_go_after_the_record_that_makes_them_needless);
 }
 
 int
