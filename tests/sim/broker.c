@@ -34,7 +34,7 @@ make_engine(void)
 		.retry_factor = 200,
 		.rules = rules,
 		.n_rules = sim->o.queues,
-		.memory_limit = 64 << 20,
+		.memory_limit = sim->o.memory ? sim->o.memory : 64 << 20,
 		.body_memory = sim->o.body_memory,
 		.max_queues = 100,
 		.max_waiters = 1000,
@@ -47,6 +47,8 @@ make_engine(void)
 		rules[i].says.durable = modes[sim->queues[i].mode];
 		rules[i].says.has_maxsize = true;
 		rules[i].says.maxsize = sim->queues[i].maxsize;
+		rules[i].says.has_max_bytes = true;
+		rules[i].says.max_bytes = sim->queues[i].max_bytes;
 	}
 	return qe_new(&config);
 }

@@ -113,6 +113,13 @@ is_there(struct sim_item *item)
 	check_changed(item->queue);
 }
 
+static bool
+is_too_big(const struct sim_request *r, const struct sim_queue *q)
+{
+	return (q->maxsize && r->n > q->maxsize) ||
+	       (q->max_bytes && check_bytes_asked(r) > q->max_bytes);
+}
+
 /* Why there may be no room, or the wait for it may end. */
 static bool
 may_be_refused(const struct sim_request *r, const struct sim_item *item,
@@ -128,8 +135,7 @@ may_be_refused(const struct sim_request *r, const struct sim_item *item,
 		return sim->queues[r->queue].mode != SIM_MEMORY &&
 		       sim->fault_life >= r->asked_life;
 	if (status == QP_TOO_BIG)
-		return sim->queues[r->queue].maxsize &&
-		       r->n > sim->queues[r->queue].maxsize;
+		return is_too_big(r, &sim->queues[r->queue]);
 	return status == QP_FULL; /* whether it may be said why, see work.c */
 }
 

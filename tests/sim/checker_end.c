@@ -178,8 +178,11 @@ read_counts(struct sim_queue *q, const uint8_t *rows, size_t len)
 	q->finished = column(rows, len, "finished");
 	q->expired = column(rows, len, "expired");
 	q->paused = column(rows, len, "paused");
+	q->bytes = column(rows, len, "bytes");
 	if (q->accepted != gone + q->there)
-		wrong("the counts of %s do not add up", q->name);
+		wrong("the counts of %s do not add up: %u accepted, %u gone, %u there",
+		      q->name, (unsigned)q->accepted, (unsigned)gone,
+		      (unsigned)q->there);
 }
 
 void
@@ -188,11 +191,11 @@ check_counts(const struct sim_request *r, const uint8_t *rows, size_t len)
 	struct sim_queue *q = &sim->queues[r->queue];
 
 	memset(q->states, 0, sizeof(q->states));
-	q->there = q->accepted = q->finished = q->expired = q->paused = 0;
+	q->there = q->accepted = q->finished = q->expired = q->paused = q->bytes = 0;
 	if (len > 0)
 		read_counts(q, rows, len);
 	check_pause_shown(r, q->paused);
-	check_size_shown(r, q->states[0] + q->states[1]);
+	check_size_shown(r, q->states[0] + q->states[1], q->bytes);
 	q->empty = q->there == 0 && r->asked_step > q->changed_step;
 }
 

@@ -31,14 +31,41 @@ is_updated(const struct sim_request *r, const struct sim_hold *h)
 	}
 }
 
+/* The body alone is asked for, and the item is where it is. */
+static void
+check_no_room_for_update(const struct sim_request *r, const struct qp_reply *reply)
+{
+	unsigned queue = sim->items[r->holds[0].item].queue;
+	const struct sim_queue *q = &sim->queues[queue];
+	struct sim_request about = *r;
+
+	about.queue = (int)queue;
+	if (reply->status == QP_TOO_BIG) {
+		if (!q->max_bytes || sim->items[r->item].len <= q->max_bytes)
+			wrong("a body of %u bytes is too big for %s",
+			      sim->items[r->item].len, q->name);
+	} else if (work_says(reply, "max_bytes")) {
+		check_said_full_bytes(&about);
+	} else if (work_says(reply, "memory_limit")) {
+		check_said_no_memory(&about);
+	} else if (!r->again) {
+		wrong("%s is said to be full, and not why", q->name);
+	}
+}
+
 /* There is no room for it: the item is held as it was. */
 static bool
-is_still_held(struct sim_client *c, const struct sim_request *r, enum qp_status status)
+is_still_held(struct sim_client *c, const struct sim_request *r,
+	      const struct qp_reply *reply)
 {
 	struct sim_item *item = &sim->items[r->holds[0].item];
+	bool full = reply->status == QP_FULL || reply->status == QP_TOO_BIG;
 
-	if (status != QP_NOSPACE || sim->queues[item->queue].mode == SIM_MEMORY ||
-	    sim->fault_life < r->asked_life)
+	if (full)
+		check_no_room_for_update(r, reply);
+	else if (reply->status != QP_NOSPACE ||
+		 sim->queues[item->queue].mode == SIM_MEMORY ||
+		 sim->fault_life < r->asked_life)
 		return false;
 	if (item->holder < 0 && item->delivery == r->holds[0].delivery)
 		item->holder = (int)c->number;
@@ -47,13 +74,16 @@ is_still_held(struct sim_client *c, const struct sim_request *r, enum qp_status 
 }
 
 void
-check_updated(struct sim_client *c, const struct sim_request *r, enum qp_status status)
+check_updated(struct sim_client *c, const struct sim_request *r,
+	      const struct qp_reply *reply)
 {
+	enum qp_status status = reply->status;
+
 	struct sim_body *body = &sim->items[r->item].body;
 	bool sure = r->holds[0].lease.sure;
 
 	sim->about = (int)r->holds[0].item;
-	if (is_still_held(c, r, status)) {
+	if (is_still_held(c, r, reply)) {
 		body->put = SIM_REFUSED;
 		return;
 	}

@@ -198,8 +198,8 @@ check_delete_asked(unsigned queue, bool force)
 	}
 }
 
-static bool
-is_surely_there(const struct sim_item *item)
+bool
+check_is_surely_there(const struct sim_item *item)
 {
 	return item->put == SIM_CONFIRMED && !item->may_be_lost &&
 	       item->gone == SIM_THERE &&
@@ -220,7 +220,7 @@ check_deleted(struct sim_request *r)
 		if (item->queue != (unsigned)r->queue || item->put != SIM_CONFIRMED ||
 		    item->put_step >= r->asked_step)
 			continue;
-		if (r->n == 0 && is_surely_there(item))
+		if (r->n == 0 && check_is_surely_there(item))
 			wrong("%s was deleted, and item %u was there", q->name, i);
 		if (r->n > 0 && item->gone != SIM_GONE)
 			is_taken(item);
@@ -279,67 +279,6 @@ check_is_in(const struct sim_request *r, unsigned n, uint64_t id)
 		 r->asked_step > item->move_step)
 		wrong("item %u comes from another queue", n);
 	return item->queue == (unsigned)r->queue;
-}
-
-/* --- bounds ---------------------------------------------------------------------- */
-
-/* Nobody has given any of its items, so that it is known what waits. */
-static bool
-nobody_gets(const struct sim_queue *q)
-{
-	return q->maxsize && q->purged && !sim->healed;
-}
-
-void
-check_has_room(const struct sim_request *r, unsigned n)
-{
-	const struct sim_queue *q = &sim->queues[r->queue];
-	unsigned waiting = 0;
-
-	if (!nobody_gets(q))
-		return;
-	for (unsigned i = 0; i < sim->n_items; i++) {
-		const struct sim_item *item = &sim->items[i];
-
-		waiting += item->queue == (unsigned)r->queue && i != n &&
-			   item->put_step < r->asked_step && is_surely_there(item) &&
-			   !check_may_be_dead(item) && !item->before_delete;
-	}
-	if (waiting >= q->maxsize)
-		wrong("item %u is taken by %s, which has %u of %u", n, q->name, waiting,
-		      q->maxsize);
-}
-
-/* Those that wait may be those of puts that waited in front of it, and were refused later. */
-void
-check_said_full(const struct sim_request *r)
-{
-	const struct sim_queue *q = &sim->queues[r->queue];
-	unsigned most = r->n - 1;
-
-	for (unsigned i = 0; i < sim->n_items; i++) {
-		const struct sim_item *item = &sim->items[i];
-
-		if (item->queue != (unsigned)r->queue ||
-		    (i >= (unsigned)r->item && i < (unsigned)r->item + r->n))
-			continue;
-		most += item->put == SIM_REFUSED
-				? item->refused_step >= r->asked_step
-				: item->gone != SIM_GONE || item->taken ||
-					  item->gone_step >= r->asked_step;
-	}
-	if (most < q->maxsize || !q->maxsize)
-		wrong("%s is said to be full, and has %u of %u at most", q->name, most,
-		      q->maxsize);
-}
-
-void
-check_size_shown(const struct sim_request *r, uint64_t waiting)
-{
-	const struct sim_queue *q = &sim->queues[r->queue];
-
-	if (nobody_gets(q) && !sim->o.ends && waiting > q->maxsize)
-		wrong("%s has %u items, of %u", q->name, (unsigned)waiting, q->maxsize);
 }
 
 /* --- pauses ---------------------------------------------------------------------- */

@@ -51,6 +51,7 @@ struct sim_options {
 	bool pauses, ends, groups, deletes, touches, updates, keys, moves;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
+	unsigned memory;      /* the limit; 0: it is not reached */
 };
 
 /* --- items ----------------------------------------------------------------------- */
@@ -75,7 +76,7 @@ struct sim_queue {
 	char name[16];
 	enum sim_mode mode;
 	bool purged;	  /* nobody gets before the end, but it is purged */
-	unsigned maxsize; /* 0: any number */
+	unsigned maxsize, max_bytes; /* 0: any number */
 	struct sim_coming purges, cancels[SIM_GROUPS + 1], deletes;
 	struct sim_coming moves; /* from SIM_SOURCE to SIM_TARGET */
 	unsigned
@@ -84,6 +85,7 @@ struct sim_queue {
 	bool empty;	       /* as it was last seen */
 	unsigned changed_step; /* when that was heard of last */
 	uint64_t there, states[4], accepted, finished, expired, paused;
+	uint64_t bytes;
 };
 
 enum sim_put { SIM_ASKED, SIM_CONFIRMED, SIM_REFUSED };
@@ -335,6 +337,9 @@ struct sim_request *client_ask(struct sim_client *c, struct qp_request *m,
 struct qp_str queue_name(unsigned queue);
 struct qp_str group_name(unsigned group);
 void work(struct sim_client *c);
+
+/* It is a refusal, whose text has this word. */
+bool work_says(const struct qp_reply *reply, const char *word);
 void work_answer(struct sim_client *c, struct sim_request *r,
 		 const struct qp_reply *reply, const uint8_t *body, size_t len);
 
@@ -371,7 +376,7 @@ void check_changed(unsigned queue);
 /* Its body has the next number. */
 void check_new_body(unsigned item, unsigned len);
 void check_updated(struct sim_client *c, const struct sim_request *r,
-		   enum qp_status status);
+		   const struct qp_reply *reply);
 void check_touch_asked(struct sim_client *c, const struct sim_request *r,
 		       struct sim_hold *h);
 void check_touched(struct sim_client *c, const struct sim_request *r,
@@ -398,10 +403,6 @@ void check_deleted(struct sim_request *r);
 
 /* Whether the queue may have been deleted since this was asked for. */
 bool check_may_be_deleted(const struct sim_request *r);
-/* An item was accepted, or not, for the queue is full. */
-void check_has_room(const struct sim_request *r, unsigned n);
-void check_said_full(const struct sim_request *r);
-void check_size_shown(const struct sim_request *r, uint64_t waiting);
 void check_move_asked(void);
 void check_moved(void);
 
@@ -430,6 +431,22 @@ void check_not_paused(const struct sim_request *r, unsigned direction);
 void check_said_paused(const struct sim_request *r, unsigned direction);
 void check_pause_shown(const struct sim_request *r, uint64_t paused);
 void check_purged(struct sim_request *r);
+
+/* It was accepted, is not gone, and has not been lost. */
+bool check_is_surely_there(const struct sim_item *item);
+
+/* --- checker_room.c -------------------------------------------------------------- */
+
+/* The lengths of all bodies of a put, or an update. */
+uint64_t check_bytes_asked(const struct sim_request *r);
+
+/* An item was accepted; or it was said why not. */
+void check_has_room(const struct sim_request *r, unsigned n);
+void check_has_memory(const struct sim_request *r, unsigned n);
+void check_said_full(const struct sim_request *r);
+void check_said_full_bytes(const struct sim_request *r);
+void check_said_no_memory(const struct sim_request *r);
+void check_size_shown(const struct sim_request *r, uint64_t waiting, uint64_t bytes);
 
 /* --- checker_end.c --------------------------------------------------------------- */
 

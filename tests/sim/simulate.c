@@ -95,6 +95,10 @@ choose_options(uint64_t seed)
 		.moves = seed % 7 == 3 && seed % 4 != 1, /* no bounds, and no deletes */
 		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
+	/* Below 64 kB what is not of items takes all of it, so that nothing can wait for room. */
+	if (chance(1, 6))
+		sim->o.memory =
+			chance(1, 3) ? 30000 + below(40000) : 110000 + below(90000);
 }
 
 static void
@@ -117,6 +121,8 @@ begin(uint64_t seed)
 		q->purged = i == 2;
 		if (bounds && chance(1, 2))
 			q->maxsize = 1 + below(20);
+		if (bounds && chance(1, 2))
+			q->max_bytes = 100 + below(chance(1, 4) ? 6000 : 1000);
 		snprintf(q->name, sizeof(q->name), "%s.%u", names[q->mode], i);
 	}
 	for (unsigned i = 0; i < sim->o.producers; i++, n++)

@@ -58,12 +58,12 @@ show_options(const struct sim_options *o)
 	       "sync_interval_ms %u, resume_grace_ms %u, restart_grace_ms %u, "
 	       "output_high %u, commit 1/%u, keep 1/%u, kill %u, power %u, stop %u, "
 	       "disk_error %u, disk_full %u, cut %u, die %u, hang %u, leases %u%%, "
-	       "in_pieces %d, slow %d, body_memory %u\n",
+	       "in_pieces %d, slow %d, body_memory %u, memory %u\n",
 	       o->steps, o->queues, o->producers, o->consumers, o->segment,
 	       o->sync_interval_ms, o->resume_grace_ms, o->restart_grace_ms,
 	       o->output_high, o->commit, o->keep, o->kill, o->power, o->stop,
 	       o->disk_error, o->disk_full, o->cut, o->die, o->hang, o->leases,
-	       o->in_pieces, o->slow, o->body_memory);
+	       o->in_pieces, o->slow, o->body_memory, o->memory);
 }
 
 static void

@@ -37,6 +37,8 @@ some_len(void)
 {
 	unsigned most = sim->o.body_memory ? 600 : 60; /* short ones stay in memory */
 
+	if (sim->o.memory && chance(1, 2)) /* or it would not be reached */
+		most = SIM_BODY_MAX - 16;
 	return 16 + (chance(1, 12) ? below(SIM_BODY_MAX - 16) : below(most));
 }
 
@@ -121,8 +123,8 @@ put(struct sim_client *c)
 		sim->items[first + i].rid = r->rid;
 }
 
-static bool
-says(const struct qp_reply *reply, const char *word)
+bool
+work_says(const struct qp_reply *reply, const char *word)
 {
 	return reply->status != QP_OK &&
 	       memmem(reply->text.p, reply->text.len, word, strlen(word)) != NULL;
@@ -133,10 +135,14 @@ put_answered(struct sim_client *c, struct sim_request *r, const struct qp_reply 
 {
 	struct qp_list results = reply->results;
 
-	if (says(reply, "paused"))
+	if (work_says(reply, "paused"))
 		check_said_paused(r, SIM_IN);
-	else if (says(reply, "maxsize"))
+	else if (work_says(reply, "has maxsize"))
 		check_said_full(r);
+	else if (work_says(reply, "has max_bytes"))
+		check_said_full_bytes(r);
+	else if (work_says(reply, "memory_limit"))
+		check_said_no_memory(r);
 	else if (reply->status == QP_FULL && !r->again)
 		wrong("%s is said to be full, and not why", sim->queues[r->queue].name);
 	if (reply->status == QP_OK && r->op == QP_OP_PUT_MANY && results.n != r->n)
@@ -294,7 +300,7 @@ ended(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply)
 	uint64_t next;
 
 	if (r->op == QP_OP_UPDATE) {
-		check_updated(c, r, reply->status);
+		check_updated(c, r, reply);
 		return;
 	}
 	if (r->op != QP_OP_ACK_MANY) {
@@ -405,7 +411,7 @@ work_answer(struct sim_client *c, struct sim_request *r, const struct qp_reply *
 	case QP_OP_GET_MANY:
 		if (reply->status == QP_OK)
 			got(c, r, reply, body, len);
-		else if (says(reply, "paused"))
+		else if (work_says(reply, "paused"))
 			check_said_paused(r, SIM_OUT);
 		break;
 	case QP_OP_ACK:
