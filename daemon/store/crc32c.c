@@ -6,8 +6,7 @@
 #include "daemon/store/crc32c.h"
 
 #if defined(__x86_64__)
-#include <nmmintrin.h>
-#include <wmmintrin.h>
+#include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_acle.h>
 #include <sys/auxv.h>
@@ -41,6 +40,12 @@ static int
 has_instruction(void)
 {
 	return __builtin_cpu_supports("sse4.2");
+}
+
+static int
+can_fold(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("vpclmulqdq");
 }
 
 static inline uint64_t
@@ -99,18 +104,91 @@ by_parts(uint32_t *crc, const unsigned char *p, size_t len)
 	return len;
 }
 
+/* Where there are products of four words at once, 128 bytes are a polynomial that is moved on to the next ones, and
+ * added to them: of each 16 bytes the first word is multiplied by what its place has more, x^(8 * (distance + 8) -
+ * 33), the second one by x^(8 * distance - 33). At the end they are moved together. */
+#define FOLD   128 /* shorter than two of these they are not worth it */
+#define BY_16  0x493c7d27
+#define BY_24  0xf20c0dfe
+#define BY_32  0xba4fc28e
+#define BY_40  0x3da6d0cb
+#define BY_72  0x740eef02
+#define BY_96  0x0715ce53
+#define BY_104 0xc49f4f67
+#define BY_136 0x6992cea2
+
+#define WIDE __attribute__((target("sse4.2,pclmul,avx2,vpclmulqdq")))
+
+WIDE static inline __m256i
+bytes_at(const unsigned char *p)
+{
+	return _mm256_loadu_si256((const void *)p);
+}
+
+WIDE static inline __m256i
+moved(__m256i bytes, uint32_t by_1, uint32_t by_2)
+{
+	__m256i by = _mm256_set_epi64x(by_2, by_1, by_2, by_1);
+
+	return _mm256_xor_si256(_mm256_clmulepi64_epi128(bytes, by, 0x00),
+				_mm256_clmulepi64_epi128(bytes, by, 0x11));
+}
+
+WIDE static inline __m256i
+moved_to(__m256i bytes, const unsigned char *p)
+{
+	return _mm256_xor_si256(moved(bytes, BY_136, BY_128), bytes_at(p));
+}
+
+WIDE static inline __m128i
+together(__m256i a, __m256i b, __m256i c, __m256i d)
+{
+	__m128i by = _mm_set_epi64x(BY_16, BY_24), first;
+
+	d = _mm256_xor_si256(d, moved(a, BY_104, BY_96));
+	d = _mm256_xor_si256(d, moved(b, BY_72, BY_64));
+	d = _mm256_xor_si256(d, moved(c, BY_40, BY_32));
+	first = _mm256_castsi256_si128(d);
+	first = _mm_xor_si128(_mm_clmulepi64_si128(first, by, 0x00),
+			      _mm_clmulepi64_si128(first, by, 0x11));
+	return _mm_xor_si128(first, _mm256_extracti128_si256(d, 1));
+}
+
+/* Returns how many bytes are left, at the end, of 2 * FOLD and more. */
+WIDE static size_t
+by_folding(uint32_t *crc, const unsigned char *p, size_t len)
+{
+	__m256i a = bytes_at(p), b = bytes_at(p + 32), c = bytes_at(p + 64),
+		d = bytes_at(p + 96);
+	__m128i last;
+
+	a = _mm256_xor_si256(a, _mm256_set_epi32(0, 0, 0, 0, 0, 0, 0, (int)*crc));
+	for (p += FOLD, len -= FOLD; len >= FOLD; p += FOLD, len -= FOLD) {
+		a = moved_to(a, p);
+		b = moved_to(b, p + 32);
+		c = moved_to(c, p + 64);
+		d = moved_to(d, p + 96);
+	}
+	last = together(a, b, c, d);
+	*crc = (uint32_t)_mm_crc32_u64(_mm_crc32_u64(0,
+						     (uint64_t)_mm_cvtsi128_si64(last)),
+				       (uint64_t)_mm_extract_epi64(last, 1));
+	return len;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t
 by_instruction(uint32_t crc, const unsigned char *p, size_t len)
 {
 	uint64_t wide;
+	size_t left = len;
 
 	crc = ~crc;
-	if (len >= 3 * SMALL && __builtin_cpu_supports("pclmul")) {
-		size_t left = by_parts(&crc, p, len);
-
-		p += len - left;
-		len = left;
-	}
+	if (len >= 2 * FOLD && can_fold())
+		left = by_folding(&crc, p, len);
+	else if (len >= 3 * SMALL && __builtin_cpu_supports("pclmul"))
+		left = by_parts(&crc, p, len);
+	p += len - left;
+	len = left;
 	for (wide = crc; len >= 8; len -= 8, p += 8)
 		wide = _mm_crc32_u64(wide, word_at(p));
 	crc = (uint32_t)wide;
