@@ -52,6 +52,7 @@ struct spare {
 	struct spare *next;
 	int fd;
 	uint64_t number; /* in its name */
+	uint64_t used;	 /* `retired`: what is behind this is given back; 0: nothing */
 };
 
 struct spares {

@@ -36,6 +36,8 @@ close_retired(struct store_files *s)
 		pthread_mutex_lock(&s->lock);
 		sp = spares_pop(&s->retired);
 		files_unlock(s);
+		if (sp && sp->used)
+			(void)s->disk->shorten(s->disk, sp->fd, sp->used);
 		if (sp)
 			spare_free(s, sp);
 	} while (sp);
@@ -93,7 +95,7 @@ static struct spare *
 use_again(struct store_files *s, const char *name)
 {
 	struct disk *d = s->disk;
-	struct spare *sp = malloc(sizeof(*sp));
+	struct spare *sp = calloc(1, sizeof(*sp));
 	char spare[SEGMENT_NAME];
 	uint64_t size;
 
