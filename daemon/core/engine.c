@@ -47,6 +47,7 @@ init_sets(struct qe *e)
 	heap_init(&e->timers, waiter_timer_before);
 	heap_init(&e->due, timing_queue_before);
 	heap_init(&e->windows, unique_before);
+	pool_init(&e->bare, &e->mem, offsetof(struct qe_item, body));
 	keep_init(e);
 	bodies_init(&e->bodies);
 }
@@ -101,6 +102,7 @@ qe_free(struct qe *e)
 		sweep(e);
 	watch_done(e);
 	keep_done(e);
+	pool_done(&e->bare);
 	table_done(&e->names);
 	table_done(&e->ids);
 	table_done(&e->leases);

@@ -21,6 +21,7 @@ struct events;
 
 struct qe {
 	struct mem mem;
+	struct pool bare; /* of items without their bodies */
 	struct qe_config config;
 	struct hash_key key;
 	uint64_t now_ns; /* of the last call */

@@ -93,7 +93,7 @@ item_new_restored(struct qe *e, size_t body_len, struct qe_item **ret_item)
 enum qe_result
 item_new_absent(struct qe *e, size_t body_len, struct qe_item **ret_item)
 {
-	struct qe_item *item = mem_alloc(&e->mem, offsetof(struct qe_item, body));
+	struct qe_item *item = pool_take(&e->bare);
 
 	if (!item)
 		return QE_NOMEM;
@@ -144,7 +144,9 @@ free_unusual(struct qe *e, struct qe_item *item)
 
 	if (item->foreign)
 		qe_item_foreign(item)->release(qe_item_foreign(item));
-	if (item->foreign || item->absent)
+	if (item->absent)
+		pool_give(&e->bare, item);
+	else if (item->foreign)
 		mem_free(&e->mem, item, size);
 	else
 		mem_unmap(&e->mem, item, size);

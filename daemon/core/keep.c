@@ -29,6 +29,7 @@ keep_init(struct qe *e)
 	list_init(&keep->begun);
 	list_init(&keep->spare);
 	table_init(&keep->items, &e->mem);
+	pool_init(&keep->pool, &e->mem, sizeof(struct kept_item));
 	keep->first = 1;
 	keep->large = KEEP_LARGE;
 }
@@ -57,7 +58,7 @@ free_spare(struct qe *e)
 	struct keep *keep = &e->keep;
 
 	while (keep->n_spare > 0)
-		mem_free(&e->mem, take_spare(keep), sizeof(struct kept_item));
+		pool_give(&keep->pool, take_spare(keep));
 }
 
 void
@@ -69,6 +70,7 @@ keep_done(struct qe *e)
 	reading_end(e);
 	large_done(e);
 	free_spare(e);
+	pool_done(&keep->pool);
 	table_done(&keep->items);
 	entries_done(&keep->record);
 	free(keep->segments);
@@ -155,7 +157,7 @@ keep_reserve(struct qe *e, unsigned n)
 	if (!table_reserve(&keep->items, n))
 		return QE_NOMEM;
 	while (keep->n_spare < n) {
-		struct kept_item *k = mem_alloc(&e->mem, sizeof(*k));
+		struct kept_item *k = pool_take(&keep->pool);
 
 		if (!k)
 			return QE_NOMEM;
@@ -185,7 +187,7 @@ keep_item_end(struct qe *e, struct queue *q, struct kept_item *k)
 	if (e->keep.n_spare < QE_MAX_BATCH)
 		give_spare(&e->keep, k);
 	else
-		mem_free(&e->mem, k, sizeof(*k));
+		pool_give(&e->keep.pool, k);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "daemon/core/item.h"
 #include "daemon/core/large.h"
 #include "daemon/core/list.h"
+#include "daemon/core/pool.h"
 #include "daemon/core/table.h"
 
 struct queue;
@@ -84,6 +85,7 @@ struct keep {
 	struct list changed[KEPT_KINDS];
 	struct list begun; /* waiters: puts of many, of which some items are in the open record */
 	struct table items;	/* of struct kept_item, by id */
+	struct pool pool;	/* of struct kept_item */
 	struct list spare;	/* reserved ones, by kept.changed */
 	size_t n_spare;
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Blocks that are kept when they were freed.
+ * Blocks that are kept when they were freed, and those of one size that are allocated by the run.
  */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/core/mem.h"
+#include "daemon/core/pool.h"
 
 #define MANY 20000
 
@@ -105,6 +106,55 @@ START_TEST(any_sizes_by_turns)
 }
 END_TEST
 
+/* In an order of its own: every seventh, then what is left. */
+START_TEST(pieces_of_a_pool_are_the_taker_s_alone)
+{
+	struct pool pool;
+
+	pool_init(&pool, &mem, 72);
+	for (size_t i = 0; i < MANY; i++) {
+		blocks[i] = pool_take(&pool);
+		ck_assert_ptr_nonnull(blocks[i]);
+		memset(blocks[i], (int)i, 72);
+	}
+	ck_assert_uint_eq(mem.used, MANY * mem_cost(72));
+	for (size_t i = 0; i < MANY; i += 7) {
+		pool_give(&pool, blocks[i]);
+		blocks[i] = NULL;
+	}
+	for (size_t i = 0; i < MANY; i++) {
+		if (!blocks[i])
+			continue;
+		for (size_t j = 0; j < 72; j++)
+			ck_assert_int_eq(blocks[i][j], (char)i);
+		pool_give(&pool, blocks[i]);
+	}
+	ck_assert_uint_eq(mem.used, 0);
+	ck_assert_uint_le(pool.n_free, 64); /* the other runs are freed */
+	pool_done(&pool);
+}
+END_TEST
+
+START_TEST(a_free_piece_is_taken_before_there_is_another_run)
+{
+	struct pool pool;
+	size_t free;
+
+	pool_init(&pool, &mem, 72);
+	for (size_t i = 0; i < 1000; i++)
+		blocks[i] = pool_take(&pool);
+	free = pool.n_free;
+	for (size_t i = 0; i < 1000; i += 10)
+		pool_give(&pool, blocks[i]);
+	for (size_t i = 0; i < 1000; i += 10)
+		blocks[i] = pool_take(&pool);
+	ck_assert_uint_eq(pool.n_free, free);
+	for (size_t i = 0; i < 1000; i++)
+		pool_give(&pool, blocks[i]);
+	pool_done(&pool);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -119,6 +169,8 @@ main(void)
 	tcase_add_test(tcase, a_block_is_good_for_all_that_costs_as_much);
 	tcase_add_test(tcase, only_so_much_is_kept);
 	tcase_add_test(tcase, any_sizes_by_turns);
+	tcase_add_test(tcase, pieces_of_a_pool_are_the_taker_s_alone);
+	tcase_add_test(tcase, a_free_piece_is_taken_before_there_is_another_run);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
