@@ -581,7 +581,12 @@ enum qe_result qe_touch(struct qe *e, uint64_t now_ns, struct qe_session *sessio
 			struct qe_tag tag, uint64_t lease_ns,
 			struct qe_touched *ret_touched) QE_MUST_USE;
 
-/* The item of a lease of this session, with a reference for the caller. QE_STALE. */
+/* Has the body of the item of a lease of this session read back, if it is away. QE_AGAIN, QE_STALE. */
+enum qe_result qe_fetch_leased(struct qe *e, const struct qe_session *session,
+			       struct qe_tag tag) QE_MUST_USE;
+
+/* The item of a lease of this session, with a reference for the caller; waits for the disk if its body is
+ * away. QE_STALE. */
 enum qe_result qe_leased(struct qe *e, const struct qe_session *session,
 			 struct qe_tag tag, struct qe_item **ret_item) QE_MUST_USE;
 

@@ -299,6 +299,14 @@ qe_peek(struct qe *e, struct qe_name queue, struct qe_item **ret_item)
 }
 
 enum qe_result
+qe_fetch_leased(struct qe *e, const struct qe_session *session, struct qe_tag tag)
+{
+	struct qe_item *item = lease_find(e, session, tag);
+
+	return item ? bodies_fetch_soon(e, &item) : QE_STALE;
+}
+
+enum qe_result
 qe_leased(struct qe *e, const struct qe_session *session, struct qe_tag tag,
 	  struct qe_item **ret_item)
 {

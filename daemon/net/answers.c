@@ -255,6 +255,12 @@ find_old(const struct answers *a, uint64_t rid)
 	return found && found->op != 0 ? found : NULL;
 }
 
+const struct record *
+answers_find(const struct answers *a, uint64_t rid)
+{
+	return find_old(a, rid);
+}
+
 bool
 answers_have(const struct answers *a, uint64_t rid, bool *ret_begun)
 {

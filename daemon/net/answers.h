@@ -87,7 +87,10 @@ answers_forgotten(const struct answers *a)
 	return a->before + a->first;
 }
 
-/* Whether there is an old answer to this rid, and `ret_begun`: one that is to be gone on with. */
+/* The old answer to this rid, or NULL. */
+const struct record *answers_find(const struct answers *a, uint64_t rid) QE_MUST_USE;
+
+/* Whether there is one, and `ret_begun`: one that is to be gone on with. */
 bool answers_have(const struct answers *a, uint64_t rid, bool *ret_begun) QE_MUST_USE;
 
 /* Takes an old answer out, with its list. false: there is none to this rid. */

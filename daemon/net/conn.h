@@ -77,6 +77,7 @@ struct conn {
 	bool dirty;   /* in server->dirty */
 	bool waits_for_room; /* writable is added */
 	struct qe_search search;  /* of the request that comes again */
+	uint64_t replay_ns; /* since when what was given before is read back; 0: it is not */
 	struct qe_dump *walk;	  /* of its dump; NULL: none */
 	uint64_t walk_rid, walk_page; /* of its first request; the last page */
 	enum close_reason reason; /* CONN_DRAINING: what it will be closed for */

@@ -9,6 +9,10 @@
 #include "daemon/net/kept.h"
 #include "daemon/net/server.h"
 
+/* What was read back may have had to leave again before the rest was there: then the disk is waited for. */
+#define PATIENCE_NS UINT64_C(1000000000)
+#define MOST_AWAY   64 /* looked for in one turn */
+
 /* These changed nothing, and their sentences name what is wrong: they are refused anew. */
 static bool
 is_refused_anew(enum qp_status status)
@@ -18,10 +22,16 @@ is_refused_anew(enum qp_status status)
 	       status == QP_NO_MEMORY;
 }
 
+static struct qe_tag
+tag_of(const struct conn *c, uint64_t id, uint64_t delivery)
+{
+	return (struct qe_tag){id, delivery, c->server->epoch};
+}
+
 static struct qe_item *
 find_lease(struct conn *c, uint64_t id, uint64_t delivery)
 {
-	struct qe_tag tag = {id, delivery, c->server->epoch};
+	struct qe_tag tag = tag_of(c, id, delivery);
 	struct qe_item *item;
 
 	if (qe_leased(c->server->engine, c->session->qe, tag, &item) != QE_OK)
@@ -142,6 +152,42 @@ say_again(struct conn *c, const struct qp_request *m, const struct record *answe
 	return said;
 }
 
+/* Whether bodies of what was given are on their way from the disk. */
+static bool
+is_reading(struct conn *c, const struct record *answer)
+{
+	struct lease one = {answer->value, answer->delivery};
+	bool many = answer->op == QP_OP_GET_MANY;
+	const struct lease *leases = many ? answer->leases : &one;
+	unsigned n = many ? answer->n : 1, away = 0;
+
+	for (unsigned i = 0; i < n && away < MOST_AWAY; i++)
+		away += qe_fetch_leased(c->server->engine, c->session->qe,
+					tag_of(c, leases[i].id, leases[i].delivery)) ==
+			QE_AGAIN;
+	return away > 0;
+}
+
+/* Whether the request has to come again, when they are there. */
+static bool
+must_wait(struct conn *c, const struct qp_request *m)
+{
+	const struct record *answer = answers_find(&c->session->answers, m->rid);
+	bool waits = answer && answer->status == QP_OK && answer->op == m->op &&
+		     (m->op == QP_OP_GET || m->op == QP_OP_GET_ANY ||
+		      m->op == QP_OP_GET_MANY) &&
+		     is_reading(c, answer);
+
+	if (waits && c->replay_ns == 0)
+		c->replay_ns = c->server->now_ns;
+	if (!waits || c->server->now_ns - c->replay_ns > PATIENCE_NS) {
+		c->replay_ns = 0;
+		return false;
+	}
+	call_again(c, QE_AGAIN);
+	return true;
+}
+
 bool
 replay(struct conn *c, const struct qp_request *m)
 {
@@ -149,6 +195,8 @@ replay(struct conn *c, const struct qp_request *m)
 	struct qe *e = c->server->engine;
 	struct record answer;
 
+	if (must_wait(c, m))
+		return true;
 	if (!answers_take(&session->answers, m->rid, &answer))
 		return false;
 	if (answer.status == ANSWER_BEGUN && answer.op == m->op) {

@@ -265,6 +265,10 @@ START_TEST(who_looks_is_shown_the_body)
 	qe_reply_done(e, &got);
 	turn();
 	ck_assert_uint_eq(stats().absent, 2);
+	log_set_cold(kept, true);
+	ck_assert_int_eq(qe_fetch_leased(e, s2, tag), QE_AGAIN);
+	ck_assert_int_eq(qe_fetch_leased(e, s3, tag), QE_STALE);
+	log_set_cold(kept, false);
 	ck_assert_int_eq(qe_leased(e, s2, tag, &item), QE_OK);
 	ck_assert(is_numbered(item, 0));
 	qe_item_unref(e, item);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/core/log_kit.h"
 #include "tests/daemon/net_kit.h"
 
 static uint8_t id[QP_SESSION_BYTES] = {0xaa};
@@ -500,12 +501,18 @@ START_TEST(a_put_of_many_goes_on_with_the_rest)
 END_TEST
 
 static void
-get_many(struct client *c, uint64_t rid, struct answer *a)
+ask_many(struct client *c, uint64_t rid)
 {
 	ask(c,
 	    &(struct qp_request){
 		    .op = QP_OP_GET_MANY, .rid = rid, .queue = q, .max_items = 10},
 	    "", 0);
+}
+
+static void
+get_many(struct client *c, uint64_t rid, struct answer *a)
+{
+	ask_many(c, rid);
 	answer(c, QP_OP_GET_MANY, a);
 	ck_assert_uint_eq(a->reply.status, QP_OK);
 }
@@ -583,6 +590,112 @@ START_TEST(a_get_of_many_gives_again_what_is_still_leased)
 		ck_assert_uint_eq(item.delivery, 1);
 		ck_assert_mem_eq(a.body, "ac", 2);
 	}
+	client_end(c);
+}
+END_TEST
+
+static struct store *kept;
+
+static uint64_t
+absent(void)
+{
+	struct qe_stats s;
+
+	qe_stats(server->engine, &s);
+	return s.absent;
+}
+
+/* "abc" many times, in three items of a durable queue, in memory for no longer than needed. */
+static struct client *
+begin_kept(void)
+{
+	struct qp_request m = {.op = QP_OP_DECLARE, .rid = 2, .queue = q};
+	static const struct qe_config config = {
+		.epoch = EPOCH, .can_keep = true, .body_memory = 1};
+	static uint8_t body[200];
+	struct client *c = begin();
+
+	kept = log_new(1 << 20);
+	ck_assert_int_eq(qe_restored(server->engine, server->now_ns, kept), QE_OK);
+	ck_assert_int_eq(qe_configure(server->engine, server->now_ns, &config), QE_OK);
+	QP_GIVE(&m.options, durable, ((struct qp_str){"async", 5}));
+	ask(c, &m, "", 0);
+	expect(c, QP_OP_DECLARE, 2, QP_OK);
+	for (uint64_t i = 0; i < 3; i++) {
+		memset(body, 'a' + (int)i, sizeof(body));
+		put(c, 3 + i, body, sizeof(body));
+		expect(c, QP_OP_PUT, 3 + i, QP_OK);
+	}
+	return c;
+}
+
+/* What is held leaves; nothing can be read without waiting for the disk. */
+static void
+leave(uint64_t n)
+{
+	qe_commit(server->engine);
+	for (int i = 0; absent() < n && i < MAX_TURNS; i++)
+		turn();
+	ck_assert_uint_eq(absent(), n);
+	log_set_cold(kept, true);
+}
+
+/* The answer has come, after the disk, for which the loop did not wait. */
+static void
+answer_when_read(struct client *c, unsigned op, struct answer *ret)
+{
+	for (int i = 0; i < 10; i++)
+		turn();
+	read_some(c);
+	ck_assert_uint_eq(c->len, 0);
+	log_set_cold(kept, false);
+	answer(c, op, ret);
+	ck_assert_uint_eq(log_waits(kept), 0);
+}
+
+START_TEST(what_is_given_again_is_read_back_first)
+{
+	struct client *c = begin_kept();
+	struct answer a;
+
+	get(c, 6, QP_FOREVER);
+	answer(c, QP_OP_GET, &a);
+	get_many(c, 7, &a);
+	ck_assert_uint_eq(a.reply.items.n, 2);
+	cut(c);
+	leave(3);
+	c = resume();
+	get(c, 6, QP_FOREVER);
+	answer_when_read(c, QP_OP_GET, &a);
+	ck_assert_uint_eq(a.body_len, 200);
+	ck_assert_int_eq(a.body[199], 'a');
+	leave(3);
+	ask_many(c, 7);
+	answer_when_read(c, QP_OP_GET_MANY, &a);
+	ck_assert_uint_eq(a.reply.items.n, 2);
+	ck_assert_int_eq(a.body[199], 'b');
+	ck_assert_int_eq(a.body[399], 'c');
+	client_end(c);
+}
+END_TEST
+
+/* It goes on for as long as that takes, and no longer. */
+START_TEST(what_cannot_be_read_without_waiting_is_waited_for)
+{
+	struct client *c = begin_kept();
+	struct answer a;
+
+	get(c, 6, QP_FOREVER);
+	answer(c, QP_OP_GET, &a);
+	cut(c);
+	leave(3);
+	c = resume();
+	get(c, 6, QP_FOREVER);
+	turn();
+	TAILQ_FIRST(&server->conns)->replay_ns = 1;
+	answer(c, QP_OP_GET, &a);
+	ck_assert_int_eq(a.body[199], 'a');
+	ck_assert_uint_gt(log_waits(kept), 0);
 	client_end(c);
 }
 END_TEST
@@ -942,6 +1055,8 @@ main(void)
 	tcase_add_test(t, a_put_of_many_goes_on_with_the_rest);
 	tcase_add_test(t, a_put_of_many_that_cannot_go_on_says_what_was_accepted);
 	tcase_add_test(t, a_get_of_many_gives_again_what_is_still_leased);
+	tcase_add_test(t, what_is_given_again_is_read_back_first);
+	tcase_add_test(t, what_cannot_be_read_without_waiting_is_waited_for);
 	tcase_add_test(t, a_get_whose_item_is_gone_is_carried_out_again);
 	tcase_add_test(t, what_is_confirmed_takes_no_memory);
 	tcase_add_loop_test(t, a_reply_that_is_not_remembered_confirms_those_before_it,
