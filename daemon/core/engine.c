@@ -19,6 +19,7 @@
 
 #include <limits.h>
 
+#define SHARE_NS  200000 /* of sweep(), unless qe_set_share() says otherwise */
 #define DUE_SHARE 1000		    /* waits that one qe_tick() ends */
 #define LATE_NS	  UINT64_C(1000000) /* what is late is looked at again */
 
@@ -60,6 +61,7 @@ qe_new(const struct qe_config *config)
 	if (!e)
 		return NULL;
 	e->mem.used = mem_cost(sizeof(*e));
+	e->share_ns = SHARE_NS;
 	/* Clients know the epoch, but not where this process has its memory. */
 	e->key.k0 = hash_mix(config->epoch ^ (uintptr_t)e);
 	e->key.k1 = hash_mix(e->key.k0 + (uintptr_t)&e + (uintptr_t)qe_new);
@@ -324,6 +326,12 @@ qe_tick(struct qe *e, uint64_t now_ns)
 	close_windows(e);
 	sweep(e);
 	return qe_next_deadline(e);
+}
+
+void
+qe_set_share(struct qe *e, uint64_t share_ns)
+{
+	e->share_ns = share_ns;
 }
 
 uint64_t

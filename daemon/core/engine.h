@@ -1104,6 +1104,9 @@ bool qe_snapshot(struct qe *e, uint64_t now_ns, struct store *store) QE_MUST_USE
  * any other function that takes `now_ns`. */
 uint64_t qe_tick(struct qe *e, uint64_t now_ns);
 
+/* How long, about, a call of qe_tick() may go on with that work; 200 us at first. */
+void qe_set_share(struct qe *e, uint64_t share_ns);
+
 /* When qe_tick() must be called next, as qe_tick() returns it. O(1). */
 uint64_t qe_next_deadline(const struct qe *e);
 

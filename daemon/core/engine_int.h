@@ -54,6 +54,7 @@ struct qe {
 	struct list starving; /* queues whose first putter waits for memory */
 
 	/* For sweep(). */
+	uint64_t share_ns;
 	struct list ended;   /* sessions */
 	struct list deleted; /* queues */
 	struct list

@@ -8,7 +8,8 @@
 
 #include <sys/mman.h>
 
-#define PIECE (UINT64_C(1) << 20)
+#define PIECE	    (UINT64_C(1) << 20)
+#define SMALL_PIECE (UINT64_C(64) << 10) /* for small shares */
 
 struct mem_trash {
 	struct mem_trash *next;
@@ -73,10 +74,10 @@ mem_unmap(struct mem *mem, void *p, size_t size)
 
 /* Returns the bytes that were given back. */
 static size_t
-give_piece_back(struct mem *mem)
+give_piece_back(struct mem *mem, uint64_t piece)
 {
 	struct mem_trash *trash = mem->first_trash;
-	size_t at = (trash->left - 1) & ~(PIECE - 1), n = trash->left - at;
+	size_t at = (trash->left - 1) & ~(piece - 1), n = trash->left - at;
 
 	mem->trash -= n;
 	trash->left = at;
@@ -92,7 +93,9 @@ give_piece_back(struct mem *mem)
 long
 mem_give_back(struct mem *mem, long steps)
 {
+	uint64_t piece = steps < (long)(PIECE / MEM_STEP) ? SMALL_PIECE : PIECE;
+
 	while (steps > 0 && mem->first_trash)
-		steps -= 1 + (long)(give_piece_back(mem) / MEM_STEP);
+		steps -= 1 + (long)(give_piece_back(mem, piece) / MEM_STEP);
 	return steps;
 }

@@ -14,14 +14,10 @@
 #include "daemon/core/settle.h"
 #include "daemon/core/unique.h"
 
-/* Steps of one share. One takes up to 400 ns, when nothing of the item is in a cache, and giving
- * back a page takes the system no more than that. Of bodies above MOST_BYTES that is done elsewhere. */
-#define SHARE	   500
+/* A step takes up to so long, when nothing of the item is in a cache, and giving back a page takes
+ * the system no more than that. Of bodies above MOST_BYTES that is done elsewhere. */
+#define STEP_NS	   400
 #define MOST_BYTES 262144
-
-/* A share of what was freed goes back in each turn, so that however much is freed in each, it does not
- * heap up: 1/256 at least. */
-#define TRASH_TURNS 256
 
 static long
 forget(struct qe *e, struct qe_item *item)
@@ -139,17 +135,11 @@ sweep_trash(struct qe *e, long steps)
 	return steps;
 }
 
-static long
-memory_share(const struct qe *e)
-{
-	return (long)(e->mem.trash / (MEM_STEP * TRASH_TURNS));
-}
-
 void
 sweep(struct qe *e)
 {
 	uint64_t keys = e->keys_cost;
-	long steps = SHARE;
+	long steps = 1 + (long)(e->share_ns / STEP_NS);
 
 	if (e->keep.restoring)
 		return; /* what was read still points to queues that were deleted then */
@@ -162,7 +152,7 @@ sweep(struct qe *e)
 	steps = sweep_groups(e, steps);
 	steps = sweep_trash(e, steps);
 	steps = dump_sweep(e, steps);
-	steps = mem_give_back(&e->mem, steps + memory_share(e));
+	steps = mem_give_back(&e->mem, steps);
 	sweep_emptied(e, steps); /* last: the trash still points to its queues */
 	if (e->keys_cost < keys) /* there is more memory for those who wait for it */
 		settle(e);

@@ -20,9 +20,10 @@
 #define PERIOD_NS    UINT64_C(2500000000)
 #define LARGEST	     (UINT64_C(1) << 20)
 #define SMALLEST     (UINT64_C(8) << 10)
-#define SHARE_BYTES  (INT64_C(2) << 20)
+#define GIVEN_PER_NS 10 /* bytes */
+#define GIVEN_AT_ONCE ((uintptr_t)64 << 10)
 #define PIECE_COST   16384 /* taking one lasts as long as giving back so many bytes */
-#define SHARE_PIECES 1000
+#define FREE_NS	     200   /* a piece */
 
 #define FILL_MOST  (UINT64_C(1) << 30)
 #define FILL_LEAST ((uintptr_t)2 << 20) /* a large page, or as much */
@@ -150,15 +151,26 @@ merge_freed(struct memory *m, uint64_t used)
 	m->merged = used;
 }
 
+/* The pages that lie in a piece are to go back. */
 static void
-give_pages_back(struct memory_piece *p, size_t size)
+begin_to_give(struct memory *m, struct memory_piece *p, size_t size)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t from = ((uintptr_t)(p + 1) + page - 1) & ~(page - 1);
-	uintptr_t to = ((uintptr_t)p + size) & ~(page - 1);
 
-	if (from < to)
-		(void)madvise((void *)from, to - from, MADV_DONTNEED);
+	m->given = ((uintptr_t)(p + 1) + page - 1) & ~(page - 1);
+	m->given_end = ((uintptr_t)p + size) & ~(page - 1);
+}
+
+/* Returns how many bytes went back. */
+static int64_t
+give_pages_back(struct memory *m)
+{
+	uintptr_t left = m->given_end - m->given;
+	uintptr_t n = left < GIVEN_AT_ONCE ? left : GIVEN_AT_ONCE;
+
+	(void)madvise((void *)m->given, n, MADV_DONTNEED);
+	m->given += n;
+	return (int64_t)n;
 }
 
 /* Takes a piece, unless malloc has no such piece any more, and had to grow. */
@@ -173,18 +185,20 @@ take(struct memory *m)
 		m->size -= m->size / 8;
 		return;
 	}
-	give_pages_back(p, m->size);
+	begin_to_give(m, p, m->size);
 	p->next = m->taken;
 	m->taken = p;
 	m->left -= m->size;
 }
 
 static void
-take_share(struct memory *m)
+take_share(struct memory *m, int64_t share)
 {
-	int64_t share = SHARE_BYTES;
-
-	for (; share > 0 && m->size > 0; share -= (int64_t)(m->size + PIECE_COST)) {
+	for (; share > 0 && m->size > 0; share -= PIECE_COST) {
+		while (m->given < m->given_end && share > 0)
+			share -= give_pages_back(m);
+		if (share <= 0)
+			return;
 		if (m->size < SMALLEST || m->left < m->size)
 			m->size = 0;
 		else
@@ -193,11 +207,11 @@ take_share(struct memory *m)
 }
 
 static void
-free_share(struct memory *m)
+free_share(struct memory *m, uint64_t pieces)
 {
 	struct memory_piece *p;
 
-	for (int i = 0; i < SHARE_PIECES && (p = m->taken); i++) {
+	for (; pieces > 0 && (p = m->taken); pieces--) {
 		m->taken = p->next;
 		free(p);
 	}
@@ -206,8 +220,7 @@ free_share(struct memory *m)
 void
 memory_done(struct memory *m)
 {
-	while (m->taken)
-		free_share(m);
+	free_share(m, UINT64_MAX);
 }
 
 /* What others were needed for a moment ago may be needed again, and a fresh page takes longer
@@ -244,7 +257,7 @@ begin_to_take(struct memory *m, uint64_t used)
 }
 
 bool
-memory_turn(struct memory *m, uint64_t used, uint64_t now_ns, bool more)
+memory_turn(struct memory *m, uint64_t used, uint64_t now_ns, uint64_t share_ns, bool more)
 {
 	uint64_t lately = used_lately(m, used, now_ns);
 
@@ -253,9 +266,9 @@ memory_turn(struct memory *m, uint64_t used, uint64_t now_ns, bool more)
 		m->peak = used;
 	grow_in_large_pages(m, used);
 	if (m->size > 0)
-		take_share(m);
+		take_share(m, (int64_t)(share_ns * GIVEN_PER_NS));
 	else if (m->taken)
-		free_share(m);
+		free_share(m, 1 + share_ns / FREE_NS);
 	else if (!more && is_fall(m, lately))
 		begin_to_take(m, used);
 	m->due_ns = is_fall(m, used) ? m->period_end_ns : UINT64_MAX;

@@ -37,6 +37,7 @@ struct memory {
 	size_t left; /* bytes that may still be taken: what there is of the heap */
 	size_t size; /* of the pieces that are taken; 0: none */
 	struct memory_piece *taken;
+	uintptr_t given, given_end; /* pages of the last one, which are yet to go back */
 };
 
 /* Has malloc leave it to memory_turn(). For the whole process. */
@@ -56,9 +57,10 @@ void memory_filled(struct memory_filled *f);
 void memory_look(const struct memory_filled *f, struct memory_filling *so_far);
 void memory_clear(const struct memory_filled *f, struct memory_filling *so_far);
 
-/* To be called in each turn, with what is used; `more`: it is about to become less. What was used within the
- * last 2.5 to 5 seconds is kept. Returns whether the next turn must not wait; it must not wait longer than
+/* To be called in each turn, with what is used; `more`: it is about to become less. The work takes
+ * `share_ns`, about. What was used within the last 2.5 to 5 seconds is kept. Returns whether the next turn must not wait; it must not wait longer than
  * until due_ns. */
-bool memory_turn(struct memory *m, uint64_t used, uint64_t now_ns, bool more);
+bool memory_turn(struct memory *m, uint64_t used, uint64_t now_ns, uint64_t share_ns,
+		 bool more);
 
 #endif

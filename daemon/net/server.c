@@ -222,9 +222,11 @@ goes_on(struct server *s)
 {
 	uint64_t at_ns = qe_next_deadline(s->engine);
 	bool more = at_ns <= s->now_ns;
-	bool gives = memory_turn(&s->memory, qe_memory(s->engine), s->now_ns, more);
+	bool gives = memory_turn(&s->memory, qe_memory(s->engine), s->now_ns, s->share_ns,
+				 more);
 
 	set_timer(s, s->memory.due_ns < at_ns ? s->memory.due_ns : at_ns);
+	s->worked_ns = more || gives ? server_now_ns() : 0;
 	return more || gives || s->n_hurrying > 0;
 }
 
@@ -235,6 +237,9 @@ server_turn(struct server *s)
 		held_turn(s->held);
 	answer(s); /* first of all: somebody waits for it */
 	s->now_ns = server_now_ns();
+	s->share_ns = share_of_work(s->asked_ns, s->now_ns,
+				    s->worked_ns ? s->now_ns - s->worked_ns : 0);
+	qe_set_share(s->engine, s->share_ns);
 	qe_tick(s->engine, s->now_ns);
 	if (s->held && qe_should_commit(s->engine))
 		held_commit(s);

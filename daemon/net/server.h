@@ -59,6 +59,8 @@ struct server {
 	uint64_t identities; /* of sessions: no other run of this epoch has the same */
 	uint64_t reads; /* that brought bytes */
 	uint64_t asked_ns; /* when requests came last from who moves no large bodies */
+	uint64_t share_ns; /* for work that nobody waits for, in this turn */
+	uint64_t worked_ns; /* when the last share of it ended; 0: nothing was left of it */
 	size_t n_conns;
 	uint64_t n_memfds; /* bodies that are descriptors */
 	struct closer *closer; /* of what peers pass; NULL: nothing to close yet */

@@ -351,6 +351,21 @@ START_TEST(the_memory_of_a_huge_item_goes_back_over_ticks)
 }
 END_TEST
 
+#define SMALL_SHARE 5000 /* ns: twelve pages, and what is given back at once */
+
+START_TEST(a_small_share_gives_little_back)
+{
+	uint64_t before;
+
+	qe_item_unref(e, sized(HUGE_BODY));
+	before = stats().memory;
+	qe_set_share(e, SMALL_SHARE);
+	ck_assert_uint_eq(qe_tick(e, now), now);
+	ck_assert_uint_lt(stats().memory, before);
+	ck_assert_uint_ge(stats().memory, before - (128 << 10));
+}
+END_TEST
+
 START_TEST(memory_that_was_freed_and_not_given_back_keeps_no_item_out)
 {
 	kit_limits((struct qe_config){.memory_limit = HUGE_BODY + LIMIT});
@@ -365,6 +380,7 @@ static void
 add(TCase *tcase)
 {
 	tcase_add_test(tcase, the_memory_of_a_huge_item_goes_back_over_ticks);
+	tcase_add_test(tcase, a_small_share_gives_little_back);
 	tcase_add_test(tcase,
 		       memory_that_was_freed_and_not_given_back_keeps_no_item_out);
 	tcase_add_test(tcase, puts_wait_above_the_memory_limit);

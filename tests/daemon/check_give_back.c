@@ -6,6 +6,7 @@
 
 #define BURST (UINT64_C(100) << 20)
 #define S     UINT64_C(1000000000)
+#define SHARE_NS 200000
 
 static struct memory m;
 
@@ -24,8 +25,8 @@ teardown(void)
 START_TEST(what_was_used_lately_is_kept)
 {
 	for (uint64_t now = S; now < 60 * S; now += 2 * S) {
-		ck_assert(!memory_turn(&m, BURST, now, false));
-		ck_assert(!memory_turn(&m, 0, now + 1, false));
+		ck_assert(!memory_turn(&m, BURST, now, SHARE_NS, false));
+		ck_assert(!memory_turn(&m, 0, now + 1, SHARE_NS, false));
 	}
 }
 END_TEST
@@ -34,24 +35,24 @@ START_TEST(what_was_not_goes_back_within_seconds)
 {
 	uint64_t at = S;
 
-	ck_assert(!memory_turn(&m, BURST, at, false));
-	ck_assert(!memory_turn(&m, 0, at, false));
+	ck_assert(!memory_turn(&m, BURST, at, SHARE_NS, false));
+	ck_assert(!memory_turn(&m, 0, at, SHARE_NS, false));
 	do {
 		ck_assert_uint_gt(m.due_ns, at);
 		at = m.due_ns;
 		ck_assert_uint_le(at, S + 5 * S);
-	} while (!memory_turn(&m, 0, at, false));
+	} while (!memory_turn(&m, 0, at, SHARE_NS, false));
 	ck_assert_uint_ge(at, S + 5 * S / 2);
 }
 END_TEST
 
 START_TEST(without_a_fall_no_turn_is_needed)
 {
-	memory_turn(&m, BURST, S, false);
+	memory_turn(&m, BURST, S, SHARE_NS, false);
 	ck_assert_uint_eq(m.due_ns, UINT64_MAX);
-	memory_turn(&m, BURST / 2 + 1, S, false);
+	memory_turn(&m, BURST / 2 + 1, S, SHARE_NS, false);
 	ck_assert_uint_eq(m.due_ns, UINT64_MAX);
-	memory_turn(&m, BURST / 2, S, false);
+	memory_turn(&m, BURST / 2, S, SHARE_NS, false);
 	ck_assert_uint_lt(m.due_ns, UINT64_MAX);
 }
 END_TEST
