@@ -28,16 +28,32 @@ static const struct {
 #undef CLOSE_REASON
 };
 
+static bool
+output_is_large(const struct conn *c)
+{
+	return c->out.first && c->out.first->len > GATHER_MAX;
+}
+
 static void
 readable_cb(evutil_socket_t fd, short what, void *arg)
 {
-	input_read(arg);
+	struct conn *c = arg;
+
+	if (input_is_large(c))
+		bulk_read(c);
+	else
+		input_read(c);
 }
 
 static void
 writable_cb(evutil_socket_t fd, short what, void *arg)
 {
-	conn_flush(arg);
+	struct conn *c = arg;
+
+	if (output_is_large(c))
+		bulk_write(c);
+	else
+		conn_flush(c);
 }
 
 void
@@ -177,6 +193,7 @@ conn_close(struct conn *c, enum close_reason reason)
 	backup_drop(c);
 	not_dirty(c);
 	not_resting(c);
+	bulk_drop(c);
 	event_del(&c->readable);
 	event_del(&c->writable);
 	forget_peer(c);
@@ -261,7 +278,7 @@ write_once(struct conn *c, size_t max)
 static size_t
 out_share(struct conn *c)
 {
-	if (!c->out.first || c->out.first->len <= GATHER_MAX)
+	if (!output_is_large(c))
 		return WRITE_SHARE;
 	return share_next(&c->writes, c->server->asked_ns, c->server->now_ns,
 			  WRITE_SHARE);

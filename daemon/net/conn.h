@@ -76,6 +76,7 @@ struct conn {
 	bool again;   /* the request is not done: its frame is handled again then */
 	bool dirty;   /* in server->dirty */
 	bool waits_for_room; /* writable is added */
+	bool bulk_reads, bulk_writes; /* what it waits for in server->bulk */
 	struct qe_search search;  /* of the request that comes again */
 	uint64_t replay_ns; /* since when what was given before is read back; 0: it is not */
 	struct qe_dump *walk;	  /* of its dump; NULL: none */
@@ -85,6 +86,7 @@ struct conn {
 	TAILQ_ENTRY(conn) all;	   /* in server->conns or server->closed */
 	TAILQ_ENTRY(conn) dirties; /* in server->dirty */
 	TAILQ_ENTRY(conn) rests;   /* in server->resting */
+	TAILQ_ENTRY(conn) bulks;   /* in server->bulk.waiting */
 };
 
 /* Takes over a connected descriptor. NULL: no memory; the descriptor has been closed. */
@@ -144,6 +146,9 @@ bool conn_is_timed(const struct conn *c);
 
 /* Reads once and handles every whole frame that is there. */
 void input_read(struct conn *c);
+
+/* Whether that will be the body of a large request. */
+bool input_is_large(const struct conn *c);
 
 /* Handles what a process has sent before it died. */
 void input_last(struct conn *c);

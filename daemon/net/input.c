@@ -30,6 +30,12 @@ input_free(struct conn *c)
 	pass_done(c);
 }
 
+bool
+input_is_large(const struct conn *c)
+{
+	return c->in.body || c->in.discard;
+}
+
 /* Whether the connection may have another frame handled. */
 static bool
 goes_on(const struct conn *c)

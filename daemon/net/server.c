@@ -99,6 +99,7 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	TAILQ_INIT(&s->closed);
 	TAILQ_INIT(&s->dirty);
 	TAILQ_INIT(&s->resting);
+	bulk_init(&s->bulk);
 	TAILQ_INIT(&s->sessions);
 	TAILQ_INIT(&s->lost);
 	evtimer_assign(&s->timer, base, timer_cb, s);
@@ -236,6 +237,7 @@ server_turn(struct server *s)
 	if (s->held)
 		held_turn(s->held);
 	answer(s); /* first of all: somebody waits for it */
+	bulk_turn(s);
 	s->now_ns = server_now_ns();
 	s->share_ns = share_of_work(s->asked_ns, s->now_ns,
 				    s->worked_ns ? s->now_ns - s->worked_ns : 0);

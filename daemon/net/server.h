@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "daemon/net/bulk.h"
 #include "daemon/net/conn.h"
 #include "daemon/net/memory.h"
 
@@ -68,6 +69,7 @@ struct server {
 	struct qp_file proof; /* that descriptors reach a client; fd -1: not made yet */
 	uint64_t closed_by[N_CLOSE_REASONS];
 	struct conn_list conns, closed, dirty, resting;
+	struct bulk bulk;
 	size_t n_hurrying; /* of those that rest: the next turn must not wait */
 	struct session_list sessions; /* in the order of their HELLO */
 	struct session_list lost;     /* those without a connection, in the order of their ends */

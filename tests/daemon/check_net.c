@@ -321,6 +321,49 @@ START_TEST(a_turn_answers_a_share_however_much_was_asked_for)
 }
 END_TEST
 
+/* Somebody has asked at `asked_ns`. Returns how much of the body a turn reads then. */
+static size_t
+moved(struct conn *conn, uint64_t asked_ns)
+{
+	size_t before = conn->in.body_got;
+
+	server->asked_ns = asked_ns;
+	turn();
+	return conn->in.body_got - before;
+}
+
+START_TEST(a_large_body_moves_in_what_others_leave)
+{
+	struct client *c = client_new();
+	struct conn *conn = TAILQ_FIRST(&server->conns);
+	uint8_t *body = calloc(1, 10 << 20);
+	size_t len;
+	uint8_t *bytes = request_bytes(
+		&(struct qp_request){.op = QP_OP_PUT, .rid = 2, .queue = q}, body, 10 << 20,
+		&len);
+
+	server->limits.max_item = 10 << 20;
+	send_bytes(c, bytes, 200000);
+	turn();
+	ck_assert_ptr_nonnull(conn->in.body);
+	server->asked_ns = 0;
+	while (moved(conn, 0) > 0)
+		;
+	ck_assert_int_eq(send(c->fd, bytes + 200000, 150000, 0), 150000);
+	server->bulk.moved_ns = server->now_ns = server_now_ns();
+	ck_assert_uint_eq(moved(conn, server->now_ns), 0);
+	server->bulk.moved_ns = 0;
+	ck_assert_uint_eq(moved(conn, server_now_ns()), SHARE_LEAST);
+	ck_assert_uint_gt(moved(conn, 0), 0);
+	for (size_t at = 350000; at < len; at += 150000)
+		send_bytes(c, bytes + at, len - at < 150000 ? len - at : 150000);
+	expect(c, QP_OP_PUT, 2, QP_OK);
+	free(bytes);
+	free(body);
+	client_end(c);
+}
+END_TEST
+
 START_TEST(a_client_that_rests_can_end_before_its_next_turn)
 {
 	struct client *c = client_new();
@@ -562,6 +605,7 @@ main(void)
 	tcase_add_test(t, a_reader_that_stops_is_not_read_and_gets_everything_later);
 	tcase_add_test(t, what_waits_for_a_reader_that_stops_counts_as_memory);
 	tcase_add_test(t, a_turn_answers_a_share_however_much_was_asked_for);
+	tcase_add_test(t, a_large_body_moves_in_what_others_leave);
 	tcase_add_test(t, a_client_that_rests_can_end_before_its_next_turn);
 	tcase_add_test(t, before_hello_nothing_else_is_taken);
 	tcase_add_test(t, before_hello_a_connection_costs_little_whatever_it_sends);

@@ -76,6 +76,7 @@ client_end(struct client *c)
 	while (c->n_fds > 0)
 		close(c->fds[--c->n_fds]);
 	free(c);
+	server->asked_ns = 0; /* what it sent of a large body need not wait for others */
 	for (int i = 0; i < END_TURNS; i++)
 		turn();
 }
