@@ -103,14 +103,21 @@ case_figure(struct result *r, const char *name, const char *unit)
 }
 
 void
-take_quantiles(const struct entrant *e, enum phase phase, double ret_us[QUANTILES])
+quantiles_of(const struct histogram *times, double ret_us[QUANTILES])
 {
 	static const double shares[QUANTILES] = {0.5, 0.99, 0.999};
+
+	for (int i = 0; i < QUANTILES; i++)
+		ret_us[i] = histogram_quantile(times, shares[i]) / 1000;
+}
+
+void
+take_quantiles(const struct entrant *e, enum phase phase, double ret_us[QUANTILES])
+{
 	struct histogram times;
 
 	entrant_times(e, phase, &times);
-	for (int i = 0; i < QUANTILES; i++)
-		ret_us[i] = histogram_quantile(&times, shares[i]) / 1000;
+	quantiles_of(&times, ret_us);
 }
 
 static void

@@ -94,6 +94,8 @@ unsigned case_choose(const struct settings *s, const struct bench_case *c,
 void take_quantiles(const struct entrant *e, enum phase phase,
 		    double ret_us[QUANTILES]);
 
+void quantiles_of(const struct histogram *times, double ret_us[QUANTILES]);
+
 /* Starts the entrants and notes them in the result; stops them. */
 void case_start(const struct settings *s, struct entrant *e, unsigned n,
 		struct result *ret);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "bench/cases.h"
+#include "bench/clock.h"
 
 #define SLICE_NS	  INT64_C(1000000000)
 #define QUICK_NS	  INT64_C(300000000)
@@ -42,6 +43,15 @@ offer_half_of_full_load(const struct settings *s, struct entrant *e, int64_t sli
 }
 
 static void
+note(struct result *r, unsigned entrant, unsigned round, const double us[QUANTILES],
+     int64_t interval_ns)
+{
+	for (int i = 0; i < QUANTILES; i++)
+		r->figure[i].series.value[entrant][round] = us[i];
+	r->figure[QUANTILES].series.value[entrant][round] = 1e9 / (double)interval_ns;
+}
+
+static void
 run_slice(struct entrant *e, struct result *r, unsigned entrant, unsigned round)
 {
 	double us[QUANTILES];
@@ -53,10 +63,7 @@ run_slice(struct entrant *e, struct result *r, unsigned entrant, unsigned round)
 	if (!entrant_slice(e, PHASE_STREAM, &ns))
 		return;
 	take_quantiles(e, PHASE_STREAM, us);
-	for (int i = 0; i < QUANTILES; i++)
-		r->figure[i].series.value[entrant][round] = us[i];
-	r->figure[QUANTILES].series.value[entrant][round] =
-		1e9 / (double)e->interval_ns;
+	note(r, entrant, round, us, e->interval_ns);
 }
 
 /* Each entrant has its load by now. */
@@ -106,6 +113,22 @@ measure_sizes(const struct settings *s, struct result *ret)
 	case_stop(e, 2);
 }
 
+/* Beside the others, what the machine itself is late. */
+static void
+run_clock(struct result *r, int64_t slice_ns, int64_t interval_ns)
+{
+	struct histogram times;
+	double us[QUANTILES];
+	unsigned clock = r->entrants++;
+
+	r->label[clock] = "clock";
+	for (unsigned round = 0; round < r->figure[0].series.rounds; round++) {
+		clock_times(slice_ns, interval_ns, &times);
+		quantiles_of(&times, us);
+		note(r, clock, round, us, interval_ns);
+	}
+}
+
 /* Both get the same load: the half of what the one without the bulk can do. What is asked is how long the
  * broker keeps others waiting, so the two processes with the large item, which copy all the time,
  * take no processor from those with the small ones. */
@@ -137,5 +160,6 @@ measure_bulk(const struct settings *s, struct result *ret)
 	e[0].interval_ns = e[1].interval_ns;
 	e[0].count = e[1].count;
 	run_rounds(s, e, 2, ret);
+	run_clock(ret, BULK_NS / 3, e[1].interval_ns);
 	case_stop(e, 2);
 }
