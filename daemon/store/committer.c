@@ -14,6 +14,7 @@
 #include "daemon/store/record.h"
 
 #define MAX_IOV	      64
+#define EARLY_OF      8 /* of a segment the last part, when the rest is synced */
 #define SLOW_WRITE_NS UINT64_C(5000000)
 #define SHY_NS	      UINT64_C(10000000000)
 
@@ -73,10 +74,26 @@ files_sync(struct store_files *s)
 	return ok;
 }
 
+/* Under the lock. What is on disk by the end of a segment nobody has to wait for then; and before a TRIM is, what it
+ * says is not removed. */
+static bool
+passes_mark(const struct store_files *s, const struct chunk *last)
+{
+	uint64_t mark = s->segment_bytes - s->segment_bytes / EARLY_OF;
+
+	return (s->written < s->trim_seq && last->last_seq >= s->trim_seq) ||
+	       (s->written_bytes < mark && last->offset + last->len >= mark &&
+		!last->end);
+}
+
 static void
 publish_written(struct store_files *s, const struct chunk *last, bool async, bool sync)
 {
 	pthread_mutex_lock(&s->lock);
+	if (!sync && passes_mark(s, last)) {
+		s->sync_soon = true;
+		files_kick(s);
+	}
 	if (s->written == s->synced && !sync)
 		files_kick(s); /* it has to be synced within a time */
 	s->written = last->last_seq;

@@ -20,6 +20,8 @@
 #define SPARES		 3
 #define SPARES_FOR	 32 /* segments of the journal: one spare more, */
 #define SPARES_MORE	 4  /* up to so many */
+#define SPARES_USED	 2  /* and so many segments that are not needed any more: what they have in the
+			       system's memory is written to again with less work than a new file */
 #define READ_FILES	 8
 #define LOW_RETRY_NS	 UINT64_C(1000000000)
 #define NS_PER_MS	 UINT64_C(1000000)
@@ -141,6 +143,7 @@ struct store_files {
 	bool syncing;	       /* somebody does */
 	bool committing;       /* the committer does */
 	bool want_sync, stop, kick;
+	bool sync_soon; /* the keeper does not wait until it is time */
 	bool keeping; /* the keeper is at work */
 	bool low, failed, told;
 	bool stuck;   /* there was no room to write what is the first of `pending` */

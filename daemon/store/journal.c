@@ -318,7 +318,8 @@ files_trim(struct store *base, uint64_t segment)
 	assert(segment <= s->segment);
 	if (segment <= s->first_segment)
 		return true;
-	if (!append_record(s, &part, 1, true, SEGMENT_FOOT, false, &place))
+	/* Nobody waits for it: the keeper syncs it. */
+	if (!append_record(s, &part, 1, false, SEGMENT_FOOT, false, &place))
 		return false;
 	forget_before(s, segment);
 	pthread_mutex_lock(&s->lock);

@@ -52,15 +52,16 @@ wanted(const struct store_files *s)
 	return SPARES + (more < SPARES_MORE ? (unsigned)more : SPARES_MORE);
 }
 
-/* How many are missing. */
+/* How many are missing; of what there is already some more are taken, unless room is wanted. */
 static unsigned
-missing(struct store_files *s)
+missing(struct store_files *s, bool used)
 {
-	unsigned n;
+	unsigned n, most;
 
 	pthread_mutex_lock(&s->lock);
 	n = s->ready.n + (s->making != NULL);
-	n = s->failed || s->stuck || n >= wanted(s) ? 0 : wanted(s) - n;
+	most = wanted(s) + (used && !s->low ? SPARES_USED : 0);
+	n = s->failed || s->stuck || n >= most ? 0 : most - n;
 	files_unlock(s);
 	return n;
 }
@@ -122,7 +123,7 @@ static bool
 remove_segments(struct store_files *s, uint64_t to)
 {
 	struct spares list;
-	unsigned wanted = missing(s);
+	unsigned wanted = missing(s, true);
 	char name[SEGMENT_NAME];
 	bool ok = true;
 
@@ -271,7 +272,7 @@ make_spares(struct store_files *s, uint64_t now_ns)
 	if (now_ns < s->next_try_ns)
 		return false;
 	s->next_try_ns = 0;
-	while (s->making || missing(s)) {
+	while (s->making || missing(s, false)) {
 		if (!make_piece(s)) {
 			s->next_try_ns = now_ns + LOW_RETRY_NS;
 			return false;
@@ -286,10 +287,12 @@ make_spares(struct store_files *s, uint64_t now_ns)
 static bool
 sync_late(struct store_files *s, uint64_t now_ns)
 {
-	bool dirty;
+	bool dirty, soon;
 
 	pthread_mutex_lock(&s->lock);
 	dirty = s->synced < s->written && !s->failed;
+	soon = s->sync_soon;
+	s->sync_soon = false;
 	files_unlock(s);
 	if (!dirty) {
 		s->dirty_ns = 0;
@@ -297,7 +300,7 @@ sync_late(struct store_files *s, uint64_t now_ns)
 	}
 	if (s->dirty_ns == 0)
 		s->dirty_ns = now_ns ? now_ns : 1;
-	if (now_ns < s->dirty_ns + s->sync_interval_ns)
+	if (!soon && now_ns < s->dirty_ns + s->sync_interval_ns)
 		return true;
 	s->dirty_ns = 0;
 	if (!files_sync(s))

@@ -19,6 +19,8 @@ wait_for_spare(struct store_files *s)
 	if (!s->threads) {
 		while (committer_step(s))
 			;
+		if (s->synced < s->trim_seq)
+			(void)files_sync(s);
 		(void)keeper_trim(s);
 		return;
 	}

@@ -258,6 +258,45 @@ START_TEST(what_was_trimmed_is_removed)
 }
 END_TEST
 
+/* The keeper syncs it at once, and then there is something to remove. */
+START_TEST(nobody_waits_for_a_trim)
+{
+	uint64_t last;
+
+	append_many(100, 300);
+	last = w.status.last_segment;
+	ck_assert(world_append(&w, 20, false));
+	ck_assert(world_trim(&w, last));
+	world_flush(&w);
+	ck_assert(!store_step_commit(w.store));
+	ck_assert_uint_eq(written(), w.status.last_seq);
+	ck_assert_uint_lt(w.status.synced, w.status.last_seq);
+	ck_assert(is_there(last - 1));
+	store_step_keep(w.store, w.now_ns);
+	w.store->class->status(w.store, &w.status);
+	ck_assert_uint_eq(w.status.synced, w.status.last_seq);
+	ck_assert(!is_there(last - 1));
+}
+END_TEST
+
+/* Nearly all of it is on disk when it ends, for then those who write wait for that. */
+START_TEST(the_end_of_a_segment_is_synced_early)
+{
+	uint64_t unsynced = 0;
+
+	while (w.status.last_segment == 1) {
+		ck_assert(world_append(&w, 100, false));
+		world_flush(&w);
+		store_step_keep(w.store, w.now_ns);
+		w.store->class->status(w.store, &w.status);
+		if (w.status.last_segment == 1)
+			unsynced = w.status.written - w.status.synced;
+	}
+	ck_assert_uint_gt(unsynced, 0);
+	ck_assert_uint_lt(unsynced * 100, WORLD_SEGMENT / 8);
+}
+END_TEST
+
 START_TEST(what_was_written_can_be_read)
 {
 	unsigned char got[300], first;
@@ -516,6 +555,20 @@ START_TEST(a_spare_is_made_zero_where_somebody_waits_for_syncs)
 }
 END_TEST
 
+/* No new ones are made while there are such, and not all of them are kept. */
+START_TEST(what_was_trimmed_are_spares)
+{
+	unsigned n = 0;
+
+	append_many(100, 300);
+	ck_assert(world_trim(&w, w.status.last_segment));
+	world_settle(&w);
+	for (uint64_t number = 0; number < 100; number++)
+		n += spare(number) != NULL;
+	ck_assert_uint_eq(n, SPARES + SPARES_USED);
+}
+END_TEST
+
 /* It gets its END where it is, and gives back the room that nobody will use. */
 START_TEST(what_is_on_disk_is_not_written_anew)
 {
@@ -769,6 +822,8 @@ main(void)
 	tcase_add_test(tcase, news_are_told_once);
 	tcase_add_test(tcase, a_record_larger_than_a_segment_has_its_own);
 	tcase_add_test(tcase, what_was_trimmed_is_removed);
+	tcase_add_test(tcase, nobody_waits_for_a_trim);
+	tcase_add_test(tcase, the_end_of_a_segment_is_synced_early);
 	tcase_add_test(tcase, small_bodies_that_follow_each_other_are_read_together);
 	tcase_add_test(tcase, who_does_not_wait_for_the_disk_has_it_asked);
 	tcase_add_test(tcase, what_was_written_can_be_read);
@@ -777,6 +832,7 @@ main(void)
 	tcase_add_test(tcase, it_starts_on_a_full_disk);
 	tcase_add_test(tcase, a_start_goes_on_in_a_spare_of_the_run_before);
 	tcase_add_test(tcase, a_spare_is_made_zero_where_somebody_waits_for_syncs);
+	tcase_add_test(tcase, what_was_trimmed_are_spares);
 	tcase_add_test(tcase, what_is_on_disk_is_not_written_anew);
 	tcase_add_test(tcase, what_a_failed_sync_left_in_memory_is_written_anew);
 	tcase_add_test(tcase, a_spare_of_another_size_is_removed);
