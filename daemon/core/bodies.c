@@ -269,7 +269,7 @@ fetch_kept(struct qe *e, struct kept_item *k, bool wait, bool ahead)
 static enum qe_result
 fetch(struct qe *e, struct qe_item **item, bool wait, bool ahead)
 {
-	struct kept_item *k = keep_item(e, (*item)->id);
+	struct kept_item *k = keep_of(*item);
 	enum qe_result result = fetch_kept(e, k, wait, ahead);
 
 	*item = k->item;
@@ -294,7 +294,7 @@ bodies_fetch_soon(struct qe *e, struct qe_item **item)
 	enum qe_result result = bodies_fetch_now(e, item);
 
 	if (result == QE_WAIT)
-		result = reading_want(e, keep_item(e, (*item)->id));
+		result = reading_want(e, keep_of(*item));
 	return result == QE_WAIT ? QE_AGAIN : result;
 }
 
@@ -346,7 +346,7 @@ static struct kept_item *
 goes_on(struct qe *e)
 {
 	struct body_piece *leaving = &e->bodies.leaving;
-	struct kept_item *k = leaving->id ? keep_item(e, leaving->id) : NULL;
+	struct kept_item *k = leaving->id ? keep_named(e, leaving->id) : NULL;
 
 	if (k && k->body_at == BODY_HERE && !k->kept.due && is_written(e, k) &&
 	    k->item->refs == 1 && !keep_discarded(k))
@@ -383,6 +383,8 @@ leave_now(struct qe *e, struct kept_item *k)
 	const void *body;
 
 	if (k->item->body_len > BODY_PIECE) {
+		if (!keep_name(e, k))
+			return false;
 		e->bodies.leaving = (struct body_piece){.id = k->item->id};
 		return true;
 	}

@@ -114,7 +114,7 @@ enum qe_result bodies_unreadable(struct qe *e);
 
 /* A large body is wanted: QE_WAIT, QE_NOMEM. Reads the next piece of the one that comes back, if any, and has
  * its queue settled later. Gives it up. (reading.c) */
-enum qe_result reading_want(struct qe *e, const struct kept_item *k) QE_MUST_USE;
+enum qe_result reading_want(struct qe *e, struct kept_item *k) QE_MUST_USE;
 void reading_go_on(struct qe *e);
 void reading_end(struct qe *e);
 

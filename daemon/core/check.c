@@ -180,7 +180,7 @@ check_holdings(struct census *c, const struct queue *q)
 				list_entry(lease, struct qe_item, node);
 
 			PASS(check_item(q, item, ITEM_LEASED, &leased));
-			HOLDS(item->holding == h, "a lease points to its holding");
+			HOLDS(item_holding(item) == h, "a lease points to its holding");
 			HOLDS(item->deliveries > 0, "a leased item was delivered");
 			HOLDS(table_find(&e->leases, item_hash(e, item->id), item_match,
 					 &item->id) == item,

@@ -126,7 +126,8 @@ count_left(struct census *c, const struct qe_item *item)
 {
 	const struct extra *x = item->extra;
 
-	c->timers_set += x && x->due_ns != QE_NEVER && x->purges == item->queue->purges;
+	c->timers_set +=
+		x && x->due_ns != QE_NEVER && x->purges == item_in(item)->purges;
 }
 
 static void

@@ -96,7 +96,7 @@ item_die(struct qe *e, struct qe_item *item, enum qe_death why)
 	struct queue *q = item_queue(item), *to = heir(e, q, item);
 
 	if (item->state == ITEM_LEASED) {
-		struct qe_name worker = session_name(item->holding->session);
+		struct qe_name worker = session_name(item_holding(item)->session);
 
 		if (worker.len > 0)
 			(void)!extra_report(e, item, &worker, NULL);

@@ -61,7 +61,7 @@ find_leased(const struct qe *e, const struct queue *q, uint64_t id)
 	struct qe_item *item =
 		table_find(&e->leases, item_hash(e, id), item_match, &id);
 
-	return item && item->holding->queue == q ? item : NULL;
+	return item && item_holding(item)->queue == q ? item : NULL;
 }
 
 struct qe_shown
@@ -86,7 +86,7 @@ item_shown(const struct qe *e, struct qe_item *item)
 	shown.leased = item->state == ITEM_LEASED;
 	if (shown.leased) {
 		shown.held_ns = item_held_ns(e, item);
-		shown.owner = item->holding->session->owner;
+		shown.owner = item_holding(item)->session->owner;
 	}
 	return shown;
 }

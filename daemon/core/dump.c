@@ -146,7 +146,7 @@ next_of_holding(struct qe *e, struct qe_dump *d, struct holding *h)
 	struct qe_item *item = d->at;
 	struct list *at = h->leases.next;
 
-	if (item && item->state == ITEM_LEASED && item->holding == h)
+	if (item && item->state == ITEM_LEASED && item_holding(item) == h)
 		at = &item->node;
 	for (; at != &h->leases; at = at->next) {
 		item = list_entry(at, struct qe_item, node);
@@ -221,7 +221,7 @@ next_dead_plain(struct qe *e, struct queue *q, struct qe_dump *d)
 
 	if (q->dead_plain == 0)
 		return NULL;
-	if (item && item->state == ITEM_DEAD && item->queue == q)
+	if (item && item->state == ITEM_DEAD && item_in(item) == q)
 		at = item->node.next;
 	for (; at != &q->dead && dump_step(d); at = at->next) {
 		item = list_entry(at, struct qe_item, node);
@@ -273,6 +273,8 @@ fetch(struct qe *e, struct qe_dump *d, struct qe_item **item)
 	enum qe_result result = bodies_fetch_soon(e, item);
 	unsigned steps = FETCH_STEPS + was->body_len / STEP_BYTES;
 
+	if (result == QE_AGAIN && !keep_name(e, keep_of(was)))
+		result = QE_NOMEM;
 	d->want = result == QE_AGAIN ? was->id : 0;
 	if (*item == was)
 		return result;
@@ -297,7 +299,7 @@ is_in_state(const struct qe_item *item, enum qe_state state)
 static struct qe_item *
 wanted(struct qe *e, const struct queue *q, struct qe_dump *d)
 {
-	struct kept_item *k = d->want ? keep_item(e, d->want) : NULL;
+	struct kept_item *k = d->want ? keep_named(e, d->want) : NULL;
 
 	d->want = 0;
 	if (!k || item_queue(k->item) != q || keep_discarded(k) ||

@@ -194,7 +194,7 @@ first_fresh(struct qe *e, struct queue *q, struct qe_dump *d)
 	struct qe_item *item = d->at;
 	struct list *at = q->fresh.next;
 
-	if (item && item->state == ITEM_READY && !item->sorted && item->queue == q)
+	if (item && item->state == ITEM_READY && !item->sorted && item_in(item) == q)
 		at = &item->node;
 	for (; at != &q->fresh; at = at->next) {
 		item = list_entry(at, struct qe_item, node);

@@ -192,8 +192,8 @@ extra_forget(struct qe *e, struct extra *x)
 	if (item->state == ITEM_LEASED || item->state == ITEM_DEAD) {
 		if (x->group)
 			group_leave(x->group, item, 0);
-	} else if (x->due_ns != QE_NEVER && x->purges == item->queue->purges) {
-		timing_disarm(e, item->queue, x);
+	} else if (x->due_ns != QE_NEVER && x->purges == item_in(item)->purges) {
+		timing_disarm(e, item_in(item), x);
 	}
 	if (x->key)
 		unique_unset(e, item);

@@ -73,8 +73,8 @@ retry(struct qe *e, struct qe_item *item, uint64_t delay_ns)
 static void
 give_back(struct qe *e, struct qe_item *item, enum item_cause cause, uint64_t delay_ns)
 {
-	struct queue *q = item->holding->queue;
-	struct qe_name worker = session_name(item->holding->session);
+	struct queue *q = item_holding(item)->queue;
+	struct qe_name worker = session_name(item_holding(item)->session);
 	enum qe_death why = cause == CAUSE_released ? QE_ALIVE : dead_reason(q, item);
 
 	item_count(e, q, cause);
@@ -97,7 +97,7 @@ give_back(struct qe *e, struct qe_item *item, enum item_cause cause, uint64_t de
 void
 lease_return(struct qe *e, struct qe_item *item, enum item_cause cause)
 {
-	struct queue *q = item->holding->queue;
+	struct queue *q = item_holding(item)->queue;
 	uint64_t delay_ns = 0;
 
 	if (q->deleted) {
@@ -129,7 +129,7 @@ qe_release(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_
 static bool
 report_error(struct qe *e, struct qe_item *item, struct qe_name error)
 {
-	struct qe_name worker = session_name(item->holding->session);
+	struct qe_name worker = session_name(item_holding(item)->session);
 
 	return error.len == 0 || extra_report(e, item, &worker, &error);
 }
@@ -146,8 +146,9 @@ qe_nack(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_tag
 		return QE_STALE;
 	if (nack->error.len > QE_MAX_ERROR)
 		return QE_INVALID;
-	delay_ns = nack->has_delay ? nack->delay_ns
-				   : retry_ns(item->holding->queue, attempts(item) + 1);
+	delay_ns = nack->has_delay
+			   ? nack->delay_ns
+			   : retry_ns(item_holding(item)->queue, attempts(item) + 1);
 	if ((delay_ns > 0 || nack->tail) && !extra_need(e, item))
 		return QE_NOMEM;
 	if (!report_error(e, item, nack->error))
@@ -173,7 +174,7 @@ qe_bury(struct qe *e, uint64_t now_ns, struct qe_session *session, struct qe_tag
 		return QE_INVALID;
 	if (!report_error(e, item, error))
 		return QE_NOMEM;
-	item_count(e, item->holding->queue, CAUSE_buried);
+	item_count(e, item_holding(item)->queue, CAUSE_buried);
 	item_die(e, item, QE_DEATH_BURIED);
 	settle(e);
 	return QE_OK;
@@ -191,7 +192,7 @@ static enum qe_result
 room_for_update(const struct qe *e, const struct qe_item *item,
 		const struct qe_item *fresh)
 {
-	const struct queue *q = item->holding->queue;
+	const struct queue *q = item_holding(item)->queue;
 	uint64_t cost = body_cost(item), fresh_cost = body_cost(fresh);
 
 	if (q->max_bytes > 0 && fresh->body_len > q->max_bytes)

@@ -323,7 +323,7 @@ qe_leased(struct qe *e, const struct qe_session *session, struct qe_tag tag,
 static void
 finish_lease(struct qe *e, struct qe_item *item)
 {
-	struct queue *q = item->holding->queue;
+	struct queue *q = item_holding(item)->queue;
 
 	item_move(e, item, ITEM_GONE, CAUSE_finished);
 	qe_item_unref(e, item);

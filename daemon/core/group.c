@@ -147,7 +147,7 @@ bool
 item_discarded(const struct qe_item *item)
 {
 	return item->extra && item_waits(item->state) &&
-	       (item->extra->purges != item->queue->purges || group_cancelled(item));
+	       (item->extra->purges != item_in(item)->purges || group_cancelled(item));
 }
 
 void

@@ -48,13 +48,13 @@ qe_next_session(const struct qe *e, uint64_t *cursor,
 static struct qe_lease_stats
 lease_stats(const struct qe *e, const struct qe_item *item)
 {
-	const struct queue *q = item->holding->queue;
+	const struct queue *q = item_holding(item)->queue;
 
 	return (struct qe_lease_stats){
 		.id = item->id,
 		.delivery = item->deliveries,
 		.queue = {q->name, q->name_len},
-		.owner = item->holding->session->owner,
+		.owner = item_holding(item)->session->owner,
 		.held_ns = item_held_ns(e, item),
 		.left_ns = left(e, item->extra ? item->extra->ends_ns : QE_NEVER),
 	};
@@ -67,7 +67,7 @@ qe_who(struct qe *e, uint64_t now_ns, uint64_t id, struct qe_lease_stats *ret_st
 		table_find(&e->leases, item_hash(e, id), item_match, &id);
 
 	e->now_ns = now_ns;
-	if (!item || item->holding->queue->deleted)
+	if (!item || item_holding(item)->queue->deleted)
 		return id > e->last_id ? QE_EMPTY : QE_NOT_FOUND;
 	*ret_stats = lease_stats(e, item);
 	return QE_OK;

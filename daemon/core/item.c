@@ -366,7 +366,7 @@ item_held_ns(const struct qe *e, const struct qe_item *item)
 struct queue *
 item_queue(const struct qe_item *item)
 {
-	return item->state == ITEM_LEASED ? item->holding->queue : item->queue;
+	return item->state == ITEM_LEASED ? item_holding(item)->queue : item_in(item);
 }
 
 struct qe_name
@@ -447,21 +447,23 @@ enter_delayed(struct queue *q, struct qe_item *item, uint64_t cost)
 static void
 leave_leased(struct qe *e, struct qe_item *item)
 {
-	struct holding *h = item->holding;
+	struct holding *h = item_holding(item);
 
 	table_remove(&e->leases, item_hash(e, item->id), item);
 	list_remove(&item->node);
-	item->holding = NULL;
+	item_set_holding(item, NULL);
 	h->session->leased--;
 	holding_tidy(e, h);
 }
 
 static void
-enter_leased(struct qe *e, struct queue *q, struct qe_item *item, uint64_t cost)
+enter_leased(struct qe *e, struct queue *q, struct qe_item *item,
+	     struct holding *holding, uint64_t cost)
 {
+	item_set_holding(item, holding);
 	table_insert(&e->leases, item_hash(e, item->id), item);
-	list_append(&item->holding->leases, &item->node);
-	item->holding->session->leased++;
+	list_append(&holding->leases, &item->node);
+	holding->session->leased++;
 	item->given = e->now_ns >> ITEM_GIVEN_SHIFT;
 	q->leased_cost += cost;
 }
@@ -539,17 +541,16 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 	if (to == ITEM_GONE) {
 		e->accepted_cost -= cost;
 		e->other_cost += cost;
-		item->queue = NULL;
+		item_set_queue(item, NULL);
 	} else {
 		q->count[to]++;
 		e->count[to]++;
-		item->queue = q;
+		item_set_queue(item, q);
 	}
 	if (to == ITEM_READY) {
 		enter_ready(q, item, cost, from != ITEM_NEW || (restored && was_back(item)));
 	} else if (to == ITEM_LEASED) {
-		item->holding = holding;
-		enter_leased(e, q, item, cost);
+		enter_leased(e, q, item, holding, cost);
 	} else if (to == ITEM_DELAYED) {
 		enter_delayed(q, item, cost);
 	} else if (to == ITEM_DEAD) {
@@ -560,7 +561,7 @@ move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *hol
 	if (cause != CAUSE_NONE)
 		item_count(e, q, cause);
 	if (q->durable && !restored)
-		keep_moved(e, q, item, from == ITEM_NEW);
+		keep_moved(e, q, item);
 }
 
 void
@@ -578,7 +579,7 @@ item_renew(struct qe *e, struct qe_item *item, struct queue *q)
 	item->accepted = e->now_ns >> ITEM_ACCEPTED_SHIFT;
 	item->deliveries = 0;
 	item->crashes = item->nacks = item->timeouts = 0;
-	item->queue = q;
+	item->owner.queue = q;
 	if (item->extra)
 		extra_renew(e, item->extra);
 	item_move(e, item, ITEM_READY, CAUSE_accepted);
@@ -681,13 +682,13 @@ item_drop(struct qe *e, struct qe_item *item)
 void
 item_forget(struct qe *e, struct qe_item *item)
 {
-	if (e->keep.items.n > 0)
+	if (item->is_kept)
 		keep_forget(e, item);
 	if (item->extra)
 		extra_forget(e, item->extra);
 	if (item->state == ITEM_LEASED)
 		leave_leased(e, item);
 	item->state = ITEM_GONE;
-	item->queue = NULL;
+	item->owner.queue = NULL;
 	qe_item_unref(e, item);
 }

@@ -42,6 +42,11 @@ enum item_cause {
 #define ITEM_GIVEN_BITS	    25
 #define ITEM_GIVEN_SHIFT    28
 
+union item_owner {
+	struct queue *queue;	 /* READY, DELAYED, DEAD */
+	struct holding *holding; /* LEASED: who has it, and of which queue */
+};
+
 struct qe_item {
 	union {
 		struct list node;      /* fresh, delayed, leased, dead */
@@ -62,11 +67,12 @@ struct qe_item {
 		foreign : 1; /* `body` is a struct qe_foreign *, whatever body_len says */
 	uint64_t absent : 1; /* there is no `body`: it is in the store alone (bodies.h) */
 	union {
-		struct queue *queue;	 /* READY, DELAYED, DEAD */
-		struct holding *holding; /* LEASED: who has it, and of which queue */
+		union item_owner owner;
+		union item_owner *kept; /* of one that is_kept: that in its struct kept_item */
 	};
 	struct extra *extra; /* NULL: it has nothing of that */
-	uint32_t refs;
+	uint32_t refs : 31;
+	uint32_t is_kept : 1;
 	uint32_t deliveries;
 	uint16_t crashes, nacks, timeouts; /* failed attempts, by cause */
 	uint8_t state : 3;		   /* enum item_state */
@@ -103,6 +109,32 @@ uint64_t item_cost(const struct qe_item *item);
  * quarter of a second. It may be so much less. */
 uint64_t item_age_ns(const struct qe *e, const struct qe_item *item);
 uint64_t item_held_ns(const struct qe *e, const struct qe_item *item);
+
+/* Who has a LEASED item. */
+static inline struct holding *
+item_holding(const struct qe_item *item)
+{
+	return item->is_kept ? item->kept->holding : item->owner.holding;
+}
+
+/* The queue of an item that is not LEASED: of a NEW or a GONE one, if it has been said. */
+static inline struct queue *
+item_in(const struct qe_item *item)
+{
+	return item->is_kept ? item->kept->queue : item->owner.queue;
+}
+
+static inline void
+item_set_queue(struct qe_item *item, struct queue *q)
+{
+	(item->is_kept ? item->kept : &item->owner)->queue = q;
+}
+
+static inline void
+item_set_holding(struct qe_item *item, struct holding *h)
+{
+	(item->is_kept ? item->kept : &item->owner)->holding = h;
+}
 
 /* The queue of an item that is not NEW or GONE. */
 struct queue *item_queue(const struct qe_item *item);

@@ -28,7 +28,7 @@ keep_init(struct qe *e)
 		list_init(&keep->changed[i]);
 	list_init(&keep->begun);
 	list_init(&keep->spare);
-	table_init(&keep->items, &e->mem);
+	table_init(&keep->named, &e->mem);
 	pool_init(&keep->pool, &e->mem, sizeof(struct kept_item));
 	keep->first = 1;
 	keep->large = KEEP_LARGE;
@@ -66,12 +66,12 @@ keep_done(struct qe *e)
 {
 	struct keep *keep = &e->keep;
 
-	assert(keep->items.n == 0);
+	assert(keep->n_items == 0 && keep->named.n == 0);
 	reading_end(e);
 	large_done(e);
 	free_spare(e);
 	pool_done(&keep->pool);
-	table_done(&keep->items);
+	table_done(&keep->named);
 	entries_done(&keep->record);
 	free(keep->segments);
 }
@@ -81,8 +81,8 @@ keep_cost(const struct qe *e)
 {
 	const struct keep *keep = &e->keep;
 
-	return table_cost(&keep->items) +
-	       (keep->items.n + keep->n_spare) * mem_cost(sizeof(struct kept_item));
+	return table_cost(&keep->named) +
+	       (keep->n_items + keep->n_spare) * mem_cost(sizeof(struct kept_item));
 }
 
 void
@@ -131,9 +131,27 @@ match_item(const void *value, const void *key)
 }
 
 struct kept_item *
-keep_item(const struct qe *e, uint64_t id)
+keep_named(const struct qe *e, uint64_t id)
 {
-	return table_find(&e->keep.items, item_hash(e, id), match_item, &id);
+	return table_find(&e->keep.named, item_hash(e, id), match_item, &id);
+}
+
+static void
+insert_named(struct qe *e, struct kept_item *k)
+{
+	table_insert(&e->keep.named, item_hash(e, k->item->id), k);
+	k->named = true;
+}
+
+bool
+keep_name(struct qe *e, struct kept_item *k)
+{
+	if (k->named)
+		return true;
+	if (!table_reserve(&e->keep.named, 1))
+		return false;
+	insert_named(e, k);
+	return true;
 }
 
 bool
@@ -154,7 +172,7 @@ keep_reserve(struct qe *e, unsigned n)
 {
 	struct keep *keep = &e->keep;
 
-	if (!table_reserve(&keep->items, n))
+	if (keep->restoring && !table_reserve(&keep->named, n))
 		return QE_NOMEM;
 	while (keep->n_spare < n) {
 		struct kept_item *k = pool_take(&keep->pool);
@@ -172,9 +190,13 @@ keep_item_begin(struct qe *e, struct qe_item *item)
 	struct keep *keep = &e->keep;
 	struct kept_item *k = take_spare(keep);
 
-	*k = (struct kept_item){.item = item};
+	*k = (struct kept_item){.item = item, .owner = item->owner};
 	kept_init(&k->kept, KEPT_ITEM);
-	table_insert(&keep->items, item_hash(e, item->id), k);
+	item->kept = &k->owner;
+	item->is_kept = 1;
+	keep->n_items++;
+	if (keep->restoring)
+		insert_named(e, k);
 	return k;
 }
 
@@ -183,7 +205,11 @@ keep_item_end(struct qe *e, struct queue *q, struct kept_item *k)
 {
 	bodies_leave(e, q, k);
 	kept_leave(e, &k->kept);
-	table_remove(&e->keep.items, item_hash(e, k->item->id), k);
+	if (k->named)
+		table_remove(&e->keep.named, item_hash(e, k->item->id), k);
+	k->item->owner = k->owner;
+	k->item->is_kept = 0;
+	e->keep.n_items--;
 	if (e->keep.n_spare < QE_MAX_BATCH)
 		give_spare(&e->keep, k);
 	else
@@ -245,39 +271,38 @@ write_gone(struct qe *e, const struct kept *k, enum entry_kind kind, uint64_t nu
 static void
 item_gone(struct qe *e, struct queue *q, struct qe_item *item)
 {
-	struct kept_item *k = keep_item(e, item->id);
+	struct kept_item *k;
 
-	if (!k)
+	if (!item->is_kept)
 		return;
+	k = keep_of(item);
 	write_gone(e, &k->kept, ENTRY_GONE, item->id);
 	keep_item_end(e, q, k);
 }
 
 static void
-item_changed(struct qe *e, struct queue *q, struct qe_item *item, bool is_new)
+item_changed(struct qe *e, struct queue *q, struct qe_item *item)
 {
-	struct kept_item *k = is_new ? NULL : keep_item(e, item->id);
+	struct kept_item *k = item->is_kept ? keep_of(item) : keep_item_begin(e, item);
 
-	if (!k)
-		k = keep_item_begin(e, item);
 	if (item_waits(item->state))
 		k->purges = q->purges;
 	else if (item->state == ITEM_DEAD)
 		k->purges = q->dead_purges;
 	else
-		keep_session(e, item->holding->session);
+		keep_session(e, k->owner.holding->session);
 	if (k->kept.whole && !k->kept.due)
 		e->keep.changed_bytes += item->body_len;
 	change(e, &k->kept);
 }
 
 void
-keep_moved(struct qe *e, struct queue *q, struct qe_item *item, bool is_new)
+keep_moved(struct qe *e, struct queue *q, struct qe_item *item)
 {
 	if (item->state == ITEM_GONE)
 		item_gone(e, q, item);
 	else
-		item_changed(e, q, item, is_new);
+		item_changed(e, q, item);
 	keep_counted(e, q);
 	if (item->state == ITEM_LEASED)
 		e->keep.after.written = e->keep.open;
@@ -288,20 +313,20 @@ keep_moved(struct qe *e, struct queue *q, struct qe_item *item, bool is_new)
 void
 keep_touched(struct qe *e, struct queue *q, struct qe_item *item)
 {
-	item_changed(e, q, item, false);
+	item_changed(e, q, item);
 	e->keep.after.written = e->keep.open;
 }
 
 void
 keep_replaced(struct qe *e, struct queue *q, struct qe_item *item)
 {
-	struct kept_item *k = keep_item(e, item->id);
+	struct kept_item *k = keep_of(item);
 
 	bodies_leave(e, q, k);
 	k->item = item;
 	k->kept.whole = true;
 	k->kept.moving = false;
-	item_changed(e, q, item, false);
+	item_changed(e, q, item);
 	must_wait(e, q);
 }
 
@@ -316,10 +341,8 @@ keep_discard(struct qe *e, struct kept_item *k)
 void
 keep_forget(struct qe *e, struct qe_item *item)
 {
-	struct kept_item *k = keep_item(e, item->id);
+	struct kept_item *k = keep_of(item);
 
-	if (!k)
-		return;
 	keep_discard(e, k);
 	keep_item_end(e, item_queue(item), k);
 }

@@ -43,12 +43,14 @@ struct kept {
 struct kept_item {
 	struct kept kept;
 	struct qe_item *item;
+	union item_owner owner; /* of the item, which points here */
 	uint32_t purges; /* queue.purges or dead_purges, when it began to wait or died: more
 			    than that: it was discarded */
 	uint32_t offset; /* of the body in the segment of the full entry; while the record is
 			    open, in that */
 	uint32_t sum;	 /* of a body that is away */
 	uint8_t body_at; /* enum body_at */
+	bool named;	 /* it is in keep.named */
 	/* While it is being restored: */
 	uint8_t state; /* enum item_state */
 	bool cancelled;
@@ -84,8 +86,10 @@ struct keep {
 	struct large large_ones;
 	struct list changed[KEPT_KINDS];
 	struct list begun; /* waiters: puts of many, of which some items are in the open record */
-	struct table items;	/* of struct kept_item, by id */
-	struct pool pool;	/* of struct kept_item */
+	size_t n_items;
+	struct table named; /* of struct kept_item, by id: those that are asked for by it. While it is
+			       being restored, all */
+	struct pool pool; /* of struct kept_item */
 	struct list spare;	/* reserved ones, by kept.changed */
 	size_t n_spare;
 
@@ -134,7 +138,7 @@ bool keep_room(const struct qe *e, unsigned n, uint64_t bytes);
 enum qe_result keep_reserve(struct qe *e, unsigned n) QE_MUST_USE;
 
 /* An item has moved to a state, its queue is durable. A new one needs what keep_reserve() got. */
-void keep_moved(struct qe *e, struct queue *q, struct qe_item *item, bool is_new);
+void keep_moved(struct qe *e, struct queue *q, struct qe_item *item);
 
 /* Something else of an item has changed that nobody waits for. */
 void keep_touched(struct qe *e, struct queue *q, struct qe_item *item);
@@ -142,7 +146,7 @@ void keep_touched(struct qe *e, struct queue *q, struct qe_item *item);
 /* `item` is in the place of the old one, with its id. */
 void keep_replaced(struct qe *e, struct queue *q, struct qe_item *item);
 
-/* An item that was discarded is forgotten. */
+/* An item that was discarded, and is kept, is forgotten. */
 void keep_forget(struct qe *e, struct qe_item *item);
 
 /* The queue's counters, or more of it, have changed. */
@@ -200,7 +204,18 @@ void keep_write_meta(struct qe *e, struct entries *r);
 /* The body of an item that has it. NULL: no memory. */
 const void *keep_body(const struct qe *e, struct qe_item *item);
 
-struct kept_item *keep_item(const struct qe *e, uint64_t id);
+/* Of an item that is_kept. */
+static inline struct kept_item *
+keep_of(const struct qe_item *item)
+{
+	return list_entry(item->kept, struct kept_item, owner);
+}
+
+/* From now on it is found by its id. false: no memory. */
+bool keep_name(struct qe *e, struct kept_item *k) QE_MUST_USE;
+
+/* NULL: it has ended, or was never named. */
+struct kept_item *keep_named(const struct qe *e, uint64_t id);
 
 /* An item that was discarded is not needed in the log any more. If it had changed before, whoever reads the
  * log may not know that it waited: then it is said that it is gone. */

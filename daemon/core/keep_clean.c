@@ -297,7 +297,7 @@ keep_check(const struct qe *e)
 			    !bodies_check(list_entry(k, struct kept_item, kept)))
 				return false;
 		}
-	return live == keep->live && table_check(&keep->items);
+	return live == keep->live && table_check(&keep->named);
 }
 
 bool

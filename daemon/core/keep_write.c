@@ -109,7 +109,7 @@ write_holder(const struct qe *e, struct entries *r, const struct qe_item *item)
 	const struct extra *x = item->extra;
 
 	write_attribute(r, ATTRIBUTE_holder);
-	entries_number(r, item->holding->session->serial);
+	entries_number(r, item_holding(item)->session->serial);
 	write_time(e, r, e->now_ns - item_held_ns(e, item));
 	entries_number(r, x ? x->lease_ns : 0);
 	write_time(e, r, x ? x->ends_ns : QE_NEVER);
@@ -228,7 +228,7 @@ write_body(struct qe *e, struct entries *r, struct qe_item *item, size_t lent)
 static void
 write_absent_body(const struct qe *e, struct entries *r, const struct qe_item *item)
 {
-	const struct kept_item *k = keep_item(e, item->id);
+	const struct kept_item *k = keep_of(item);
 
 	entries_large(r, &(struct store_part){.len = item->body_len,
 					      .sum = k->sum,

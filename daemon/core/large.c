@@ -50,7 +50,8 @@ large_move(struct qe *e, struct kept_item *k, size_t bytes, size_t end)
 	struct large *l = &e->keep.large_ones;
 	void *moves = l->moves;
 
-	if (!grow(&moves, &l->moves_room, l->n_moves, sizeof(*l->moves)))
+	if (!keep_name(e, k) ||
+	    !grow(&moves, &l->moves_room, l->n_moves, sizeof(*l->moves)))
 		return false;
 	l->moves = moves;
 	l->moves[l->n_moves++] = (struct large_move){.id = k->item->id,
@@ -81,7 +82,7 @@ large_appended(struct qe *e, const struct store_place *place)
 static void
 end_move(struct qe *e, const struct large_move *m)
 {
-	struct kept_item *k = keep_item(e, m->id);
+	struct kept_item *k = keep_named(e, m->id);
 
 	if (!k || !k->kept.moving)
 		return;

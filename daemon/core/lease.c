@@ -22,10 +22,11 @@ lease_find(struct qe *e, const struct qe_session *session, struct qe_tag tag)
 		return NULL;
 	item = table_find(&e->leases, item_hash(e, tag.id), item_match, &tag.id);
 	if (!item || item->deliveries != tag.delivery ||
-	    item->holding->session != session || item->holding->queue->deleted)
+	    item_holding(item)->session != session ||
+	    item_holding(item)->queue->deleted)
 		return NULL;
-	if (item->holding->queue->durable)
-		keep_asked(e, item->holding->queue);
+	if (item_holding(item)->queue->durable)
+		keep_asked(e, item_holding(item)->queue);
 	return item;
 }
 
@@ -48,7 +49,7 @@ set_end(struct qe *e, struct qe_item *item, uint64_t lease_ns)
 	x->ends_ns = x->warn_ns = QE_NEVER;
 	if (lease_ns < QE_NEVER - e->now_ns) {
 		x->ends_ns = e->now_ns + lease_ns;
-		if (item->holding->session->notices)
+		if (item_holding(item)->session->notices)
 			x->warn_ns = x->ends_ns - notice_ns(lease_ns);
 	}
 	timing_arm(e, item_queue(item), x);
@@ -121,7 +122,7 @@ static bool
 still_ends(const struct qe_item *item)
 {
 	const struct extra *x = item->extra;
-	const struct holding *h = item->holding;
+	const struct holding *h = item_holding(item);
 
 	return x->ends_ns != QE_NEVER && x->warn_ns == QE_NEVER &&
 	       h->session->notices && !h->queue->deleted;
@@ -130,10 +131,10 @@ still_ends(const struct qe_item *item)
 static void
 describe(const struct qe *e, const struct qe_item *item, struct qe_notice *ret_notice)
 {
-	const struct queue *q = item->holding->queue;
+	const struct queue *q = item_holding(item)->queue;
 
 	*ret_notice = (struct qe_notice){
-		.session = item->holding->session,
+		.session = item_holding(item)->session,
 		.queue = {q->name, q->name_len},
 		.tag = {item->id, item->deliveries, e->config.epoch},
 		.left_ns = item->extra->ends_ns - e->now_ns,

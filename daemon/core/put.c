@@ -124,7 +124,7 @@ accept(struct qe *e, struct queue *q, struct qe_item *item)
 	assert(!item_group(item) || item_group(item)->queue == q);
 	item->id = id;
 	item->accepted = e->now_ns >> ITEM_ACCEPTED_SHIFT;
-	item->queue = q;
+	item->owner.queue = q;
 	if (item->extra)
 		accept_timed(e, item);
 	else

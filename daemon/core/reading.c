@@ -14,7 +14,7 @@
 #define MOST_TRIES 50
 
 enum qe_result
-reading_want(struct qe *e, const struct kept_item *k)
+reading_want(struct qe *e, struct kept_item *k)
 {
 	struct body_piece *r = &e->bodies.reading;
 	struct qe_item *with;
@@ -22,6 +22,8 @@ reading_want(struct qe *e, const struct kept_item *k)
 
 	if (r->with)
 		return QE_WAIT;
+	if (!keep_name(e, k))
+		return QE_NOMEM;
 	result = item_new_restored(e, k->item->body_len, &with);
 	if (result != QE_OK)
 		return result;
@@ -89,7 +91,7 @@ void
 reading_go_on(struct qe *e)
 {
 	struct body_piece *r = &e->bodies.reading;
-	struct kept_item *k = r->with ? keep_item(e, r->id) : NULL;
+	struct kept_item *k = r->with ? keep_named(e, r->id) : NULL;
 
 	if (!k || k->body_at != BODY_AWAY)
 		reading_end(e);

@@ -11,15 +11,6 @@
 #include "daemon/core/session.h"
 #include "daemon/core/settle.h"
 
-/* What is kept is known by its id. */
-static struct qe_item *
-find_kept(const struct qe *e, const struct queue *q, uint64_t id)
-{
-	const struct kept_item *k = keep_item(e, id);
-
-	return k && item_queue(k->item) == q && !keep_discarded(k) ? k->item : NULL;
-}
-
 /* QE_OK, QE_NOT_FOUND, QE_WAIT. */
 static enum qe_result
 find(struct qe *e, struct queue *q, uint64_t id, struct qe_search *search,
@@ -28,12 +19,10 @@ find(struct qe *e, struct queue *q, uint64_t id, struct qe_search *search,
 	struct qe_item *item =
 		table_find(&e->leases, item_hash(e, id), item_match, &id);
 
-	if (item && item->holding->queue != q)
+	if (item && item_holding(item)->queue != q)
 		return QE_NOT_FOUND;
 	if (!item)
 		item = dead_find(q, id);
-	if (!item)
-		item = find_kept(e, q, id);
 	if (!item && id <= e->last_id)
 		return search_go_on(e, q, id, search, ret_item);
 	*ret_item = item;

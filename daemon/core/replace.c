@@ -27,7 +27,8 @@ become(struct qe_item *item, struct qe_item *old)
 		item->extra->item = item;
 	old->extra = NULL;
 	old->state = ITEM_GONE;
-	old->queue = NULL;
+	old->owner.queue = NULL; /* what is kept of it is the other one's */
+	old->is_kept = 0;
 }
 
 /* Moves the item to the place that the other one has in its set. */

@@ -231,7 +231,7 @@ read_group(struct restoring *r, struct qe_item *item)
 	struct qe_name name = read_name(r);
 
 	if (!r->in.failed)
-		good(r, group_set(r->e, item, item->queue, name));
+		good(r, group_set(r->e, item, item_in(item), name));
 }
 
 static void
@@ -245,7 +245,7 @@ read_key(struct restoring *r, struct qe_item *item)
 	if (key.scope > QE_UNFINISHED || key.on_duplicate > QE_REPLACE)
 		nonsense(r);
 	if (!r->in.failed)
-		good(r, unique_set(r->e, item, item->queue, &key));
+		good(r, unique_set(r->e, item, item_in(item), &key));
 }
 
 static struct extra *
@@ -402,7 +402,7 @@ is_possible(const struct kept_item *k)
 static void
 read_attributes(struct restoring *r, struct kept_item *k, bool full)
 {
-	const struct queue *q = k->item->queue;
+	const struct queue *q = item_in(k->item);
 	uint64_t said = 0; /* bits */
 	uint8_t attribute;
 
@@ -450,16 +450,16 @@ static struct kept_item *
 begin_item(struct restoring *r, struct queue *q, uint64_t id, size_t body_len)
 {
 	/* Most are new: then there is nothing to look for. */
-	struct kept_item *k = id <= r->e->last_id ? keep_item(r->e, id) : NULL;
+	struct kept_item *k = id <= r->e->last_id ? keep_named(r->e, id) : NULL;
 	struct qe_item *item;
 
 	if (k)
 		restore_drop(r->e, k);
-	table_fetch(&r->e->keep.items, item_hash(r->e, id + FETCH)); /* if it comes */
+	table_fetch(&r->e->keep.named, item_hash(r->e, id + FETCH)); /* if it comes */
 	if (!good(r, keep_reserve(r->e, 1)) || !good(r, new_item(r, body_len, &item)))
 		return NULL;
 	item->id = id;
-	item->queue = q;
+	item->owner.queue = q;
 	k = keep_item_begin(r->e, item);
 	list_append(&r->e->keep.changed[KEPT_ITEM], &k->kept.changed);
 	return k;
@@ -505,7 +505,7 @@ restore_item(struct restoring *r, const uint8_t *from)
 static void
 restore_state(struct restoring *r)
 {
-	struct kept_item *k = keep_item(r->e, entry_number(&r->in));
+	struct kept_item *k = keep_named(r->e, entry_number(&r->in));
 
 	if (!k) {
 		restore_skip(&r->in);
@@ -522,7 +522,7 @@ restore_state(struct restoring *r)
 static void
 restore_gone(struct restoring *r)
 {
-	struct kept_item *k = keep_item(r->e, entry_number(&r->in));
+	struct kept_item *k = keep_named(r->e, entry_number(&r->in));
 
 	if (k)
 		restore_drop(r->e, k);

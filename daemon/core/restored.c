@@ -19,7 +19,7 @@ restore_drop(struct qe *e, struct kept_item *k)
 {
 	struct qe_item *item = k->item;
 
-	keep_item_end(e, item->queue, k);
+	keep_item_end(e, item_in(item), k);
 	qe_item_unref(e, item);
 }
 
@@ -135,7 +135,7 @@ static bool
 is_gone(const struct kept_item *k)
 {
 	const struct qe_item *item = k->item;
-	const struct queue *q = item->queue;
+	const struct queue *q = item_in(item);
 
 	if (q->deleted)
 		return true;
@@ -150,7 +150,7 @@ is_gone(const struct kept_item *k)
 static bool
 lease_again(struct qe *e, struct qe_item *item, struct qe_session *session)
 {
-	struct holding *h = holding_need(e, session, item->queue);
+	struct holding *h = holding_need(e, session, item_in(item));
 	uint64_t given = item->given_to.from_ns >> ITEM_GIVEN_SHIFT;
 	uint64_t lease_ns = item->extra ? item->extra->lease_ns : 0, ends_ns;
 
@@ -175,8 +175,9 @@ take_place(struct qe *e, struct kept_item *k)
 {
 	struct qe_item *item = k->item;
 	struct qe_session *session = NULL;
-	bool durable = item->queue->durable;
+	bool durable = item_in(item)->durable;
 
+	k->named = false;
 	if (is_gone(k)) {
 		restore_drop(e, k);
 		return true;
@@ -225,7 +226,7 @@ fetch_next(const struct waiting *all, size_t i, size_t n)
 static bool
 take_sorted(struct qe *e)
 {
-	size_t n = e->keep.items.n;
+	size_t n = e->keep.n_items;
 	struct waiting *all = sort(e, n);
 	bool ok = all != NULL;
 
@@ -243,10 +244,14 @@ take_places(struct qe *e)
 	struct list *at, *all = &e->keep.changed[KEPT_ITEM];
 	bool ok = true;
 
+	/* From now on hardly any are asked for by their ids. */
+	table_done(&e->keep.named);
 	if (e->keep.unordered)
-		return take_sorted(e);
+		ok = take_sorted(e);
 	while (ok && (at = list_first(all)))
 		ok = take_place(e, list_entry(at, struct kept_item, kept.changed));
+	list_each (left, all)
+		list_entry(left, struct kept_item, kept.changed)->named = false;
 	return ok;
 }
 
@@ -300,7 +305,7 @@ name_lost(struct qe *e, struct queue *q)
 static bool
 is_known(const struct kept_item *k)
 {
-	const struct queue *q = k->item->queue;
+	const struct queue *q = item_in(k->item);
 
 	return q->deleted || (q->name_len > 0 && (q->durable || !k->item->absent));
 }
@@ -329,7 +334,7 @@ keep_lost(struct qe *e, bool *ret_some)
 		return true;
 	list_each (at, &e->keep.changed[KEPT_ITEM]) {
 		struct kept_item *k = list_entry(at, struct kept_item, kept.changed);
-		struct queue *q = k->item->queue;
+		struct queue *q = item_in(k->item);
 		struct qe_declare options;
 
 		if (is_known(k))
@@ -350,7 +355,7 @@ keep_lost(struct qe *e, bool *ret_some)
 void
 qe_restoring(struct qe *e, uint64_t done, uint64_t all)
 {
-	struct table *items = &e->keep.items;
+	struct table *items = &e->keep.named;
 	double more = done > 0 ? (double)items->n * ((double)all / (double)done - 1) : 0;
 
 	if (items->n >= FEW && more > 0)

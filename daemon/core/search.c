@@ -93,7 +93,7 @@ fresh_from(struct qe *e, struct queue *q, uint64_t id, struct qe_search *s)
 {
 	struct qe_item *item = s->at;
 	bool there = item && item->id == s->place && item->state == ITEM_READY &&
-		     !item->sorted && item->queue == q;
+		     !item->sorted && item_in(item) == q;
 
 	forget(e, s);
 	return there ? &item->node : nearer_end(&q->fresh, id, s);

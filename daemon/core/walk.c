@@ -13,7 +13,7 @@ cursor_before(const struct heap_node *a, const struct heap_node *b)
 	const struct qe_item *x = list_entry(a, const struct walk_cursor, node)->at;
 	const struct qe_item *y = list_entry(b, const struct walk_cursor, node)->at;
 
-	return x->queue->sorted.before(&x->heap, &y->heap);
+	return item_in(x)->sorted.before(&x->heap, &y->heap);
 }
 
 /* The item behind `item` in fresh, or its first. NULL: there is none. */

@@ -28,7 +28,7 @@ watch_note_item(struct qe *e, enum qe_event_kind kind, const struct qe_item *ite
 		struct qe_name worker)
 {
 	if (e->events)
-		watch_add(e, kind, item->queue, item, worker);
+		watch_add(e, kind, item_in(item), item, worker);
 }
 
 /* What the ring takes, and frees it. */
