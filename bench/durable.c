@@ -87,7 +87,7 @@ run_beside(struct entrant *e, struct result *r, unsigned entrant, unsigned round
 /* What is asked is how long the broker keeps others waiting, so the producer that floods
  * takes no processor from the one that is measured. */
 static void
-prepare_beside(const struct settings *s, struct entrant e[2], struct result *ret)
+prepare_beside(const struct settings *s, struct entrant e[3], struct result *ret)
 {
 	e[0] = kept_entrant(s, ret->what, "beside");
 	e[0].flood = true;
@@ -97,16 +97,19 @@ prepare_beside(const struct settings *s, struct entrant e[2], struct result *ret
 	e[0].bulk.durable = SYNC;
 	e[0].bulk.yields = true;
 	e[1] = kept_entrant(s, ret->what, "alone");
+	e[2] = e[0];
+	e[2].label = "elsewhere";
+	e[2].elsewhere = &e[0].server;
 }
 
 void
 measure_beside(const struct settings *s, struct result *ret)
 {
-	static struct entrant e[2];
+	static struct entrant e[3];
 
 	say_where(s, ret->what);
 	prepare_beside(s, e, ret);
-	case_start(s, e, 2, ret);
+	case_start(s, e, 3, ret);
 	case_figure(ret, "p50", "us");
 	case_figure(ret, "p99", "us");
 	case_figure(ret, "p99.9", "us");
@@ -114,13 +117,13 @@ measure_beside(const struct settings *s, struct result *ret)
 	rounds_calibrate(&e[1], 1, false, s->slice_ns);
 	if (s->extent != EXTENT_SMOKE && e[1].count < TIMED)
 		e[1].count = TIMED;
-	e[0].count = e[1].count;
+	e[0].count = e[2].count = e[1].count;
 	for (unsigned i = 0; i < ret->figures; i++)
 		ret->figure[i].series.rounds = s->rounds;
 	for (unsigned round = 0; round < s->rounds; round++)
-		for (unsigned i = 0; i < 2; i++)
+		for (unsigned i = 0; i < 3; i++)
 			run_beside(&e[i], ret, i, round);
-	case_stop(e, 2);
+	case_stop(e, 3);
 }
 
 /* --- the start ----------------------------------------------------------------------- */

@@ -81,7 +81,7 @@ start_worker(struct entrant *e, unsigned i)
 	w->load.consumer = is_consumer(e, i);
 	w->board = bulk ? e->bulk_board : e->board;
 	w->times = shared_alloc(sizeof(*w->times));
-	worker_start(w, &e->server);
+	worker_start(w, bulk && e->elsewhere ? e->elsewhere : &e->server);
 }
 
 static bool

@@ -28,6 +28,7 @@ struct entrant {
 		bulk; /* with a size: such an item passes through another queue during
 			     each slice, between a pair of workers more */
 	bool flood; /* no such item, but many, put while there are puts alone */
+	const struct server *elsewhere; /* the server of that pair; NULL: the entrant's */
 
 	const char *disk; /* where its server keeps data; NULL: it keeps none */
 	struct worker *workers; /* the producers, the consumers, then the pair */
