@@ -159,7 +159,7 @@ remember_items(struct session *session, uint64_t rid, const struct qe_reply *rep
 }
 
 static void
-remember_put(struct session *session, uint64_t rid, struct qe_reply *reply)
+remember_put(struct session *session, uint64_t rid, struct qe_reply *reply, bool begun)
 {
 	struct record answer = {.rid = rid,
 				.op = QP_OP_PUT,
@@ -169,7 +169,7 @@ remember_put(struct session *session, uint64_t rid, struct qe_reply *reply)
 	if (reply->many) {
 		answer.op = QP_OP_PUT_MANY;
 		answer.n = (uint16_t)reply->n;
-		if (reply->results[reply->n - 1] == -QE_UNDECIDED)
+		if (begun)
 			answer.status = ANSWER_BEGUN;
 		answer.results = reply->results;
 		reply->results = NULL;
@@ -178,14 +178,15 @@ remember_put(struct session *session, uint64_t rid, struct qe_reply *reply)
 	session_remember(session, &answer);
 }
 
-/* The results of a put of many are taken over. */
+/* The results of a put of many are taken over; `begun`: they are to be gone on with. */
 static void
-remember_reply(struct session *session, uint64_t rid, struct qe_reply *reply)
+remember_reply(struct session *session, uint64_t rid, struct qe_reply *reply,
+	       bool begun)
 {
 	struct record answer = {.rid = rid, .op = ANSWER_ANY_OP};
 
 	if (reply->result == QE_OK && reply->request == QE_REQUEST_PUT) {
-		remember_put(session, rid, reply);
+		remember_put(session, rid, reply, begun);
 		return;
 	}
 	if (reply->result == QE_OK && reply->request == QE_REQUEST_GET && reply->many) {
@@ -554,13 +555,19 @@ deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply)
 
 /* --- replies --------------------------------------------------------------------- */
 
-/* The engine's results become the wire's statuses in place, unless they are to be gone on
- * with. */
+/* Whether it is to be gone on with. Of results that are the wire's nobody could tell: they are other numbers. */
+static bool
+has_begun(const struct qe_reply *reply)
+{
+	return reply->result == QE_OK && reply->results &&
+	       reply->results[reply->n - 1] == -QE_UNDECIDED;
+}
+
+/* The engine's results become the wire's statuses in place. */
 static void
 results_to_wire(struct qe_reply *reply)
 {
-	if (reply->result != QE_OK || !reply->results ||
-	    reply->results[reply->n - 1] == -QE_UNDECIDED)
+	if (reply->result != QE_OK || !reply->results)
 		return;
 	for (unsigned i = 0; i < reply->n; i++)
 		if (reply->results[i] < 0)
@@ -640,7 +647,7 @@ deliver_reply(struct conn *c, uint64_t rid, struct qe_reply *reply)
 			    qe_reply_item(reply, 0),
 			    reply->giver ? reply->giver - 1U : 0);
 	if (c->session->resumes)
-		remember_reply(c->session, rid, reply);
+		remember_reply(c->session, rid, reply, false);
 	qe_reply_done(c->server->engine, reply);
 }
 
@@ -660,8 +667,11 @@ deliver_waited(struct conn *c, struct qe_reply *reply)
 static void
 keep_reply(struct session *session, struct qe_reply *reply)
 {
-	results_to_wire(reply);
-	remember_reply(session, reply->rid, reply);
+	bool begun = has_begun(reply);
+
+	if (!begun)
+		results_to_wire(reply);
+	remember_reply(session, reply->rid, reply, begun);
 	qe_reply_done(session->server->engine, reply);
 }
 

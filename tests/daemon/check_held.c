@@ -15,6 +15,7 @@
 static const struct qp_str memory = {"memory", 6};
 static struct store_status now;
 static int news;
+static uint64_t room_bytes; /* so much may be appended at once */
 
 static bool
 append(struct store *s, const struct iovec *parts, unsigned n, bool sync,
@@ -35,8 +36,14 @@ status(struct store *s, struct store_status *ret_status)
 	*ret_status = now;
 }
 
+static bool
+room(struct store *s, uint64_t bytes)
+{
+	return bytes <= room_bytes;
+}
+
 static const struct store_class class = {
-	.append = append, .flush = flush, .status = status};
+	.append = append, .flush = flush, .status = status, .room = room};
 static struct store store = {&class};
 
 static void
@@ -64,6 +71,7 @@ setup_held(void)
 	now = (struct store_status){
 		.first_segment = 1, .last_segment = 1, .segment_bytes = 1 << 20};
 	news = eventfd(0, EFD_NONBLOCK);
+	room_bytes = UINT64_MAX;
 	kept_hooks(server);
 	ck_assert_int_eq(qe_restored(server->engine, 1, &store), QE_OK);
 	ck_assert(held_begin(server, &store, news, heard));
@@ -113,6 +121,51 @@ put_memory(struct client *c, uint64_t rid)
 	    1);
 }
 
+/* The second item is large. */
+static void
+put_two(struct client *c)
+{
+	static const uint8_t body[2001];
+	int64_t lengths[] = {1, 2000};
+
+	ask(c,
+	    &(struct qp_request){.op = QP_OP_PUT_MANY,
+				 .rid = 10,
+				 .queue = q,
+				 .lengths = {.n = 2, .numbers = lengths}},
+	    body, sizeof(body));
+}
+
+/* That it was refused is an answer like any other; it is no put that waits and goes on. */
+START_TEST(what_had_no_room_on_the_disk_is_refused_again)
+{
+	struct client *c = begin();
+	struct qe_stats stats;
+	struct answer a;
+
+	room_bytes = 1000;
+	put_two(c);
+	for (int i = 0; i < 3; i++)
+		turn();
+	close(c->fd); /* the answer is lost */
+	turn();
+	keep(now.last_seq);
+	free(c);
+	room_bytes = UINT64_MAX;
+	c = client_raw();
+	ck_assert(hello(c));
+	put_two(c);
+	keep(now.last_seq);
+	answer(c, QP_OP_PUT_MANY, &a);
+	ck_assert_uint_eq(a.reply.results.n, 2);
+	ck_assert_int_gt(qp_list_next_signed(&a.reply.results), 0);
+	ck_assert_int_eq(qp_list_next_signed(&a.reply.results), -QP_NOSPACE);
+	qe_stats(server->engine, &stats);
+	ck_assert_uint_eq(stats.counters.accepted, 1);
+	client_end(c);
+}
+END_TEST
+
 /* What a client confirms is what has come, and all before it. */
 START_TEST(an_answer_that_waited_is_not_confirmed_by_one_that_came_later)
 {
@@ -149,6 +202,7 @@ main(void)
 	TCase *t = tcase_create("held");
 
 	tcase_add_checked_fixture(t, setup_held, teardown_held);
+	tcase_add_test(t, what_had_no_room_on_the_disk_is_refused_again);
 	tcase_add_test(t,
 		       an_answer_that_waited_is_not_confirmed_by_one_that_came_later);
 	return run_case("held", t);
