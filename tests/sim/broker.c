@@ -155,7 +155,7 @@ broker_look(void)
 			wrong("the journal has failed: %s", outside_last_log());
 		if (journal_close(&sim->journal) != EXIT_JOURNAL_FAILED)
 			wrong("the exit status is not 4");
-		broker_kill(chance(1, 4));
+		broker_kill(!sim->healed && chance(1, 4));
 	}
 }
 
@@ -339,7 +339,7 @@ broker_start(void)
 			started();
 			return;
 		}
-		broker_kill(chance(1, 2));
+		broker_kill(!sim->healed && chance(1, 2));
 		sim->fault = false;
 		sim->disk->room = 0;
 		sim->disk->fail_at = 0;

@@ -47,6 +47,7 @@ void
 check_new_item(struct sim_client *c, struct sim_item item)
 {
 	item.producer = c->number;
+	item.put_queue = item.queue;
 	item.incarnation = c->incarnation;
 	item.plain = item.ready_ns == 0 && !item.end_is_death;
 	item.holder = -1;
@@ -83,7 +84,7 @@ has_id(unsigned n, uint64_t id)
 		if (sim->items[i].id == id)
 			wrong("the id %u is that of item %u and of item %u",
 			      (unsigned)id, i, n);
-	item->id = id;
+	item->id = item->was_id = id;
 }
 
 void
@@ -126,7 +127,7 @@ may_be_refused(const struct sim_request *r, const struct sim_item *item,
 	       enum qp_status status)
 {
 	if (status == QP_DUPLICATE)
-		return item->key.rejects;
+		return item->key.rejects || item->key.replaces;
 	if (status == QP_DELETED)
 		return check_may_be_deleted(r);
 	if (status == QP_CANCELLED)
@@ -149,7 +150,7 @@ is_refused(const struct sim_request *r, struct sim_item *item, unsigned n,
 		wrong("item %u was refused, and is there", n);
 	item->put = SIM_REFUSED;
 	item->refused_step = sim->step;
-	if (status == QP_DUPLICATE)
+	if (status == QP_DUPLICATE && item->queue != SIM_QUEUES)
 		check_duplicate(r, n, 0);
 }
 
@@ -187,6 +188,19 @@ has_its_key(const struct sim_request *r, unsigned n)
 			wrong("item %u is accepted with the key of item %u", n, i);
 }
 
+bool
+check_key_is_known(unsigned queue, unsigned key)
+{
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		const struct sim_item *item = &sim->items[i];
+
+		if (item->key.name == key && item->put_queue == queue &&
+		    !item->answered)
+			return false;
+	}
+	return true;
+}
+
 /* It may have it. */
 static bool
 could_have_key(const struct sim_request *r, const struct sim_item *item)
@@ -198,6 +212,121 @@ could_have_key(const struct sim_request *r, const struct sim_item *item)
 	       item->gone_step >= r->asked_step || item->key.until_by_ns >= r->asked_ns;
 }
 
+/* --- bodies that replace others ---------------------------------------------------- */
+
+static const struct sim_hold *
+hold_of(const struct sim_client *c, unsigned item)
+{
+	for (unsigned i = 0; i < c->n_holds; i++)
+		if (c->holds[i].item == item)
+			return &c->holds[i];
+	return NULL;
+}
+
+/* The other item with the same key that has this id, or had it before the broker ended; `n`: there is none. */
+static unsigned
+with_id(unsigned n, uint64_t id)
+{
+	const struct sim_item *item = &sim->items[n];
+
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		const struct sim_item *other = &sim->items[i];
+
+		if (i != n && other->put_queue == item->put_queue &&
+		    other->body.of == i && other->key.name == item->key.name &&
+		    (other->id == id || (other->id == 0 && other->was_id == id)))
+			return i;
+	}
+	return n;
+}
+
+/* It was put to replace the body of another item, and that has this id. */
+static unsigned
+whose_body(unsigned b, uint64_t id)
+{
+	struct sim_item *item = &sim->items[b];
+	unsigned n = item->body.of;
+
+	if (n != b || !item->key.replaces || item->id == id)
+		return n;
+	n = with_id(b, id);
+	if (n != b) {
+		trace(TRACE_REPLACED, n, b, id, 0);
+		item->queue = SIM_QUEUES;
+		item->body.of = n;
+	}
+	return n;
+}
+
+/* That was forgotten by a broker that ended; and so was the item that it had replaced the body of. */
+static void
+is_its_own(const struct sim_request *r, unsigned n)
+{
+	struct sim_item *item = &sim->items[n];
+
+	if (r->asked_life == sim->life)
+		wrong("item %u has replaced the body of another, and is accepted", n);
+	item->queue = item->put_queue;
+	item->body.of = n;
+	item->before_delete = true;
+	item->gone = SIM_MAYBE_GONE;
+}
+
+static void
+is_not_held(const struct sim_request *r, unsigned n)
+{
+	const struct sim_item *item = &sim->items[n];
+	const struct sim_client *c;
+	const struct sim_hold *h;
+
+	if (item->holder < 0 || item->given_ns >= r->asked_ns)
+		return;
+	c = &sim->clients[item->holder];
+	h = hold_of(c, n);
+	if (h && h->lease.sure && sim->now_ns < h->lease.until_ns &&
+	    sim->now_ns < c->may_end_ns)
+		wrong("the body of item %u is replaced, and client %u holds it", n,
+		      c->number);
+}
+
+/* Those that it had before are old. */
+static void
+has_replaced(const struct sim_request *r, unsigned n, uint64_t id)
+{
+	struct sim_item *item = &sim->items[n];
+	unsigned other = whose_body(n, id);
+
+	if (other == n || sim->items[other].was_id != id)
+		wrong("item %u is said to have replaced the body of %u", n,
+		      (unsigned)id);
+	if (!could_have_key(r, &sim->items[other]))
+		wrong("item %u is said to have replaced the body of item %u", n, other);
+	/* An answer is remembered for longer than what is in memory. */
+	if (r->asked_life != sim->life)
+		return;
+	is_not_held(r, other);
+	check_body_is_there(&item->body);
+	for (unsigned i = 0; i < sim->n_items; i++) {
+		struct sim_body *body = &sim->items[i].body;
+
+		if (i == n || body->of != other || body->old == SIM_GONE ||
+		    body->put != SIM_CONFIRMED || body->step >= r->asked_step)
+			continue;
+		body->old = SIM_GONE;
+		body->old_step = sim->step;
+	}
+}
+
+/* --- duplicates --------------------------------------------------------------- */
+
+/* Where nobody gets, what has a key waits, unless it is a window's. */
+static bool
+may_be_held(const struct sim_item *item)
+{
+	return !sim->queues[item->queue].purged || sim->healed ||
+	       item->key.window_ns > 0;
+}
+
 void
 check_duplicate(const struct sim_request *r, unsigned n, uint64_t id)
 {
@@ -205,6 +334,11 @@ check_duplicate(const struct sim_request *r, unsigned n, uint64_t id)
 	bool found = false;
 
 	sim->about = (int)n;
+	item->answered = true;
+	if (item->key.replaces && id != 0) {
+		has_replaced(r, n, id);
+		return;
+	}
 	if (item->key.name == 0 || (item->put == SIM_CONFIRMED && !item->may_be_lost))
 		wrong("item %u is said to be a duplicate, of %u", n, (unsigned)id);
 	item->put = SIM_REFUSED;
@@ -212,6 +346,7 @@ check_duplicate(const struct sim_request *r, unsigned n, uint64_t id)
 		const struct sim_item *other = &sim->items[i];
 
 		if (has_this_key(other, item) && could_have_key(r, other) &&
+		    (!item->key.replaces || may_be_held(other)) &&
 		    (id == 0 || other->id == 0 || other->id == id || other->ever_moved))
 			found = true;
 	}
@@ -235,11 +370,14 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 	bool lost;
 
 	sim->about = (int)n;
+	item->answered = true;
 	if (result <= 0) {
 		is_refused(r, item, n, (enum qp_status) - result);
 		return;
 	}
 	trace(TRACE_ACCEPTED, c->number, n, (uint64_t)result, 0);
+	if (item->queue == SIM_QUEUES)
+		is_its_own(r, n);
 	if (item->queue == (unsigned)r->queue)
 		has_id(n, (uint64_t)result);
 	else if ((uint64_t)result >= item->id)
@@ -267,15 +405,6 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 }
 
 /* --- gets ------------------------------------------------------------------------ */
-
-static struct sim_hold *
-hold_of(struct sim_client *c, unsigned item)
-{
-	for (unsigned i = 0; i < c->n_holds; i++)
-		if (c->holds[i].item == item)
-			return &c->holds[i];
-	return NULL;
-}
 
 static void
 has_one_holder(unsigned n)
@@ -374,7 +503,7 @@ void
 check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	  uint64_t delivery, const uint8_t *body, size_t len)
 {
-	unsigned b = item_of(body, len), n = sim->items[b].body.of;
+	unsigned b = item_of(body, len), n = whose_body(b, id);
 	struct sim_item *item = &sim->items[n];
 	struct sim_lease lease = {.sure = !has_had(c, n) && !check_may_be_deleted(r),
 				  .until_ns = SIM_NEVER,

@@ -48,7 +48,7 @@ struct sim_options {
 	unsigned kill, power, stop, disk_error, disk_full; /* in 10 000 steps */
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
-	bool pauses, ends, groups, deletes, touches, updates, keys, moves;
+	bool pauses, ends, groups, deletes, touches, updates, keys, replaces, moves;
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 	unsigned memory;      /* the limit; 0: it is not reached */
@@ -104,6 +104,9 @@ struct sim_body {
 struct sim_item {
 	struct sim_body body;
 	unsigned queue, len, group; /* 0: of none */
+	unsigned put_queue; /* into which it was put */
+	bool answered;	    /* that put was */
+	uint64_t was_id;    /* the last one that is known */
 	unsigned producer;
 	uint64_t incarnation, rid; /* of the producer */
 	enum sim_put put;
@@ -111,7 +114,7 @@ struct sim_item {
 	struct sim_key {
 		unsigned name; /* 0: none */
 		bool queued;   /* free as soon as it is given */
-		bool rejects;
+		bool rejects, replaces;
 		uint64_t window_ns;
 		uint64_t until_ns;    /* the window is open until then, at least */
 		uint64_t until_by_ns; /* and is not afterwards */
@@ -361,6 +364,9 @@ void check_put(struct sim_client *c, const struct sim_request *r, unsigned item,
 	       int64_t result);
 void check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 	       uint64_t delivery, const uint8_t *body, size_t len);
+
+/* Whether all that was put with this key has been answered: then it is known whose body a put replaces. */
+bool check_key_is_known(unsigned queue, unsigned key);
 
 /* It is not put, because of the item with this id; 0: that is not known. */
 void check_duplicate(const struct sim_request *r, unsigned n, uint64_t id);

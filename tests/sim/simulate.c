@@ -95,6 +95,7 @@ choose_options(uint64_t seed)
 		.moves = seed % 7 == 3 && seed % 4 != 1, /* no bounds, and no deletes */
 		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
+	sim->o.replaces = sim->o.keys && chance(1, 2);
 	/* Below 64 kB what is not of items takes all of it, so that nothing can wait for room. */
 	if (chance(1, 6))
 		sim->o.memory =
@@ -113,7 +114,7 @@ begin(uint64_t seed)
 	choose_options(seed);
 	sim->disk = pretend_new((unsigned)sim_random(&sim->random));
 	if (sim->o.moves)
-		sim->o.deletes = false;
+		sim->o.deletes = sim->o.replaces = false;
 	for (unsigned i = 0; i < sim->o.queues; i++) {
 		struct sim_queue *q = &sim->queues[i];
 

@@ -68,12 +68,19 @@ some_key(struct sim_item *item, struct qp_options *ret)
 {
 	static const char *const names[] = {"", "x", "y", "z"};
 	struct sim_key *key = &item->key;
+	unsigned name = 1 + below(SIM_KEYS);
 
-	key->name = 1 + below(SIM_KEYS);
+	if (sim->o.replaces && !check_key_is_known(item->queue, name))
+		return;
+	key->name = name;
 	key->queued = chance(1, 3);
 	key->rejects = chance(1, 2);
+	key->replaces = sim->o.replaces && chance(2, 3);
 	QP_GIVE(ret, key, text(names[key->name]));
-	QP_GIVE(ret, on_duplicate, text(key->rejects ? "reject" : "ignore"));
+	QP_GIVE(ret, on_duplicate,
+		text(key->replaces  ? "replace"
+		     : key->rejects ? "reject"
+				    : "ignore"));
 	if (chance(1, 3)) {
 		QP_GIVE(ret, window_ms, 1 + below(800));
 		key->window_ns = ret->window_ms * MS;
