@@ -371,13 +371,49 @@ kept_hooks(struct server *server)
 	qe_set_hooks(server->engine, &server->hooks);
 }
 
+static int
+by_rid(const void *x, const void *y)
+{
+	const struct kept_answer *a = *(const struct kept_answer *const *)x;
+	const struct kept_answer *b = *(const struct kept_answer *const *)y;
+
+	if (a->record.rid != b->record.rid)
+		return a->record.rid < b->record.rid ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
+/* A request that came again, and was carried out again, for the lease that it had been answered with had ended, has
+ * another answer. The place of the earlier one stays. false: no memory. */
+static bool
+forget_earlier(struct session *session)
+{
+	struct restored *r = session->restored;
+	struct kept_answer **sorted = malloc(r->n * sizeof(*sorted));
+
+	if (!sorted)
+		return r->n == 0;
+	for (size_t i = 0; i < r->n; i++)
+		sorted[i] = &r->answers[i];
+	qsort(sorted, r->n, sizeof(*sorted), by_rid);
+	for (size_t i = 1; i < r->n; i++) {
+		struct record *earlier = &sorted[i - 1]->record;
+
+		if (earlier->rid != sorted[i]->record.rid)
+			continue;
+		record_free_list(session->server->engine, earlier);
+		*earlier = (struct record){.rid = earlier->rid};
+	}
+	free(sorted);
+	return true;
+}
+
 /* false: it has lost an answer, and cannot go on. */
 static bool
 take_answers(struct session *session)
 {
 	struct restored *r = session->restored;
 	struct qe *e = session->server->engine;
-	bool missing = r->missing;
+	bool missing = !forget_earlier(session) || r->missing;
 
 	session->answers.before = r->last - r->n;
 	for (size_t i = 0; i < r->n; i++) {

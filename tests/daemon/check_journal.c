@@ -203,6 +203,80 @@ START_TEST(a_stop_after_a_long_silence_ends_no_session)
 }
 END_TEST
 
+#define GETS 8
+
+/* From rid 20 on. */
+static void
+get_all(struct client *c, struct answer answers[GETS])
+{
+	for (uint64_t i = 0; i < GETS; i++)
+		ask(c, &(struct qp_request){.op = QP_OP_GET, .rid = 20 + i, .queue = q},
+		    "", 0);
+	commit();
+	for (int i = 0; i < GETS; i++) {
+		answer(c, QP_OP_GET, &answers[i]);
+		ck_assert_uint_eq(answers[i].reply.status, QP_OK);
+	}
+}
+
+static void
+release(struct client *c, uint64_t rid, const struct answer *item)
+{
+	ask(c,
+	    &(struct qp_request){.op = QP_OP_RELEASE,
+				 .rid = rid,
+				 .id = item->reply.id,
+				 .delivery = item->reply.delivery,
+				 .epoch = server->epoch},
+	    "", 0);
+	commit();
+	expect(c, QP_OP_RELEASE, rid, QP_OK);
+}
+
+/* Its first answer was about a lease that has ended. The next broker knows which was the last, or it would give
+ * other items, and nobody would know of those that the session holds. */
+START_TEST(a_get_that_was_carried_out_again_has_one_answer)
+{
+	struct qp_request m = {.op = QP_OP_DECLARE, .rid = 2, .queue = q};
+	struct answer first[GETS], second[GETS], third[GETS];
+	struct client *c;
+	struct qe_stats stats;
+
+	disk = pretend_new(1);
+	start();
+	c = hello();
+	QP_GIVE(&m.options, durable, ((struct qp_str){"sync", 4}));
+	ask(c, &m, "", 0);
+	commit();
+	expect(c, QP_OP_DECLARE, 2, QP_OK);
+	for (uint64_t i = 0; i < 2 * GETS; i++) {
+		put(c, 100 + i, "x", 1);
+		commit();
+		expect(c, QP_OP_PUT, 100 + i, QP_OK);
+	}
+	get_all(c, first);
+	for (uint64_t i = 0; i < GETS; i++)
+		release(c, 40 + i, &first[i]);
+	client_end(c);
+	commit();
+	c = hello();
+	get_all(c, second);
+	client_end(c);
+	commit();
+	end();
+	start();
+	c = hello();
+	get_all(c, third);
+	qe_stats(server->engine, &stats);
+	ck_assert_uint_eq(stats.leased, GETS);
+	for (int i = 0; i < GETS; i++)
+		ck_assert_uint_eq(third[i].reply.id, second[i].reply.id);
+	client_end(c);
+	end();
+	pretend_free(disk);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -211,6 +285,7 @@ main(void)
 	tcase_add_test(t, a_failed_journal_leaves_no_answers_about_what_it_does_not_have);
 	tcase_add_test(t, a_stop_that_is_cut_short_leaves_no_answers_about_what_is_lost);
 	tcase_add_test(t, a_stop_after_a_long_silence_ends_no_session);
+	tcase_add_test(t, a_get_that_was_carried_out_again_has_one_answer);
 	tcase_add_test(t, no_id_is_given_twice_whatever_is_lost);
 	return run_case("journal", t);
 }
