@@ -159,9 +159,8 @@ is_refused(const struct sim_request *r, struct sim_item *item, unsigned n,
 static bool
 has_this_key(const struct sim_item *item, const struct sim_item *other)
 {
-	return item != other &&
-	       (item->queue == other->queue ||
-		(item->ever_moved && other->queue == SIM_SOURCE)) &&
+	return item != other && item->queue != SIM_QUEUES &&
+	       item->put_queue == other->put_queue && /* also if it was moved */
 	       item->key.name == other->key.name;
 }
 

@@ -53,6 +53,13 @@ check_no_room_for_update(const struct sim_request *r, const struct qp_reply *rep
 	}
 }
 
+static bool
+may_be_kept(const struct sim_item *item)
+{
+	return sim->queues[item->queue].mode != SIM_MEMORY ||
+	       (item->ever_moved && sim->queues[SIM_TARGET].mode != SIM_MEMORY);
+}
+
 /* There is no room for it: the item is held as it was. */
 static bool
 is_still_held(struct sim_client *c, const struct sim_request *r,
@@ -63,8 +70,7 @@ is_still_held(struct sim_client *c, const struct sim_request *r,
 
 	if (full)
 		check_no_room_for_update(r, reply);
-	else if (reply->status != QP_NOSPACE ||
-		 sim->queues[item->queue].mode == SIM_MEMORY ||
+	else if (reply->status != QP_NOSPACE || !may_be_kept(item) ||
 		 sim->fault_life < r->asked_life)
 		return false;
 	if (item->holder < 0 && item->delivery == r->holds[0].delivery)

@@ -6,9 +6,9 @@
 
 /* So much of the broker's memory is not of items, at most, and an item takes so much beside its body, at
  * least and at most, with its key, its times and its place in tables. */
-#define OTHER_MEMORY 100000
+#define OTHER_MEMORY 60000
 #define ITEM_LEAST   64
-#define ITEM_MOST    800
+#define ITEM_MOST    600
 
 /* --- how much there is ------------------------------------------------------------ */
 

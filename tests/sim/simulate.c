@@ -99,7 +99,7 @@ choose_options(uint64_t seed)
 	/* Below 64 kB what is not of items takes all of it, so that nothing can wait for room. */
 	if (chance(1, 6))
 		sim->o.memory =
-			chance(1, 3) ? 30000 + below(40000) : 110000 + below(90000);
+			chance(1, 3) ? 30000 + below(40000) : 80000 + below(60000);
 }
 
 static void
