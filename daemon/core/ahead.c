@@ -21,6 +21,7 @@
 /* What is not in the system's memory is tried again after so long; so often, then it is waited for. */
 #define TRY_NS	   UINT64_C(1000000)
 #define MOST_TRIES 50
+#define MOST_AWAY  64
 
 /* Of little memory a quarter: what was read ahead had to leave again. */
 static uint64_t
@@ -100,6 +101,53 @@ fill_queue(struct qe *e, struct queue *q, int64_t *share)
 		result = fill(e, q, &walk, share);
 	}
 	mem_free(&e->mem, cursors, n * sizeof(*cursors));
+	return result;
+}
+
+/* What is away is only looked for so often, for that may be in vain. */
+static enum qe_result
+fetch_some(struct qe *e, struct walk *walk, unsigned n, uint64_t max_bytes,
+	   unsigned *ret_here)
+{
+	uint64_t bytes = 0;
+	unsigned here = 0, away = 0;
+	struct qe_item *item;
+
+	while (here + away < n && away < MOST_AWAY && (item = walk_next(walk))) {
+		enum qe_result result;
+
+		bytes += item->body_len;
+		if (bytes > max_bytes && here + away > 0)
+			break;
+		result = bodies_fetch_now(e, &item);
+		if (result != QE_OK && result != QE_WAIT)
+			return result;
+		here += result == QE_OK;
+		away += result == QE_WAIT;
+	}
+	*ret_here = here;
+	return away > 0 ? QE_WAIT : QE_OK;
+}
+
+enum qe_result
+ahead_fetch(struct qe *e, struct queue *q, unsigned n, uint64_t max_bytes,
+	    unsigned *ret_here)
+{
+	size_t n_cursors = walk_cursors(q, n);
+	struct walk_cursor *cursors = mem_alloc(&e->mem, n_cursors * sizeof(*cursors));
+	enum qe_result result = QE_NOMEM;
+	struct walk walk;
+
+	if (cursors) {
+		walk_begin(&walk, q, cursors);
+		result = fetch_some(e, &walk, n, max_bytes, ret_here);
+	}
+	mem_free(&e->mem, cursors, n_cursors * sizeof(*cursors));
+	if (result == QE_WAIT) {
+		bodies_want(e, q);
+		if (e->bodies.try_ns <= e->now_ns)
+			e->bodies.try_ns = e->now_ns + TRY_NS;
+	}
 	return result;
 }
 

@@ -134,6 +134,11 @@ uint64_t bodies_next(const struct qe *e);
 /* Whether those that are here take more than they may. */
 bool bodies_too_many(const struct qe *e);
 
+/* Has the bodies of the queue's first `n` ready items here, as far as they are `max_bytes` together. QE_WAIT: not
+ * without waiting for the disk, and they are on their way, but for *ret_here of them; QE_LOST, QE_NOMEM. (ahead.c) */
+enum qe_result ahead_fetch(struct qe *e, struct queue *q, unsigned n, uint64_t max_bytes,
+			   unsigned *ret_here) QE_MUST_USE;
+
 /* A share of reading ahead. (ahead.c) */
 void ahead_read(struct qe *e);
 

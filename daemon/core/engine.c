@@ -235,7 +235,7 @@ qe_memory_give(struct qe *e, size_t bytes)
 static void
 give_late(struct qe *e, struct waiter *w, struct queue *q)
 {
-	enum qe_result result = queue_fetch_first(e, q);
+	enum qe_result result = get_fetch(e, q, &w->get);
 
 	if (result == QE_OK)
 		waiter_give(e, w, q);

@@ -14,7 +14,8 @@
 #include "daemon/core/timing.h"
 #include "daemon/core/waiter.h"
 
-#define MS UINT64_C(1000000)
+#define MS	    UINT64_C(1000000)
+#define PATIENCE_NS (1000 * MS)
 
 /* What reply.items points into; it remembers how large it is. */
 struct batch {
@@ -101,7 +102,25 @@ said_of(const struct qe_item *item)
 	return QE_SAID + (item_group(item) ? item_group(item)->name_len : 0);
 }
 
-/* The disk is waited for only if fewer items would not do. */
+enum qe_result
+get_fetch_away(struct qe *e, struct queue *q, struct get *get)
+{
+	enum qe_result result;
+	unsigned here;
+
+	if (!get->args.many || get->args.min_items == 1)
+		return queue_fetch(e, q);
+	result = ahead_fetch(e, q, get->args.min_items, get->args.max_bytes, &here);
+	if (result != QE_WAIT)
+		return result;
+	if (here > get->here || get->patience_ns == 0) {
+		get->here = here;
+		get->patience_ns = e->now_ns + PATIENCE_NS;
+	}
+	return e->now_ns < get->patience_ns ? QE_WAIT : queue_fetch(e, q);
+}
+
+/* They are here, unless they had to leave again before the rest came. */
 static enum qe_result
 fetch_next(struct qe *e, const struct get *get, unsigned n, struct qe_item **item)
 {
@@ -239,7 +258,7 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	}
 	get.lease_ns = get_lease_length(q, args);
 	if (now)
-		result = queue_fetch_first(e, q); /* until its body is here, however late */
+		result = get_fetch(e, q, &get); /* until its bodies are here, however late */
 	if (result == QE_WAIT && args->here)
 		return QE_AGAIN;
 	if (!now || result == QE_WAIT)

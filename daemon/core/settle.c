@@ -39,9 +39,9 @@ feed_getters(struct qe *e, struct queue *q)
 {
 	struct waiter *w;
 
-	/* Until the body of the first item is here, which is being read ahead. */
+	/* Until the bodies that it must have are here, which are being read ahead. */
 	while (queue_given(q) > 0 && (w = next_getter(q)) &&
-	       queue_fetch_first(e, q) == QE_OK)
+	       get_fetch(e, q, &w->get) == QE_OK)
 		waiter_give(e, w, q);
 	if (queue_drained(q)) {
 		while ((w = waiter_first(q, LINE_GET)))

@@ -248,6 +248,40 @@ START_TEST(a_get_that_waits_is_given_what_is_away)
 }
 END_TEST
 
+#define MS 1000000
+
+/* Whether it may wait for items, or not, it waits for the bodies of those that it must have. */
+START_TEST(a_get_of_many_waits_for_the_disk_alone)
+{
+	struct qe_item *item;
+
+	keeps((struct qe_config){.body_memory = 1});
+	fill("q", 100);
+	ck_assert_int_eq(qe_peek(e, name("q"), &item), QE_OK); /* the first is here */
+	qe_item_unref(e, item);
+	log_set_cold(kept, true);
+	ck_assert_int_eq(get_many(s1, 9, "q", 90, 95, 0, _i == 0 ? QE_NEVER : NO_WAIT),
+			 QE_WAIT);
+	for (int i = 0; i < 10; i++) {
+		tick_at(now += MS);
+		expect_nothing();
+		ck_assert_uint_gt(qe_next_deadline(e), now);
+	}
+	ck_assert_int_eq(put_numbered("m", 7, LEN), QE_OK);
+	take_numbered("m", 7);
+	log_set_cold(kept, false);
+	tick_at(now += MS);
+	tick_at(now += MS);
+	expect(s1, 9, QE_OK);
+	ck_assert_uint_ge(got.n, 90);
+	for (unsigned i = 0; i < got.n; i++)
+		ck_assert(is_numbered(got.items[i], i));
+	expect_nothing();
+	ck_assert_uint_eq(log_waits(kept), 0);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(who_looks_is_shown_the_body)
 {
 	struct qe_search search = {0};
@@ -484,8 +518,6 @@ START_TEST(what_cannot_be_read_is_given_to_nobody)
 	keeps_no_more();
 }
 END_TEST
-
-#define MS 1000000
 
 START_TEST(who_may_wait_waits_for_the_disk_and_nobody_else_does)
 {
@@ -741,6 +773,33 @@ START_TEST(a_large_body_goes_and_comes_back_in_pieces)
 }
 END_TEST
 
+/* There is no room for two: what was read leaves before the rest is there. */
+START_TEST(large_bodies_that_must_come_together_do_so_in_the_end)
+{
+	struct qe_reply reply;
+	uint64_t began;
+
+	fill_large(3);
+	began = now;
+	ck_assert_int_eq(get_as(s1, 7, "q",
+				(struct qe_get){.deadline_ns = QE_NEVER,
+						.many = true,
+						.min_items = 3,
+						.max_items = 3,
+						.max_bytes = 16 << 20}),
+			 QE_WAIT);
+	while (!qe_next_reply(e, &reply)) {
+		ck_assert_uint_lt(now, began + UINT64_C(3000) * MS);
+		tick_at(now += MS / 10);
+	}
+	ck_assert_uint_eq(reply.n, 3);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert(is_numbered(reply.items[i], i));
+	qe_reply_done(e, &reply);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(a_large_body_that_is_not_wanted_any_more_is_given_up)
 {
 	uint64_t memory, count;
@@ -806,6 +865,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, puts_go_on_beyond_the_memory_limit);
 	tcase_add_test(tcase, who_waits_for_memory_goes_on_when_bodies_leave);
 	tcase_add_test(tcase, a_get_that_waits_is_given_what_is_away);
+	tcase_add_loop_test(tcase, a_get_of_many_waits_for_the_disk_alone, 0, 2);
 	tcase_add_test(tcase, who_looks_is_shown_the_body);
 	tcase_add_test(tcase, what_goes_to_another_queue_takes_its_body_along);
 	tcase_add_test(tcase, what_is_updated_takes_the_new_body_along);
@@ -823,6 +883,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, what_does_not_come_by_itself_is_waited_for);
 	tcase_add_test(tcase, a_body_on_its_way_to_somebody_stays);
 	tcase_add_test(tcase, a_large_body_goes_and_comes_back_in_pieces);
+	tcase_add_test(tcase, large_bodies_that_must_come_together_do_so_in_the_end);
 	tcase_add_test(tcase, a_large_body_that_is_not_wanted_any_more_is_given_up);
 	tcase_add_test(tcase, a_large_body_is_looked_at_when_it_is_whole);
 	tcase_add_test(tcase, a_large_body_waits_for_the_disk_a_piece_at_a_time);
