@@ -27,9 +27,15 @@ reader_open(struct reader *r, struct disk *d, int folder, const char *name)
 }
 
 void
-reader_ahead(struct reader *r, void (*beside)(void *arg), void *arg)
+reader_ahead(struct reader *r, uint64_t at, uint32_t seed, void (*beside)(void *arg),
+	     void *arg)
 {
-	r->ahead = ahead_start(r->disk, r->fd, r->size, beside, arg);
+	if (r->size <= WINDOW)
+		return;
+	r->ahead = ahead_start(r->disk, r->fd, r->size, at, seed, beside, arg);
+	if (r->ahead)
+		r->len =
+			0; /* what is in the window comes again, and it is known whether it is whole */
 }
 
 void
@@ -62,6 +68,7 @@ fill_window(struct reader *r, uint64_t offset, size_t len)
 	ssize_t n;
 
 	r->len = 0;
+	r->whole_from = r->whole_to = 0;
 	if (!grow(r, len > WINDOW ? len : WINDOW)) {
 		r->error = ENOMEM;
 		return false;
@@ -85,22 +92,22 @@ fill_window(struct reader *r, uint64_t offset, size_t len)
 static bool
 move_window(struct reader *r, uint64_t offset, size_t len)
 {
-	do {
-		uint64_t next = ahead_next(r->ahead);
-		size_t keep = offset < next ? next - offset : 0, n;
-		unsigned char *bytes;
+	struct ahead_block b;
 
-		if (len > WINDOW || keep > WINDOW ||
-		    (keep > 0 && (r->at + r->len != next || offset < r->at)))
+	if (len > AHEAD_ROOM || offset + len <= r->ahead_to)
+		return false;
+	do {
+		r->len = 0;
+		if (!ahead_take(r->ahead, &b))
 			return false;
-		bytes = ahead_take(r->ahead, r->bytes + (r->len - keep), keep, &n);
-		if (!bytes)
-			return false;
-		r->bytes = bytes - keep;
-		r->at = next - keep;
-		r->len = n + keep;
-	} while (offset + len > r->at + r->len);
-	return true;
+		r->bytes = b.bytes;
+		r->at = b.at;
+		r->len = b.len;
+		r->whole_from = b.whole_from;
+		r->whole_to = b.whole_to;
+		r->ahead_to = b.at + b.len;
+	} while (offset + len > r->ahead_to);
+	return offset >= r->at;
 }
 
 const unsigned char *
@@ -114,20 +121,42 @@ reader_get(struct reader *r, uint64_t offset, size_t len)
 	return r->bytes + (offset - r->at);
 }
 
-const unsigned char *
-reader_record(struct reader *r, uint64_t offset, uint32_t seed, struct record *ret)
+/* All its bytes, if it may be one. */
+static const unsigned char *
+get_record(struct reader *r, uint64_t offset, struct record *ret)
 {
 	const unsigned char *bytes = reader_get(r, offset, RECORD_HEADER);
 
 	if (!bytes)
 		return NULL;
 	record_parse(bytes, ret);
-	if (ret->len == 0 || ret->len > STORE_MAX_RECORD || ret->synced >= ret->seq)
+	if (!record_is_possible(ret))
 		return NULL;
-	bytes = reader_get(r, offset, RECORD_HEADER + (size_t)ret->len);
-	if (!bytes || record_crc(bytes, seed, ret->len) != ret->crc)
-		return NULL;
-	return bytes;
+	return reader_get(r, offset, RECORD_HEADER + (size_t)ret->len);
+}
+
+static const unsigned char *
+if_whole(const unsigned char *bytes, uint32_t seed, const struct record *record)
+{
+	return bytes && record_crc(bytes, seed, record->len) == record->crc ? bytes
+									    : NULL;
+}
+
+const unsigned char *
+reader_record(struct reader *r, uint64_t offset, uint32_t seed, struct record *ret)
+{
+	return if_whole(get_record(r, offset, ret), seed, ret);
+}
+
+const unsigned char *
+reader_next(struct reader *r, uint64_t offset, uint32_t seed, struct record *ret)
+{
+	const unsigned char *bytes = get_record(r, offset, ret);
+
+	if (bytes && offset >= r->whole_from &&
+	    offset + record_size(ret->len) <= r->whole_to)
+		return bytes;
+	return if_whole(bytes, seed, ret);
 }
 
 /* How many bytes are certain not to begin a record with one of these numbers: of those in the window, of

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "daemon/core/store.h"
 #include "daemon/store/crc32c.h"
 
 void
@@ -61,6 +62,12 @@ record_parse(const unsigned char *at, struct record *ret)
 	ret->len = get_le32(at + 4);
 	ret->seq = record_seq(at);
 	ret->synced = get_le64(at + 16);
+}
+
+bool
+record_is_possible(const struct record *r)
+{
+	return r->len > 0 && r->len <= STORE_MAX_RECORD && r->synced < r->seq;
 }
 
 size_t

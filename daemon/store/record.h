@@ -62,6 +62,9 @@ record_seq(const unsigned char *at)
 
 void record_parse(const unsigned char *at, struct record *ret);
 
+/* Whether it may be one, as far as the header says. */
+bool record_is_possible(const struct record *r);
+
 /* The CRC that it should have. `at` is the whole record. */
 uint32_t record_crc(const unsigned char *at, uint32_t seed, uint32_t len);
 

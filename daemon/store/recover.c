@@ -193,7 +193,7 @@ read_records(struct recovery *rc, struct reader *r, uint32_t seed)
 	while (!rc->ended) {
 		enum store_result result;
 
-		bytes = reader_record(r, rc->used, seed, &record);
+		bytes = reader_next(r, rc->used, seed, &record);
 		if (!bytes || record.seq != rc->seq + 1)
 			break;
 		result = take(rc, bytes, record.len);
@@ -312,13 +312,14 @@ read_segment(struct recovery *rc, uint64_t number)
 	if (result == STORE_OPENED)
 		result = check_chain(rc, number, &h);
 	if (result == STORE_OPENED) {
+		seed = segment_seed(rc->id, number);
 		if (rc->options->threads)
-			reader_ahead(&r, rc->options->beside, rc->options->arg);
+			reader_ahead(&r, SEGMENT_HEADER, seed, rc->options->beside,
+				     rc->options->arg);
 		rc->last = number;
 		rc->used = rc->certain = rc->mark = SEGMENT_HEADER;
 		rc->mark_seq = h.first_seq - 1;
 		rc->ended = rc->closed = false;
-		seed = segment_seed(rc->id, number);
 		result = read_records(rc, &r, seed);
 		if (result == STORE_OPENED && !rc->ended)
 			result = check_tail(rc, &r, seed);
