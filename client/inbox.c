@@ -65,14 +65,13 @@ inbox_space(struct inbox *in, struct iovec places[2])
 
 /* --- a reply's body -------------------------------------------------------------- */
 
+/* NULL: there was no memory for the item. */
 static bool
-add_part(struct parts *parts, const struct qp_item *item, const struct qp_options *said)
+add_part(struct parts *parts, qb_item *item)
 {
-	qb_item *it = item_new(item, said);
-
-	if (!it)
+	if (!item)
 		return false;
-	parts_list(parts)[parts->n++] = it;
+	parts_list(parts)[parts->n++] = item;
 	return true;
 }
 
@@ -189,8 +188,9 @@ expect_one(qb *q, uint32_t body_len)
 		return expect_passed(q, &item, said);
 	if (body_len >= PASS_BYTES && is_item(q->in.call.op))
 		pass_ask(q);
-	return add_part(&q->in.parts, &item, said) ? QB_OK
-						   : no_memory(q, &item, body_len);
+	return add_part(&q->in.parts, item_new(&item, said))
+		       ? QB_OK
+		       : no_memory(q, &item, body_len);
 }
 
 static qb_result
@@ -219,6 +219,7 @@ expect_many(qb *q, uint32_t body_len)
 {
 	struct inbox *in = &q->in;
 	struct qp_list items = in->reply.items;
+	struct shelf_room room = shelf_room(items.n, body_len);
 	uint64_t left = body_len;
 
 	if (items.n == 0 || items.n > in->call.max_items)
@@ -234,7 +235,7 @@ expect_many(qb *q, uint32_t body_len)
 		if (item.length > left)
 			return wrong_items(q, body_len);
 		left -= item.length;
-		if (!add_part(&in->parts, &item, NULL))
+		if (!add_part(&in->parts, item_new_among(&item, &room)))
 			return no_memory(q, NULL, body_len);
 	}
 	return left == 0 ? QB_OK : wrong_items(q, body_len);

@@ -11,7 +11,7 @@
 
 #include "client/call.h"
 
-/* What a reply's body goes into, one allocation for each item. */
+/* What a reply's body goes into. */
 struct parts {
 	qb_item *one, **many; /* `many` is NULL for at most one */
 	unsigned n;

@@ -63,15 +63,27 @@ said_space(const struct qp_options *said)
 	return n;
 }
 
-qb_item *
-item_new(const struct qp_item *item, const struct qp_options *said)
+/* What an item takes of a shelf. */
+static size_t
+shelf_space(size_t bytes)
 {
-	qb_item *it = malloc(sizeof(*it) + item->length + 1 + space(item->group) +
-			     (said ? said_space(said) : 0));
-	char *at;
+	size_t align = alignof(qb_item);
 
-	if (!it)
-		return NULL;
+	return (sizeof(qb_item) + bytes + 1 + align - 1) / align * align;
+}
+
+static size_t
+body_space(const struct qp_item *item)
+{
+	return item->length + space(item->group);
+}
+
+/* Everything of it but its body, and what is said. */
+static qb_item *
+fill_in(qb_item *it, const struct qp_item *item, struct shelf *shelf)
+{
+	char *at = (char *)it->body + item->length + 1;
+
 	*it = (qb_item){
 		.id = item->id,
 		.delivery = item->delivery,
@@ -81,6 +93,7 @@ item_new(const struct qp_item *item, const struct qp_options *said)
 		.ctype = (uint8_t)item->ctype,
 		.priority = (int32_t)item->priority,
 		.size = item->length,
+		.shelf = shelf,
 		.lease_ms = QB_FOREVER,
 		.age_ms = -1,
 		.dead_ms = -1,
@@ -88,11 +101,64 @@ item_new(const struct qp_item *item, const struct qp_options *said)
 		.ttl_ms = -1,
 	};
 	it->body[it->size] = 0;
-	at = (char *)it->body + it->size + 1;
 	it->group = place(&at, item->group);
-	if (said)
-		take_said(it, said, at);
 	return it;
+}
+
+qb_item *
+item_new(const struct qp_item *item, const struct qp_options *said)
+{
+	size_t size = sizeof(qb_item) + body_space(item) + 1;
+	qb_item *it = malloc(size + (said ? said_space(said) : 0));
+
+	if (!it)
+		return NULL;
+	fill_in(it, item, NULL);
+	if (said)
+		take_said(it, said, (char *)it + size);
+	return it;
+}
+
+struct shelf_room
+shelf_room(uint32_t n, size_t bodies)
+{
+	return (struct shelf_room){.to_come =
+					   bodies + n * shelf_space(alignof(qb_item))};
+}
+
+/* false: no memory. */
+static bool
+begin_shelf(struct shelf_room *room)
+{
+	size_t size = room->to_come < SHELF_BYTES ? room->to_come : SHELF_BYTES;
+
+	room->shelf = malloc(sizeof(*room->shelf) + size);
+	room->used = 0;
+	room->size = size;
+	if (room->shelf)
+		atomic_init(&room->shelf->items, 0);
+	return room->shelf != NULL;
+}
+
+qb_item *
+item_new_among(const struct qp_item *item, struct shelf_room *room)
+{
+	size_t size = shelf_space(body_space(item));
+	unsigned char *at;
+
+	if (size > SHELF_ITEM || size > room->to_come)
+		return item_new(item, NULL);
+	if ((!room->shelf || size > room->size - room->used) && !begin_shelf(room))
+		return NULL;
+	at = room->shelf->bytes + room->used;
+	room->used += size;
+	room->to_come -= size;
+	/* Nobody else knows of it yet. */
+	atomic_store_explicit(
+		&room->shelf->items,
+		atomic_load_explicit(&room->shelf->items, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+	return fill_in((qb_item *)(void *)at, item, room->shelf);
 }
 
 /* Behind the end of the file may be anything, in its last page, which becomes this process's own
@@ -143,9 +209,17 @@ item_map(const struct qp_item *item, const struct qp_options *said, int fd, size
 void
 qb_item_free(qb_item *item)
 {
-	if (item && item->mapped)
+	struct shelf *shelf;
+
+	if (!item)
+		return;
+	shelf = item->shelf;
+	if (item->mapped)
 		munmap(item->mapped, item->mapped_size);
-	free(item);
+	if (!shelf)
+		free(item);
+	else if (atomic_fetch_sub_explicit(&shelf->items, 1, memory_order_acq_rel) == 1)
+		free(shelf);
 }
 
 const void *

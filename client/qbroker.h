@@ -385,7 +385,8 @@ int64_t qb_item_lease(const qb_item *item); /* how many milliseconds it was leas
 					       QB_FOREVER: without an end */
 const char *qb_item_group(const qb_item *item); /* NULL: it is of none */
 
-/* Frees the memory here; the lease in the broker stays. NULL is allowed. */
+/* Frees the memory here; the lease in the broker stays. NULL is allowed. Any thread may do so, also after
+ * qb_close(). Small items that came together share memory, so one that is kept for long keeps up to 16 KiB. */
 void qb_item_free(qb_item *item);
 
 /* --- finishing ------------------------------------------------------------------- */

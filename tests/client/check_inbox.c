@@ -38,7 +38,7 @@ note(qb *h, const struct call *call, struct answer *answer)
 		ck_assert_int_eq(answer->items[i]->body[answer->items[i]->size], 0);
 	}
 	if (answer->n > 0 && call->rid == 4) { /* takes one of many */
-		free(answer->items[1]);
+		qb_item_free(answer->items[1]);
 		answer->items[1] = NULL;
 	}
 }
