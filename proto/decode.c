@@ -84,7 +84,8 @@ read_numbers(struct qp_reader *in, unsigned unit, uint64_t max, struct qp_list *
 		return false;
 	ret->sum = 0;
 	for (uint32_t i = 0; i < ret->n; i++) {
-		if (!read_within(in, 0, max, &value))
+		value = qp_read_number(in);
+		if (in->failed || value > max)
 			return false;
 		ret->sum += value;
 	}
@@ -405,12 +406,6 @@ qp_reply_decode(const void *head, size_t len, unsigned op, struct qp_reply *ret,
 		return false;
 	return in.p == in.end || qp_refuse(ret_error, QP_MALFORMED,
 					   "there are bytes behind the reply's array");
-}
-
-uint64_t
-qp_list_next(struct qp_list *list)
-{
-	return qp_read_uint(&list->in);
 }
 
 int64_t

@@ -292,8 +292,18 @@ qp_request_repeat(struct qp_out *out, const uint8_t *frame, uint64_t timeout_ms)
 	head_end(&h, lengths.body_len);
 }
 
-static void
-pack_item(struct head *h, const struct qp_item *item)
+/* Of an item of which nothing is said: nearly all. */
+static inline void
+pack_plain_item(struct head *h, const struct qp_item *item)
+{
+	pack_array(h, 3);
+	pack_uint64(h, item->id);
+	pack_uint64(h, item->delivery);
+	pack_uint64(h, item->length);
+}
+
+static __attribute__((noinline)) void
+pack_special_item(struct head *h, const struct qp_item *item)
 {
 	struct qp_options options;
 
@@ -321,8 +331,15 @@ static void
 pack_items(struct head *h, const struct qp_reply *m)
 {
 	pack_array(h, m->items.n);
-	for (uint32_t i = 0; i < m->items.n; i++)
-		pack_item(h, &m->item_rows[i]);
+	for (uint32_t i = 0; i < m->items.n; i++) {
+		const struct qp_item *item = &m->item_rows[i];
+
+		if (item->ctype | item->crashes | item->nacks | item->timeouts |
+		    (uint64_t)item->priority | item->group.len)
+			pack_special_item(h, item);
+		else
+			pack_plain_item(h, item);
+	}
 }
 
 static void

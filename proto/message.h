@@ -200,7 +200,11 @@ void qp_notice_encode(struct qp_out *out, enum qp_notice kind,
 		      const struct qp_options *options);
 
 /* The next number, or item, of a decoded list. Call it at most `n` times. */
-uint64_t qp_list_next(struct qp_list *list);
+static inline uint64_t
+qp_list_next(struct qp_list *list)
+{
+	return qp_read_number(&list->in);
+}
 int64_t qp_list_next_signed(struct qp_list *list);
 struct qp_str qp_names_next(struct qp_names *names);
 struct qp_item qp_item_next(struct qp_list *items);

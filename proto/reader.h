@@ -96,6 +96,17 @@ qp_take_uint(const uint8_t **p, uint64_t *ret)
 	}
 }
 
+/* qp_read_uint() for one of many, where a call for each counts. */
+static inline uint64_t
+qp_read_number(struct qp_reader *r)
+{
+	uint64_t value;
+
+	if (!r->failed && r->end - r->p >= QP_UINT_BYTES && qp_take_uint(&r->p, &value))
+		return value;
+	return qp_read_uint_any(r);
+}
+
 static inline uint64_t
 qp_read_uint(struct qp_reader *r)
 {

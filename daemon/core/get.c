@@ -344,7 +344,7 @@ finish_lease(struct qe *e, struct qe_item *item)
 {
 	struct queue *q = item_holding(item)->queue;
 
-	item_move(e, item, ITEM_GONE, CAUSE_finished);
+	item_finish(e, item);
 	qe_item_unref(e, item);
 	settle_queue(e, q);
 }

@@ -522,7 +522,7 @@ was_back(const struct qe_item *item)
 	       (item->extra && item->extra->ready_ns > 0);
 }
 
-/* Inlined, so that the lease of an item, and every other move, has what it needs alone. */
+/* Inlined, so that each of the moves of every item, and any other, has what it needs alone. */
 static inline __attribute__((always_inline)) void
 move(struct qe *e, struct qe_item *item, enum item_state to, struct holding *holding,
      enum item_cause cause, bool restored)
@@ -571,6 +571,20 @@ item_move(struct qe *e, struct qe_item *item, enum item_state to, enum item_caus
 }
 
 void
+item_accept(struct qe *e, struct qe_item *item)
+{
+	assert(item->state == ITEM_NEW);
+	move(e, item, ITEM_READY, NULL, CAUSE_accepted, false);
+}
+
+void
+item_finish(struct qe *e, struct qe_item *item)
+{
+	assert(item->state == ITEM_LEASED);
+	move(e, item, ITEM_GONE, NULL, CAUSE_finished, false);
+}
+
+void
 item_renew(struct qe *e, struct qe_item *item, struct queue *q)
 {
 	assert(item->state == ITEM_GONE);
@@ -588,6 +602,7 @@ item_renew(struct qe *e, struct qe_item *item, struct queue *q)
 void
 item_lease(struct qe *e, struct qe_item *item, struct holding *holding)
 {
+	assert(item->state == ITEM_READY);
 	move(e, item, ITEM_LEASED, holding, CAUSE_delivered, false);
 }
 

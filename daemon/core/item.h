@@ -144,7 +144,10 @@ struct queue *item_queue(const struct qe_item *item);
 void item_move(struct qe *e, struct qe_item *item, enum item_state to,
 	       enum item_cause cause);
 
-/* Moves a READY item into a holding; the lease's slot was reserved. */
+/* The moves that every item makes: a NEW one becomes READY; a READY one goes into a holding, the
+ * lease's slot was reserved; a LEASED one is finished. */
+void item_accept(struct qe *e, struct qe_item *item);
+void item_finish(struct qe *e, struct qe_item *item);
 void item_lease(struct qe *e, struct qe_item *item, struct holding *holding);
 
 /* As qe_item_new(), whatever the memory limit is. */

@@ -128,7 +128,7 @@ accept(struct qe *e, struct queue *q, struct qe_item *item)
 	if (item->extra)
 		accept_timed(e, item);
 	else
-		item_move(e, item, ITEM_READY, CAUSE_accepted);
+		item_accept(e, item);
 	return id;
 }
 

@@ -18,6 +18,9 @@
 /* Above this many bytes a reference costs less than a copy. */
 #define COPY_MAX 4096
 
+/* Up to here the bodies of one reply are copied into one block. */
+#define TOGETHER_MAX 65536
+
 #define MS UINT64_C(1000000)
 
 /* What is copied is in nobody's books but the connection's, and waiting gets are answered
@@ -366,6 +369,33 @@ deliver_body(struct conn *c, struct qe_item *item)
 		qp_out_refer(&c->out, qe_item_body(item), len, release_item, item);
 }
 
+/* Those of one reply: small ones at once. */
+static void
+deliver_bodies(struct conn *c, struct qe_item *const *items, unsigned n, uint64_t len)
+{
+	bool together = len <= TOGETHER_MAX &&
+			conn_unsent(c) + len <= c->server->limits.output_high;
+	uint8_t *p;
+
+	for (unsigned i = 0; together && i < n; i++)
+		together = qe_item_body_len(items[i]) <= COPY_MAX;
+	if (!together) {
+		for (unsigned i = 0; i < n; i++)
+			deliver_body(c, items[i]);
+		return;
+	}
+	p = len > 0 ? qp_out_reserve(&c->out, len) : NULL;
+	if (!p)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		size_t size = qe_item_body_len(items[i]);
+
+		memcpy(p, qe_item_body(items[i]), size);
+		p += size;
+	}
+	qp_out_commit(&c->out, len);
+}
+
 static struct qp_str
 group_of(const struct qe_item *item)
 {
@@ -540,8 +570,7 @@ deliver_rows(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *const 
 		append_passed(c, op, &m, items[0]);
 	} else {
 		qp_reply_encode(&c->out, op, &m, (uint32_t)body_len);
-		for (unsigned i = 0; i < n; i++)
-			deliver_body(c, items[i]);
+		deliver_bodies(c, items, n, body_len);
 	}
 	conn_dirty(c);
 }

@@ -225,7 +225,8 @@ make_items(struct conn *c, struct qp_list lengths, const uint8_t *body, unsigned
 		result = qe_item_new(e, len, &items[i]);
 		if (result == QE_OK) {
 			memcpy(qe_item_body(items[i]), body - len, len);
-			result = describe(c, items[i], d);
+			if (!d->plain)
+				result = describe(c, items[i], d);
 			if (result != QE_OK)
 				qe_item_unref(e, items[i]);
 		}
