@@ -107,6 +107,27 @@ START_TEST(any_one_goes_and_comes_back)
 }
 END_TEST
 
+/* Some of those that are moved together belong right behind each other, also between one and what it would have come
+ * below. */
+START_TEST(neighbours_come_together)
+{
+	for (unsigned block = 2; block <= 128; block *= 4) {
+		heap_init(&heap, before);
+		n = 0;
+		for (unsigned i = 0; i < MANY / block * block; i++) {
+			unsigned at = i / block * 7919 % (MANY / block);
+			unsigned key = at * block + i * 5 % block;
+
+			elements[key] = (struct element){.key = key};
+			insert(&elements[key]);
+			if (i > MANY / 2 && i % 32 == 0)
+				ck_assert_uint_eq(heap_check(&heap), n);
+		}
+		ck_assert_uint_eq(heap_check(&heap), n);
+	}
+}
+END_TEST
+
 START_TEST(the_last_ones_go_first)
 {
 	fill();
@@ -178,6 +199,7 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, they_come_out_in_order);
 	tcase_add_test(tcase, any_one_goes_and_comes_back);
+	tcase_add_test(tcase, neighbours_come_together);
 	tcase_add_test(tcase, the_last_ones_go_first);
 	tcase_add_test(tcase, they_are_walked_in_order);
 	tcase_add_test(tcase, all_are_discarded);
