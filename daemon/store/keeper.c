@@ -162,6 +162,7 @@ keeper_trim(struct store_files *s)
 	if (to <= s->removed)
 		return true;
 	s->next_try_ns = 0;
+	close_retired(s); /* before their files are those of others */
 	return remove_segments(s, to);
 }
 

@@ -569,6 +569,38 @@ START_TEST(what_was_trimmed_are_spares)
 }
 END_TEST
 
+static void
+append_into(uint64_t last)
+{
+	while (w.status.last_segment < last) {
+		ck_assert(world_append(&w, 600, true));
+		world_flush(&w);
+		while (store_step_commit(w.store))
+			;
+		w.store->class->status(w.store, &w.status);
+	}
+}
+
+/* Or that would be taken from the one that its file is by then. */
+START_TEST(a_segment_gives_its_room_back_before_it_is_another)
+{
+	uint64_t ended;
+
+	append_many(1, 100);
+	world_kill(&w);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ended = w.status.last_segment - 1;
+	append_into(ended + 2);
+	ck_assert(world_trim(&w, w.status.last_segment));
+	w.disk->room = 1; /* for nothing: those that were trimmed are used again */
+	append_into(ended + 3);
+	w.disk->room = 0;
+	world_settle(&w);
+	world_kill(&w);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+}
+END_TEST
+
 /* It gets its END where it is, and gives back the room that nobody will use. */
 START_TEST(what_is_on_disk_is_not_written_anew)
 {
@@ -833,6 +865,7 @@ main(void)
 	tcase_add_test(tcase, a_start_goes_on_in_a_spare_of_the_run_before);
 	tcase_add_test(tcase, a_spare_is_made_zero_where_somebody_waits_for_syncs);
 	tcase_add_test(tcase, what_was_trimmed_are_spares);
+	tcase_add_test(tcase, a_segment_gives_its_room_back_before_it_is_another);
 	tcase_add_test(tcase, what_is_on_disk_is_not_written_anew);
 	tcase_add_test(tcase, what_a_failed_sync_left_in_memory_is_written_anew);
 	tcase_add_test(tcase, a_spare_of_another_size_is_removed);
