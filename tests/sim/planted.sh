@@ -20,6 +20,13 @@ build() {
 	return 1
 }
 
+# As it was. With a new time, so that it is compiled again.
+undo() {
+	for file in $files; do
+		cp "$work/clean/$file" "$work/src/$file"
+	done
+}
+
 # Sets `line` to what the next seed that fails says, and `next` to the one behind it. 1: none does.
 look() { # next end
 	next=$1
@@ -41,8 +48,9 @@ count() {
 	[ "$name" = none ] || [ -n "$said" ] || look $((first + seeds)) $((first + 20000))
 }
 
-mkdir "$work/src" "$work/build"
+mkdir "$work/src" "$work/build" "$work/clean"
 tar -c --exclude=./build --exclude=./build-sanitizers --exclude=./.git . | tar -x -C "$work/src"
+cp -R "$work/src/daemon" "$work/clean"
 cd "$work/build" || exit 1
 "$work/src/configure" -q CFLAGS='-g -O1' >"$work/log" 2>&1 || {
 	tail -n 5 "$work/log"
@@ -54,8 +62,10 @@ for name in none "$@"; do
 	what="nothing is wrong"
 	if [ "$name" != none ]; then
 		what=$(head -n 1 "$patch")
-		if ! patch -s -p1 -d "$work/src" <"$patch" >"$work/log" 2>&1; then
+		files=$(sed -n 's,^+++ b/\([^[:space:]]*\).*,\1,p' "$patch")
+		if ! patch -s -F0 -p1 -d "$work/src" <"$patch" >"$work/log" 2>&1; then
 			echo "$name: it does not fit the sources any more"
+			undo
 			failed=1
 			continue
 		fi
@@ -69,6 +79,6 @@ for name in none "$@"; do
 	else
 		failed=1
 	fi
-	[ "$name" = none ] || patch -s -R -p1 -d "$work/src" <"$patch"
+	[ "$name" = none ] || undo
 done
 exit "$failed"
