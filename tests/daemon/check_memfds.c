@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +16,7 @@
 #include "daemon/net/closer.h"
 #include "proto/memfd.h"
 #include "tests/daemon/net_kit.h"
+#include "tests/lib/run.h"
 
 #define LEN 100000
 
@@ -245,11 +245,14 @@ teardown_memfds(void)
 	teardown();
 }
 
+/* Its thread may have to wait for a processor. */
 static int
 pipe_of(const struct closer *closer)
 {
-	for (int i = 0; i < MAX_TURNS && closer_waiting(closer) > 0; i++)
-		sched_yield();
+	int64_t deadline = now_ms() + patience_ms();
+
+	while (closer_waiting(closer) > 0)
+		look_again(deadline, "what was passed to be closed");
 	return closer ? 2 : 0;
 }
 

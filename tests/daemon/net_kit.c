@@ -11,7 +11,7 @@
 
 #include "daemon/log.h"
 
-#define END_TURNS 16 /* what a client had sent is read in shares */
+#define END_TURNS 16 /* for what the end of a connection leaves to do */
 
 struct event_base *base;
 struct server *server;
@@ -66,17 +66,34 @@ client_raw(void)
 	c->fd = ends[1];
 	server_accept(ends[0], &(struct sockaddr){.sa_family = AF_UNIX},
 		      sizeof(struct sockaddr), server);
+	c->number = server->last_number;
 	return c;
+}
+
+static bool
+is_connected(uint32_t number)
+{
+	struct conn *c;
+
+	TAILQ_FOREACH (c, &server->conns, all)
+		if (c->number == number)
+			return true;
+	return false;
 }
 
 void
 client_end(struct client *c)
 {
+	uint32_t number = c->number;
+	int turns = 0;
+
 	close(c->fd);
 	while (c->n_fds > 0)
 		close(c->fds[--c->n_fds]);
 	free(c);
-	server->asked_ns = 0; /* what it sent of a large body need not wait for others */
+	/* What it had sent is read in shares, which may have to wait for others. */
+	for (; is_connected(number) && turns < MAX_TURNS; turns++)
+		turn();
 	for (int i = 0; i < END_TURNS; i++)
 		turn();
 }

@@ -23,6 +23,7 @@ void turn(void);
 /* A client: a plain descriptor and what has been read from it. */
 struct client {
 	int fd;
+	uint32_t number; /* of its connection */
 	uint8_t in[1 << 21];
 	size_t len;
 	int fds[8]; /* descriptors that came */
