@@ -14,7 +14,7 @@
 #include "daemon/store/record.h"
 
 #define MAX_IOV	      64
-#define EARLY_OF      8 /* of a segment the last part, when the rest is synced */
+#define PARTS	      16 /* of a segment: each is synced when it is full */
 #define SLOW_WRITE_NS UINT64_C(5000000)
 #define SHY_NS	      UINT64_C(10000000000)
 
@@ -74,16 +74,15 @@ files_sync(struct store_files *s)
 	return ok;
 }
 
-/* Under the lock. What is on disk by the end of a segment nobody has to wait for then; and before a TRIM is, what it
- * says is not removed. */
+/* Under the lock. All who write wait at the end of a segment until it is on disk: so most of it is by then. And before
+ * a TRIM is, what it says is not removed. */
 static bool
 passes_mark(const struct store_files *s, const struct chunk *last)
 {
-	uint64_t mark = s->segment_bytes - s->segment_bytes / EARLY_OF;
+	uint64_t part = s->segment_bytes / PARTS, end = last->offset + last->len;
 
 	return (s->written < s->trim_seq && last->last_seq >= s->trim_seq) ||
-	       (s->written_bytes < mark && last->offset + last->len >= mark &&
-		!last->end);
+	       (!last->end && s->written_bytes / part < end / part);
 }
 
 static void

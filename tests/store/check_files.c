@@ -539,6 +539,7 @@ calls_for_a_spare(bool sync)
 		while (store_step_commit(w.store))
 			;
 	} while (w.records[w.n - 1].place.segment == segment);
+	files_of(w.store)->sync_soon = false; /* its sync is not meant */
 	before = w.disk->calls;
 	while (store_step_keep(w.store, w.now_ns) == w.now_ns)
 		;
