@@ -7,6 +7,7 @@
 #ifndef QBROKER_CORE_MEM_H
 #define QBROKER_CORE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,13 +16,16 @@
 
 /* Items come and go by the hundred, in few sizes. malloc() has seven freed blocks of a size at hand; for
  * others it merges and splits what is free, which is a sixth of all that the broker
- * does for a small item. So some are kept here. */
+ * does for a small item, and more where that is in no cache. So some are kept here: more of them where there is much, for
+ * then many come and go at once. */
 #define MEM_SPARE_SIZE 1024 /* larger ones are not kept */
 #ifdef __SANITIZE_ADDRESS__
 #define MEM_SPARE_BYTES 0 /* it wants to see what is used after it was freed */
 #else
-#define MEM_SPARE_BYTES ((size_t)512 << 10) /* of all that are kept */
+#define MEM_SPARE_BYTES ((size_t)512 << 10) /* of all that are kept, */
 #endif
+#define MEM_SPARE_PART	64 /* and of so many that are used, one */
+#define MEM_SPARE_DROPS 32 /* at once: a large block may have gone just now */
 
 struct mem_spare {
 	struct mem_spare *next;
@@ -101,6 +105,7 @@ mem_take(struct mem *mem, size_t size)
 		return mem_alloc(
 			mem, cost - 8); /* that a block is good for all of its cost */
 	mem->spares[cost / 16] = spare->next;
+	__builtin_prefetch(spare->next, 1); /* it may have been free for long */
 	mem->spare_bytes -= cost;
 	mem->used += cost;
 	return spare;
@@ -109,6 +114,15 @@ mem_take(struct mem *mem, size_t size)
 /* Frees a spare block, so that there is room for another; all of them. */
 void mem_drop_spare(struct mem *mem);
 void mem_drop_spares(struct mem *mem);
+
+/* Whether there are more spare blocks than are kept. */
+static inline bool
+mem_spares_over(const struct mem *mem)
+{
+	size_t share = MEM_SPARE_BYTES > 0 ? mem->used / MEM_SPARE_PART : 0;
+
+	return mem->spare_bytes > MEM_SPARE_BYTES + share;
+}
 
 /* Frees what was taken. */
 static inline void
@@ -125,7 +139,7 @@ mem_return(struct mem *mem, void *p, size_t size)
 	spare->next = mem->spares[cost / 16];
 	mem->spares[cost / 16] = spare;
 	mem->spare_bytes += cost;
-	while (mem->spare_bytes > MEM_SPARE_BYTES)
+	for (int i = 0; i < MEM_SPARE_DROPS && mem_spares_over(mem); i++)
 		mem_drop_spare(mem);
 }
 

@@ -73,9 +73,33 @@ START_TEST(only_so_much_is_kept)
 			blocks[i] = take(size);
 		for (int i = 0; i < MANY; i++) {
 			mem_return(&mem, blocks[i], size);
-			ck_assert_uint_le(mem.spare_bytes, MEM_SPARE_BYTES);
+			ck_assert(!mem_spares_over(&mem));
 		}
 		ck_assert_uint_eq(mem.used, 0);
+	}
+}
+END_TEST
+
+/* And more where there is much; when that is gone, no call frees them all. */
+START_TEST(more_is_kept_where_there_is_much)
+{
+	const uint64_t much = UINT64_C(1) << 30;
+	size_t before;
+
+	mem.used += much;
+	for (int i = 0; i < MANY; i++)
+		blocks[i] = take(100);
+	for (int i = 0; i < MANY; i++)
+		mem_return(&mem, blocks[i], 100);
+	if (MEM_SPARE_BYTES > 0)
+		ck_assert_uint_eq(mem.spare_bytes, MANY * mem_cost(100));
+	mem.used -= much;
+	while (mem_spares_over(&mem)) {
+		before = mem.spare_bytes;
+		mem_return(&mem, take(200), 200);
+		ck_assert_uint_lt(mem.spare_bytes, before);
+		ck_assert_uint_ge(mem.spare_bytes + MEM_SPARE_DROPS * mem_cost(100),
+				  before);
 	}
 }
 END_TEST
@@ -168,6 +192,7 @@ main(void)
 	tcase_add_test(tcase, what_was_freed_last_is_given_first);
 	tcase_add_test(tcase, a_block_is_good_for_all_that_costs_as_much);
 	tcase_add_test(tcase, only_so_much_is_kept);
+	tcase_add_test(tcase, more_is_kept_where_there_is_much);
 	tcase_add_test(tcase, any_sizes_by_turns);
 	tcase_add_test(tcase, pieces_of_a_pool_are_the_taker_s_alone);
 	tcase_add_test(tcase, a_free_piece_is_taken_before_there_is_another_run);
