@@ -111,24 +111,42 @@ redis_reply(struct redis *c)
 	return reply;
 }
 
-bool
-redis_may_ask(const struct redis *c)
+/* Gets of many: whether another may be sent. */
+static bool
+may_ask(const struct redis *c)
 {
 	return c->out < c->load->outstanding && c->out < BATCHES;
 }
 
-void
-redis_asked(struct redis *c, unsigned n)
-{
-	c->asked[(c->first + c->out++) % BATCHES] = n;
-}
-
-unsigned
-redis_got(struct redis *c, unsigned got)
+/* The oldest is answered. Returns how many items it asked for in vain. */
+static unsigned
+missing_of_first(struct redis *c, unsigned got)
 {
 	unsigned asked = c->asked[c->first];
 
 	c->first = (c->first + 1) % BATCHES;
 	c->out--;
 	return asked - got;
+}
+
+void
+redis_get_batches(struct redis *c, unsigned n, struct redis_gets how)
+{
+	while (n > 0 || c->out > 0) {
+		redisReply *reply;
+		int got;
+
+		while (n > 0 && may_ask(c)) {
+			unsigned now = redis_batch(c, n);
+
+			how.ask(c, now);
+			c->asked[(c->first + c->out++) % BATCHES] = now;
+			n -= now;
+		}
+		reply = redis_reply(c);
+		got = how.take(c, reply);
+		if (got >= 0)
+			n += missing_of_first(c, (unsigned)got);
+		freeReplyObject(reply);
+	}
 }

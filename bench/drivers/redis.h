@@ -32,13 +32,24 @@ void redis_append(struct redis *c, unsigned n);
 void redis_word(struct redis *c, unsigned i, const char *text);
 void redis_body(struct redis *c, unsigned i);
 
-/* Whether another get of many may be sent; notes that one for `n` items was. The oldest is answered
- * with `got` items: returns how many it asked for in vain. */
-bool redis_may_ask(const struct redis *c);
-void redis_asked(struct redis *c, unsigned n);
-unsigned redis_got(struct redis *c, unsigned got);
-
 /* The next reply, not an error, for freeReplyObject(). */
 redisReply *redis_reply(struct redis *c);
+
+/* Items of the next batch. */
+static inline unsigned
+redis_batch(const struct redis *c, unsigned left)
+{
+	return left < c->load->batch ? left : c->load->batch;
+}
+
+/* How items are got: `ask` appends a request for up to `n`, `take` says how many a reply brought;
+ * -1: it is of something else. */
+struct redis_gets {
+	void (*ask)(struct redis *c, unsigned n);
+	int (*take)(struct redis *c, const redisReply *reply);
+};
+
+/* Gets `n` items in batches, each of which may bring fewer. */
+void redis_get_batches(struct redis *c, unsigned n, struct redis_gets how);
 
 #endif

@@ -15,13 +15,6 @@ append_push(struct redis *c, unsigned items)
 	redis_append(c, 2 + items);
 }
 
-/* Items of the next request. */
-static unsigned
-next(const struct redis *c, unsigned left)
-{
-	return left < c->load->batch ? left : c->load->batch;
-}
-
 static void
 put(void *client, unsigned n)
 {
@@ -30,8 +23,8 @@ put(void *client, unsigned n)
 
 	while (left > 0 || out > 0) {
 		while (left > 0 && out < c->load->outstanding) {
-			append_push(c, next(c, left));
-			left -= next(c, left);
+			append_push(c, redis_batch(c, left));
+			left -= redis_batch(c, left);
 			out++;
 		}
 		freeReplyObject(redis_reply(c));
@@ -82,27 +75,14 @@ append_pop_many(struct redis *c, unsigned n)
 	redis_word(c, 5, "COUNT");
 	redis_word(c, 6, most);
 	redis_append(c, 7);
-	redis_asked(c, n);
 }
 
-static void
-get_batches(struct redis *c, unsigned n)
+static int
+take_popped(struct redis *c, const redisReply *reply)
 {
-	while (n > 0 || c->out > 0) {
-		redisReply *reply;
-
-		while (n > 0 && redis_may_ask(c)) {
-			unsigned now = next(c, n);
-
-			append_pop_many(c, now);
-			n -= now;
-		}
-		reply = redis_reply(c);
-		if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
-			die("redis: no items");
-		n += redis_got(c, (unsigned)reply->element[1]->elements);
-		freeReplyObject(reply);
-	}
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+		die("redis: no items");
+	return (int)reply->element[1]->elements;
 }
 
 static void
@@ -111,7 +91,8 @@ get(void *client, unsigned n)
 	struct redis *c = client;
 
 	if (c->load->batch > 1)
-		get_batches(c, n);
+		redis_get_batches(c, n,
+				  (struct redis_gets){append_pop_many, take_popped});
 	else
 		get_single(c, n);
 }

@@ -64,12 +64,17 @@ append_read(struct redis *c, unsigned items)
 	redis_append(c, 11);
 }
 
-/* Acknowledges the entries of a reply: [[stream, [[id, [name, body]], ...]]]. */
-static unsigned
+/* Acknowledges the entries of a reply: [[stream, [[id, [name, body]], ...]]]; or it is that of an
+ * acknowledgement. */
+static int
 take_entries(struct redis *c, const redisReply *reply)
 {
 	const redisReply *entries;
 
+	if (reply->type == REDIS_REPLY_INTEGER) {
+		c->acks_due--;
+		return -1;
+	}
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 1)
 		die("redis: no entries");
 	entries = reply->element[0]->element[1];
@@ -84,7 +89,7 @@ take_entries(struct redis *c, const redisReply *reply)
 	}
 	redis_append(c, 3 + (unsigned)entries->elements);
 	c->acks_due++;
-	return (unsigned)entries->elements;
+	return (int)entries->elements;
 }
 
 /* Gets of one item. */
@@ -95,38 +100,16 @@ get_single(struct redis *c, unsigned n)
 
 	while (got < n) {
 		redisReply *reply;
+		int taken;
 
 		for (; asked < n && out < c->load->outstanding; asked++, out++)
 			append_read(c, 1);
 		reply = redis_reply(c);
-		if (reply->type == REDIS_REPLY_INTEGER) {
-			c->acks_due--;
-		} else {
-			got += take_entries(c, reply);
+		taken = take_entries(c, reply);
+		if (taken >= 0) {
+			got += (unsigned)taken;
 			out--;
 		}
-		freeReplyObject(reply);
-	}
-}
-
-static void
-get_batches(struct redis *c, unsigned n)
-{
-	while (n > 0 || c->out > 0) {
-		redisReply *reply;
-
-		while (n > 0 && redis_may_ask(c)) {
-			unsigned now = n < c->load->batch ? n : c->load->batch;
-
-			append_read(c, now);
-			redis_asked(c, now);
-			n -= now;
-		}
-		reply = redis_reply(c);
-		if (reply->type == REDIS_REPLY_INTEGER)
-			c->acks_due--;
-		else
-			n += redis_got(c, take_entries(c, reply));
 		freeReplyObject(reply);
 	}
 }
@@ -137,7 +120,7 @@ get(void *client, unsigned n)
 	struct redis *c = client;
 
 	if (c->load->batch > 1)
-		get_batches(c, n);
+		redis_get_batches(c, n, (struct redis_gets){append_read, take_entries});
 	else
 		get_single(c, n);
 }
