@@ -1,39 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * libqbroker.so and qbrokerd together: looking after queues and their items. */
-#include <qbroker.h>
+#include "tests/client/live.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "tests/lib/daemon.h"
-#include "tests/lib/run.h"
-
-static struct daemon broker;
-static qb *q, *other;
-
-static void
-setup(void)
-{
-	broker = (struct daemon){0};
-	daemon_start(&broker, NULL);
-	ck_assert_int_eq(qb_open(broker.address, &q), QB_OK);
-	ck_assert_int_eq(qb_open(broker.address, &other), QB_OK);
-}
-
-static void
-teardown(void)
-{
-	qb_close(q);
-	qb_close(other);
-	q = other = NULL;
-	daemon_stop(&broker);
-}
-
-#define says(result, call) \
-	ck_assert_msg((call) == (result), "%s: not %s: %s", #call, #result, qb_error(q))
-#define ok(call) says(QB_OK, call)
 
 static void
 put(const char *queue, const char *body)
@@ -172,7 +143,7 @@ main(void)
 {
 	TCase *t = tcase_create("admin");
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, live_setup, live_teardown);
 	tcase_add_test(t, a_queue_is_paused_and_goes_on);
 	tcase_add_test(t, items_are_moved_into_another_queue);
 	tcase_add_test(t, one_item_is_deleted);

@@ -278,22 +278,13 @@ START_TEST(wait_gives_up_in_time)
 }
 END_TEST
 
-static void
-cancel_it(struct fake *f, struct fake_conn *c, const struct fake_request *r)
-{
-	struct qp_reply reply = {.rid = r->m.rid};
-
-	fake_refuse(c, QP_CANCELLED, r->m.target, "cancelled");
-	fake_reply(c, QP_OP_CANCEL, &reply, NULL, 0);
-}
-
 START_TEST(cancel_ends_a_wait)
 {
 	struct seen seen = {0};
 	uint64_t request;
 
 	fake.on[QP_OP_GET] = fake_ignore;
-	fake.on[QP_OP_CANCEL] = cancel_it;
+	fake.on[QP_OP_CANCEL] = fake_cancel;
 	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, &seen, &request));
 	ok(qb_cancel(q, request));
 	ck_assert_uint_eq(seen.calls, 0);
@@ -522,7 +513,7 @@ START_TEST(a_callback_may_cancel)
 	struct seen seen = {0};
 
 	fake.on[QP_OP_GET] = fake_ignore;
-	fake.on[QP_OP_CANCEL] = cancel_it;
+	fake.on[QP_OP_CANCEL] = fake_cancel;
 	ok(qb_start_put(q, "jobs", "x", 1, 0, cancel_the_other, NULL, NULL));
 	ok(qb_start_get(q, "jobs", QB_FOREVER, QB_AUTO, note, &seen, &other_request));
 	ok(qb_wait(q, QB_FOREVER));

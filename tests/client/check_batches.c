@@ -166,21 +166,11 @@ START_TEST(bodies_are_the_callers_again_at_once)
 }
 END_TEST
 
-static void
-refuse_some(struct fake *f, struct fake_conn *c, const struct fake_request *r)
-{
-	int64_t results[3] = {51, -QP_FULL, -QP_SHUT_DOWN};
-	struct qp_reply reply = {.rid = r->m.rid,
-				 .results = {.n = 3, .numbers = results}};
-
-	fake_reply(c, QP_OP_PUT_MANY, &reply, NULL, 0);
-}
-
 START_TEST(each_item_has_its_result)
 {
 	struct seen seen = {0};
 
-	fake.on[QP_OP_PUT_MANY] = refuse_some;
+	fake.on[QP_OP_PUT_MANY] = fake_refuse_some;
 	ok(start_put(&seen, 0, NULL));
 	ok(qb_wait(q, QB_FOREVER));
 	ck_assert_int_eq(seen.result, QB_FULL);
@@ -258,22 +248,13 @@ START_TEST(with_auto_the_library_finishes_all)
 }
 END_TEST
 
-static void
-cancel_it(struct fake *f, struct fake_conn *c, const struct fake_request *r)
-{
-	struct qp_reply reply = {.rid = r->m.rid};
-
-	fake_refuse(c, QP_CANCELLED, r->m.target, "cancelled");
-	fake_reply(c, QP_OP_CANCEL, &reply, NULL, 0);
-}
-
 START_TEST(cancel_ends_a_wait)
 {
 	struct seen put = {0}, get = {0};
 	uint64_t requests[2];
 
 	fake.on[QP_OP_PUT_MANY] = fake.on[QP_OP_GET_MANY] = fake_ignore;
-	fake.on[QP_OP_CANCEL] = cancel_it;
+	fake.on[QP_OP_CANCEL] = fake_cancel;
 	ok(start_put(&put, QB_FOREVER, &requests[0]));
 	ok(start_get(&get, QB_MANUAL, &requests[1]));
 	ck_assert_int_eq(qb_wait(q, 10), QB_AGAIN);

@@ -156,22 +156,12 @@ START_TEST(puts_carry_their_options)
 }
 END_TEST
 
-static void
-refuse_some(struct fake *f, struct fake_conn *c, const struct fake_request *r)
-{
-	int64_t results[3] = {51, -QP_FULL, -QP_SHUT_DOWN};
-	struct qp_reply reply = {.rid = r->m.rid,
-				 .results = {.n = 3, .numbers = results}};
-
-	fake_reply(c, QP_OP_PUT_MANY, &reply, NULL, 0);
-}
-
 START_TEST(put_many_says_which_was_refused_first)
 {
 	struct iovec bodies[3] = {{(void *)"a", 1}, {(void *)"b", 1}, {(void *)"c", 1}};
 	int64_t ids[3];
 
-	fake.on[QP_OP_PUT_MANY] = refuse_some;
+	fake.on[QP_OP_PUT_MANY] = fake_refuse_some;
 	ck_assert_int_eq(qb_put_many(q, "jobs", bodies, 3, 0, 0, ids), QB_FULL);
 	ck_assert_int_eq(ids[0], 51);
 	ck_assert_int_eq(ids[1], -QB_FULL);

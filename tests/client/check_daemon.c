@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * libqbroker.so and qbrokerd together, over a Unix socket and over TCP: what the two
  * must agree on. What the broker promises is tested in tests/system/. */
-#include <qbroker.h>
+#include "tests/client/live.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/lib/daemon.h"
-#include "tests/lib/run.h"
-
-static struct daemon broker;
 static const char *address;
-static qb *q, *other;
 
 static void
 setup(void)
@@ -25,25 +19,12 @@ setup(void)
 }
 
 static void
-teardown(void)
-{
-	qb_close(q);
-	qb_close(other);
-	q = other = NULL;
-	daemon_stop(&broker);
-}
-
-static void
 connect_over(int tcp)
 {
 	address = tcp ? broker.tcp_address[0] : broker.address;
 	ck_assert_int_eq(qb_open(address, &q), QB_OK);
 	ck_assert_int_eq(qb_open(address, &other), QB_OK);
 }
-
-#define says(result, call) \
-	ck_assert_msg((call) == (result), "%s: not %s: %s", #call, #result, qb_error(q))
-#define ok(call) says(QB_OK, call)
 
 static uint64_t from_which;
 static qb_item *any_item;
@@ -669,7 +650,7 @@ main(void)
 {
 	TCase *t = tcase_create("daemon");
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, setup, live_teardown);
 	tcase_add_loop_test(t, an_item_is_put_got_given_back_and_finished, 0, 2);
 	tcase_add_loop_test(t, one_get_waits_for_many_queues, 0, 2);
 	tcase_add_loop_test(t, an_item_is_delayed_and_expires, 0, 2);

@@ -1,38 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * libqbroker.so and qbrokerd together: items that fail, are given up, changed, shown and
  * kicked. */
-#include <qbroker.h>
+#include "tests/client/live.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "tests/lib/daemon.h"
-#include "tests/lib/run.h"
-
-static struct daemon broker;
-static qb *q, *other;
-
-static void
-setup(void)
-{
-	broker = (struct daemon){.tcp = {NULL}};
-	daemon_start(&broker, NULL);
-	ck_assert_int_eq(qb_open(broker.address, &q), QB_OK);
-	ck_assert_int_eq(qb_open(broker.address, &other), QB_OK);
-}
-
-static void
-teardown(void)
-{
-	qb_close(q);
-	qb_close(other);
-	daemon_stop(&broker);
-}
-
-#define says(result, call) \
-	ck_assert_msg((call) == (result), "%s: not %s: %s", #call, #result, qb_error(q))
-#define ok(call) says(QB_OK, call)
 
 static qb_item *
 take(const char *queue)
@@ -261,7 +233,7 @@ main(void)
 {
 	TCase *t = tcase_create("dead");
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, live_setup, live_teardown);
 	tcase_add_test(t, a_nacked_item_says_so_to_the_next);
 	tcase_add_test(t, a_nack_may_wait);
 	tcase_add_test(t, a_queue_may_say_when_to_try_again);

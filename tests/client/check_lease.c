@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * libqbroker.so and qbrokerd together: leases that end, and who puts the end off. */
-#include <qbroker.h>
+#include "tests/client/live.h"
 
-#include <check.h>
 #include <poll.h>
 
-#include "tests/lib/daemon.h"
-#include "tests/lib/run.h"
-
-static struct daemon broker;
-static qb *q, *other;
 static qb_get_options *options;
 
 static void
 setup(void)
 {
-	broker = (struct daemon){.tcp = {NULL}};
-	daemon_start(&broker, NULL);
-	ck_assert_int_eq(qb_open(broker.address, &q), QB_OK);
-	ck_assert_int_eq(qb_open(broker.address, &other), QB_OK);
+	live_setup();
 	options = qb_get_options_new();
 	ck_assert_ptr_nonnull(options);
 }
@@ -27,14 +18,8 @@ static void
 teardown(void)
 {
 	qb_get_options_free(options);
-	qb_close(q);
-	qb_close(other);
-	daemon_stop(&broker);
+	live_teardown();
 }
-
-#define says(result, call) \
-	ck_assert_msg((call) == (result), "%s: not %s: %s", #call, #result, qb_error(q))
-#define ok(call) says(QB_OK, call)
 
 START_TEST(who_is_too_slow_loses_the_item)
 {

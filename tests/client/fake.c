@@ -80,6 +80,25 @@ fake_refuse(struct fake_conn *c, enum qp_status status, uint64_t rid, const char
 }
 
 void
+fake_cancel(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	struct qp_reply reply = {.rid = r->m.rid};
+
+	fake_refuse(c, QP_CANCELLED, r->m.target, "cancelled");
+	fake_reply(c, QP_OP_CANCEL, &reply, NULL, 0);
+}
+
+void
+fake_refuse_some(struct fake *f, struct fake_conn *c, const struct fake_request *r)
+{
+	int64_t results[3] = {51, -QP_FULL, -QP_SHUT_DOWN};
+	struct qp_reply reply = {.rid = r->m.rid,
+				 .results = {.n = 3, .numbers = results}};
+
+	fake_reply(c, QP_OP_PUT_MANY, &reply, NULL, 0);
+}
+
+void
 fake_close(struct fake_conn *c)
 {
 	if (c->fd >= 0)

@@ -93,6 +93,12 @@ fake_handler fake_ignore, fake_hang_up;
 /* The same once; the next one is answered. */
 fake_handler fake_hang_up_once;
 
+/* CANCEL: the request that it is about waited, and is cancelled. */
+fake_handler fake_cancel;
+
+/* PUT_MANY of three: the first one is accepted, the others are FULL and SHUT_DOWN. */
+fake_handler fake_refuse_some;
+
 void fake_reply(struct fake_conn *c, enum qp_op op, const struct qp_reply *reply,
 		const void *body, size_t len);
 void fake_notice(struct fake_conn *c, enum qp_notice kind,
