@@ -47,6 +47,7 @@ struct store_status {
 	uint64_t synced;  /* and up to this one a loss of power */
 	uint64_t first_segment, last_segment; /* last: that `append` goes into now */
 	uint64_t bytes;	      /* of all segments, as far as they are used */
+	uint64_t leaving; /* segments that were trimmed, and are about to be removed */
 	uint64_t segment_bytes; /* how large a segment is */
 	uint64_t left;	      /* bytes of a record that the last one has room for */
 	const char *error;    /* STORE_LOW, STORE_FAILED: a sentence; else NULL */

@@ -154,6 +154,7 @@ struct store_files {
 	uint64_t told_written, told_synced; /* as far as the caller's records go */
 	uint64_t trim_to,
 		trim_seq; /* with record trim_seq synced, segments before trim_to go */
+	uint64_t gone_to;	/* those before it have been removed */
 	uint64_t kept_from;	/* the oldest that has not gone, and is not about to */
 	uint64_t held_from;	/* from this one on none goes, for a copy; 0: all may */
 	uint64_t written_bytes; /* of the committer's segment; without its END */

@@ -304,7 +304,7 @@ take_books(struct recovery *rc, struct store_files *s, uint64_t number, uint64_t
 	s->used_of[n - 1] = used;
 	for (size_t i = 0; i < n; i++)
 		s->bytes += s->used_of[i];
-	s->first_segment = s->removed = s->kept_from = first;
+	s->first_segment = s->removed = s->gone_to = s->kept_from = first;
 	s->segment = s->writing = number;
 	s->used = s->written_bytes = used;
 	s->seq = s->written = s->written_seq = s->synced = rc->seq;

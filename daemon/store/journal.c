@@ -267,6 +267,17 @@ left_of(const struct store_files *s)
 	return s->size > needed ? s->size - needed : 0;
 }
 
+/* Not those that stay for a copy, for as long as it takes. */
+static uint64_t
+leaving(const struct store_files *s)
+{
+	uint64_t to = s->trim_to;
+
+	if (s->held_from && to > s->held_from)
+		to = s->held_from;
+	return to > s->gone_to && !s->failed ? to - s->gone_to : 0;
+}
+
 static void
 files_status(struct store *base, struct store_status *ret)
 {
@@ -283,6 +294,7 @@ files_status(struct store *base, struct store_status *ret)
 		.first_segment = s->first_segment,
 		.last_segment = s->segment,
 		.bytes = s->bytes,
+		.leaving = leaving(s),
 		.segment_bytes = s->segment_bytes,
 		.left = left_of(s),
 	};

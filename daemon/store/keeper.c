@@ -163,7 +163,13 @@ keeper_trim(struct store_files *s)
 		return true;
 	s->next_try_ns = 0;
 	close_retired(s); /* before their files are those of others */
-	return remove_segments(s, to);
+	if (!remove_segments(s, to))
+		return false;
+	pthread_mutex_lock(&s->lock);
+	s->gone_to = to;
+	files_wake(s); /* somebody may wait for that */
+	files_unlock(s);
+	return true;
 }
 
 static bool
