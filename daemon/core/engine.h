@@ -1086,6 +1086,18 @@ void qe_session_confirm(struct qe *e, struct qe_session *session, uint64_t rid);
 void qe_commit(struct qe *e);
 bool qe_should_commit(const struct qe *e);
 
+/* Whether the log grows faster than it is cleaned, so that somebody has to wait for the next qe_tick() or a later
+ * one: who puts into a durable queue, or whoever changes one. To be asked before each request. As long as they
+ * wait, and the store need not be waited for, turns must follow each other. */
+enum qe_pace { QE_ALL_GO_ON, QE_PUTS_WAIT, QE_CHANGES_WAIT };
+enum qe_pace qe_pace(const struct qe *e);
+
+/* Whether that goes on only when the store says that it has written, or removed, more. */
+bool qe_waits_for_store(const struct qe *e);
+
+/* Whether there is such a queue, and it is durable. */
+bool qe_is_kept(const struct qe *e, struct qe_name queue);
+
 /* As if the store had failed: something could not be written for want of memory or room, or read. A
  * sentence that says so; NULL: all is well. */
 const char *qe_store_lost(const struct qe *e);

@@ -32,6 +32,7 @@ keep_init(struct qe *e)
 	pool_init(&keep->pool, &e->mem, sizeof(struct kept_item));
 	keep->first = 1;
 	keep->large = KEEP_LARGE;
+	keep->segment_bytes = KEEP_LARGE * KEEP_LARGE_OF; /* until the store says so */
 }
 
 static void
@@ -572,6 +573,14 @@ qe_should_commit(const struct qe *e)
 	       e->keep.changed_n > KEEP_MANY;
 }
 
+bool
+qe_is_kept(const struct qe *e, struct qe_name queue)
+{
+	const struct queue *q = queue_find(e, queue);
+
+	return q && q->durable != QE_NOT_DURABLE;
+}
+
 const char *
 qe_store_lost(const struct qe *e)
 {
@@ -608,7 +617,7 @@ qe_commit(struct qe *e)
 	large_appended(e, &place);
 	note_places(e, &place);
 	keep->store->class->flush(keep->store);
-	keep->written += entries_len(r);
+	keep->bytes += entries_len(r);
 	keep->open = place.seq + 1;
 	keep->sync = keep->said = false;
 	keep->changed_bytes = keep->changed_n = 0;

@@ -97,10 +97,15 @@ struct keep {
 	size_t room;
 	uint64_t first, last; /* segments; first > last: there is none */
 	uint64_t live;	      /* bytes of all full entries */
-	uint64_t written;     /* bytes for which nothing has been cleaned yet */
+	uint64_t bytes; /* of the log: as the store said last, and of the records since */
+	uint64_t again; /* of the oldest segment, which were written again */
+	uint64_t excess; /* bytes that are too much, when they were counted last */
+	uint64_t owed;	 /* bytes that must be written again before there may be */
 	uint64_t shares[KEEP_SHARES]; /* the records that the last ones were written to */
 	unsigned n_shares;	      /* so far */
 	bool stuck;   /* the store could not take a segment away */
+	bool waits;   /* for the store: it has some shares to write, or a segment to remove */
+	uint64_t segment_bytes;
 	uint64_t room_ns; /* before, there is no room for what is larger than a segment */
 	uint64_t large; /* bytes: a record that has so many is closed between two requests */
 };

@@ -4,9 +4,10 @@
  * end, and the segment is removed. See keep.h.
  *
  * Nothing is written again while the log has less garbage than half of what is alive, and a segment; then a
- * share in each turn, four bytes and more for each one that is new. So before it has twice the size of what is
+ * share in each turn, four bytes and more for each one by which it grows beyond that. So before it has twice the size of what is
  * alive, and two segments, the oldest garbage has been reached, however much of what is before it is
- * alive. Only some shares are on their way at a time, so that the disk is not outrun.
+ * alive. Only some shares are on their way at a time, so that the disk is not outrun; what they do not pay for is owed, and
+ * clients wait for it (qe_pace()).
  *
  * When the disk is full, the segments that are kept in reserve are all that gets and acks can be written
  * to. Then cleaning goes on while there is garbage of an eighth of a segment, as fast as the disk takes it; and what is
@@ -21,7 +22,7 @@
 
 #include <stdlib.h>
 
-#define PACE	    4		/* bytes written again for each new one */
+#define PACE	    4		/* bytes written again for each that is too much */
 #define SHARE_LEAST 131072	/* in one turn */
 #define SHARE_WORK  (512 << 10) /* of these: what is copied, and */
 #define ENTRY_WORK  512		/* so many bytes for each entry, */
@@ -120,6 +121,24 @@ needed_from(const struct keep *keep)
 	return first;
 }
 
+static void
+ask_bytes(struct keep *keep, struct store_status *ret)
+{
+	keep->store->class->status(keep->store, ret);
+	keep->bytes = ret->bytes + ret->leaving * ret->segment_bytes;
+}
+
+static void
+ask_store(struct keep *keep, struct store_status *ret)
+{
+	ask_bytes(keep, ret);
+	keep->low = ret->state != STORE_GOOD;
+	keep->segment_bytes = ret->segment_bytes;
+	keep->large = ret->segment_bytes / KEEP_LARGE_OF < KEEP_LARGE
+			      ? ret->segment_bytes / KEEP_LARGE_OF
+			      : KEEP_LARGE;
+}
+
 /* Not while something is in the open record, which is trimmed behind: it may be what makes them needless, and must
  * not be lost in a crash where TRIM is not. */
 static bool
@@ -132,6 +151,7 @@ void
 keep_trim(struct keep *keep)
 {
 	uint64_t first = needed_from(keep);
+	struct store_status now;
 
 	if (!may_trim(keep))
 		return;
@@ -140,7 +160,9 @@ keep_trim(struct keep *keep)
 	if (first == keep->first || keep->stuck)
 		return; /* there will be room */
 	keep->first = first;
+	keep->again = 0;
 	keep->store->class->flush(keep->store);
+	ask_bytes(keep, &now);
 }
 
 /* How large it may become before it is cleaned. */
@@ -154,6 +176,62 @@ bound_of(const struct keep *keep, const struct store_status *now)
 	return keep->live + keep->live / 2 + now->segment_bytes;
 }
 
+/* By how much it is larger than that, but for what goes with the oldest segment. */
+static uint64_t
+excess_of(const struct keep *keep)
+{
+	uint64_t has = keep->bytes + entries_len(&keep->record);
+	uint64_t may = keep->live + keep->live / 2 + keep->segment_bytes + keep->again;
+
+	return has > may ? has - may : 0;
+}
+
+/* Bytes to be written again, with what has come since they were counted. */
+static uint64_t
+owed_now(const struct keep *keep)
+{
+	uint64_t excess = excess_of(keep);
+
+	if (excess > keep->excess)
+		return keep->owed + PACE * (excess - keep->excess);
+	excess = PACE * (keep->excess - excess);
+	return keep->owed > excess ? keep->owed - excess : 0;
+}
+
+/* Nothing is owed where nothing can be cleaned, or nobody would ever go on. What is more than a segment nobody could
+ * prevent by waiting; it is not made up for at once. */
+static void
+count_owed(struct keep *keep, const struct store_status *now)
+{
+	uint64_t owed = owed_now(keep);
+
+	keep->excess = excess_of(keep);
+	keep->owed = owed < keep->segment_bytes ? owed : keep->segment_bytes;
+	if (keep->low || keep->stuck || keep->first == now->last_segment ||
+	    keep->bytes <= bound_of(keep, now))
+		keep->owed = 0;
+}
+
+enum qe_pace
+qe_pace(const struct qe *e)
+{
+	const struct keep *keep = &e->keep;
+	uint64_t owed;
+
+	if (!keep->store || keep->low || keep->lost)
+		return QE_ALL_GO_ON;
+	owed = owed_now(keep);
+	if (owed <= keep->large)
+		return QE_ALL_GO_ON;
+	return owed <= keep->segment_bytes / 2 ? QE_PUTS_WAIT : QE_CHANGES_WAIT;
+}
+
+bool
+qe_waits_for_store(const struct qe *e)
+{
+	return e->keep.waits;
+}
+
 /* The record that must be written before there is another share. */
 static uint64_t
 earlier_share(const struct keep *keep)
@@ -165,17 +243,12 @@ earlier_share(const struct keep *keep)
 
 /* How many bytes to write again in this turn. */
 static uint64_t
-share_of(struct keep *keep, const struct store_status *now)
+share_of(const struct keep *keep, const struct store_status *now)
 {
-	uint64_t share = PACE * keep->written;
-	bool small = now->bytes <= bound_of(keep, now);
+	uint64_t share = keep->owed > SHARE_LEAST ? keep->owed : SHARE_LEAST;
 
-	if (small)
-		keep->written = 0;
-	if (small || now->written < earlier_share(keep))
+	if (now->bytes <= bound_of(keep, now) || keep->waits)
 		return 0;
-	if (share < SHARE_LEAST)
-		share = SHARE_LEAST;
 	return share > keep->large || keep->low ? keep->large : share;
 }
 
@@ -207,14 +280,30 @@ work_of(const struct kept *k)
 	return ENTRY_WORK + k->bytes;
 }
 
+static struct kept *
+first_of_oldest(const struct keep *keep)
+{
+	struct list *at = list_first(list_of(keep, keep->first));
+
+	return at ? list_entry(at, struct kept, in_segment) : NULL;
+}
+
 /* What comes next in the oldest segment. NULL: all of it is being written. */
 static struct kept *
 next_to_clean(const struct keep *keep)
 {
-	struct list *at = list_first(list_of(keep, keep->first));
-	struct kept *k = at ? list_entry(at, struct kept, in_segment) : NULL;
+	struct kept *k = first_of_oldest(keep);
 
 	return k && (k->whole || k->moving) ? NULL : k;
+}
+
+/* All that is left of the oldest segment is on its way to the disk. */
+static bool
+is_moving(const struct keep *keep)
+{
+	const struct kept *k = first_of_oldest(keep);
+
+	return k && k->moving;
 }
 
 /* With what else is in the record it may be too much for a segment of the usual size, and need one of its own. If there
@@ -251,33 +340,40 @@ clean(struct qe *e, uint64_t share, uint64_t left, uint64_t segment_bytes)
 		work += work_of(k);
 		if (cleaned > 0 && (bytes > left || work > SHARE_WORK))
 			break; /* in a record of its own */
-		if (!has_room(e, bytes, segment_bytes))
+		if (!has_room(e, bytes, segment_bytes)) {
+			keep->owed = 0;
 			break;
+		}
 		left = bytes < left ? left - bytes : segment_bytes;
 		write_again(e, k);
 		cleaned += bytes;
 	}
 	if (cleaned > 0)
 		keep->shares[keep->n_shares++ % KEEP_SHARES] = keep->open;
-	cleaned /= PACE;
-	keep->written = keep->written > cleaned ? keep->written - cleaned : 0;
+	keep->again += cleaned;
+	keep->owed = keep->owed > cleaned ? keep->owed - cleaned : 0;
 }
 
 void
 keep_clean(struct qe *e)
 {
 	struct keep *keep = &e->keep;
+	uint64_t first = keep->first;
 	struct store_status now;
 
 	if (!keep->store || keep->lost || keep->last == 0)
 		return;
-	keep->store->class->status(keep->store, &now);
-	keep->low = now.state != STORE_GOOD;
-	keep->large = now.segment_bytes / KEEP_LARGE_OF < KEEP_LARGE
-			      ? now.segment_bytes / KEEP_LARGE_OF
-			      : KEEP_LARGE;
+	ask_store(keep, &now);
 	large_written(e, now.written);
 	keep_trim(keep);
+	if (keep->first != first)
+		ask_bytes(keep, &now);
+	keep->waits = now.written < earlier_share(keep) || is_moving(keep) ||
+		      (now.leaving > 0 && !keep->low);
+	count_owed(keep, &now);
+	if (keep->owed > 0 && !first_of_oldest(keep))
+		keep->said =
+			true; /* what is said last of ids is in there, and nothing else */
 	if (keep->first < now.last_segment)
 		clean(e, share_of(keep, &now), left_of(keep, &now), now.segment_bytes);
 }
