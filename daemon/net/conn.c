@@ -59,6 +59,9 @@ writable_cb(evutil_socket_t fd, short what, void *arg)
 void
 conn_died(struct conn *c)
 {
+	c->dying = true;
+	if (c->resting)
+		conn_wake(c);
 	input_last(c);
 	conn_close(c, CLOSE_died);
 }
@@ -174,7 +177,7 @@ static void
 not_resting(struct conn *c)
 {
 	if (c->resting)
-		TAILQ_REMOVE(&c->server->resting, c, rests);
+		TAILQ_REMOVE(c->rests_in, c, rests);
 	c->server->n_hurrying -= c->hurries;
 	c->resting = c->hurries = false;
 }
@@ -349,7 +352,7 @@ resume_reading(struct conn *c)
 }
 
 static void
-rest(struct conn *c, bool hurries)
+rest(struct conn *c, struct conn_list *in, bool hurries)
 {
 	if (c->resting || c->state >= CONN_DRAINING)
 		return;
@@ -357,27 +360,34 @@ rest(struct conn *c, bool hurries)
 	c->hurries = hurries;
 	c->server->n_hurrying += hurries;
 	event_del(&c->readable);
-	TAILQ_INSERT_TAIL(&c->server->resting, c, rests);
+	c->rests_in = in;
+	TAILQ_INSERT_TAIL(in, c, rests);
 }
 
 void
 conn_rest(struct conn *c)
 {
-	rest(c, true);
+	rest(c, &c->server->resting, true);
+}
+
+void
+conn_wait(struct conn *c, bool puts)
+{
+	rest(c, puts ? &c->server->putting : &c->server->changing, false);
 }
 
 void
 conn_repeat(struct conn *c)
 {
 	c->again = true;
-	rest(c, true);
+	rest(c, &c->server->resting, true);
 }
 
 void
 conn_repeat_later(struct conn *c)
 {
 	c->again = true;
-	rest(c, false);
+	rest(c, &c->server->resting, false);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "proto/message.h"
 
 struct server;
+struct conn_list;
 
 TAILQ_HEAD(held_list, held_answer); /* held.h */
 
@@ -71,7 +72,10 @@ struct conn {
 		progress_ns; /* when the frame that is on its way (or the wait for HELLO, or
 				 the draining) last went on */
 	bool paused;	     /* not read, because of its unsent output */
-	bool resting; /* not read before the next turn: it had its share of this one */
+	bool resting; /* not read before the next turn, or a later one: it had its share */
+	struct conn_list *rests_in; /* the server's list of those */
+	bool keeps; /* what it asked for had to do with durable queues */
+	bool dying; /* the process has ended: it does not wait for others */
 	bool hurries; /* that turn must not wait for anything */
 	bool again;   /* the request is not done: its frame is handled again then */
 	bool dirty;   /* in server->dirty */
@@ -85,7 +89,7 @@ struct conn {
 	struct event readable, writable, died;
 	TAILQ_ENTRY(conn) all;	   /* in server->conns or server->closed */
 	TAILQ_ENTRY(conn) dirties; /* in server->dirty */
-	TAILQ_ENTRY(conn) rests;   /* in server->resting */
+	TAILQ_ENTRY(conn) rests;   /* in *rests_in */
 	TAILQ_ENTRY(conn) bulks;   /* in server->bulk.waiting */
 };
 
@@ -129,6 +133,9 @@ void conn_repeat_later(struct conn *c);
 void conn_rest(struct conn *c);
 void conn_wake(struct conn *c);
 
+/* Reads nothing more until the journal has been cleaned enough for one more put, or change (qe_pace()). */
+void conn_wait(struct conn *c, bool puts);
+
 /* How many unsent bytes stop the reading: before HELLO, any. */
 uint64_t conn_output_high(const struct conn *c);
 
@@ -171,6 +178,9 @@ struct frame {
 };
 
 void dispatch_frame(struct conn *c, struct frame *frame);
+
+/* Whether a frame with this head must wait for the journal, as the connection does then. */
+bool dispatch_waits(struct conn *c, const uint8_t *head, uint32_t head_len);
 
 /* For a frame whose body has yet to come: an item to read it into, or NULL: the frame was refused, and its
  * body must be thrown away. */

@@ -325,6 +325,7 @@ carry_out_held(struct conn *c, struct frame *f)
 
 	carry_out(c, f);
 	after = qe_after(s->engine);
+	c->keeps |= (after.written | after.synced) > 0;
 	if (held_must(c, after))
 		held_hold(c, &mark, after);
 	if (qe_should_commit(s->engine))
@@ -338,6 +339,34 @@ dispatch_frame(struct conn *c, struct frame *f)
 		carry_out_held(c, f);
 	else
 		carry_out(c, f);
+}
+
+/* What puts nothing into a durable queue can be told by what the connection did before only. */
+static bool __attribute__((noinline))
+must_wait(struct conn *c, enum qe_pace pace, const uint8_t *head, uint32_t head_len)
+{
+	struct qp_request m;
+	struct qp_error e;
+	bool puts;
+
+	if (c->state != CONN_OPEN || !qp_request_decode(head, head_len, &m, &e))
+		return false;
+	puts = m.op == QP_OP_PUT || m.op == QP_OP_PUT_MANY;
+	if (puts ? !qe_is_kept(c->server->engine, request_queue(&m))
+		 : pace == QE_PUTS_WAIT || !c->keeps || m.op == QP_OP_PING ||
+			   m.op == QP_OP_TOUCH)
+		return false;
+	conn_wait(c, puts);
+	return true;
+}
+
+bool
+dispatch_waits(struct conn *c, const uint8_t *head, uint32_t head_len)
+{
+	enum qe_pace pace = qe_pace(c->server->engine);
+
+	return __builtin_expect(pace != QE_ALL_GO_ON, 0) && !c->dying &&
+	       must_wait(c, pace, head, head_len);
 }
 
 struct qe_item *

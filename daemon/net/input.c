@@ -122,12 +122,16 @@ handle(struct conn *c, const uint8_t *p, size_t len)
 		const uint8_t *head = p + QP_FRAME_BYTES;
 		uint64_t head_end = QP_FRAME_BYTES + (uint64_t)f.head_len;
 		uint64_t unsent = conn_unsent(c);
+		bool there;
 
 		if (lengths_are_broken(c, f))
 			return;
-		if (len < head_end + f.body_len) {
-			if (head_end + f.body_len <= GATHER_MAX || len < head_end)
-				break;
+		there = len >= head_end + f.body_len;
+		if (!there && (head_end + f.body_len <= GATHER_MAX || len < head_end))
+			break;
+		if (c->server->held && dispatch_waits(c, head, f.head_len))
+			break;
+		if (!there) {
 			begin_body(c, f, head, len - head_end);
 			return;
 		}

@@ -100,6 +100,8 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	TAILQ_INIT(&s->dirty);
 	TAILQ_INIT(&s->resting);
 	bulk_init(&s->bulk);
+	TAILQ_INIT(&s->changing);
+	TAILQ_INIT(&s->putting);
 	TAILQ_INIT(&s->sessions);
 	TAILQ_INIT(&s->lost);
 	evtimer_assign(&s->timer, base, timer_cb, s);
@@ -217,6 +219,27 @@ wake_resting(struct server *s)
 	}
 }
 
+/* Those that wait for the journal take turns, one request at least, as far as it has been cleaned. */
+static void
+wake_waiting(struct server *s, struct conn_list *list, enum qe_pace pace)
+{
+	struct conn *last = TAILQ_LAST(list, conn_list), *c;
+
+	while (last && qe_pace(s->engine) <= pace && (c = TAILQ_FIRST(list))) {
+		if (c == last)
+			last = NULL;
+		conn_wake(c);
+	}
+}
+
+/* Whether somebody waits until the journal has been cleaned, and the next turn goes on with that. */
+static bool
+cleans_for_others(const struct server *s)
+{
+	return (!TAILQ_EMPTY(&s->putting) || !TAILQ_EMPTY(&s->changing)) &&
+	       !qe_waits_for_store(s->engine);
+}
+
 /* Returns whether there is something to do at once; else the timer says when. */
 static bool
 goes_on(struct server *s)
@@ -228,7 +251,7 @@ goes_on(struct server *s)
 
 	set_timer(s, s->memory.due_ns < at_ns ? s->memory.due_ns : at_ns);
 	s->worked_ns = more || gives ? server_now_ns() : 0;
-	return more || gives || s->n_hurrying > 0;
+	return more || gives || s->n_hurrying > 0 || cleans_for_others(s);
 }
 
 bool
@@ -247,6 +270,8 @@ server_turn(struct server *s)
 		held_commit(s);
 	deliver_notices(s);
 	watch_tell(s);
+	wake_waiting(s, &s->changing, QE_PUTS_WAIT);
+	wake_waiting(s, &s->putting, QE_ALL_GO_ON);
 	wake_resting(s);
 	answer(s);
 	free_closed(s);

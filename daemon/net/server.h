@@ -70,6 +70,7 @@ struct server {
 	uint64_t closed_by[N_CLOSE_REASONS];
 	struct conn_list conns, closed, dirty, resting;
 	struct bulk bulk;
+	struct conn_list changing, putting; /* those that wait for the journal: with any change, and with puts alone */
 	size_t n_hurrying; /* of those that rest: the next turn must not wait */
 	struct session_list sessions; /* in the order of their HELLO */
 	struct session_list lost;     /* those without a connection, in the order of their ends */
