@@ -267,7 +267,7 @@ read_holder(struct restoring *r, struct qe_item *item)
 	item->given_to.from_ns = read_past(r);
 	lease_ns = entry_number(&r->in);
 	ends_ns = read_time(r, 1);
-	if (lease_ns == 0)
+	if (lease_ns == 0 && ends_ns == QE_NEVER)
 		return;
 	x = need_extra(r, item);
 	x->lease_ns = lease_ns;

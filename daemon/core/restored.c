@@ -152,16 +152,16 @@ lease_again(struct qe *e, struct qe_item *item, struct qe_session *session)
 {
 	struct holding *h = holding_need(e, session, item_in(item));
 	uint64_t given = item->given_to.from_ns >> ITEM_GIVEN_SHIFT;
-	uint64_t lease_ns = item->extra ? item->extra->lease_ns : 0, ends_ns;
+	uint64_t lease_ns = item->extra ? item->extra->lease_ns : 0;
+	uint64_t ends_ns = item->extra ? item->extra->ends_ns : QE_NEVER;
 
 	if (!h || !table_reserve(&e->leases, 1))
 		return false;
-	ends_ns = lease_ns > 0 ? item->extra->ends_ns : QE_NEVER;
 	item_restore(e, item, ITEM_LEASED, h);
 	if (group_cancelled(item))
 		item_group(item)->marked++;
 	item->given = given & ((UINT64_C(1) << ITEM_GIVEN_BITS) - 1);
-	if (lease_ns == 0)
+	if (lease_ns == 0 && ends_ns == QE_NEVER) /* it may have another one than it began with */
 		return true;
 	item->extra->lease_ns = lease_ns;
 	item->extra->ends_ns = ends_ns;

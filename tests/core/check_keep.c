@@ -381,6 +381,27 @@ START_TEST(what_was_read_of_a_deleted_queue_can_be_given_up)
 }
 END_TEST
 
+/* It was given without one. */
+START_TEST(an_end_that_a_lease_was_given_later_is_kept)
+{
+	struct qe_touched touched;
+	struct qe_queue_stats stats;
+
+	keeps();
+	put_sized("q", 8, 0);
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+	ck_assert_int_eq(qe_touch(e, now, s2, tag_of(got.item), 1000, &touched), QE_OK);
+	qe_reply_done(e, &got);
+	turn();
+	starts_again();
+	tick_at(now += 2000);
+	ck_assert_int_eq(qe_queue_stats(e, now, name("q"), &stats), QE_OK);
+	ck_assert_uint_eq(stats.leased, 0);
+	ck_assert_uint_eq(stats.counters.timed_out, 1);
+	keeps_no_more();
+}
+END_TEST
+
 START_TEST(ids_and_numbers_are_never_used_again)
 {
 	uint64_t id;
@@ -469,6 +490,7 @@ add_tests(TCase *tcase)
 	tcase_add_loop_test(
 		tcase, an_update_of_an_item_whose_end_has_come_is_what_is_kept, 0, 2);
 	tcase_add_test(tcase, what_was_read_of_a_deleted_queue_can_be_given_up);
+	tcase_add_test(tcase, an_end_that_a_lease_was_given_later_is_kept);
 	tcase_add_test(tcase, ids_and_numbers_are_never_used_again);
 	tcase_add_test(
 		tcase,
