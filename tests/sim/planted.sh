@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Does the simulation find anything? Puts each bug of planted/ into a copy of the sources, builds it, and counts
-# in how many of QB_SIM_SEEDS (300) seeds it is found; if in none, it goes on until the first one, for 20,000 at
+# in how many of QB_SIM_SEEDS (300) seeds it is found; if in none, it goes on until the first one, for 100,000 at
 # most. Prints a row for each: bug, how many seeds, the first one, what it said. Fails if a bug is never found, or
 # does not fit the sources any more.
 #
@@ -45,7 +45,7 @@ count() {
 	while [ "$next" -lt $((first + seeds)) ] && look "$next" $((first + seeds)); do
 		found=$((found + 1))
 	done
-	[ "$name" = none ] || [ -n "$said" ] || look $((first + seeds)) $((first + 20000))
+	[ "$name" = none ] || [ -n "$said" ] || look $((first + seeds)) $((first + 100000))
 }
 
 mkdir "$work/src" "$work/build" "$work/clean"
