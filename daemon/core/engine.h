@@ -395,6 +395,9 @@ struct qe_item *qe_reply_item(const struct qe_reply *reply, unsigned i);
  * used it. */
 bool qe_next_reply(struct qe *e, struct qe_reply *ret_reply) QE_MUST_USE;
 
+/* Whether there is one. What it was given came before what another request will be given. */
+bool qe_has_reply(const struct qe *e);
+
 /* Room for the results of a put of many that was answered by an earlier run of the broker; a reply that
  * has them gives them back. NULL: no memory. */
 int64_t *qe_results_new(struct qe *e, unsigned n);

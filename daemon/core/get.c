@@ -191,6 +191,13 @@ qe_reply_done(struct qe *e, struct qe_reply *reply)
 	*reply = (struct qe_reply){.request = reply->request};
 }
 
+/* Whether others wait for the first body. */
+static bool
+waits_behind(const struct queue *q)
+{
+	return q->bodies.absent > 0 && q->waiting[LINE_GET] > 0;
+}
+
 /* Whether the get takes what is ready without waiting. */
 static bool
 gets_now(const struct qe *e, const struct queue *q, const struct qe_get *args)
@@ -199,9 +206,8 @@ gets_now(const struct qe *e, const struct queue *q, const struct qe_get *args)
 
 	if (queue_given(q) == 0)
 		return false;
-	if (q->bodies.absent > 0 && q->waiting[LINE_GET] > 0 &&
-	    args->deadline_ns > e->now_ns)
-		return false; /* they wait for the first body */
+	if (waits_behind(q) && (args->here || args->deadline_ns > e->now_ns))
+		return false;
 	if (!args->many || args->deadline_ns <= e->now_ns || q->shutdown != QE_OPEN)
 		return true;
 	return q->waiting[LINE_GET_MANY] == 0 && get_ripe(&get, q->count[ITEM_READY]);
@@ -249,6 +255,8 @@ get_from(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 
 	if (!now && queue_drained(q))
 		return QE_SHUT_DOWN;
+	if (!now && args->here && waits_behind(q))
+		return QE_AGAIN;
 	if (!now && args->deadline_ns <= e->now_ns)
 		return q->paused_out ? QE_EMPTY_PAUSED : QE_EMPTY;
 	if (!args->no_ack) {

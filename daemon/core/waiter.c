@@ -280,15 +280,38 @@ waiter_take(struct qe *e, struct waiter *w, struct qe_reply *ret_reply)
 	waiter_free(e, w);
 }
 
+/* Whether a get of the same session is finished that was given something before this one was. */
+static bool
+gets_before(const struct qe *e, const struct waiter *w)
+{
+	const struct list *at = &w->slot.node;
+
+	if (w->request != QE_REQUEST_GET)
+		return false;
+	while ((at = at->prev) != &e->finished) {
+		const struct waiter *other = list_entry(at, struct waiter, slot.node);
+
+		if (other->session == w->session && other->request == QE_REQUEST_GET)
+			return true;
+	}
+	return false;
+}
+
 enum qe_result
 waiter_answer(struct qe *e, struct waiter *w, struct qe_reply *ret_reply)
 {
-	if (!w->finished)
+	if (!w->finished || gets_before(e, w))
 		return QE_WAIT;
 	waiter_take(e, w, ret_reply);
 	ret_reply->session = NULL;
 	ret_reply->rid = 0;
 	return ret_reply->result;
+}
+
+bool
+qe_has_reply(const struct qe *e)
+{
+	return !list_empty(&e->finished);
 }
 
 bool

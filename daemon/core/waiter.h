@@ -95,7 +95,8 @@ void waiter_settle_later(struct qe *e, struct waiter *w);
 /* Frees the waiter and everything that it owns, waiting or finished. */
 void waiter_drop(struct qe *e, struct waiter *w);
 
-/* For the call that started it: QE_WAIT, or the answer if it is finished already. */
+/* For the call that started it: QE_WAIT, or the answer if it is finished already; not of a get if another one of
+ * the session was before it, whose answer would come out later. */
 enum qe_result waiter_answer(struct qe *e, struct waiter *w,
 			     struct qe_reply *ret_reply) QE_MUST_USE;
 

@@ -280,6 +280,31 @@ has_old_answers(const struct conn *c)
 	return c->session && c->session->answers.n_old > 0;
 }
 
+/* The answers since the mark wait until what they say is kept. */
+static void
+hold(struct conn *c, const struct qp_mark *mark)
+{
+	struct qe_after after = qe_after(c->server->engine);
+
+	c->keeps |= (after.written | after.synced) > 0;
+	if (held_must(c, after))
+		held_hold(c, mark, after);
+}
+
+void
+deliver_first(struct conn *c)
+{
+	struct server *s = c->server;
+
+	if (!qe_has_reply(s->engine))
+		return;
+	if (s->answered)
+		hold(c, s->answered);
+	deliver_finished(s);
+	if (s->answered)
+		*s->answered = qp_out_mark(&c->out);
+}
+
 /* The same when the body is a descriptor, which is taken whatever becomes of the request. */
 static void __attribute__((noinline))
 dispatch_passed(struct conn *c, struct qp_request *m, struct frame *f)
@@ -321,13 +346,11 @@ carry_out_held(struct conn *c, struct frame *f)
 {
 	struct qp_mark mark = qp_out_mark(&c->out);
 	struct server *s = c->server;
-	struct qe_after after;
 
+	s->answered = &mark;
 	carry_out(c, f);
-	after = qe_after(s->engine);
-	c->keeps |= (after.written | after.synced) > 0;
-	if (held_must(c, after))
-		held_hold(c, &mark, after);
+	s->answered = NULL;
+	hold(c, &mark);
 	if (qe_should_commit(s->engine))
 		held_commit(s);
 }

@@ -16,6 +16,7 @@ get(struct conn *c, const struct qp_request *m, struct qe_get *args)
 	uint64_t now_ns = c->server->now_ns;
 	struct qe_reply reply;
 
+	deliver_first(c);
 	args->deadline_ns = request_deadline(now_ns, m->timeout_ms);
 	args->no_ack = m->ack == QP_ACK_NONE;
 	args->lease_ns = request_lease(m);
@@ -76,6 +77,7 @@ give_ready(struct conn *c, const struct qp_request *m)
 	while (n < m->max_items) {
 		struct qe_get args = bounded(m->max_items - n);
 
+		deliver_first(c);
 		args.no_ack = m->ack == QP_ACK_NONE;
 		args.here = true; /* else each waits by itself, as long as it may */
 		if (qe_get(c->server->engine, c->server->now_ns, c->session->qe,
@@ -109,10 +111,14 @@ handle_get_run(struct conn *c, struct qp_request *m, struct frame *f)
 	}
 	run.n = 0;
 	for (uint64_t rid = m->rid + give_ready(c, m); rid < m->rid + m->max_items; rid++) {
-		enum qe_result result =
-			qe_get(c->server->engine, now_ns, c->session->qe, rid,
-			       request_queue(m), &args, &reply);
+		enum qe_result result;
 
+		if (qe_has_reply(c->server->engine)) {
+			run_end(&run);
+			deliver_first(c);
+		}
+		result = qe_get(c->server->engine, now_ns, c->session->qe, rid,
+				request_queue(m), &args, &reply);
 		if (result == QE_OK) {
 			run_add(&run, c, rid, &reply, (struct qe_after){0, 0});
 			continue;
@@ -177,6 +183,7 @@ handle_get_any(struct conn *c, struct qp_request *m, struct frame *f)
 
 		names[i] = (struct qe_name){name.p, name.len};
 	}
+	deliver_first(c);
 	result = qe_get_any(c->server->engine, now_ns, c->session->qe, m->rid, &any,
 			    &args, &reply);
 	if (result != QE_INVALID || all_different(c, m, names))

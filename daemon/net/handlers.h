@@ -57,6 +57,10 @@ uint64_t request_deadline(uint64_t now_ns, uint64_t timeout_ms);
 /* The option lease_ms: 0 when it is not given, QE_NEVER for no end. */
 uint64_t request_lease(const struct qp_request *m);
 
+/* What gets that waited were given came before what another one will be given, and goes out before it, behind the
+ * answers that the frame has had so far. To be called before each get. */
+void deliver_first(struct conn *c);
+
 /* The call has to be made again: QE_WAIT or QE_AGAIN. The frame will be handled once more. */
 void call_again(struct conn *c, enum qe_result result);
 

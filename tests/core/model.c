@@ -198,6 +198,7 @@ m_need(struct model *m, int queue)
 enum qe_result
 m_wait(struct model *m, const struct m_waiter *w, struct m_reply *ret)
 {
+	bool before = false;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < m->n_waiters; i++)
@@ -215,8 +216,14 @@ m_wait(struct model *m, const struct m_waiter *w, struct m_reply *ret)
 	if (m_find_waiter(m, w->session, w->rid))
 		return QE_WAIT;
 	for (unsigned i = 0; i < m->n_replies; i++) {
-		if (m->replies[i].session != w->session || m->replies[i].rid != w->rid)
+		if (m->replies[i].session != w->session)
 			continue;
+		if (m->replies[i].rid != w->rid) {
+			before |= m->replies[i].request == QE_REQUEST_GET;
+			continue;
+		}
+		if (w->request == QE_REQUEST_GET && before)
+			return QE_WAIT; /* the answer comes behind that one */
 		*ret = m->replies[i];
 		memmove(&m->replies[i], &m->replies[i + 1],
 			(--m->n_replies - i) * sizeof(*ret));

@@ -552,6 +552,43 @@ notice(uint64_t left_ms)
 		       &options);
 }
 
+/* Sends without turning the loop. */
+static void
+send_request(struct client *c, const struct qp_request *m, const char *body)
+{
+	size_t len;
+	uint8_t *bytes = request_bytes(m, body, strlen(body), &len);
+
+	ck_assert_int_eq(send(c->fd, bytes, len, 0), (ssize_t)len);
+	free(bytes);
+}
+
+/* In whichever order the loop comes to them. */
+START_TEST(a_get_does_not_overtake_one_that_waited)
+{
+	const struct qp_request again = {
+		.op = QP_OP_GET, .rid = 3, .queue = q, .timeout_ms = QP_FOREVER};
+	struct client *c = client_new(), *d = client_new();
+
+	get(c, 2, QP_FOREVER);
+	turn(); /* or the system will name its connection first */
+	if (_i == 0)
+		send_request(c, &again, "");
+	for (uint64_t rid = 2; rid < 4; rid++)
+		send_request(d,
+			     &(struct qp_request){
+				     .op = QP_OP_PUT, .rid = rid, .queue = q},
+			     rid == 2 ? "first" : "second");
+	if (_i == 1)
+		send_request(c, &again, "");
+	turn();
+	expect_item(c, 2, "first", 5);
+	expect_item(c, 3, "second", 6);
+	client_end(c);
+	client_end(d);
+}
+END_TEST
+
 START_TEST(notices_go_to_who_asked_and_reads)
 {
 	struct client *c = client_new();
@@ -613,6 +650,7 @@ main(void)
 	tcase_add_test(t, a_connection_too_many_is_told_so);
 	tcase_add_test(t, stopping_is_said_to_everybody);
 	tcase_add_test(t, batches_are_split_and_joined);
+	tcase_add_loop_test(t, a_get_does_not_overtake_one_that_waited, 0, 2);
 	tcase_add_test(t, notices_go_to_who_asked_and_reads);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
