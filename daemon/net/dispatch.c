@@ -347,6 +347,7 @@ carry_out_held(struct conn *c, struct frame *f)
 	struct qp_mark mark = qp_out_mark(&c->out);
 	struct server *s = c->server;
 
+	(void)qe_after(s->engine); /* of ticks, and of sessions that ended */
 	s->answered = &mark;
 	carry_out(c, f);
 	s->answered = NULL;

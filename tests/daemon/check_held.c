@@ -196,6 +196,24 @@ START_TEST(an_answer_that_waited_is_not_confirmed_by_one_that_came_later)
 }
 END_TEST
 
+/* What becomes of a kept item, because its holder has gone, is not what the next request asked for. */
+START_TEST(memory_queues_do_not_wait_for_what_nobody_asked_for)
+{
+	struct client *c = begin(), *d = client_new();
+
+	put(c, 10, "x", 1);
+	keep(now.last_seq);
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	get(d, 10, 0);
+	keep(now.last_seq);
+	expect_item(d, 10, "x", 1);
+	client_end(d);
+	put_memory(c, 11);
+	expect(c, QP_OP_PUT, 11, QP_OK);
+	client_end(c);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -205,5 +223,6 @@ main(void)
 	tcase_add_test(t, what_had_no_room_on_the_disk_is_refused_again);
 	tcase_add_test(t,
 		       an_answer_that_waited_is_not_confirmed_by_one_that_came_later);
+	tcase_add_test(t, memory_queues_do_not_wait_for_what_nobody_asked_for);
 	return run_case("held", t);
 }
