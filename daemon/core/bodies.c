@@ -107,6 +107,19 @@ bodies_leave(struct qe *e, struct queue *q, struct kept_item *k)
 }
 
 void
+bodies_replaced(struct qe *e, struct queue *q, struct kept_item *k)
+{
+	struct bodies *b = &e->bodies;
+	uint64_t id = k->item->id;
+
+	bodies_leave(e, q, k);
+	if (b->leaving.id == id)
+		b->leaving.id = 0;
+	if (b->reading.id == id)
+		reading_end(e);
+}
+
+void
 bodies_placed(struct qe *e, struct kept_item *k, const struct store_place *place)
 {
 	struct queue *q = item_queue(k->item);

@@ -80,6 +80,10 @@ void bodies_placed(struct qe *e, struct kept_item *k, const struct store_place *
 /* The kept item ends, or will be written again: it is in no list, and counted nowhere. */
 void bodies_leave(struct qe *e, struct queue *q, struct kept_item *k);
 
+/* The same, before another body takes the place of its own: what was read, or summed up, of a part of that is
+ * given up. */
+void bodies_replaced(struct qe *e, struct queue *q, struct kept_item *k);
+
 /* Something else was written of it. */
 void bodies_moved(struct qe *e, struct kept_item *k);
 

@@ -323,7 +323,7 @@ keep_replaced(struct qe *e, struct queue *q, struct qe_item *item)
 {
 	struct kept_item *k = keep_of(item);
 
-	bodies_leave(e, q, k);
+	bodies_replaced(e, q, k);
 	k->item = item;
 	k->kept.whole = true;
 	k->kept.moving = false;

@@ -855,6 +855,79 @@ START_TEST(a_large_body_waits_for_the_disk_a_piece_at_a_time)
 }
 END_TEST
 
+/* A large item that is held; how much of it is in the store alone is for the caller. */
+static struct qe_tag
+hold_large(void)
+{
+	struct qe_tag tag;
+
+	keeps((struct qe_config){.body_memory = 1});
+	ck_assert_int_eq(put_numbered("q", 1, LARGE), QE_OK);
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+	tag = tag_of(got.item);
+	qe_reply_done(e, &got);
+	qe_commit(e);
+	return tag;
+}
+
+static void
+update_numbered(struct qe_tag tag, uint32_t n, size_t len)
+{
+	struct qe_item *item;
+
+	ck_assert_int_eq(numbered(n, len, &item), QE_OK);
+	ck_assert_int_eq(qe_update(e, now, s2, tag, item), QE_OK);
+	qe_commit(e);
+}
+
+START_TEST(a_large_body_that_leaves_may_be_updated)
+{
+	static const size_t lens[] = {LEN, LARGE + PIECE};
+
+	for (int i = 0; i < 2; i++) {
+		struct qe_tag tag = hold_large();
+
+		tick_once();
+		ck_assert_uint_eq(stats().absent, 0); /* some of it is summed up */
+		update_numbered(tag, 2, lens[i]);
+		for (int n = 0; stats().absent == 0; n++) {
+			ck_assert_int_lt(n, 10);
+			tick_once();
+		}
+		ck_assert_int_eq(get(s1, 7, "q", QE_NEVER),
+				 lens[i] > PIECE ? QE_WAIT : QE_OK);
+		for (int n = 0; n < 20 && lens[i] > PIECE; n++)
+			tick_once();
+		if (lens[i] > PIECE)
+			expect(s1, 7, QE_OK);
+		ck_assert(is_numbered(got.item, 2));
+		qe_reply_done(e, &got);
+		ck_assert_ptr_null(qe_store_lost(e));
+		keeps_no_more();
+	}
+}
+END_TEST
+
+START_TEST(a_large_body_that_comes_back_may_be_updated)
+{
+	struct qe_tag tag = hold_large();
+
+	for (int n = 0; stats().absent == 0; n++) {
+		ck_assert_int_lt(n, 10);
+		tick_once();
+	}
+	ck_assert_int_eq(qe_fetch_leased(e, s2, tag), QE_AGAIN);
+	tick_once();
+	tick_once();
+	update_numbered(tag, 2, LEN);
+	for (int n = 0; n < 20; n++)
+		tick_once();
+	ck_assert_ptr_null(qe_store_lost(e));
+	take_numbered("q", 2);
+	keeps_no_more();
+}
+END_TEST
+
 static void
 add_tests(TCase *tcase)
 {
@@ -886,6 +959,8 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, large_bodies_that_must_come_together_do_so_in_the_end);
 	tcase_add_test(tcase, a_large_body_that_is_not_wanted_any_more_is_given_up);
 	tcase_add_test(tcase, a_large_body_is_looked_at_when_it_is_whole);
+	tcase_add_test(tcase, a_large_body_that_leaves_may_be_updated);
+	tcase_add_test(tcase, a_large_body_that_comes_back_may_be_updated);
 	tcase_add_test(tcase, a_large_body_waits_for_the_disk_a_piece_at_a_time);
 }
 
