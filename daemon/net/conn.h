@@ -76,6 +76,7 @@ struct conn {
 	struct conn_list *rests_in; /* the server's list of those */
 	bool keeps; /* what it asked for had to do with durable queues */
 	bool dying; /* the process has ended: it does not wait for others */
+	bool waited; /* so long that its next request does not wait for the journal */
 	bool hurries; /* that turn must not wait for anything */
 	bool again;   /* the request is not done: its frame is handled again then */
 	bool dirty;   /* in server->dirty */

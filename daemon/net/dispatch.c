@@ -380,6 +380,10 @@ must_wait(struct conn *c, enum qe_pace pace, const uint8_t *head, uint32_t head_
 		 : pace == QE_PUTS_WAIT || !c->keeps || m.op == QP_OP_PING ||
 			   m.op == QP_OP_TOUCH)
 		return false;
+	if (c->waited) {
+		c->waited = false;
+		return false;
+	}
 	conn_wait(c, puts);
 	return true;
 }

@@ -17,6 +17,9 @@
 
 #define SWEEP_SECONDS 1
 
+/* So long puts wait for the journal while others, who change something, go on all the time; then one does as well. */
+#define PUT_WAIT_NS UINT64_C(100000000)
+
 uint64_t
 server_now_ns(void)
 {
@@ -219,17 +222,39 @@ wake_resting(struct server *s)
 	}
 }
 
-/* Those that wait for the journal take turns, one request at least, as far as it has been cleaned. */
-static void
+/* Those that wait for the journal take turns, one request at least, as far as it has been cleaned. Returns whether
+ * one has gone on, or none waits. */
+static bool
 wake_waiting(struct server *s, struct conn_list *list, enum qe_pace pace)
 {
 	struct conn *last = TAILQ_LAST(list, conn_list), *c;
+	bool any = !last;
 
 	while (last && qe_pace(s->engine) <= pace && (c = TAILQ_FIRST(list))) {
 		if (c == last)
 			last = NULL;
+		any = true;
 		conn_wake(c);
 	}
+	return any;
+}
+
+static void
+wake_putting(struct server *s)
+{
+	struct conn *c;
+
+	if (wake_waiting(s, &s->putting, QE_ALL_GO_ON)) {
+		s->put_ns = s->now_ns;
+		return;
+	}
+	c = TAILQ_FIRST(&s->putting);
+	if (s->now_ns - s->put_ns < PUT_WAIT_NS)
+		return;
+	s->put_ns = s->now_ns;
+	c->waited = true;
+	conn_wake(c);
+	c->waited = false;
 }
 
 /* Whether somebody waits until the journal has been cleaned, and the next turn goes on with that. */
@@ -270,8 +295,8 @@ server_turn(struct server *s)
 		held_commit(s);
 	deliver_notices(s);
 	watch_tell(s);
-	wake_waiting(s, &s->changing, QE_PUTS_WAIT);
-	wake_waiting(s, &s->putting, QE_ALL_GO_ON);
+	(void)wake_waiting(s, &s->changing, QE_PUTS_WAIT);
+	wake_putting(s);
 	wake_resting(s);
 	answer(s);
 	free_closed(s);

@@ -72,6 +72,7 @@ struct server {
 	struct conn_list conns, closed, dirty, resting;
 	struct bulk bulk;
 	struct conn_list changing, putting; /* those that wait for the journal: with any change, and with puts alone */
+	uint64_t put_ns; /* when none of the latter waited, or one went on */
 	size_t n_hurrying; /* of those that rest: the next turn must not wait */
 	struct session_list sessions; /* in the order of their HELLO */
 	struct session_list lost;     /* those without a connection, in the order of their ends */

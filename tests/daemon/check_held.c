@@ -214,6 +214,28 @@ START_TEST(memory_queues_do_not_wait_for_what_nobody_asked_for)
 }
 END_TEST
 
+/* Changes alone may make the journal grow for as long as anybody likes. */
+START_TEST(puts_do_not_wait_as_long_as_others_change_something)
+{
+	uint64_t end_ns = server_now_ns() + UINT64_C(20000000000);
+	struct client *c = begin();
+
+	now.last_segment = 2;
+	now.bytes = 1 << 30;
+	turn();
+	ck_assert_int_ne(qe_pace(server->engine), QE_ALL_GO_ON);
+	put(c, 10, "x", 1);
+	while (c->len == 0 && server_now_ns() < end_ns) {
+		now.bytes += now.segment_bytes;
+		keep(now.last_seq);
+		ck_assert_int_ne(qe_pace(server->engine), QE_ALL_GO_ON);
+		read_some(c);
+	}
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	client_end(c);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -224,5 +246,6 @@ main(void)
 	tcase_add_test(t,
 		       an_answer_that_waited_is_not_confirmed_by_one_that_came_later);
 	tcase_add_test(t, memory_queues_do_not_wait_for_what_nobody_asked_for);
+	tcase_add_test(t, puts_do_not_wait_as_long_as_others_change_something);
 	return run_case("held", t);
 }
