@@ -10,7 +10,6 @@
 struct conn;
 struct server;
 
-
 struct bulk {
 	TAILQ_HEAD(, conn) waiting;
 	uint64_t moved_ns; /* when one had a share last */
