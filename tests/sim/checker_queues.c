@@ -163,7 +163,9 @@ check_may_be_deleted(const struct sim_request *r)
 {
 	const struct sim_queue *q = &sim->queues[r->queue];
 
-	return check_coming(&q->deletes) || q->delete_step >= r->asked_step;
+	/* What the broker has remembered of a wait may be said in a later life. */
+	return check_coming(&q->deletes) || q->delete_step >= r->asked_step ||
+	       q->deletes.forgotten_life >= r->asked_life;
 }
 
 static void
