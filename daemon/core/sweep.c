@@ -126,11 +126,13 @@ sweep_trash(struct qe *e, long steps)
 		list_remove(at);
 		steps -= forget(e, list_entry(at, struct qe_item, node));
 	}
-	for (; steps > 0 && e->trash_tree; steps--) {
+	/* To unpick takes a step an item as well, counted with it: how many go in one share does not depend on where
+	 * they lie, or no run of the simulation could be had again. */
+	while (steps > 0 && e->trash_tree) {
 		struct heap_node *node = heap_unpick(&e->trash_tree);
 
 		if (node)
-			steps -= forget(e, list_entry(node, struct qe_item, heap));
+			steps -= 1 + forget(e, list_entry(node, struct qe_item, heap));
 	}
 	return steps;
 }
