@@ -59,11 +59,12 @@ START_TEST(bodies_have_few_shares_where_others_ask)
 END_TEST
 
 /* So that as much can be given back as is filled meanwhile. */
-START_TEST(other_work_has_as_long_as_the_turn_took)
+START_TEST(other_work_has_a_part_of_what_the_turn_took)
 {
 	ck_assert_uint_eq(share_of_work(NOW, NOW, 0), SHARE_WORK_BUSY_NS);
-	ck_assert_uint_eq(share_of_work(NOW, NOW, 70000), SHARE_WORK_BUSY_NS + 70000);
-	ck_assert_uint_eq(share_of_work(0, NOW, 0), SHARE_WORK_QUIET_NS);
+	ck_assert_uint_eq(share_of_work(NOW, NOW, 80000), SHARE_WORK_BUSY_NS + 20000);
+	ck_assert_uint_eq(share_of_work(0, NOW, 80000),
+			  SHARE_WORK_QUIET_NS + 80000);
 	ck_assert_uint_eq(share_of_work(NOW, NOW, UINT32_MAX), SHARE_WORK_MOST_NS);
 }
 END_TEST
@@ -80,7 +81,7 @@ main(void)
 	tcase_add_test(t, where_others_ask_it_is_the_least);
 	tcase_add_test(t, who_has_had_one_is_known_until_others_ask);
 	tcase_add_test(t, bodies_have_few_shares_where_others_ask);
-	tcase_add_test(t, other_work_has_as_long_as_the_turn_took);
+	tcase_add_test(t, other_work_has_a_part_of_what_the_turn_took);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
