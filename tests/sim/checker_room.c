@@ -24,6 +24,14 @@ nobody_gets(const struct sim_queue *q)
 	return (q->maxsize || q->max_bytes) && q->purged && !sim->healed;
 }
 
+/* A put that has no answer yet may have given it this body. */
+static bool
+may_replace(const struct sim_item *other, const struct sim_item *item)
+{
+	return other->put == SIM_ASKED && other->key.replaces &&
+	       other->queue == item->queue && other->key.name == item->key.name;
+}
+
 /* Of the bodies that the item may have: the shortest, the longest. */
 static void
 body_lengths(unsigned n, unsigned *ret_least, unsigned *ret_most)
@@ -32,7 +40,8 @@ body_lengths(unsigned n, unsigned *ret_least, unsigned *ret_most)
 	for (unsigned i = n + 1; i < sim->n_items; i++) {
 		unsigned len = sim->items[i].len;
 
-		if (sim->items[i].body.of != n)
+		if (sim->items[i].body.of != n &&
+		    !may_replace(&sim->items[i], &sim->items[n]))
 			continue;
 		if (*ret_least > len)
 			*ret_least = len;
