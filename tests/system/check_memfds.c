@@ -198,7 +198,7 @@ START_TEST(above_max_memfds_bodies_are_copied)
 	wait_for_fds(before);
 	for (unsigned i = 0; i < 5; i++)
 		put_large(q, i);
-	ck_assert_int_eq(broker_fds(), before + 3);
+	wait_for_fds(before + 3); /* a thread closes what was not taken */
 	for (unsigned i = 0; i < 5; i++)
 		get_large(q, i);
 	wait_for_fds(before);
