@@ -49,7 +49,8 @@ struct server {
 	struct qe *engine;
 	struct server_limits limits;
 	struct qe_hooks hooks; /* the engine's, if something is kept */
-	struct qp_mark *answered; /* from here on are the answers to the frame that is handled; NULL: they are not held */
+	struct qp_mark *answered; /* where the answers to the frame that is handled begin; NULL:
+				     they are not held */
 	struct held *held; /* answers that wait for the store; NULL: there is none */
 	struct backup *backup; /* of what the store has; NULL: there is none */
 	struct listeners *listeners; /* told when a connection has gone; may be NULL */
