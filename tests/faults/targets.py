@@ -214,7 +214,9 @@ class Broker:
         if what == "EIO" and call in ("write", "sync") and not filled and (
                 status == 0 and in_order):
             return "not ended: it went on after a failed " + call
-        if what == "ENOSPC" and call in ("allocate", "write", "rename") and status == 4:
+        stops = "event=stopping" in log  # it cannot wait until there is room, and says so
+        if what == "ENOSPC" and call in ("allocate", "write", "rename") and status == 4 and (
+                not stops):
             return "ended: it did not survive that there was no room"
         return None
 
