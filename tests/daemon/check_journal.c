@@ -64,9 +64,9 @@ hello(void)
 	return c;
 }
 
-/* q is durable, and an item was put that is not on its way to the disk yet. */
-static void
-put_and_wait(void)
+/* A broker, and a client of it that has declared q: it is durable. */
+static struct client *
+start_durable(void)
 {
 	struct qp_request m = {.op = QP_OP_DECLARE, .rid = 2, .queue = q};
 	struct client *c;
@@ -77,6 +77,15 @@ put_and_wait(void)
 	ask(c, &m, "", 0);
 	commit();
 	expect(c, QP_OP_DECLARE, 2, QP_OK);
+	return c;
+}
+
+/* q is durable, and an item was put that is not on its way to the disk yet. */
+static void
+put_and_wait(void)
+{
+	struct client *c = start_durable();
+
 	put(c, 10, "x", 1);
 	turn();
 	free(c);
@@ -237,18 +246,12 @@ release(struct client *c, uint64_t rid, const struct answer *item)
  * other items, and nobody would know of those that the session holds. */
 START_TEST(a_get_that_was_carried_out_again_has_one_answer)
 {
-	struct qp_request m = {.op = QP_OP_DECLARE, .rid = 2, .queue = q};
 	struct answer first[GETS], second[GETS], third[GETS];
 	struct client *c;
 	struct qe_stats stats;
 
 	disk = pretend_new(1);
-	start();
-	c = hello();
-	QP_GIVE(&m.options, durable, ((struct qp_str){"sync", 4}));
-	ask(c, &m, "", 0);
-	commit();
-	expect(c, QP_OP_DECLARE, 2, QP_OK);
+	c = start_durable();
 	for (uint64_t i = 0; i < 2 * GETS; i++) {
 		put(c, 100 + i, "x", 1);
 		commit();
