@@ -209,23 +209,10 @@ answer(struct server *s)
 	} while (!TAILQ_EMPTY(&s->dirty)); /* what waited, and was kept at once */
 }
 
-/* Those that had their share of the last turn go on, and may rest again. */
-static void
-wake_resting(struct server *s)
-{
-	struct conn *last = TAILQ_LAST(&s->resting, conn_list), *c;
-
-	while (last && (c = TAILQ_FIRST(&s->resting))) {
-		if (c == last)
-			last = NULL;
-		conn_wake(c);
-	}
-}
-
-/* Those that wait for the journal take turns, one request at least, as far as it has been cleaned. Returns whether
- * one has gone on, or none waits. */
+/* Those of the list go on, and may rest again; those that wait for the journal, one request each at least, as far as
+ * it has been cleaned: until `pace` is exceeded. Returns whether one has gone on, or none was there. */
 static bool
-wake_waiting(struct server *s, struct conn_list *list, enum qe_pace pace)
+wake(struct server *s, struct conn_list *list, enum qe_pace pace)
 {
 	struct conn *last = TAILQ_LAST(list, conn_list), *c;
 	bool any = !last;
@@ -244,7 +231,7 @@ wake_putting(struct server *s)
 {
 	struct conn *c;
 
-	if (wake_waiting(s, &s->putting, QE_ALL_GO_ON)) {
+	if (wake(s, &s->putting, QE_ALL_GO_ON)) {
 		s->put_ns = s->now_ns;
 		return;
 	}
@@ -295,9 +282,9 @@ server_turn(struct server *s)
 		held_commit(s);
 	deliver_notices(s);
 	watch_tell(s);
-	(void)wake_waiting(s, &s->changing, QE_PUTS_WAIT);
+	(void)wake(s, &s->changing, QE_PUTS_WAIT);
 	wake_putting(s);
-	wake_resting(s);
+	(void)wake(s, &s->resting, QE_CHANGES_WAIT); /* whatever is owed */
 	answer(s);
 	free_closed(s);
 	return goes_on(s);
