@@ -24,7 +24,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +41,8 @@ static char call_name[48], *file_name; /* file_name: how it begins; NULL: any */
 static long from, times;
 static enum what action;
 static int error, told_fd = -1, log_fd = -1;
-static atomic_long count;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static long count; /* under the lock */
 
 static void *
 die_later(void *arg)
@@ -138,20 +138,31 @@ is_meant(const char *call, int fd, const char *name, char path[PATH_MAX])
 	return !file_name || strncmp(base, file_name, strlen(file_name)) == 0;
 }
 
+/* Counts a call. No later one goes on before it is told of the first that is struck: it may fail as well, and the
+ * process end by that, and nobody would know why. */
+static bool
+is_struck(const char *call, const char *path, size_t len)
+{
+	bool struck;
+	long n;
+
+	pthread_mutex_lock(&lock);
+	n = ++count;
+	struck = n >= from && (times == 0 || n < from + times);
+	if (told_fd >= 0 && n == from)
+		dprintf(told_fd, "%s %s %zu\n", call, strrchr(path, '/') + 1, len);
+	pthread_mutex_unlock(&lock);
+	return struck;
+}
+
 /* What becomes of a call on the folder. Does not come back if the process is to end. */
 static enum what
 strike(const char *call, int fd, const char *name, size_t len)
 {
 	char path[PATH_MAX];
-	long n;
 
-	if (!is_meant(call, fd, name, path))
+	if (!is_meant(call, fd, name, path) || !is_struck(call, path, len))
 		return PASS;
-	n = atomic_fetch_add(&count, 1) + 1;
-	if (n < from || (times > 0 && n >= from + times))
-		return PASS;
-	if (told_fd >= 0 && n == from)
-		dprintf(told_fd, "%s %s %zu\n", call, strrchr(path, '/') + 1, len);
 	if (action == KILL) {
 		kill(getpid(), SIGKILL);
 		for (;;)

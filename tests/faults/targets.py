@@ -196,8 +196,8 @@ class Broker:
 
     def ended_wrongly(self, folder, fault, struck, status):
         """A failed write or sync ends it with 4, unless it was before it was ready, or of the
-        snapshot at the end; it goes on without room, and without a spare that could not be
-        filled. The log says what it was."""
+        snapshot at the end; it goes on without room, but if what was not synced is a segment,
+        and without a spare that could not be filled. The log says what it was."""
         call, _, what, *times = fault.split(":")
         call = call.split("@")[0]
         filled = (call == "write" and struck[1].startswith("spare-") and not times
@@ -211,8 +211,9 @@ class Broker:
         in_order = self.seed % 2 == 0  # else it may have been killed on its way to its end
         if what == "EIO" and filled and status == 4:
             return "ended: a spare that cannot be filled is none of the journal yet"
-        if what == "EIO" and call in ("write", "sync") and not filled and (
-                status == 0 and in_order):
+        of_segment = call == "sync" and struck[1].startswith("journal-")
+        final = of_segment if what == "ENOSPC" else what == "EIO" and not filled
+        if final and call in ("write", "sync") and status == 0 and in_order:
             return "not ended: it went on after a failed " + call
         stops = "event=stopping" in log  # it cannot wait until there is room, and says so
         if what == "ENOSPC" and call in ("allocate", "write", "rename") and status == 4 and (
