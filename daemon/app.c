@@ -17,6 +17,7 @@
 #include "daemon/net/listener.h"
 #include "daemon/net/notify.h"
 #include "daemon/net/server.h"
+#include "daemon/priority.h"
 #include "proto/busy_poll.h"
 
 /* A stop waits so long for clients to read what is on its way to them. */
@@ -31,6 +32,7 @@ struct app {
 	struct listeners *listeners;
 	struct notify *notify;
 	struct busy_poll poll; /* for the next request */
+	struct priority priority;
 	uint64_t reads;	       /* that the server had at the end of the last turn */
 	uint32_t epoch;
 	bool stopping;
@@ -256,6 +258,7 @@ app_new(struct config *config, char *err, size_t errlen, int *ret_status)
 		return NULL;
 	}
 	raise_fd_limit(app);
+	priority_init(&app->priority, (unsigned)config->nice_boost);
 	failed = journal_open(&app->journal, app->server, config, NULL, err, errlen);
 	if (failed) {
 		*ret_status = failed;
@@ -341,6 +344,7 @@ app_run(struct app *app)
 			return EXIT_FAILURE;
 		}
 		more = server_turn(app->server) || looks_on(app);
+		priority_turn(&app->priority, app->server->reads, app->server->now_ns);
 		if (journal_has_failed(&app->journal))
 			return journal_close(&app->journal);
 	}

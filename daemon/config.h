@@ -85,6 +85,7 @@ struct config {
 	uint64_t max_waiters;
 	uint64_t max_memfds;
 	uint64_t busy_poll_us;
+	uint64_t nice_boost;
 #define QE_QUEUE_OPTION(name, ctype, kind, text) CONFIG_KIND_##kind name;
 #include "daemon/core/queue_options.def"
 #undef QE_QUEUE_OPTION

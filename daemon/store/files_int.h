@@ -88,6 +88,7 @@ struct store_files {
 	char *dir;
 	int wake_fd;
 	uint64_t segment_bytes;
+	unsigned nice_boost;
 	uint64_t sync_interval_ns;
 	unsigned char id[JOURNAL_ID];
 	bool threads;

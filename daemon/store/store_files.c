@@ -43,6 +43,7 @@ files_new(const struct store_files_options *o)
 	s->disk = o->disk ? o->disk : &disk_os;
 	s->folder = -1;
 	s->segment_bytes = o->segment_bytes ? o->segment_bytes : STORE_SEGMENT_BYTES;
+	s->nice_boost = o->nice_boost;
 	s->sync_interval_ns = o->sync_interval_ms * NS_PER_MS;
 	s->waited_before = true; /* who knows */
 	init_shared(s);

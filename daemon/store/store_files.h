@@ -41,6 +41,7 @@ struct store_files_options {
 	uint64_t segment_bytes;	   /* multiple of 8; 0: STORE_SEGMENT_BYTES */
 	unsigned sync_interval_ms; /* from write to sync, when nobody waits */
 	bool threads;
+	unsigned nice_boost; /* steps of niceness for the thread that syncs, where the system allows it */
 	store_record_cb *on_record;
 	void (*progress)(void *arg, uint64_t done_bytes,
 			 uint64_t all_bytes); /* or NULL */

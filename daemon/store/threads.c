@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "daemon/store/files_int.h"
@@ -60,12 +61,23 @@ wait_for_others(struct store_files *s)
 	s->gathering = false;
 }
 
+/* All who wait for the sync wait for this thread to hear of its end, and cannot use the processor before. On Linux the
+ * niceness is the thread's. */
+static void
+prefer_this_thread(unsigned steps)
+{
+	if (steps > 0) /* where it is not allowed, it is not */
+		(void)setpriority(PRIO_PROCESS, 0,
+				  getpriority(PRIO_PROCESS, 0) - (int)steps);
+}
+
 static void *
 commit_main(void *arg)
 {
 	struct store_files *s = arg;
 	bool stop;
 
+	prefer_this_thread(s->nice_boost);
 	do {
 		pthread_mutex_lock(&s->lock);
 		committer_wait(s);
