@@ -606,7 +606,7 @@ qb_result qb_stats(qb *q, qb_table **ret);
 
 /* For whoever wants to know why nothing moves; PROTOCOL.md (CLIENTS, WAITERS, WHO) names the
  * columns. One row for each session of a client; for each request that waits, in one
- * queue or in all (NULL), those who wait longest first; for the lease of an item (QB_NOT_FOUND:
+ * queue or in all (NULL), those who wait longest first, also for the journal of durable queues; for the lease of an item (QB_NOT_FOUND:
  * nobody holds it; qb_error() says what is known). A value that is not known is not there. */
 qb_result qb_clients(qb *q, qb_table **ret);
 qb_result qb_waiters(qb *q, const char *queue, qb_table **ret);

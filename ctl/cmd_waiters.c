@@ -6,18 +6,19 @@
 #include "ctl/out.h"
 #include "ctl/who.h"
 
-enum { QUEUE, REQUEST, PLACE, ITEMS, SINCE, LEFT, CLIENT, PID, HOST, COLUMNS };
+enum { QUEUE, REQUEST, FOR, PLACE, ITEMS, SINCE, LEFT, CLIENT, PID, HOST, COLUMNS };
 
 static const char *const titles[COLUMNS] = {
-	[QUEUE] = "QUEUE",   [REQUEST] = "WAITS", [PLACE] = "PLACE",
-	[ITEMS] = "ITEMS",   [SINCE] = "SINCE",	  [LEFT] = "LEFT",
-	[CLIENT] = "CLIENT", [PID] = "PID",	  [HOST] = "HOST",
+	[QUEUE] = "QUEUE", [REQUEST] = "WAITS", [FOR] = "FOR",	 [PLACE] = "PLACE",
+	[ITEMS] = "ITEMS", [SINCE] = "SINCE",	[LEFT] = "LEFT", [CLIENT] = "CLIENT",
+	[PID] = "PID",	   [HOST] = "HOST",
 };
 
 static const char *const values[COLUMNS] = {
-	[QUEUE] = "queue",   [REQUEST] = "request", [PLACE] = "place",
-	[ITEMS] = "items",   [SINCE] = "since_ms",  [LEFT] = "left_ms",
-	[CLIENT] = "client", [PID] = "pid",	    [HOST] = "host",
+	[QUEUE] = "queue",  [REQUEST] = "request", [FOR] = "waits_for",
+	[PLACE] = "place",  [ITEMS] = "items",	   [SINCE] = "since_ms",
+	[LEFT] = "left_ms", [CLIENT] = "client",   [PID] = "pid",
+	[HOST] = "host",
 };
 
 static error_t
@@ -30,7 +31,8 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "[QUEUE]",
 	.doc = "Lists the requests that wait, in QUEUE or in all queues: what each is, "
-	       "its place in its line, how many items it is about, since when it waits "
+	       "what it waits for (the queue, or the journal of durable queues), its "
+	       "place in its line, how many items it is about, since when it waits "
 	       "and for how much longer ('-': for ever), and whose it is.",
 	.children = args_children,
 };
@@ -44,6 +46,7 @@ cell(const void *arg, unsigned row, unsigned column, char buf[GRID_CELL])
 	switch (column) {
 	case QUEUE:
 	case REQUEST:
+	case FOR:
 	case CLIENT:
 	case HOST: return who_text(table, row, values[column], "-");
 	case SINCE:
@@ -57,7 +60,7 @@ cmd_waiters(struct ctl *ctl, int argc, char **argv)
 {
 	struct grid grid = {
 		.titles = titles,
-		.left = 1 << REQUEST | 1 << CLIENT,
+		.left = 1 << REQUEST | 1 << FOR | 1 << CLIENT,
 		.columns = COLUMNS,
 		.cell = cell,
 	};

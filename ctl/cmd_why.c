@@ -64,12 +64,19 @@ items_are(int64_t n, char buf[GRID_CELL])
 	return buf;
 }
 
-/* The first in the line of those who wait with this request, or -1. */
+static bool
+waits_for_journal(const struct why *why, unsigned row)
+{
+	return strcmp(who_text(why->waiters, row, "waits_for", ""), "journal") == 0;
+}
+
+/* The first in the line of those who wait with this request at the queue, or -1. */
 static int
 first_waiter(const struct why *why, const char *request)
 {
 	for (unsigned i = 0; i < qb_table_rows(why->waiters); i++)
-		if (strcmp(who_text(why->waiters, i, "request", ""), request) == 0)
+		if (strcmp(who_text(why->waiters, i, "request", ""), request) == 0 &&
+		    !waits_for_journal(why, i))
 			return (int)i;
 	return -1;
 }
@@ -253,6 +260,33 @@ explain_put(struct why *why)
 		    who_waits(why, "put", count(why, "putters"), line));
 }
 
+/* Whatever they ask, at whatever place in their lines: the one that has waited longest. */
+static void
+explain_journal(struct why *why)
+{
+	unsigned rows = qb_table_rows(why->waiters), n = 0;
+	char name[WHO_BYTES], time[GRID_CELL];
+	int64_t longest = 0, since;
+	unsigned row = 0;
+
+	for (unsigned i = 0; i < rows; i++) {
+		if (!waits_for_journal(why, i))
+			continue;
+		since = who_number(why->waiters, i, "since_ms", 0);
+		if (n++ == 0 || since > longest) {
+			longest = since;
+			row = i;
+		}
+	}
+	if (n > 0)
+		say(why, "journal",
+		    "%u request%s until it has been cleaned, %sfor %s: %s by %s.", n,
+		    n == 1 ? " waits" : "s wait", n == 1 ? "" : "one ",
+		    grid_time(longest, time),
+		    who_text(why->waiters, row, "request", "request"),
+		    who_name(why->waiters, row, name));
+}
+
 /* --- the command --------------------------------------------------------------------- */
 
 static qb_result
@@ -279,6 +313,7 @@ explain(struct why *why)
 	explain_holders(why);
 	explain_get(why);
 	explain_put(why);
+	explain_journal(why);
 	return why->said ? out_json(why->said) : CTL_DONE;
 }
 

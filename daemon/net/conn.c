@@ -373,6 +373,7 @@ conn_rest(struct conn *c)
 void
 conn_wait(struct conn *c, bool puts)
 {
+	c->waits_ns = c->server->now_ns;
 	rest(c, puts ? &c->server->putting : &c->server->changing, false);
 }
 

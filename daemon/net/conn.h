@@ -74,6 +74,7 @@ struct conn {
 	bool paused;	     /* not read, because of its unsent output */
 	bool resting; /* not read before the next turn, or a later one: it had its share */
 	struct conn_list *rests_in; /* the server's list of those */
+	uint64_t waits_ns; /* since when it waits for the journal, if it does */
 	bool keeps; /* what it asked for had to do with durable queues */
 	bool dying; /* the process has ended: it does not wait for others */
 	bool waited; /* so long that its next request does not wait for the journal */

@@ -365,6 +365,28 @@ dispatch_frame(struct conn *c, struct frame *f)
 		carry_out(c, f);
 }
 
+/* What writes nothing to the journal; above all, who asks why nothing moves need not wait to be told. */
+static bool
+only_looks(enum qp_op op)
+{
+	switch ((int)op) {
+	case QP_OP_PING:
+	case QP_OP_TOUCH: /* but little, and by its time */
+	case QP_OP_PEEK:
+	case QP_OP_SIZE:
+	case QP_OP_SHOW:
+	case QP_OP_BROWSE:
+	case QP_OP_QUEUES:
+	case QP_OP_STATS:
+	case QP_OP_POLICY:
+	case QP_OP_CLIENTS:
+	case QP_OP_WAITERS:
+	case QP_OP_WHO:
+	case QP_OP_WATCH: return true;
+	default: return false;
+	}
+}
+
 /* What puts nothing into a durable queue can be told by what the connection did before only. */
 static bool __attribute__((noinline))
 must_wait(struct conn *c, enum qe_pace pace, const uint8_t *head, uint32_t head_len)
@@ -377,8 +399,7 @@ must_wait(struct conn *c, enum qe_pace pace, const uint8_t *head, uint32_t head_
 		return false;
 	puts = m.op == QP_OP_PUT || m.op == QP_OP_PUT_MANY;
 	if (puts ? !qe_is_kept(c->server->engine, request_queue(&m))
-		 : pace == QE_PUTS_WAIT || !c->keeps || m.op == QP_OP_PING ||
-			   m.op == QP_OP_TOUCH)
+		 : pace == QE_PUTS_WAIT || !c->keeps || only_looks(m.op))
 		return false;
 	if (c->waited) {
 		c->waited = false;

@@ -11,10 +11,13 @@
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
 #include "daemon/net/server.h"
+#include "daemon/net/waiting.h"
 #include "daemon/net/who.h"
 
 #define MS(ns)	    ((ns) / 1000000)
 #define N_WHO	    9 /* columns of put_who() */
+#define N_WAITER    (8 + N_WHO)
+#define JOURNAL	    (UINT64_C(1) << 62) /* of a cursor: among those who wait for the journal */
 #define SHORT_BYTES 4 /* of a session's id that are shown: the whole is a secret */
 
 /* --- what can be unknown --------------------------------------------------------- */
@@ -214,7 +217,8 @@ put_client(struct qp_out *rows, const struct qe_session_stats *stats)
 	qp_row_number(rows, "since_ms",
 		      MS(session->server->now_ns - session->since_ns));
 	qp_row_number(rows, "leases", stats->leased);
-	qp_row_number(rows, "waiting", stats->waiting);
+	qp_row_number(rows, "waiting",
+		      stats->waiting + (session->conn && conn_waits(session->conn)));
 }
 
 void
@@ -252,9 +256,10 @@ put_waiter(struct qp_out *rows, const struct qe_waiter_stats *w)
 					       [QE_REQUEST_JOIN] = "join"};
 	const char *request = requests[w->request];
 
-	qp_row_begin(rows, 7 + N_WHO);
+	qp_row_begin(rows, N_WAITER);
 	put_name(rows, "queue", w->queue);
 	qp_row_string(rows, "request", request, strlen(request));
+	qp_row_string(rows, "waits_for", "queue", 5);
 	qp_row_number(rows, "place", w->place);
 	put_name(rows, "group", w->group);
 	qp_row_number(rows, "items", w->items);
@@ -263,30 +268,63 @@ put_waiter(struct qp_out *rows, const struct qe_waiter_stats *w)
 	put_who(rows, w->owner);
 }
 
+/* One that waits for the journal. */
+static void
+put_waiting(struct qp_out *rows, const struct waiting *w)
+{
+	const struct conn *c = w->conn;
+	char request[WAITING_NAME];
+
+	waiting_name(w, request);
+	qp_row_begin(rows, N_WAITER);
+	put_name(rows, "queue", w->queue);
+	qp_row_string(rows, "request", request, strlen(request));
+	qp_row_string(rows, "waits_for", "journal", 7);
+	qp_row_number(rows, "place", w->place);
+	put_name(rows, "group", w->group);
+	qp_row_number(rows, "items", w->items);
+	qp_row_number(rows, "since_ms", MS(c->server->now_ns - c->waits_ns));
+	put_known(rows, "left_ms", w->timeout_ms != QP_FOREVER, w->timeout_ms);
+	put_who(rows, c->session);
+}
+
+/* Those of the queues, and behind them those who wait for the journal, which may be on the same page. */
 void
 handle_waiters(struct conn *c, struct qp_request *m, struct frame *f)
 {
 	struct qe_waiter_stats stats[REPORT_ROWS];
+	struct waiting waiting[REPORT_ROWS];
 	struct qe *e = c->server->engine;
-	uint64_t cursor = m->cursor, now_ns = c->server->now_ns;
+	uint64_t cursor = m->cursor, at = cursor & ~JOURNAL, now_ns = c->server->now_ns;
+	struct qe_name queue = {m->queue.p, m->queue.p ? m->queue.len : 0};
 	enum qe_result result = QE_OK;
 	struct qp_out rows;
-	unsigned n;
+	unsigned n = 0, n_waiting = 0;
 
-	if (m->queue.p)
-		result = qe_queue_waiters(e, now_ns, request_queue(m), &cursor, stats,
-					  REPORT_ROWS, &n);
+	if (cursor & JOURNAL)
+		cursor = 0;
+	else if (at = 0, m->queue.p)
+		result = qe_queue_waiters(e, now_ns, queue, &cursor, stats, REPORT_ROWS,
+					  &n);
 	else
 		n = qe_waiters(e, now_ns, &cursor, stats, REPORT_ROWS);
 	if (result != QE_OK) {
 		deliver_result(c, m->rid, result);
 		return;
 	}
+	if (cursor == 0) {
+		bool all = waiting_list(c->server, queue, &at, waiting, REPORT_ROWS - n,
+					&n_waiting);
+
+		cursor = all ? 0 : JOURNAL | at;
+	}
 	qp_out_init(&rows);
-	qp_row_array(&rows, n);
+	qp_row_array(&rows, n + n_waiting);
 	for (unsigned i = 0; i < n; i++)
 		put_waiter(&rows, &stats[i]);
-	report_send(c, m, &rows, n, cursor);
+	for (unsigned i = 0; i < n_waiting; i++)
+		put_waiting(&rows, &waiting[i]);
+	report_send(c, m, &rows, n + n_waiting, cursor);
 }
 
 static void

@@ -236,6 +236,126 @@ START_TEST(puts_do_not_wait_as_long_as_others_change_something)
 }
 END_TEST
 
+/* --- who waits for the journal ---------------------------------------------------- */
+
+/* Nothing that changes a durable queue goes on. */
+static void
+owe(void)
+{
+	now.last_segment = 2;
+	now.bytes = 1 << 30;
+	turn();
+	ck_assert_int_eq(qe_pace(server->engine), QE_CHANGES_WAIT);
+}
+
+static const char *
+waiters(struct client *c, uint64_t cursor, const struct qp_str *queue, struct answer *a)
+{
+	struct qp_request m = {.op = QP_OP_WAITERS, .rid = 90, .cursor = cursor};
+	static char rows[1 << 16];
+
+	if (queue)
+		m.queue = *queue;
+	ask(c, &m, "", 0);
+	answer(c, QP_OP_WAITERS, a);
+	ck_assert_uint_eq(a->reply.rid, 90);
+	rows[0] = 0;
+	for (unsigned row = 0; row < a->reply.count; row++) {
+		static const char *const names[] = {"queue",  "request", "waits_for",
+						    "place",  "group",	 "items",
+						    "left_ms"};
+
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			strcat(rows, row_text(a, row, names[i]));
+			strcat(rows, i < 6 ? " " : "; ");
+		}
+	}
+	return rows;
+}
+
+START_TEST(who_waits_for_the_journal_is_shown_with_what_it_asks)
+{
+	struct qp_request many = {.op = QP_OP_PUT_MANY,
+				  .rid = 20,
+				  .queue = q,
+				  .timeout_ms = 5000,
+				  .lengths = {.n = 2, .numbers = (int64_t[]){1, 1}}};
+	struct client *c = begin(), *d = client_new(), *e = client_new();
+	struct answer a;
+
+	put(c, 10, "x", 1);
+	keep(now.last_seq);
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	get(c, 11, 0);
+	keep(now.last_seq);
+	expect_item(c, 11, "x", 1);
+	ck_assert_str_eq(waiters(e, 0, NULL, &a), "");
+
+	owe();
+	QP_GIVE(&many.options, group, ((struct qp_str){"g", 1}));
+	ask(d, &many, "ab", 2);
+	ask(c,
+	    &(struct qp_request){
+		    .op = QP_OP_ACK, .rid = 12, .id = 1, .delivery = 1, .epoch = EPOCH},
+	    "", 0);
+	put_memory(c, 13); /* behind it */
+	ck_assert_str_eq(waiters(e, 0, NULL, &a), "q put journal 1 g 2 5000; "
+						  "q ack journal 1 nil 1 nil; ");
+	ck_assert_uint_eq(a.reply.cursor, 0);
+	ck_assert_str_eq(row_text(&a, 0, "link"), "connected");
+	ck_assert_str_ne(row_text(&a, 0, "since_ms"), "nil");
+	ck_assert_str_eq(waiters(e, 0, &q, &a), "q put journal 1 g 2 5000; "
+						"q ack journal 1 nil 1 nil; ");
+	ck_assert_str_eq(waiters(e, UINT64_C(1) << 62 | 1, NULL, &a),
+			 "q ack journal 1 nil 1 nil; ");
+	ask(e, &(struct qp_request){.op = QP_OP_CLIENTS, .rid = 91}, "", 0);
+	answer(e, QP_OP_CLIENTS, &a);
+	ck_assert_uint_eq(a.reply.count, 3);
+	ck_assert_str_eq(row_text(&a, 0, "waiting"), "1");
+	ck_assert_str_eq(row_text(&a, 1, "waiting"), "1");
+	ck_assert_str_eq(row_text(&a, 2, "waiting"), "0");
+
+	now.bytes = 0;
+	keep(now.last_seq);
+	keep(now.last_seq);
+	ck_assert_str_eq(waiters(e, 0, NULL, &a), "");
+	client_end(c);
+	client_end(d);
+	client_end(e);
+}
+END_TEST
+
+START_TEST(many_who_wait_for_the_journal_come_in_pages)
+{
+	static struct client *all[150];
+	struct client *c = begin(), *e = client_new();
+	unsigned total = 0, pages = 0;
+	uint64_t cursor = 0;
+	struct answer a;
+
+	server->limits.max_connections = 200;
+	for (int i = 0; i < 150; i++)
+		all[i] = client_new();
+	owe();
+	for (int i = 0; i < 150; i++)
+		put(all[i], 10, "x", 1);
+	do {
+		(void)waiters(e, cursor, NULL, &a);
+		ck_assert_int_eq(atoi(row_text(&a, 0, "place")), (int)total + 1);
+		total += (unsigned)a.reply.count;
+		pages++;
+		ck_assert(a.reply.cursor == 0 || a.reply.cursor > cursor);
+		cursor = a.reply.cursor;
+	} while (cursor != 0);
+	ck_assert_uint_eq(total, 150);
+	ck_assert_uint_eq(pages, 2);
+	for (int i = 0; i < 150; i++)
+		client_end(all[i]);
+	client_end(c);
+	client_end(e);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -247,5 +367,7 @@ main(void)
 		       an_answer_that_waited_is_not_confirmed_by_one_that_came_later);
 	tcase_add_test(t, memory_queues_do_not_wait_for_what_nobody_asked_for);
 	tcase_add_test(t, puts_do_not_wait_as_long_as_others_change_something);
+	tcase_add_test(t, who_waits_for_the_journal_is_shown_with_what_it_asks);
+	tcase_add_test(t, many_who_wait_for_the_journal_come_in_pages);
 	return run_case("held", t);
 }

@@ -28,41 +28,6 @@ begin(const char *name)
 	return c;
 }
 
-/* The value of a column in the rows of an answer, the last one if there are many, as text;
- * "nil" and "" (there is none). */
-static const char *
-column(const struct answer *a, const char *name)
-{
-	static char text[300];
-	struct qp_reader in;
-	uint32_t rows;
-
-	text[0] = 0;
-	qp_reader_init(&in, a->body, a->body_len);
-	rows = qp_read_array(&in);
-	ck_assert_uint_eq(rows, a->reply.count);
-	for (uint32_t row = 0; row < rows; row++)
-		for (uint32_t pairs = qp_read_map(&in); pairs > 0; pairs--) {
-			struct qp_str key = qp_read_str(&in), value;
-
-			if (key.len != strlen(name) ||
-			    memcmp(key.p, name, key.len) != 0) {
-				qp_read_skip(&in);
-			} else if (qp_read_if_nil(&in)) {
-				strcpy(text, "nil");
-			} else if (qp_reader_type(&in) == QP_STR) {
-				value = qp_read_str(&in);
-				snprintf(text, sizeof(text), "%.*s", (int)value.len,
-					 value.p);
-			} else {
-				snprintf(text, sizeof(text), "%llu",
-					 (unsigned long long)qp_read_uint(&in));
-			}
-		}
-	ck_assert(!in.failed && in.p == in.end);
-	return text;
-}
-
 static void
 look(struct client *c, enum qp_op op, uint64_t item, struct answer *ret)
 {
@@ -71,6 +36,8 @@ look(struct client *c, enum qp_op op, uint64_t item, struct answer *ret)
 	ck_assert_uint_eq(ret->reply.rid, 50);
 }
 
+/* The value of a column in the last row. */
+#define column(a, name)	   row_text(a, (unsigned)(a)->reply.count - 1, name)
 #define has(a, name, text) ck_assert_str_eq(column(a, name), text)
 
 START_TEST(a_client_says_and_the_kernel_knows_who_it_is)

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -258,4 +259,45 @@ expect_item(struct client *c, uint64_t rid, const void *body, size_t len)
 	ck_assert_uint_eq(a.reply.status, QP_OK);
 	ck_assert_uint_eq(a.body_len, len);
 	ck_assert(memcmp(a.body, body, len) == 0);
+}
+
+/* The value is read, and is as text then. */
+static void
+value_text(struct qp_reader *in, char *text, size_t size)
+{
+	struct qp_str value;
+
+	if (qp_read_if_nil(in)) {
+		snprintf(text, size, "nil");
+	} else if (qp_reader_type(in) == QP_STR) {
+		value = qp_read_str(in);
+		snprintf(text, size, "%.*s", (int)value.len, value.p);
+	} else {
+		snprintf(text, size, "%llu", (unsigned long long)qp_read_uint(in));
+	}
+}
+
+const char *
+row_text(const struct answer *a, unsigned row, const char *name)
+{
+	static char text[300];
+	struct qp_reader in;
+	uint32_t rows;
+
+	text[0] = 0;
+	qp_reader_init(&in, a->body, a->body_len);
+	rows = qp_read_array(&in);
+	ck_assert_uint_eq(rows, a->reply.count);
+	for (uint32_t i = 0; i < rows; i++)
+		for (uint32_t pairs = qp_read_map(&in); pairs > 0; pairs--) {
+			struct qp_str key = qp_read_str(&in);
+
+			if (i == row && key.len == strlen(name) &&
+			    memcmp(key.p, name, key.len) == 0)
+				value_text(&in, text, sizeof(text));
+			else
+				qp_read_skip(&in);
+		}
+	ck_assert(!in.failed && in.p == in.end);
+	return text;
 }

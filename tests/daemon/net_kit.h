@@ -59,4 +59,7 @@ void expect_item(struct client *c, uint64_t rid, const void *body, size_t len);
 
 void expect_closed(struct client *c);
 
+/* The value of a column in a row of an answer, as text, until the next call; "nil", and "" (there is none). */
+const char *row_text(const struct answer *a, unsigned row, const char *name);
+
 #endif

@@ -122,6 +122,29 @@ look(struct most *most)
 		*most = (struct most){part, bytes, live};
 }
 
+/* Who waits for the journal can be seen, with the queue. */
+static unsigned
+waits_seen(void)
+{
+	const char *queue, *client;
+	qb_table *table;
+	unsigned n = 0;
+
+	ok(qb_waiters(q, NULL, &table));
+	for (unsigned i = 0; i < qb_table_rows(table); i++) {
+		if (strcmp(qb_table_string(table, i, "waits_for"), "journal") != 0)
+			continue;
+		queue = qb_table_string(table, i, "queue");
+		client = qb_table_string(table, i, "client");
+		ck_assert_ptr_nonnull(client);
+		ck_assert(!queue || strcmp(queue, "goes") == 0 ||
+			  strcmp(queue, "stays") == 0);
+		n += queue != NULL;
+	}
+	qb_table_free(table);
+	return n;
+}
+
 static bool
 has_ended(struct child *c)
 {
@@ -138,6 +161,7 @@ START_TEST(the_journal_stays_within_its_bound_while_small_items_are_put)
 	struct child putters[PUTTERS], getters[GETTERS];
 	struct most most = {0};
 	int64_t began = now_ms(), wait, longest = 0;
+	unsigned seen = 0;
 
 	ok(qb_declare(q, "goes", options, 0, NULL));
 	options[1] = NULL;
@@ -151,6 +175,7 @@ START_TEST(the_journal_stays_within_its_bound_while_small_items_are_put)
 	for (unsigned i = 0; i < PUTTERS; i++) {
 		while (!has_ended(&putters[i])) {
 			look(&most);
+			seen += waits_seen();
 			wait = now_ms();
 			ok(qb_put(q, "memory", "x", 1, QB_FOREVER, NULL));
 			if (now_ms() - wait > longest)
@@ -163,12 +188,13 @@ START_TEST(the_journal_stays_within_its_bound_while_small_items_are_put)
 		child_join(&getters[i]);
 	printf("%s, QB_SEED=%llu: at most %.2f of what is allowed, %.1f MB with %.1f "
 	       "MB alive; %u batches in %lld ms; "
-	       "a put into memory took %lld ms at most\n",
+	       "a put into memory took %lld ms at most; %u waits were seen\n",
 	       modes[_i], (unsigned long long)seed, most.part, (double)most.bytes / 1e6,
 	       (double)most.live / 1e6, PUTTERS * puts_of_one,
-	       (long long)(now_ms() - began), (long long)longest);
+	       (long long)(now_ms() - began), (long long)longest, seen);
 	fflush(stdout);
 	ck_assert(most.part < 1);
+	ck_assert_uint_gt(seen, 0);
 }
 END_TEST
 

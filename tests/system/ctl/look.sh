@@ -66,12 +66,12 @@ test_waiters_of_a_queue_and_of_all() {
 	ctl 0 waiters "$q"
 	sed -E 's/ +[0-9.]+ s / T /; s/ +[0-9.]+ s / T /; s/ +/ /g' "$folder/out" >"$folder/rows"
 	same "$folder/rows" - <<-END
-		QUEUE WAITS PLACE ITEMS SINCE LEFT CLIENT PID HOST
-		$q put 1 1 T - qbrokerctl $put unix
-		$q join 1 0 T T qbrokerctl $join unix
+		QUEUE WAITS FOR PLACE ITEMS SINCE LEFT CLIENT PID HOST
+		$q put queue 1 1 T - qbrokerctl $put unix
+		$q join queue 1 0 T T qbrokerctl $join unix
 	END
 	ctl 0 waiters --json
-	grep -qE "\"queue\": \"$q\", \"request\": \"put\", \"place\": 1, .*\"pid\": $put," "$folder/out" ||
+	grep -qE "\"queue\": \"$q\", \"request\": \"put\", \"waits_for\": \"queue\", \"place\": 1, .*\"pid\": $put," "$folder/out" ||
 		fail "$(cat "$folder/out")"
 	ctl 0 get "$q" -n 2
 	wait "$put" "$join" || fail "a put or a join failed"
