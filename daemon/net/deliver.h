@@ -24,9 +24,6 @@ void deliver_ok(struct conn *c, const struct qp_request *request);
 void deliver_again(struct conn *c, const struct qp_request *request,
 		   struct qp_reply *reply);
 
-/* The request was answered with what need not be remembered. */
-void deliver_passed(struct conn *c, uint64_t rid);
-
 /* Whether the item's body goes to this client as a descriptor. */
 bool deliver_passes(const struct conn *c, const struct qe_item *item);
 
@@ -57,6 +54,9 @@ extern const char *const death_names[DEATHS];
 void deliver_result(struct conn *c, uint64_t rid, enum qe_result result);
 void deliver_refusal(struct conn *c, uint64_t rid, enum qp_status status,
 		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* The status that says the engine's result. */
+enum qp_status deliver_status(enum qe_result result);
 
 /* Says something that was not asked for, as far as the session wants notices and its
  * connection takes them. */

@@ -4,6 +4,7 @@
 
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
+#include "daemon/net/remember.h"
 #include "daemon/net/server.h"
 
 #define MS	   UINT64_C(1000000)
@@ -172,7 +173,7 @@ send_page(struct conn *c, const struct qp_request *m, const struct qe_shown *sho
 		bodies += qe_item_body_len(shown[i].item);
 	}
 	conn_dirty(c);
-	deliver_passed(c, m->rid);
+	remember_nothing(c, m->rid);
 }
 
 static void

@@ -6,6 +6,7 @@
 
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
+#include "daemon/net/remember.h"
 #include "daemon/net/server.h"
 #include "daemon/words.h"
 
@@ -26,7 +27,7 @@ handle_peek(struct conn *c, struct qp_request *m, struct frame *f)
 		return;
 	}
 	deliver_item(c, QP_OP_PEEK, m->rid, item, 0);
-	deliver_passed(c, m->rid);
+	remember_nothing(c, m->rid);
 }
 
 void

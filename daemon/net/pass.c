@@ -18,6 +18,7 @@
 #include "daemon/net/closer.h"
 #include "daemon/net/deliver.h"
 #include "daemon/net/peer.h"
+#include "daemon/net/remember.h"
 #include "daemon/net/server.h"
 #include "proto/memfd.h"
 
@@ -69,7 +70,7 @@ pass_prove(struct conn *c, const struct qp_request *m)
 	qp_reply_encode(&frame, m->op, &reply, 0);
 	qp_out_pass(&c->out, &frame, &s->proof, NULL, NULL);
 	conn_dirty(c);
-	deliver_passed(c, m->rid);
+	remember_nothing(c, m->rid);
 	c->passed.proved = true;
 }
 

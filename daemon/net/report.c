@@ -9,6 +9,7 @@
 
 #include "daemon/net/deliver.h"
 #include "daemon/net/held.h"
+#include "daemon/net/remember.h"
 #include "daemon/net/server.h"
 #include "daemon/words.h"
 
@@ -94,7 +95,7 @@ report_send(struct conn *c, const struct qp_request *request, struct qp_out *row
 	qp_reply_encode(&c->out, request->op, &reply, (uint32_t)rows->len);
 	qp_out_move(&c->out, rows);
 	conn_dirty(c);
-	deliver_passed(c, request->rid);
+	remember_nothing(c, request->rid);
 }
 
 static void
