@@ -20,34 +20,19 @@ void deliver_fields(struct conn *c, const struct qp_request *request,
 /* Answers with success and no fields. */
 void deliver_ok(struct conn *c, const struct qp_request *request);
 
+/* Begins a success. What the operation's signature does not name has no value, and need not be
+ * cleared: it is a lot for one reply. */
+static inline void
+deliver_begin(struct qp_reply *reply, uint64_t rid)
+{
+	reply->rid = rid;
+	reply->status = QP_OK;
+	reply->options.present = 0;
+}
+
 /* Answers as before: as deliver_fields(), or with a status, but it is not remembered here. */
 void deliver_again(struct conn *c, const struct qp_request *request,
 		   struct qp_reply *reply);
-
-/* Whether the item's body goes to this client as a descriptor. */
-bool deliver_passes(const struct conn *c, const struct qe_item *item);
-
-/* Says that these items are given, as GET_MANY and GET_RUN do, with the bodies; it is not
- * remembered here. With GET_RUN a body that is passed must be alone. */
-void deliver_rows(struct conn *c, enum qp_op op, uint64_t rid,
-		  struct qe_item *const *items, unsigned n);
-
-/* Answers a get of many, as deliver_again(). What the reply holds stays the caller's. */
-void deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply);
-
-/* Answers with one item, as GET and PEEK do, likewise. Takes over the reference. */
-void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item,
-		  unsigned which);
-
-/* Appends an item's body to the output, with a reference of its own if it needs one. */
-void deliver_body(struct conn *c, struct qe_item *item);
-
-/* Answers SHOW. */
-void deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown);
-
-/* By enum qe_death. */
-#define DEATHS 5
-extern const char *const death_names[DEATHS];
 
 /* Answers with a refusal: the engine's result, or a status and a sentence of its own.
  * `rid` 0: nothing is said. */
@@ -65,6 +50,33 @@ void deliver_notice(struct session *session, enum qp_notice kind,
 
 /* Says what the engine's last tick has to say. */
 void deliver_notices(struct server *s);
+
+/* --- deliver_items.c: items and their bodies ------------------------------------ */
+
+/* Whether the item's body goes to this client as a descriptor. */
+bool deliver_passes(const struct conn *c, const struct qe_item *item);
+
+/* Says that these items are given, as GET_MANY and GET_RUN do, with the bodies; it is not
+ * remembered here. With GET_RUN a body that is passed must be alone. */
+void deliver_rows(struct conn *c, enum qp_op op, uint64_t rid,
+		  struct qe_item *const *items, unsigned n);
+
+/* Answers a get of many, as deliver_again(). What the reply holds stays the caller's. */
+void deliver_items(struct conn *c, uint64_t rid, const struct qe_reply *reply);
+
+/* Answers with one item, as GET and PEEK do, likewise: the reference stays the caller's. */
+void deliver_item(struct conn *c, enum qp_op op, uint64_t rid, struct qe_item *item,
+		  unsigned which);
+
+/* Appends an item's body to the output, with a reference of its own if it needs one. */
+void deliver_body(struct conn *c, struct qe_item *item);
+
+/* Answers SHOW. */
+void deliver_shown(struct conn *c, uint64_t rid, struct qe_shown *shown);
+
+/* By enum qe_death. */
+#define DEATHS 5
+extern const char *const death_names[DEATHS];
 
 /* --- report.c: the rows of QUEUES, STATS, POLICY ------------------------------- */
 

@@ -27,6 +27,7 @@ handle_peek(struct conn *c, struct qp_request *m, struct frame *f)
 		return;
 	}
 	deliver_item(c, QP_OP_PEEK, m->rid, item, 0);
+	qe_item_unref(c->server->engine, item);
 	remember_nothing(c, m->rid);
 }
 

@@ -61,9 +61,11 @@ give_again(struct conn *c, const struct qp_request *m, const struct record *answ
 {
 	struct qe_item *item = find_lease(c, answer->value, answer->delivery);
 
-	if (item)
-		deliver_item(c, m->op, m->rid, item, which_of(m, item));
-	return item != NULL;
+	if (!item)
+		return false;
+	deliver_item(c, m->op, m->rid, item, which_of(m, item));
+	qe_item_unref(c->server->engine, item);
+	return true;
 }
 
 /* Gives those that are still leased, if any is. Not inlined, as deliver_items(). */
