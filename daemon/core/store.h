@@ -22,7 +22,8 @@
 enum store_state {
 	STORE_GOOD,
 	STORE_LOW,    /* there is no room for more, but for what makes room: `append` goes
-			 on, as long as what was kept in reserve lasts */
+			 on, as long as what was kept in reserve lasts; or what is needless
+			 cannot be removed */
 	STORE_FAILED, /* a write or a sync failed */
 };
 

@@ -123,6 +123,7 @@ struct store_files {
 	uint64_t removed;     /* all segments before this one are */
 	uint64_t dirty_ns;    /* since when there is something unsynced; 0: nothing */
 	uint64_t next_try_ns; /* when there was no room for a spare */
+	uint64_t next_trim_ns; /* when one could not be removed */
 	struct spare *making; /* it has its room; NULL: none */
 	uint64_t filled;      /* so much of it is zero */
 
@@ -161,6 +162,7 @@ struct store_files {
 	uint64_t written_bytes; /* of the committer's segment; without its END */
 	uint64_t written_seq;	/* of the last record that is no END */
 	char error[STORE_TEXT];
+	char stays[STORE_TEXT]; /* why one that was trimmed is still there; empty: none is */
 };
 
 static inline struct store_files *
@@ -247,8 +249,8 @@ struct call {
 bool spare_to_segment(struct disk *d, int folder, const struct spare *sp,
 		      const struct segment_header *h, struct call *ret_call);
 
-/* Removes what was trimmed, if that is on disk. false: it failed, and that is told. */
-bool keeper_trim(struct store_files *s);
+/* Removes what was trimmed, if that is on disk, and it is time. false: the disk failed, and that is told. */
+bool keeper_trim(struct store_files *s, uint64_t now_ns);
 
 /* The committer's: removes one, for the room that it takes, from what is kept in reserve. false: the last one
  * stays, unless the journal is being closed. `error`: why. */
@@ -268,6 +270,7 @@ void files_wake(struct store_files *s);
 void files_kick(struct store_files *s);
 void files_low(struct store_files *s, int error);
 void files_stuck(struct store_files *s, const struct chunk *c, int error);
+void files_stays(struct store_files *s, uint64_t segment, int error); /* 0: none does any more */
 void files_fail(struct store_files *s, const char *what, const char *file, int error);
 void files_fail_segment(struct store_files *s, const char *what, uint64_t segment,
 			uint64_t offset, int error); /* 0: nowhere in particular */

@@ -82,18 +82,20 @@ remove_leftovers(struct recovery *rc, struct store_files *s)
 }
 
 /* Segments before the one that TRIM names. Only now, when TRIM is on disk for sure: if it were lost
- * after them, they would be missing. */
-static enum store_result
+ * after them, they would be missing. From one that cannot be removed on they are left to the keeper. */
+static void
 remove_trimmed(struct recovery *rc)
 {
 	char name[SEGMENT_NAME];
 
 	for (size_t i = 0; i < rc->n && rc->numbers[i] < rc->trim; i++) {
 		segment_name(rc->numbers[i], name);
-		if (rc->disk->unlink(rc->disk, rc->folder, name) < 0 && errno != ENOENT)
-			return recover_failed(rc, "unlink", name);
+		if (rc->disk->unlink(rc->disk, rc->folder, name) < 0 &&
+		    errno != ENOENT) {
+			rc->stays = rc->numbers[i];
+			return;
+		}
 	}
-	return STORE_OPENED;
 }
 
 /* What of a segment is written anew: so much of what was read, and END behind it, if it is not
@@ -304,7 +306,9 @@ take_books(struct recovery *rc, struct store_files *s, uint64_t number, uint64_t
 	s->used_of[n - 1] = used;
 	for (size_t i = 0; i < n; i++)
 		s->bytes += s->used_of[i];
-	s->first_segment = s->removed = s->gone_to = s->kept_from = first;
+	s->first_segment = s->kept_from = s->trim_to = first;
+	s->removed = s->gone_to = rc->stays ? rc->stays : first;
+	s->trim_seq = rc->stays ? rc->seq : 0;
 	s->segment = s->writing = number;
 	s->used = s->written_bytes = used;
 	s->seq = s->written = s->written_seq = s->synced = rc->seq;
@@ -359,7 +363,7 @@ finish_recovery(struct recovery *rc, struct store_files *s)
 		used = rc->used;
 	}
 	if (result == STORE_OPENED)
-		result = remove_trimmed(rc);
+		remove_trimmed(rc);
 	if (result == STORE_OPENED && !take_books(rc, s, number, used)) {
 		errno = ENOMEM;
 		result = recover_failed(rc, "open", "");

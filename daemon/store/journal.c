@@ -285,9 +285,9 @@ files_status(struct store *base, struct store_status *ret)
 
 	pthread_mutex_lock(&s->lock);
 	*ret = (struct store_status){
-		.state = s->failed ? STORE_FAILED
-			 : s->low  ? STORE_LOW
-				   : STORE_GOOD,
+		.state = s->failed		   ? STORE_FAILED
+			 : s->low || s->stays[0] ? STORE_LOW
+						   : STORE_GOOD,
 		.last_seq = s->told_seq,
 		.written = s->told_written,
 		.synced = s->told_synced,
@@ -299,7 +299,8 @@ files_status(struct store *base, struct store_status *ret)
 		.left = left_of(s),
 	};
 	if (ret->state != STORE_GOOD) {
-		memcpy(s->told_error, s->error, sizeof(s->error));
+		memcpy(s->told_error, s->failed || s->low ? s->error : s->stays,
+		       sizeof(s->error));
 		ret->error = s->told_error;
 	}
 	files_unlock(s);

@@ -117,29 +117,40 @@ use_again(struct store_files *s, const char *name)
 	return sp;
 }
 
-/* The names of spares are on disk before they are used: else a crash could show a new
- * segment under an old name. */
-static bool
-remove_segments(struct store_files *s, uint64_t to)
+/* Not those behind one that stays: else they would be missing between it and those that are needed. Nothing is
+ * lost by it, and it may go later. Returns why it stays, or 0. */
+static int
+remove_upto(struct store_files *s, uint64_t to, struct spares *ret_spares)
 {
-	struct spares list;
 	unsigned wanted = missing(s, true);
 	char name[SEGMENT_NAME];
-	bool ok = true;
 
-	spares_init(&list);
-	for (; ok && s->removed < to; s->removed++) {
+	for (; s->removed < to; s->removed++) {
 		struct spare *sp;
 
 		segment_name(s->removed, name);
-		sp = list.n < wanted ? use_again(s, name) : NULL;
+		sp = ret_spares->n < wanted ? use_again(s, name) : NULL;
 		if (sp)
-			spares_push(&list, sp);
+			spares_push(ret_spares, sp);
 		else if (s->disk->unlink(s->disk, s->folder, name) < 0 &&
 			 errno != ENOENT)
-			ok = failed(s, "unlink", name);
+			return errno;
 	}
-	ok = ok && sync_folder(s);
+	return 0;
+}
+
+/* The names of spares are on disk before they are used: else a crash could show a new
+ * segment under an old name. */
+static bool
+remove_segments(struct store_files *s, uint64_t to, int *ret_error)
+{
+	uint64_t before = s->removed;
+	struct spares list;
+	bool ok;
+
+	spares_init(&list);
+	*ret_error = remove_upto(s, to, &list);
+	ok = s->removed == before || sync_folder(s);
 	if (ok)
 		are_ready(s, &list);
 	for (struct spare *sp; (sp = spares_pop(&list));)
@@ -148,9 +159,10 @@ remove_segments(struct store_files *s, uint64_t to)
 }
 
 bool
-keeper_trim(struct store_files *s)
+keeper_trim(struct store_files *s, uint64_t now_ns)
 {
 	uint64_t to;
+	int error;
 
 	pthread_mutex_lock(&s->lock);
 	to = s->trim_seq && s->synced >= s->trim_seq && !s->failed ? s->trim_to : 0;
@@ -159,14 +171,16 @@ keeper_trim(struct store_files *s)
 	if (to > s->kept_from)
 		s->kept_from = to;
 	files_unlock(s);
-	if (to <= s->removed)
+	if (to <= s->removed || now_ns < s->next_trim_ns)
 		return true;
 	s->next_try_ns = 0;
 	close_retired(s); /* before their files are those of others */
-	if (!remove_segments(s, to))
+	if (!remove_segments(s, to, &error))
 		return false;
+	s->next_trim_ns = error ? now_ns + LOW_RETRY_NS : 0;
 	pthread_mutex_lock(&s->lock);
-	s->gone_to = to;
+	s->gone_to = s->removed;
+	files_stays(s, s->removed, error);
 	files_wake(s); /* somebody may wait for that */
 	files_unlock(s);
 	return true;
@@ -326,7 +340,7 @@ keeper_step(struct store_files *s, uint64_t now_ns)
 	bool more;
 
 	close_retired(s);
-	if (!sync_late(s, now_ns) || !keeper_trim(s))
+	if (!sync_late(s, now_ns) || !keeper_trim(s, now_ns))
 		return next;
 	more = make_spares(s, now_ns);
 	look_for_room(s);
@@ -336,5 +350,7 @@ keeper_step(struct store_files *s, uint64_t now_ns)
 		next = s->dirty_ns + s->sync_interval_ns;
 	if (s->next_try_ns && s->next_try_ns < next)
 		next = s->next_try_ns;
+	if (s->next_trim_ns && s->next_trim_ns < next)
+		next = s->next_trim_ns;
 	return next;
 }

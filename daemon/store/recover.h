@@ -32,6 +32,7 @@ struct recovery {
 	uint64_t seq;	   /* of the last record */
 	uint32_t crc;	   /* its */
 	uint64_t trim;	   /* the oldest segment that is needed */
+	uint64_t stays;	   /* one before it, that cannot be removed; 0: none */
 	bool ended;	   /* the last one, by END */
 	bool closed;	   /* in order, by a record here: */
 	uint64_t close_at;

@@ -21,7 +21,7 @@ wait_for_spare(struct store_files *s)
 			;
 		if (s->synced < s->trim_seq)
 			(void)files_sync(s);
-		(void)keeper_trim(s);
+		(void)keeper_trim(s, 0);
 		return;
 	}
 	pthread_mutex_lock(&s->lock);

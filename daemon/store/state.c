@@ -76,6 +76,19 @@ files_stuck(struct store_files *s, const struct chunk *c, int error)
 }
 
 void
+files_stays(struct store_files *s, uint64_t segment, int error)
+{
+	char name[SEGMENT_NAME];
+
+	s->stays[0] = '\0';
+	if (!error)
+		return;
+	segment_name(segment, name);
+	snprintf(s->stays, sizeof(s->stays), "cannot remove %s/%s: %s", s->dir, name,
+		 strerror(error));
+}
+
+void
 files_fail(struct store_files *s, const char *what, const char *file, int error)
 {
 	if (s->failed)

@@ -215,6 +215,8 @@ class Broker:
         final = of_segment if what == "ENOSPC" else what == "EIO" and not filled
         if final and call in ("write", "sync") and status == 0 and in_order:
             return "not ended: it went on after a failed " + call
+        if call == "unlink" and status == 4:
+            return "ended: nothing is lost by what cannot be removed"
         stops = "event=stopping" in log  # it cannot wait until there is room, and says so
         if what == "ENOSPC" and call in ("allocate", "write", "rename") and status == 4 and (
                 not stops):

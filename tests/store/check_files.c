@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -731,6 +732,83 @@ START_TEST(a_failed_sync_is_final)
 }
 END_TEST
 
+/* Some of what was trimmed are spares; all that comes after the first one that stays is still there, too. */
+START_TEST(what_cannot_be_removed_is_removed_later)
+{
+	uint64_t stays = 1 + SPARES_USED, last;
+	char error[STORE_TEXT];
+
+	append_many(100, 300);
+	last = w.status.last_segment;
+	ck_assert(world_trim(&w, last));
+	w.disk->fails = "p_unlink";
+	w.disk->fail_errno = EROFS;
+	world_settle(&w);
+	ck_assert_int_eq(w.status.state, STORE_LOW);
+	snprintf(error, sizeof(error),
+		 "cannot remove pretended/journal-%016" PRIu64
+		 ".qbj: Read-only file system",
+		 stays);
+	ck_assert_str_eq(w.status.error, error);
+	ck_assert(!is_there(stays - 1) && is_there(stays) && is_there(last - 1));
+	ck_assert_uint_eq(w.status.leaving, last - stays);
+	append_many(1, 100); /* all else goes on */
+	ck_assert_uint_eq(w.status.synced, w.status.last_seq);
+	w.disk->fails = NULL;
+	store_step_keep(w.store, w.now_ns + LOW_RETRY_NS / 2);
+	ck_assert(is_there(stays));
+	store_step_keep(w.store, w.now_ns + LOW_RETRY_NS);
+	ck_assert(!is_there(stays) && !is_there(last - 1) && is_there(last));
+	w.store->class->status(w.store, &w.status);
+	ck_assert_int_eq(w.status.state, STORE_GOOD);
+	ck_assert_uint_eq(w.status.leaving, 0);
+}
+END_TEST
+
+static void
+remove_spares(void)
+{
+	char name[SEGMENT_NAME];
+
+	for (uint64_t number = 0; number < 100; number++) {
+		segment_spare_name(number, name);
+		if (pretend_find(w.disk, name))
+			pretend_remove(w.disk, name);
+	}
+}
+
+START_TEST(a_start_goes_on_with_what_it_cannot_remove)
+{
+	uint64_t last, leaving;
+
+	append_many(400, 300);
+	last = w.status.last_segment;
+	ck_assert(world_trim(&w, last));
+	w.disk->fails = "p_unlink";
+	w.disk->fail_errno = ENOSPC;
+	world_settle(&w);
+	leaving = w.status.leaving;
+	ck_assert_uint_gt(leaving, 2 * SPARES + SPARES_USED);
+	world_kill(&w);
+	remove_spares();
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_uint_eq(w.status.first_segment, last);
+	ck_assert_uint_eq(w.status.leaving, leaving);
+	world_settle(&w); /* some more are spares */
+	ck_assert(is_there(last - 1));
+	ck_assert_int_eq(w.status.state, STORE_LOW);
+	w.disk->fails = NULL;
+	store_step_keep(w.store, w.now_ns + LOW_RETRY_NS);
+	ck_assert(!is_there(last - 1) && is_there(last));
+	w.store->class->status(w.store, &w.status);
+	ck_assert_int_eq(w.status.state, STORE_GOOD);
+	world_kill(&w);
+	pretend_lose_power(w.disk);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_uint_eq(w.status.first_segment, last);
+}
+END_TEST
+
 START_TEST(a_failed_write_names_its_place)
 {
 	append_many(1, 40);
@@ -741,10 +819,9 @@ START_TEST(a_failed_write_names_its_place)
 	store_step_commit(w.store);
 	w.store->class->status(w.store, &w.status);
 	ck_assert_int_eq(w.status.state, STORE_FAILED);
-	ck_assert_str_eq(
-		w.status.error,
-		"write pretended/journal-0000000000000001.qbj, offset 128: "
-		"Input/output error");
+	ck_assert_str_eq(w.status.error,
+			 "write pretended/journal-0000000000000001.qbj, offset 128: "
+			 "Input/output error");
 }
 END_TEST
 
@@ -809,7 +886,8 @@ END_TEST
 START_TEST(a_part_of_a_record_is_lent_or_moved)
 {
 	for (unsigned i = 0; i < 40; i++) {
-		append_many(1, 1 + 100 * i); /* some are larger than what goes on at once */
+		append_many(
+			1, 1 + 100 * i); /* some are larger than what goes on at once */
 		ck_assert(world_append_again(&w, w.n / 2, i % 2));
 		append_many(1, 10);
 	}
@@ -873,6 +951,8 @@ main(void)
 	tcase_add_test(tcase, a_large_spare_is_filled_piece_by_piece);
 	tcase_add_test(tcase, room_is_asked_for_before_it_is_used);
 	tcase_add_test(tcase, a_failed_sync_is_final);
+	tcase_add_test(tcase, what_cannot_be_removed_is_removed_later);
+	tcase_add_test(tcase, a_start_goes_on_with_what_it_cannot_remove);
 	tcase_add_test(tcase, a_failed_write_names_its_place);
 	tcase_add_test(tcase, a_folder_in_use_is_refused);
 	tcase_add_test(tcase, segments_are_used_again);

@@ -37,7 +37,7 @@ call(struct pretend *p, const char *what)
 		errno = EIO;
 		return false;
 	}
-	if (p->calls == p->fail_at) {
+	if (p->calls == p->fail_at || (p->fails && strcmp(p->fails, what) == 0)) {
 		p->failed = true;
 		p->failed_in = what;
 		errno = p->fail_errno;

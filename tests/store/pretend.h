@@ -46,6 +46,7 @@ struct pretend {
 	unsigned long calls;   /* so far */
 	unsigned long fail_at; /* this one fails; 0: none */
 	int fail_errno;
+	const char *fails;     /* all calls of this function fail; or NULL */
 	unsigned long stop_at; /* from this one on all fail, without effect */
 	bool failed;	       /* the one that had to fail did */
 	const char *failed_in; /* and was in this function */
