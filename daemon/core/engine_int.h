@@ -84,6 +84,14 @@ struct qe {
 	uint64_t callers_cost;	     /* memory of the caller's: qe_memory_take() */
 };
 
+/* Ids may have been given that are not reserved on disk yet: answers wait for that, also those about queues in
+ * memory. */
+static inline bool
+ids_are_unsure(const struct qe *e)
+{
+	return e->last_id >= e->keep.sure_ids;
+}
+
 /* Arrays that an answer owns, as mem_alloc() and mem_free(). */
 static inline void *
 answer_alloc(struct qe *e, size_t size)

@@ -16,8 +16,9 @@
 #define BESIDE_BODY 256
 
 /* So many ids, and numbers, are reserved at once; more when half of them are gone. */
-#define IDS	(UINT64_C(1) << 20)
-#define NUMBERS (UINT64_C(1) << 16)
+#define IDS	  (UINT64_C(1) << 20)
+#define IDS_SPARE (IDS / 4) /* more than one request takes */
+#define NUMBERS	  (UINT64_C(1) << 16)
 
 void
 keep_init(struct qe *e)
@@ -31,6 +32,7 @@ keep_init(struct qe *e)
 	table_init(&keep->named, &e->mem);
 	pool_init(&keep->pool, &e->mem, sizeof(struct kept_item));
 	keep->first = 1;
+	keep->sure_ids = UINT64_MAX;
 	keep->large = KEEP_LARGE;
 	keep->segment_bytes = KEEP_LARGE * KEEP_LARGE_OF; /* until the store says so */
 }
@@ -465,20 +467,34 @@ later(uint64_t *seq, uint64_t than)
 		*seq = than;
 }
 
+static uint64_t
+ids_after(const struct qe *e)
+{
+	if (!ids_are_unsure(e))
+		return 0;
+	return e->keep.reserved ? e->keep.reserved : e->keep.open;
+}
+
 void
 keep_asked(struct qe *e, const struct queue *q)
 {
 	struct qe_after *after = &e->keep.after;
 
-	later(q->durable == QE_SYNC ? &after->synced : &after->written, q->kept_seq);
-	later(&after->synced, e->keep.reserved);
+	later(&after->synced, ids_after(e));
+	if (!q->durable)
+		return;
+	later(&after->written, q->kept_seq);
+	if (q->durable == QE_SYNC)
+		later(&after->synced, q->kept_seq);
 }
 
 struct qe_after
 keep_after(const struct qe *e, const struct queue *q)
 {
-	struct qe_after after = {.synced = e->keep.reserved};
+	struct qe_after after = {.synced = ids_after(e)};
 
+	if (!q->durable)
+		return after;
 	if (q->durable == QE_SYNC)
 		later(&after.synced, q->kept_seq);
 	after.written = e->keep.requested ? e->keep.open : q->kept_seq;
@@ -511,6 +527,22 @@ write_meta(struct qe *e)
 	e->keep.ids = e->last_id + IDS;
 	e->keep.numbers = e->last_serial + NUMBERS;
 	keep_write_meta(e, &e->keep.record);
+	if (e->keep.reserved)
+		return; /* that one is on disk earlier */
+	e->keep.reserved = e->keep.open;
+	e->keep.sure_then = e->keep.ids - IDS_SPARE;
+}
+
+static void
+look_reserved(struct keep *keep)
+{
+	struct store_status status;
+
+	keep->store->class->status(keep->store, &status);
+	if (status.synced < keep->reserved)
+		return;
+	keep->sure_ids = keep->sure_then;
+	keep->reserved = 0;
 }
 
 /* It has been written; the next list that it is in, if any, is one of bodies. */
@@ -597,6 +629,8 @@ qe_commit(struct qe *e)
 
 	if (!keep->store || keep->lost)
 		return;
+	if (keep->reserved)
+		look_reserved(keep);
 	if (!keep->said && entries_len(r) == 0 && ids_left(e))
 		return;
 	/* In each segment once, and if there would be nothing else: all of it has gone again, and somebody

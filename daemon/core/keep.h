@@ -79,8 +79,10 @@ struct keep {
 				  state do not stand in their order; */
 	uint64_t newest[ITEM_STATES]; /* the last of each so far */
 	bool copied;	       /* restoring: from a copy */
-	uint64_t reserved; /* the record in which that was said first: answers wait until it is
-			      synced, for without it the same ids would be given again */
+	uint64_t reserved; /* the record that says so; 0: it is on disk, or the next one will */
+	uint64_t sure_ids; /* once so many have been given, answers wait until it is synced, for
+			      without it the same ones would be given again */
+	uint64_t sure_then; /* the same when it is */
 	uint64_t meta;	       /* the segment in which that was said last */
 
 	struct large large_ones;
@@ -172,7 +174,8 @@ void keep_session_ended(struct qe *e, struct qe_session *session);
  * are not put again. */
 void keep_begun(struct qe *e, const struct queue *q, struct waiter *w);
 
-/* Somebody is told something about the queue. */
+/* Somebody is told something about the queue. It need not be called of one in memory,
+ * unless ids_are_unsure(). */
 void keep_asked(struct qe *e, const struct queue *q);
 
 /* What an answer about the queue depends on. */

@@ -96,7 +96,7 @@ queue_ask(struct qe *e, struct qe_name name)
 {
 	struct queue *q = queue_find(e, name);
 
-	if (q && q->durable)
+	if (q && (q->durable || ids_are_unsure(e)))
 		keep_asked(e, q);
 	return q;
 }
@@ -286,7 +286,7 @@ queue_need(struct qe *e, struct qe_name name, struct queue **ret_queue,
 	if (result != QE_OK)
 		return result;
 	*ret_queue = e->recent = q;
-	if (q->durable)
+	if (q->durable || ids_are_unsure(e))
 		keep_asked(e, q);
 	return QE_OK;
 }

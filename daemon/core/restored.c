@@ -403,7 +403,8 @@ qe_restored(struct qe *e, uint64_t now_ns, struct store *store)
 	if (!store)
 		return QE_OK;
 	store->class->status(store, &status);
-	keep->open = keep->reserved = status.last_seq + 1;
+	keep->open = status.last_seq + 1;
+	keep->sure_ids = 0;
 	keep->sync = true;
 	return keep_segment(e, status.first_segment) &&
 			       keep_segment(e, status.last_segment)

@@ -199,7 +199,7 @@ let_go(struct qe *e, struct waiter *w)
 static void
 finished(struct qe *e, struct waiter *w, const struct queue *q)
 {
-	if (q && q->durable)
+	if (q && (q->durable || ids_are_unsure(e)))
 		w->reply.after = keep_after(e, q);
 	let_go(e, w);
 	w->reply.session = w->session;

@@ -286,7 +286,7 @@ hold(struct conn *c, const struct qp_mark *mark)
 {
 	struct qe_after after = qe_after(c->server->engine);
 
-	c->keeps |= (after.written | after.synced) > 0;
+	c->keeps |= after.written > 0;
 	if (held_must(c, after))
 		held_hold(c, mark, after);
 }

@@ -3,6 +3,7 @@
  * What the engine writes to a store: that the log stays small, what answers wait for, and what a
  * store without room means. That what comes back is right is the model's (check_model).
  */
+#include "daemon/core/engine_int.h"
 #include "tests/core/engine_kit.h"
 #include "tests/core/log_kit.h"
 
@@ -167,7 +168,8 @@ START_TEST(answers_wait_for_what_they_depend_on)
 	ck_assert_uint_eq(after.synced, open);
 	put_ok("memory", "x");
 	after = qe_after(e);
-	ck_assert_uint_eq(after.synced | after.written, 0);
+	ck_assert_uint_eq(after.synced, first);
+	ck_assert_uint_eq(after.written, 0);
 	put_ok("a", "x");
 	after = qe_after(e);
 	ck_assert_uint_eq(after.synced, first);
@@ -180,6 +182,36 @@ START_TEST(answers_wait_for_what_they_depend_on)
 	ck_assert_uint_eq(after.synced, open);
 	ck_assert_uint_eq(after.written, open + 1);
 	qe_reply_done(e, &got);
+	qe_commit(e);
+	put_ok("memory", "x");
+	after = qe_after(e);
+	ck_assert_uint_eq(after.synced | after.written, 0);
+	keeps_no_more();
+}
+END_TEST
+
+/* While the disk stands still others are given more ids than those before left over. */
+START_TEST(no_id_is_told_before_it_is_reserved)
+{
+	struct qe_after after;
+
+	keeps();
+	qe_commit(e);
+	log_set_slow(kept, true);
+	e->last_id += 600000;
+	put_ok("memory", "x");
+	qe_commit(e);
+	after = qe_after(e);
+	ck_assert_uint_eq(after.synced | after.written, 0);
+	e->last_id += 200000;
+	put_ok("memory", "x");
+	after = qe_after(e);
+	ck_assert_uint_eq(after.synced, log_status(kept).last_seq);
+	log_set_slow(kept, false);
+	qe_commit(e);
+	put_ok("memory", "x");
+	after = qe_after(e);
+	ck_assert_uint_eq(after.synced | after.written, 0);
 	keeps_no_more();
 }
 END_TEST
@@ -478,6 +510,7 @@ add_tests(TCase *tcase)
 	tcase_add_test(tcase, nothing_is_left_of_what_was_finished);
 	tcase_add_test(tcase, what_was_purged_goes_without_another_request);
 	tcase_add_test(tcase, answers_wait_for_what_they_depend_on);
+	tcase_add_test(tcase, no_id_is_told_before_it_is_reserved);
 	tcase_add_test(tcase, who_waited_hears_of_it_when_it_is_kept);
 	tcase_add_test(tcase, puts_are_refused_while_there_is_no_room_and_nothing_else);
 	tcase_add_test(tcase, a_body_is_not_replaced_while_there_is_no_room);

@@ -191,6 +191,34 @@ START_TEST(no_id_is_given_twice_whatever_is_lost)
 }
 END_TEST
 
+/* A queue in memory waits for no disk, but the first ids of a run are those of the run before if that was killed
+ * before it could say that it had given any. */
+START_TEST(who_puts_into_memory_is_told_no_id_before_it_is_reserved)
+{
+	struct qp_request m = {.op = QP_OP_PUT, .rid = 10, .queue = {"memory", 6}};
+	struct client *c;
+
+	disk = pretend_new(1);
+	client_end(start_durable());
+	commit();
+	end();
+	start();
+	c = hello();
+	ask(c, &m, "x", 1);
+	turn();
+	read_some(c);
+	ck_assert_uint_eq(c->len, 0);
+	store_step_commit(journal.store);
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	m.rid = 11;
+	ask(c, &m, "x", 1);
+	expect(c, QP_OP_PUT, 11, QP_OK);
+	client_end(c);
+	end();
+	pretend_free(disk);
+}
+END_TEST
+
 /* Who was told to stop after an hour without an event does not take that hour for the time since the link
  * was lost. */
 START_TEST(a_stop_after_a_long_silence_ends_no_session)
@@ -290,5 +318,6 @@ main(void)
 	tcase_add_test(t, a_stop_after_a_long_silence_ends_no_session);
 	tcase_add_test(t, a_get_that_was_carried_out_again_has_one_answer);
 	tcase_add_test(t, no_id_is_given_twice_whatever_is_lost);
+	tcase_add_test(t, who_puts_into_memory_is_told_no_id_before_it_is_reserved);
 	return run_case("journal", t);
 }
