@@ -30,7 +30,7 @@ make_engine(void)
 	static const enum qe_durable modes[] = {QE_NOT_DURABLE, QE_ASYNC, QE_SYNC};
 	struct qe_rule rules[SIM_QUEUES] = {0};
 	struct qe_config config = {
-		.epoch = 7,
+		.epoch = sim->life, /* if the disk has none */
 		.retry_factor = 200,
 		.rules = rules,
 		.n_rules = sim->o.queues,
@@ -71,7 +71,7 @@ make_server(void)
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	sim->base = event_base_new_with_config(config);
 	event_config_free(config);
-	sim->server = server_new(sim->base, make_engine(), 7, &limits);
+	sim->server = server_new(sim->base, make_engine(), sim->life, &limits);
 	if (!sim->server)
 		wrong("no memory");
 }

@@ -70,6 +70,13 @@ check_again(const struct sim_request *r)
 		sim->items[(unsigned)r->item + i].again |= r->asked_life != sim->life;
 }
 
+/* For a client a broker without its old epoch is another one. */
+static bool
+had_id(const struct sim_item *item, uint64_t id)
+{
+	return item->was_id == id && item->was_epoch == sim->epoch;
+}
+
 static void
 has_id(unsigned n, uint64_t id)
 {
@@ -81,10 +88,11 @@ has_id(unsigned n, uint64_t id)
 		wrong("item %u was put twice: as %u and %u", n, (unsigned)item->id,
 		      (unsigned)id);
 	for (unsigned i = 0; i < sim->n_items; i++)
-		if (sim->items[i].id == id)
+		if (i != n && (sim->items[i].id == id || had_id(&sim->items[i], id)))
 			wrong("the id %u is that of item %u and of item %u",
 			      (unsigned)id, i, n);
 	item->id = item->was_id = id;
+	item->was_epoch = sim->epoch;
 }
 
 void
@@ -233,7 +241,7 @@ with_id(unsigned n, uint64_t id)
 
 		if (i != n && other->put_queue == item->put_queue &&
 		    other->body.of == i && other->key.name == item->key.name &&
-		    (other->id == id || (other->id == 0 && other->was_id == id)))
+		    (other->id == id || (other->id == 0 && had_id(other, id))))
 			return i;
 	}
 	return n;

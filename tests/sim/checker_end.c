@@ -127,6 +127,8 @@ check_crash(enum sim_crash crash, const struct store_status *status)
 			: crash == CRASH_KILL ? status->written
 					      : status->synced;
 
+	if (kept == 0) /* it is in the first record */
+		sim->epoch = 0;
 	for (unsigned i = 0; i < sim->n_clients; i++)
 		crash_client(&sim->clients[i], crash, kept);
 	for (unsigned i = 0; i < sim->n_items; i++) {

@@ -265,8 +265,11 @@ said_hello(struct sim_client *c, const struct qp_reply *reply)
 		wrong("client %u: HELLO: %.*s", c->number, (int)reply->text.len,
 		      reply->text.p);
 	trace(TRACE_HELLO, c->number, resumed, reply->options.begun, 0);
-	if (c->begun && reply->epoch != c->epoch)
+	if (sim->epoch && reply->epoch != sim->epoch)
 		wrong("client %u: another epoch", c->number);
+	if (c->begun && resumed && reply->epoch != c->epoch)
+		wrong("client %u: its session is of another epoch", c->number);
+	sim->epoch = (uint32_t)reply->epoch;
 	if (resumed && c->begun == reply->options.begun)
 		ask_again(c);
 	else

@@ -106,7 +106,8 @@ struct sim_item {
 	unsigned queue, len, group; /* 0: of none */
 	unsigned put_queue; /* into which it was put */
 	bool answered;	    /* that put was */
-	uint64_t was_id;    /* the last one that is known */
+	uint64_t was_id;    /* the last one that is known, */
+	uint32_t was_epoch; /* and in which epoch that was */
 	unsigned producer;
 	uint64_t incarnation, rid; /* of the producer */
 	enum sim_put put;
@@ -243,6 +244,7 @@ struct sim {
 	struct config config;
 	struct journal journal;
 	unsigned life;
+	uint32_t epoch; /* 0: the broker may have lost it, and then has a new one */
 	uint64_t life_ns;
 	uint64_t keep_ns;	    /* when the keeper wants to be called */
 	bool in_store;		    /* a step of the committer or the keeper */
