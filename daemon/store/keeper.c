@@ -117,8 +117,8 @@ use_again(struct store_files *s, const char *name)
 	return sp;
 }
 
-/* Not those behind one that stays: else they would be missing between it and those that are needed. Nothing is
- * lost by it, and it may go later. Returns why it stays, or 0. */
+/* In their order: those behind one that stays go with it, later, so that one number says which are left. Nothing is lost
+ * by that. Returns why it stays, or 0. */
 static int
 remove_upto(struct store_files *s, uint64_t to, struct spares *ret_spares)
 {
