@@ -8,6 +8,7 @@
 #define QBROKER_CORE_ITEM_H
 
 #include "daemon/core/engine.h"
+#include "daemon/core/extra.h"
 #include "daemon/core/heap.h"
 #include "daemon/core/list.h"
 
@@ -15,7 +16,6 @@
 
 struct queue;
 struct holding;
-struct extra;
 struct group;
 
 enum item_state {
@@ -103,7 +103,11 @@ item_size(const struct qe_item *item)
 }
 
 /* What the item takes of the engine's memory. */
-uint64_t item_cost(const struct qe_item *item);
+static inline uint64_t
+item_cost(const struct qe_item *item)
+{
+	return mem_cost(item_size(item)) + extra_cost(item->extra);
+}
 
 /* How long ago it was accepted, to a millisecond; and, of a leased one, given, to a
  * quarter of a second. It may be so much less. */
