@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Items on their way back from the store: restore.c reads them, restored.c puts them into their
+ * Items on their way back from the store: restore_item.c reads them, restored.c puts them into their
  * places.
  */
 #ifndef QBROKER_CORE_RESTORE_H
@@ -10,9 +10,6 @@
 
 /* Frees an item that is being restored. */
 void restore_drop(struct qe *e, struct kept_item *k);
-
-/* Passes over the attributes of an item, and over nothing else. */
-void restore_skip(struct entry *in);
 
 /* The item is the last one in the list now: whether they are still in order. */
 void restore_noted(struct qe *e, const struct kept_item *k);

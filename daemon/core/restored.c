@@ -23,50 +23,6 @@ restore_drop(struct qe *e, struct kept_item *k)
 	qe_item_unref(e, item);
 }
 
-static void
-skip_numbers(struct entry *in, int n)
-{
-	while (n-- > 0)
-		entry_number(in);
-}
-
-void
-restore_skip(struct entry *in)
-{
-	uint8_t attribute;
-
-	while ((attribute = entry_byte(in)) != ATTRIBUTE_END)
-		switch (attribute) {
-		case ATTRIBUTE_keep_expired:
-		case ATTRIBUTE_cancelled:
-		case ATTRIBUTE_keyless: break;
-		case ATTRIBUTE_state:
-		case ATTRIBUTE_death:
-		case ATTRIBUTE_ctype: entry_byte(in); break;
-		case ATTRIBUTE_failures: skip_numbers(in, 3); break;
-		case ATTRIBUTE_holder: skip_numbers(in, 4); break;
-		case ATTRIBUTE_group: entry_text(in); break;
-		case ATTRIBUTE_report:
-			entry_text(in);
-			entry_text(in);
-			break;
-		case ATTRIBUTE_key:
-			entry_text(in);
-			entry_byte(in);
-			entry_number(in);
-			entry_byte(in);
-			break;
-		case ATTRIBUTE_accepted:
-		case ATTRIBUTE_deliveries:
-		case ATTRIBUTE_priority:
-		case ATTRIBUTE_place:
-		case ATTRIBUTE_ready_at:
-		case ATTRIBUTE_expires_at:
-		case ATTRIBUTE_died_at: entry_number(in); break;
-		default: in->failed = true;
-		}
-}
-
 /* --- in which order they take their places ------------------------------------------- */
 
 struct waiting {
