@@ -44,12 +44,8 @@ check_no_room_for_update(const struct sim_request *r, const struct qp_reply *rep
 		if (!q->max_bytes || sim->items[r->item].len <= q->max_bytes)
 			wrong("a body of %u bytes is too big for %s",
 			      sim->items[r->item].len, q->name);
-	} else if (work_says(reply, "max_bytes")) {
-		check_said_full_bytes(&about);
-	} else if (work_says(reply, "memory_limit")) {
-		check_said_no_memory(&about);
-	} else if (!r->again) {
-		wrong("%s is said to be full, and not why", q->name);
+	} else {
+		check_said_full(&about, reply);
 	}
 }
 

@@ -152,28 +152,6 @@ check_has_room(const struct sim_request *r, unsigned n)
 }
 
 void
-check_said_full(const struct sim_request *r)
-{
-	const struct sim_queue *q = &sim->queues[r->queue];
-	struct amount most = most_in(r);
-
-	if (!q->maxsize || most.items <= q->maxsize)
-		wrong("%s is said to be full, and has %u of %u at most", q->name,
-		      most.items - r->n, q->maxsize);
-}
-
-void
-check_said_full_bytes(const struct sim_request *r)
-{
-	const struct sim_queue *q = &sim->queues[r->queue];
-	struct amount most = most_in(r);
-
-	if (!q->max_bytes || most.bytes <= q->max_bytes)
-		wrong("%s is said to be full, and has %u bytes of %u at most", q->name,
-		      (unsigned)most.bytes, q->max_bytes);
-}
-
-void
 check_size_shown(const struct sim_request *r, uint64_t waiting, uint64_t bytes)
 {
 	const struct sim_queue *q = &sim->queues[r->queue];
@@ -210,8 +188,8 @@ check_has_memory(const struct sim_request *r, unsigned n)
 		      (unsigned)sum, sim->o.memory);
 }
 
-void
-check_said_no_memory(const struct sim_request *r)
+static void
+is_said_no_memory(const struct sim_request *r)
 {
 	uint64_t sum = OTHER_MEMORY;
 
@@ -224,4 +202,29 @@ check_said_no_memory(const struct sim_request *r)
 		      "of "
 		      "%u at most",
 		      (unsigned)sum, sim->o.memory);
+}
+
+/* --- what is said to be full ------------------------------------------------------ */
+
+static void
+is_said_full(const struct sim_queue *q, const char *of, uint64_t most, uint64_t bound)
+{
+	if (bound == 0 || most <= bound)
+		wrong("%s is said to be full, and has %u %s at most, of %u", q->name,
+		      (unsigned)most, of, (unsigned)bound);
+}
+
+void
+check_said_full(const struct sim_request *r, const struct qp_reply *reply)
+{
+	const struct sim_queue *q = &sim->queues[r->queue];
+
+	if (work_says(reply, "has maxsize") && r->op != QP_OP_UPDATE)
+		is_said_full(q, "items", most_in(r).items, q->maxsize);
+	else if (work_says(reply, "has max_bytes"))
+		is_said_full(q, "bytes", most_in(r).bytes, q->max_bytes);
+	else if (work_says(reply, "memory_limit"))
+		is_said_no_memory(r);
+	else if (reply->status == QP_FULL && !r->again)
+		wrong("%s is said to be full, and not why", q->name);
 }

@@ -451,9 +451,7 @@ uint64_t check_bytes_asked(const struct sim_request *r);
 /* An item was accepted; or it was said why not. */
 void check_has_room(const struct sim_request *r, unsigned n);
 void check_has_memory(const struct sim_request *r, unsigned n);
-void check_said_full(const struct sim_request *r);
-void check_said_full_bytes(const struct sim_request *r);
-void check_said_no_memory(const struct sim_request *r);
+void check_said_full(const struct sim_request *r, const struct qp_reply *reply);
 void check_size_shown(const struct sim_request *r, uint64_t waiting, uint64_t bytes);
 
 /* --- checker_end.c --------------------------------------------------------------- */

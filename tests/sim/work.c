@@ -144,14 +144,8 @@ put_answered(struct sim_client *c, struct sim_request *r, const struct qp_reply 
 
 	if (work_says(reply, "paused"))
 		check_said_paused(r, SIM_IN);
-	else if (work_says(reply, "has maxsize"))
-		check_said_full(r);
-	else if (work_says(reply, "has max_bytes"))
-		check_said_full_bytes(r);
-	else if (work_says(reply, "memory_limit"))
-		check_said_no_memory(r);
-	else if (reply->status == QP_FULL && !r->again)
-		wrong("%s is said to be full, and not why", sim->queues[r->queue].name);
+	else
+		check_said_full(r, reply);
 	if (reply->status == QP_OK && r->op == QP_OP_PUT_MANY && results.n != r->n)
 		wrong("%u results of %u items", results.n, r->n);
 	for (unsigned i = 0; i < r->n; i++) {
