@@ -15,6 +15,7 @@
 
 #define MAX_IOV	      64
 #define PARTS	      16 /* of a segment: each is synced when it is full */
+#define CLEAR_BYTES   ((uint64_t)256 << 10)
 #define SLOW_WRITE_NS UINT64_C(5000000)
 #define SHY_NS	      UINT64_C(10000000000)
 
@@ -125,6 +126,25 @@ not_written(struct store_files *s, const char *what, uint64_t segment, uint64_t 
 	return FAILED;
 }
 
+/* The system keeps a file in pages as large as the writes that were the first to its places; small ones cost it more
+ * than copying what is written, then and when it is synced. So zeros go ahead in larger pieces. They are not synced:
+ * nearly all are overwritten before that. */
+static bool
+clear_ahead(struct store_files *s, uint64_t offset, uint64_t len)
+{
+	struct spare *sp = s->current;
+	uint64_t from = offset > sp->cleared ? offset : sp->cleared;
+	uint64_t to = (offset + len + CLEAR_BYTES - 1) / CLEAR_BYTES * CLEAR_BYTES;
+
+	if (!sp->fresh || offset + len <= sp->cleared)
+		return true;
+	if (to > s->segment_bytes)
+		to = s->segment_bytes;
+	sp->cleared = to;
+	return to <= from || disk_zero(s->disk, sp->fd, to - from, from) ||
+	       files_no_room(errno); /* what is to be written may have it */
+}
+
 /* Writes the chunks of one segment, as many as go into one call: those up to *ret_last. */
 static enum committed
 write_some(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync,
@@ -143,7 +163,8 @@ write_some(struct store_files *s, struct chunk *c, uint64_t synced, bool *sync,
 		async |= c->async;
 		*ret_last = c;
 	}
-	if (!disk_write_all(s->disk, s->current->fd, iov, n, offset))
+	if (!clear_ahead(s, offset, (*ret_last)->offset + (*ret_last)->len - offset) ||
+	    !disk_write_all(s->disk, s->current->fd, iov, n, offset))
 		return not_written(s, "write", s->writing, offset);
 	publish_written(s, *ret_last, async, *sync);
 	return COMMITTED;

@@ -54,6 +54,8 @@ struct spare {
 	struct spare *next;
 	int fd;
 	uint64_t number; /* in its name */
+	bool fresh;	 /* it has its room, but nothing was written to it, */
+	uint64_t cleared; /* but zeros up to here */
 	uint64_t used;	 /* `retired`: what is behind this is given back; 0: nothing */
 };
 

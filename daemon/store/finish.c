@@ -214,7 +214,10 @@ make_first(struct store_files *s)
 	if (s->size > FIRST_BYTES)
 		s->size = FIRST_BYTES;
 	s->current = spare_make(s, s->size);
-	return s->current && disk_zero(s->disk, s->current->fd, s->size, 0);
+	if (!s->current)
+		return false;
+	s->current->fresh = false;
+	return disk_zero(s->disk, s->current->fd, s->size, 0);
 }
 
 static enum store_result

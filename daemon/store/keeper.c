@@ -208,7 +208,7 @@ give_up(struct store_files *s)
 	s->making = NULL;
 }
 
-/* Where nobody waits for a sync, zeros would be written for nothing. */
+/* Where nobody waits for a sync, zeros would be on disk for nothing: they are written shortly before what takes their place. */
 static bool
 begin_spare(struct store_files *s)
 {
@@ -218,8 +218,11 @@ begin_spare(struct store_files *s)
 	zeros = s->waited_here || s->waited_before;
 	files_unlock(s);
 	s->making = spare_make(s, s->segment_bytes);
+	if (!s->making)
+		return low(s, errno);
+	s->making->fresh = !zeros;
 	s->filled = zeros ? 0 : s->segment_bytes;
-	return s->making || low(s, errno);
+	return true;
 }
 
 /* Zeros the next piece. Not all at once: who syncs the journal meanwhile would wait for it. */

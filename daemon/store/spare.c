@@ -28,7 +28,7 @@ spare_make(struct store_files *s, uint64_t size)
 
 	if (!sp)
 		return NULL;
-	*sp = (struct spare){.number = spare_number(s)};
+	*sp = (struct spare){.number = spare_number(s), .fresh = true};
 	segment_spare_name(sp->number, name);
 	sp->fd = d->create(d, s->folder, name);
 	if (sp->fd >= 0 && d->allocate(d, sp->fd, size) == 0)

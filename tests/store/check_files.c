@@ -557,6 +557,58 @@ START_TEST(a_spare_is_made_zero_where_somebody_waits_for_syncs)
 }
 END_TEST
 
+/* Calls for one small record, without the sync. */
+static unsigned long
+calls_for_a_record(void)
+{
+	unsigned long before = w.disk->calls;
+
+	ck_assert(world_append(&w, 100, false));
+	world_flush(&w);
+	return w.disk->calls - before;
+}
+
+/* The first small write to a file that has only its room is behind one of zeros. */
+START_TEST(a_fresh_segment_is_cleared_ahead)
+{
+	struct spare *sp;
+
+	calls_for_a_spare(true);
+	while (calls_for_a_spare(false), !files_of(w.store)->current->fresh)
+		ck_assert_uint_lt(w.status.last_segment, 20);
+	sp = files_of(w.store)->current;
+	ck_assert_uint_eq(sp->cleared, WORLD_SEGMENT);
+	ck_assert_uint_eq(calls_for_a_record(), 1);
+	sp->cleared = 0; /* as if no more had been */
+	ck_assert_uint_eq(calls_for_a_record(), 2);
+	ck_assert_uint_eq(calls_for_a_record(), 1);
+	sp->fresh = false;
+	sp->cleared = 0;
+	ck_assert_uint_eq(calls_for_a_record(), 1);
+	world_settle(&w);
+	world_kill(&w);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+}
+END_TEST
+
+/* Only that what is written fails counts. */
+START_TEST(zeros_that_have_no_room_are_left)
+{
+	while (calls_for_a_spare(false), !files_of(w.store)->current->fresh)
+		ck_assert_uint_lt(w.status.last_segment, 20);
+	files_of(w.store)->current->cleared = 0;
+	w.disk->fail_at = w.disk->calls + 1;
+	w.disk->fail_errno = ENOSPC;
+	ck_assert_uint_eq(calls_for_a_record(), 2);
+	ck_assert(w.disk->failed);
+	ck_assert_uint_eq(written(), w.status.last_seq);
+	ck_assert_int_ne(w.status.state, STORE_FAILED);
+	world_settle(&w);
+	world_kill(&w);
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+}
+END_TEST
+
 /* No new ones are made while there are such, and not all of them are kept. */
 START_TEST(what_was_trimmed_are_spares)
 {
@@ -943,6 +995,8 @@ main(void)
 	tcase_add_test(tcase, it_starts_on_a_full_disk);
 	tcase_add_test(tcase, a_start_goes_on_in_a_spare_of_the_run_before);
 	tcase_add_test(tcase, a_spare_is_made_zero_where_somebody_waits_for_syncs);
+	tcase_add_test(tcase, a_fresh_segment_is_cleared_ahead);
+	tcase_add_test(tcase, zeros_that_have_no_room_are_left);
 	tcase_add_test(tcase, what_was_trimmed_are_spares);
 	tcase_add_test(tcase, a_segment_gives_its_room_back_before_it_is_another);
 	tcase_add_test(tcase, what_is_on_disk_is_not_written_anew);
