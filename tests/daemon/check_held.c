@@ -356,6 +356,28 @@ START_TEST(many_who_wait_for_the_journal_come_in_pages)
 }
 END_TEST
 
+/* Until the disk has written, no turn has anything to do: the loop sleeps. */
+START_TEST(who_waits_for_the_journal_lets_no_turns_spin)
+{
+	struct client *c = begin();
+	int turns = 0;
+
+	for (uint64_t i = 0; i < 50; i++)
+		put(c, 10 + i, "x", 1);
+	keep(now.last_seq);
+	owe();
+	put(c, 60, "x", 1);
+	while (server_turn(server))
+		ck_assert_int_lt(turns++, 20);
+	for (int i = 0; i < 20; i++) {
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		ck_assert(!server_turn(server));
+	}
+	ck_assert(!TAILQ_EMPTY(&server->putting));
+	client_end(c);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -369,5 +391,6 @@ main(void)
 	tcase_add_test(t, puts_do_not_wait_as_long_as_others_change_something);
 	tcase_add_test(t, who_waits_for_the_journal_is_shown_with_what_it_asks);
 	tcase_add_test(t, many_who_wait_for_the_journal_come_in_pages);
+	tcase_add_test(t, who_waits_for_the_journal_lets_no_turns_spin);
 	return run_case("held", t);
 }
