@@ -8,7 +8,7 @@
  *   QB_FAULT=CALL:N:WHAT[:TIMES]   CALL: any, write, sync, allocate, rename, unlink, open; with
  *                                  @NAME only those of files whose names begin so;
  *                                  WHAT: KILL, EIO, ENOSPC, EINTR, SHORT, SLOW (it takes two
- *                                  seconds); from the N-th on
+ *                                  seconds), HANG (for good); from the N-th on
  *                                  TIMES times (1); 0: for good
  *   QB_FAULT=moment:N:KILL         qbrokerd is killed N microseconds after its start
  *   QB_FAULT_FD=…                  "CALL NAME LENGTH\n" is written there when it first happens; the
@@ -34,7 +34,7 @@
 
 #define SLOW_S 2
 
-enum what { PASS, KILL, FAIL, SHORT, SLOW };
+enum what { PASS, KILL, FAIL, SHORT, SLOW, HANG };
 
 static char folder[PATH_MAX];
 static char call_name[48], *file_name; /* file_name: how it begins; NULL: any */
@@ -84,6 +84,7 @@ read_settings(void)
 	action = strcmp(word, "KILL") == 0    ? KILL
 		 : strcmp(word, "SHORT") == 0 ? SHORT
 		 : strcmp(word, "SLOW") == 0  ? SLOW
+		 : strcmp(word, "HANG") == 0  ? HANG
 					      : FAIL;
 	if (strcmp(call_name, "moment") == 0 &&
 	    strstr(program_invocation_short_name, "qbrokerd")) {
@@ -168,6 +169,8 @@ strike(const char *call, int fd, const char *name, size_t len)
 		for (;;)
 			pause();
 	}
+	while (action == HANG)
+		pause();
 	if (action == SLOW) {
 		sleep(SLOW_S);
 		return PASS;

@@ -17,7 +17,6 @@
 #include "tests/lib/wire.h"
 #include "tests/system/kept.h"
 
-
 static const char *const durabilities[] = {"durable=async", "durable=sync"};
 
 static void
@@ -492,24 +491,10 @@ END_TEST
 
 /* --- failures ---------------------------------------------------------------------- */
 
-/* The library that lets calls on the folder fail, or makes them slow; a sanitizer has to come after it. */
 static void
 start_with_fault(const char *fault)
 {
-	static char library[4200], what[64], where[160];
-	char *here = getcwd(NULL, 0);
-
-	ck_assert_ptr_nonnull(here);
-	snprintf(library, sizeof(library), "LD_PRELOAD=%s/tests/faults/.libs/fault.so",
-		 here);
-	free(here);
-	snprintf(what, sizeof(what), "QB_FAULT=%s", fault);
-	snprintf(where, sizeof(where), "QB_FAULT_FOLDER=%s",
-		 state + strlen("state_dir="));
-	d.env[0] = library;
-	d.env[1] = what;
-	d.env[2] = where;
-	d.env[3] = "ASAN_OPTIONS=verify_asan_link_order=0";
+	kept_fault(fault);
 	start();
 }
 

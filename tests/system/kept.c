@@ -6,6 +6,9 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tests/lib/run.h"
 
@@ -37,4 +40,23 @@ number(const char *queue, const char *column)
 	ck_assert_int_eq(qb_table_number(t, 0, column, &n), 1);
 	qb_table_free(t);
 	return n;
+}
+
+void
+kept_fault(const char *fault)
+{
+	static char library[4200], what[64], where[160];
+	char *here = getcwd(NULL, 0);
+
+	ck_assert_ptr_nonnull(here);
+	snprintf(library, sizeof(library), "LD_PRELOAD=%s/tests/faults/.libs/fault.so",
+		 here);
+	free(here);
+	snprintf(what, sizeof(what), "QB_FAULT=%s", fault);
+	snprintf(where, sizeof(where), "QB_FAULT_FOLDER=%s",
+		 state + strlen("state_dir="));
+	d.env[0] = library;
+	d.env[1] = what;
+	d.env[2] = where;
+	d.env[3] = "ASAN_OPTIONS=verify_asan_link_order=0";
 }

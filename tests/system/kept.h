@@ -14,6 +14,10 @@ extern qb *q;
 /* No broker yet, but a new folder for it. */
 void kept_begin(void);
 
+/* The next start is with the library that lets calls on the folder fail, or makes them slow (tests/faults/fault.c); a
+ * sanitizer has to come after it. */
+void kept_fault(const char *fault);
+
 /* A call with the handle has worked. */
 void ok(qb_result r);
 
