@@ -19,6 +19,10 @@
 #define WRITE_SHARE 262144 /* bytes to one connection in one loop turn */
 #define WRITE_PARTS 64
 
+/* What was sent before the end is handled for so long at most, whatever it is; and in so many reads, for a child may go on sending. */
+#define LAST_NS	   UINT64_C(1000000000)
+#define LAST_READS 64
+
 static const struct {
 	const char *name;
 	bool log;
@@ -59,11 +63,9 @@ writable_cb(evutil_socket_t fd, short what, void *arg)
 void
 conn_died(struct conn *c)
 {
-	c->dying = true;
+	conn_hear_out(c, CLOSE_died);
 	if (c->resting)
-		conn_wake(c);
-	input_last(c);
-	conn_close(c, CLOSE_died);
+		conn_wake(c); /* at once: it may hold something */
 }
 
 static void
@@ -219,7 +221,7 @@ conn_drain(struct conn *c, enum close_reason reason)
 	not_resting(c);
 	event_del(&c->readable);
 	c->state = CONN_DRAINING;
-	c->reason = reason;
+	c->reason = reason; /* also if it is dying */
 	c->progress_ns = c->server->now_ns;
 	server_watch(c->server);
 	conn_dirty(c);
@@ -287,7 +289,7 @@ out_share(struct conn *c)
 			  WRITE_SHARE);
 }
 
-/* Writes at most a share. false: the connection has been closed. */
+/* Writes at most a share. false: nobody reads it. */
 static bool
 write_share(struct conn *c)
 {
@@ -301,8 +303,7 @@ write_share(struct conn *c)
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return true;
 		if (n < 0) {
-			conn_close(c,
-				   c->state == CONN_DRAINING ? c->reason : CLOSE_reset);
+			conn_hear_out(c, CLOSE_reset);
 			return false;
 		}
 		qp_out_consume(&c->out, (size_t)n);
@@ -373,7 +374,8 @@ conn_rest(struct conn *c)
 void
 conn_wait(struct conn *c, bool puts)
 {
-	c->waits_ns = c->server->now_ns;
+	c->since_ns = c->server->now_ns;
+	server_watch(c->server);
 	rest(c, puts ? &c->server->putting : &c->server->changing, false);
 }
 
@@ -391,11 +393,61 @@ conn_repeat_later(struct conn *c)
 	rest(c, &c->server->resting, false);
 }
 
+/* Nobody will read it. */
+static void
+drop_output(struct conn *c)
+{
+	held_drop(c);
+	qp_out_done(&c->out);
+	qp_out_init(&c->out);
+	c->out.owner = c->server->engine;
+}
+
+void
+conn_hear_out(struct conn *c, enum close_reason reason)
+{
+	if (c->state >= CONN_DRAINING) {
+		conn_close(c, c->state == CONN_DRAINING ? c->reason : reason);
+		return;
+	}
+	if (c->dying)
+		return;
+	c->dying = true;
+	c->reason = reason;
+	c->since_ns = 0;
+	c->last_reads = LAST_READS;
+	drop_output(c);
+	if (c->waits_for_room)
+		event_del(&c->writable);
+	c->waits_for_room = c->paused = false;
+	bulk_drop(c);
+	not_resting(c);
+	conn_rest(c);
+}
+
+/* In shares, as of all others. */
+static void
+hear(struct conn *c)
+{
+	uint64_t now_ns = c->server->now_ns;
+
+	if (c->since_ns == 0)
+		c->since_ns = now_ns;
+	if (now_ns - c->since_ns < LAST_NS) {
+		input_resume(c);
+		input_last(c);
+	}
+	if (!c->resting)
+		conn_close(c, c->reason);
+}
+
 void
 conn_wake(struct conn *c)
 {
 	not_resting(c);
-	if (!c->paused)
+	if (c->dying)
+		hear(c);
+	else if (!c->paused)
 		read_again(c);
 }
 
@@ -421,7 +473,9 @@ conn_flush(struct conn *c)
 		conn_close(c, CLOSE_no_memory);
 		return;
 	}
-	if (!write_share(c))
+	if (c->dying)
+		drop_output(c);
+	else if (!write_share(c))
 		return;
 	if (!await_room(c))
 		conn_close(c, CLOSE_no_memory);

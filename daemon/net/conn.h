@@ -74,9 +74,10 @@ struct conn {
 	bool paused;	     /* not read, because of its unsent output */
 	bool resting; /* not read before the next turn, or a later one: it had its share */
 	struct conn_list *rests_in; /* the server's list of those */
-	uint64_t waits_ns; /* since when it waits for the journal, if it does */
+	uint64_t since_ns; /* since when it waits for the journal, or is heard out */
 	bool keeps; /* what it asked for had to do with durable queues */
-	bool dying; /* the process has ended: it does not wait for others */
+	bool dying; /* nobody is there any more: what had been sent is handled, nothing is said, it waits for nobody */
+	uint8_t last_reads; /* that are left to it then */
 	bool waited; /* so long that its next request does not wait for the journal */
 	bool hurries; /* that turn must not wait for anything */
 	bool again;   /* the request is not done: its frame is handled again then */
@@ -102,7 +103,11 @@ struct conn *conn_new(struct server *server, int fd);
  * reason. The memory goes at the end of the loop turn. Does nothing the second time. */
 void conn_close(struct conn *c, enum close_reason reason);
 
-/* The process that connected has ended: handles what it had sent, and closes. */
+/* Nobody is there any more: handles what had been sent, in shares, says nothing, and closes then. Nothing is handled before
+ * the next turn. */
+void conn_hear_out(struct conn *c, enum close_reason reason);
+
+/* The same at once, when the process that connected has ended. */
 void conn_died(struct conn *c);
 
 /* Hands the pidfd over, or -1. */
@@ -159,7 +164,7 @@ void input_read(struct conn *c);
 /* Whether that will be the body of a large request. */
 bool input_is_large(const struct conn *c);
 
-/* Handles what a process has sent before it died. */
+/* Reads and handles what is left of a connection that dies. */
 void input_last(struct conn *c);
 
 /* Handles the frames that were left when reading was paused. */

@@ -17,8 +17,6 @@
 
 /* Before HELLO no more is read than may have to be kept. */
 #define HELLO_SHARE (QP_FRAME_BYTES + QP_MAX_HEAD_HELLO)
-#define LAST_READS \
-	64 /* of what was sent before the peer died; a child may go on sending */
 
 void
 input_free(struct conn *c)
@@ -265,7 +263,7 @@ input_read(struct conn *c)
 void
 input_last(struct conn *c)
 {
-	for (int i = 0; i < LAST_READS && goes_on(c); i++) {
+	for (; c->last_reads > 0 && goes_on(c); c->last_reads--) {
 		int left = 0;
 
 		if (ioctl(c->fd, FIONREAD, &left) < 0 || left == 0)

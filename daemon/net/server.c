@@ -5,6 +5,7 @@
 #include "daemon/net/backup.h"
 #include "daemon/net/server.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "daemon/net/closer.h"
 #include "daemon/net/deliver.h"
 #include "daemon/net/held.h"
+#include "daemon/net/waiting.h"
 #include "daemon/net/watch.h"
 
 #define SWEEP_SECONDS 1
@@ -50,6 +52,25 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 		QE_NEVER; /* the end of the turn does the work */
 }
 
+/* Whether the other end is closed, of a connection that is not read. */
+static bool
+is_over(const struct conn *c)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* One that waits for the journal shows nothing of its end; to be told of it by the loop would take two calls for each wait. */
+static void
+sweep_waiting(struct server *s, struct conn *c)
+{
+	if (is_over(c))
+		conn_hear_out(c, CLOSE_eof);
+	else
+		server_watch(s);
+}
+
 static void
 sweep_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -63,6 +84,8 @@ sweep_cb(evutil_socket_t fd, short what, void *arg)
 			hello ? s->limits.hello_timeout_ms : s->limits.frame_timeout_ms;
 
 		next = TAILQ_NEXT(c, all);
+		if (conn_waits(c))
+			sweep_waiting(s, c);
 		if (!conn_is_timed(c))
 			continue;
 		if (s->now_ns - c->progress_ns > timeout_ms * 1000000)

@@ -283,7 +283,7 @@ put_waiting(struct qp_out *rows, const struct waiting *w)
 	qp_row_number(rows, "place", w->place);
 	put_name(rows, "group", w->group);
 	qp_row_number(rows, "items", w->items);
-	qp_row_number(rows, "since_ms", MS(c->server->now_ns - c->waits_ns));
+	qp_row_number(rows, "since_ms", MS(c->server->now_ns - c->since_ns));
 	put_known(rows, "left_ms", w->timeout_ms != QP_FOREVER, w->timeout_ms);
 	put_who(rows, c->session);
 }

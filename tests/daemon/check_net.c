@@ -230,6 +230,41 @@ START_TEST(a_reader_that_stops_is_not_read_and_gets_everything_later)
 }
 END_TEST
 
+/* Whoever asked for more than he reads, and has gone: the rest is handled, in shares, and no item is kept by him. */
+START_TEST(what_was_sent_before_the_end_is_handled_though_answers_are_due)
+{
+	static uint8_t body[60000];
+	struct qp_request peek = {.op = QP_OP_PEEK, .queue = q};
+	struct qp_request last = {.op = QP_OP_PUT, .rid = 99, .queue = {"said", 4}};
+	struct client *c = client_new();
+	struct qe_queue_stats said;
+	struct qe_stats stats;
+	int turns = 0;
+
+	put(c, 2, body, sizeof(body));
+	expect(c, QP_OP_PUT, 2, QP_OK);
+	for (peek.rid = 10; peek.rid < 40; peek.rid++)
+		ask(c, &peek, "", 0);
+	get(c, 50, 0);
+	ask(c, &last, "last", 4);
+	ck_assert_int_eq(qe_queue_stats(server->engine, server->now_ns,
+					(struct qe_name){"said", 4}, &said),
+			 QE_NOT_FOUND); /* not read */
+	close(c->fd);
+	for (; server->n_conns > 0; turns++) {
+		ck_assert_int_lt(turns, 100);
+		turn();
+	}
+	ck_assert_int_gt(turns, 3);
+	for (int i = 0; i < 5; i++)
+		turn();
+	qe_stats(server->engine, &stats);
+	ck_assert_uint_eq(stats.leased, 0);
+	ck_assert_uint_eq(stats.ready, 2);
+	free(c);
+}
+END_TEST
+
 #define BATCHES 40
 
 START_TEST(what_waits_for_a_reader_that_stops_counts_as_memory)
@@ -640,6 +675,8 @@ main(void)
 	tcase_add_test(t, an_orderly_close_counts_no_crash_and_is_answered_last);
 	tcase_add_test(t, a_dead_producer_leaves_no_ghost_and_no_half_item);
 	tcase_add_test(t, a_reader_that_stops_is_not_read_and_gets_everything_later);
+	tcase_add_test(t,
+		       what_was_sent_before_the_end_is_handled_though_answers_are_due);
 	tcase_add_test(t, what_waits_for_a_reader_that_stops_counts_as_memory);
 	tcase_add_test(t, a_turn_answers_a_share_however_much_was_asked_for);
 	tcase_add_test(t, a_large_body_moves_in_what_others_leave);
