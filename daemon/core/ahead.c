@@ -91,16 +91,13 @@ fill(struct qe *e, struct queue *q, struct walk *walk, int64_t *share)
 static enum qe_result
 fill_queue(struct qe *e, struct queue *q, int64_t *share)
 {
-	size_t n = walk_cursors(q, WINDOW_ITEMS);
-	struct walk_cursor *cursors = mem_alloc(&e->mem, n * sizeof(*cursors));
-	enum qe_result result = QE_NOMEM;
+	enum qe_result result;
 	struct walk walk;
 
-	if (cursors) {
-		walk_begin(&walk, q, cursors);
-		result = fill(e, q, &walk, share);
-	}
-	mem_free(&e->mem, cursors, n * sizeof(*cursors));
+	if (!walk_begin(&walk, e, q, WINDOW_ITEMS))
+		return QE_NOMEM;
+	result = fill(e, q, &walk, share);
+	walk_end(&walk, e);
 	return result;
 }
 
@@ -133,16 +130,13 @@ enum qe_result
 ahead_fetch(struct qe *e, struct queue *q, unsigned n, uint64_t max_bytes,
 	    unsigned *ret_here)
 {
-	size_t n_cursors = walk_cursors(q, n);
-	struct walk_cursor *cursors = mem_alloc(&e->mem, n_cursors * sizeof(*cursors));
-	enum qe_result result = QE_NOMEM;
+	enum qe_result result;
 	struct walk walk;
 
-	if (cursors) {
-		walk_begin(&walk, q, cursors);
-		result = fetch_some(e, &walk, n, max_bytes, ret_here);
-	}
-	mem_free(&e->mem, cursors, n_cursors * sizeof(*cursors));
+	if (!walk_begin(&walk, e, q, n))
+		return QE_NOMEM;
+	result = fetch_some(e, &walk, n, max_bytes, ret_here);
+	walk_end(&walk, e);
 	if (result == QE_WAIT) {
 		bodies_want(e, q);
 		if (e->bodies.try_ns <= e->now_ns)

@@ -63,17 +63,14 @@ add_leased(struct page *page, const struct queue *q)
 static enum qe_result
 add_ready(struct qe *e, struct page *page, const struct queue *q)
 {
-	size_t most = walk_cursors(q, page->skip + page->max);
-	struct walk_cursor *cursors = mem_alloc(&e->mem, most * sizeof(*cursors));
 	struct walk walk;
 	struct qe_item *item;
 
-	if (!cursors)
+	if (!walk_begin(&walk, e, q, page->skip + page->max))
 		return QE_NOMEM;
-	walk_begin(&walk, q, cursors);
 	while (page->n < page->max && (item = walk_next(&walk)))
 		(void)add(page, item);
-	mem_free(&e->mem, cursors, most * sizeof(*cursors));
+	walk_end(&walk, e);
 	return QE_OK;
 }
 

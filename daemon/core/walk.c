@@ -4,6 +4,7 @@
  */
 #include "daemon/core/walk.h"
 
+#include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"
 #include "daemon/core/queue.h"
 
@@ -61,20 +62,30 @@ take_group(struct walk *walk)
 	walk->next_group = heap_after(&q->grouped, next);
 }
 
-size_t
-walk_cursors(const struct queue *q, size_t n)
+bool
+walk_begin(struct walk *walk, struct qe *e, const struct queue *q, size_t n)
 {
 	/* One group comes in for each item. */
-	return q->grouped.first ? n + 3 : 2;
-}
+	size_t n_cursors = q->grouped.first ? n + 3 : 2;
+	struct walk_cursor *cursors = mem_alloc(&e->mem, n_cursors * sizeof(*cursors));
 
-void
-walk_begin(struct walk *walk, const struct queue *q, struct walk_cursor *cursors)
-{
-	*walk = (struct walk){.q = q, .next_group = q->grouped.first, .free = cursors};
+	if (!cursors)
+		return false;
+	*walk = (struct walk){.q = q,
+			      .next_group = q->grouped.first,
+			      .all = cursors,
+			      .free = cursors,
+			      .n = n_cursors};
 	heap_init(&walk->cursors, cursor_before);
 	begin(walk, NULL, next_fresh(q, NULL));
 	begin(walk, &q->sorted, item_at(q->sorted.first));
+	return true;
+}
+
+void
+walk_end(struct walk *walk, struct qe *e)
+{
+	mem_free(&e->mem, walk->all, walk->n * sizeof(*walk->all));
 }
 
 struct qe_item *

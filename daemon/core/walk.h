@@ -9,9 +9,9 @@
 #ifndef QBROKER_CORE_WALK_H
 #define QBROKER_CORE_WALK_H
 
+#include "daemon/core/engine.h"
 #include "daemon/core/heap.h"
 
-struct qe_item;
 struct queue;
 
 struct walk_cursor {
@@ -24,14 +24,15 @@ struct walk {
 	const struct queue *q;
 	struct heap cursors;
 	struct heap_node *next_group; /* in queue.grouped: the first without a cursor */
-	struct walk_cursor *free;
+	struct walk_cursor *all, *free;
+	size_t n;
 };
 
-/* How many cursors a walk over the first `n` items needs. */
-size_t walk_cursors(const struct queue *q, size_t n);
-
-/* `cursors` are there until the end of the walk, as is all that it has not come to. */
-void walk_begin(struct walk *walk, const struct queue *q, struct walk_cursor *cursors);
+/* A walk over the first `n` items at most, which stay until it has come to them. false: no memory, and nothing
+ * is to be ended. */
+bool walk_begin(struct walk *walk, struct qe *e, const struct queue *q,
+		size_t n) QE_MUST_USE;
+void walk_end(struct walk *walk, struct qe *e);
 
 /* The next item, which may go, or NULL. */
 struct qe_item *walk_next(struct walk *walk);
