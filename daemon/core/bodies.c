@@ -13,11 +13,6 @@
 /* Shorter ones stay: the item would not be much smaller. */
 #define BODY_LEAST 128
 
-/* In one turn. */
-#define SHARE_BYTES (UINT64_C(2) << 20)
-#define SHARE_ITEMS 1000
-#define QUEUES	    16 /* of which the one with most is taken */
-
 /* What the start left is read in such shares, so long apart: those who come meanwhile hardly notice. While nobody
  * comes they are larger. */
 #define LEFT_BYTES ((int64_t)128 << 10)
@@ -80,8 +75,8 @@ count_here_no_more(struct qe *e, const struct kept_item *k, struct queue *q)
 	e->bodies.n_queues--;
 }
 
-static void
-count_absent(struct qe *e, struct kept_item *k, struct queue *q)
+void
+bodies_away(struct qe *e, struct kept_item *k, struct queue *q)
 {
 	k->body_at = BODY_AWAY;
 	q->bodies.absent++;
@@ -133,10 +128,10 @@ bodies_placed(struct qe *e, struct kept_item *k, const struct store_place *place
 	list_append(&q->bodies.placed, &k->kept.changed);
 }
 
-/* Of 2^32 records the last ones are not written yet. */
-static bool
-is_written(const struct qe *e, const struct kept_item *k)
+bool
+bodies_written(const struct qe *e, const struct kept_item *k)
 {
+	/* Of 2^32 records the last ones are not written yet. */
 	return (uint32_t)e->keep.open - k->kept.writing >
 	       e->keep.open - 1 - e->bodies.written;
 }
@@ -147,7 +142,8 @@ bodies_moved(struct qe *e, struct kept_item *k)
 	struct queue_bodies *b = &item_queue(k->item)->bodies;
 
 	if (k->body_at == BODY_HERE)
-		list_append(is_written(e, k) ? &b->here : &b->placed, &k->kept.changed);
+		list_append(bodies_written(e, k) ? &b->here : &b->placed,
+			    &k->kept.changed);
 }
 
 bool
@@ -192,33 +188,16 @@ bodies_restored(struct qe *e, struct kept_item *k)
 {
 	if (!k->item->absent)
 		return;
-	count_absent(e, k, item_queue(k->item));
+	bodies_away(e, k, item_queue(k->item));
 	list_append(&e->bodies.left, &k->kept.changed);
 }
 
-/* --- there and back -------------------------------------------------------------------- */
+/* --- back -------------------------------------------------------------------- */
 
 uint32_t
 bodies_sum(const struct qe *e, const void *body, size_t len)
 {
 	return e->keep.sum_of ? e->keep.sum_of(0, body, len) : 0;
-}
-
-/* Has the body, with this sum, leave. false: no memory. */
-static bool
-send_away(struct qe *e, struct kept_item *k, uint32_t sum)
-{
-	struct qe_item *item = k->item, *bare;
-	struct queue *q = item_queue(item);
-
-	if (item_new_absent(e, item->body_len, &bare) != QE_OK)
-		return false;
-	k->sum = sum;
-	bodies_leave(e, q, k);
-	item_swap(e, item, bare);
-	k->item = bare;
-	count_absent(e, k, q);
-	return true;
 }
 
 /* QE_OK; QE_WAIT: not without waiting, but soon; QE_LOST. */
@@ -317,166 +296,6 @@ bodies_fetch_ahead(struct qe *e, struct qe_item **item, bool wait)
 	return (*item)->absent ? fetch(e, item, wait, true) : QE_OK;
 }
 
-/* --- leaving --------------------------------------------------------------------------- */
-
-/* Those that are written by now may leave. */
-static void
-note_written(struct qe *e, struct queue *q)
-{
-	struct list *at;
-
-	for (int i = 0; i < SHARE_ITEMS && (at = list_first(&q->bodies.placed)); i++) {
-		if (!is_written(e, list_entry(at, struct kept_item, kept.changed)))
-			break;
-		list_remove(at);
-		list_append(&q->bodies.here, at);
-	}
-}
-
-/* The one that is wanted last, as far as that is known. */
-static struct kept_item *
-next_to_leave(const struct queue *q)
-{
-	const struct list *here = &q->bodies.here, *ahead = &q->bodies.ahead;
-	struct list *at = q->order == QE_LIFO ? here->next : here->prev;
-
-	if (at == here)
-		at = ahead->prev;
-	return at == ahead ? NULL : list_entry(at, struct kept_item, kept.changed);
-}
-
-/* One that is on its way to somebody would not be free. */
-static void
-keep_for_longer(struct queue *q, struct kept_item *k)
-{
-	list_remove(&k->kept.changed);
-	list_append(q->order == QE_LIFO ? &q->bodies.here : q->bodies.here.next,
-		    &k->kept.changed);
-}
-
-/* The one that has begun to, if it still may. */
-static struct kept_item *
-goes_on(struct qe *e)
-{
-	struct body_piece *leaving = &e->bodies.leaving;
-	struct kept_item *k = leaving->id ? keep_named(e, leaving->id) : NULL;
-
-	if (k && k->body_at == BODY_HERE && !k->kept.due && is_written(e, k) &&
-	    k->item->refs == 1 && !keep_discarded(k))
-		return k;
-	leaving->id = 0;
-	return NULL;
-}
-
-/* Its next piece is summed up; after the last one it leaves. Returns how many bytes that were. */
-static uint64_t
-leave_in_pieces(struct qe *e, struct kept_item *k)
-{
-	struct body_piece *leaving = &e->bodies.leaving;
-	const char *body = keep_body(e, k->item);
-	size_t len = k->item->body_len - leaving->done;
-
-	if (!body)
-		return 0;
-	if (len > BODY_PIECE)
-		len = BODY_PIECE;
-	if (e->keep.sum_of)
-		leaving->sum = e->keep.sum_of(leaving->sum, body + leaving->done, len);
-	leaving->done += len;
-	if (leaving->done < k->item->body_len)
-		return len;
-	leaving->id = 0;
-	return send_away(e, k, leaving->sum) ? len : 0;
-}
-
-/* Has the body leave, or begin to. false: no memory. */
-static bool
-leave_now(struct qe *e, struct kept_item *k)
-{
-	const void *body;
-
-	if (k->item->body_len > BODY_PIECE) {
-		if (!keep_name(e, k))
-			return false;
-		e->bodies.leaving = (struct body_piece){.id = k->item->id};
-		return true;
-	}
-	body = keep_body(e, k->item);
-	return body && send_away(e, k, bodies_sum(e, body, k->item->body_len));
-}
-
-/* Returns how many bytes left, 1 if one has begun to; `share` is what may. */
-static uint64_t
-leave_queue(struct qe *e, struct queue *q, uint64_t share)
-{
-	uint64_t before = e->bodies.cost, least = before > share ? before - share : 0;
-	struct kept_item *k;
-
-	note_written(e, q);
-	for (int i = 0; i < SHARE_ITEMS && e->bodies.cost > least &&
-			bodies_too_many(e) && !e->bodies.leaving.id;
-	     i++) {
-		k = next_to_leave(q);
-		if (!k)
-			break;
-		if (keep_discarded(k))
-			bodies_leave(e, q, k);
-		else if (k->item->refs > 1)
-			keep_for_longer(q, k);
-		else if (!leave_now(e, k))
-			break;
-	}
-	return before - e->bodies.cost + (e->bodies.leaving.id ? 1 : 0);
-}
-
-/* Of some queues the one that has most; the others have their turn later. */
-static struct queue *
-next_queue(struct bodies *b)
-{
-	struct queue *most = NULL;
-
-	for (int i = 0; i < QUEUES && (uint64_t)i < b->n_queues; i++) {
-		struct list *at = list_first(&b->queues);
-		struct queue *q = list_entry(at, struct queue, bodies.in_engine);
-
-		list_remove(at);
-		list_append(&b->queues, at);
-		if (!most || q->bodies.cost > most->bodies.cost)
-			most = q;
-	}
-	return most;
-}
-
-/* When nothing could leave, for it is not written or in use, nothing can until there is news. */
-static bool
-in_vain(const struct bodies *b)
-{
-	return b->vain > b->n_queues;
-}
-
-static void
-leave(struct qe *e)
-{
-	struct bodies *b = &e->bodies;
-	struct store_status now;
-	uint64_t left = 0;
-
-	e->keep.store->class->status(e->keep.store, &now);
-	e->bodies.written = now.written;
-	large_written(e, now.written); /* they can leave */
-	b->vain = 0;
-	while (left < SHARE_BYTES && bodies_too_many(e) && !in_vain(b)) {
-		struct kept_item *k = goes_on(e);
-		uint64_t n = k ? leave_in_pieces(e, k)
-			       : leave_queue(e, next_queue(b), SHARE_BYTES - left);
-
-		b->vain = n > 0 ? 0 : b->vain + QUEUES;
-		left += n;
-	}
-	if (left > 0)
-		settle(e);
-}
-
 /* --- what the start left ---------------------------------------------------------------- */
 
 static uint64_t
@@ -541,7 +360,7 @@ bodies_tick(struct qe *e)
 	if (!e->keep.store || e->keep.lost)
 		return;
 	if (bodies_too_many(e))
-		leave(e);
+		leaving_share(e);
 	else
 		e->bodies.vain = 0;
 	if (e->bodies.reading.with) {
@@ -559,7 +378,7 @@ bodies_left(const struct qe *e)
 {
 	if (!e->keep.store || e->keep.lost)
 		return false;
-	return bodies_too_many(e) ? !in_vain(&e->bodies) : bodies_next(e) <= e->now_ns;
+	return bodies_too_many(e) ? !leaving_in_vain(e) : bodies_next(e) <= e->now_ns;
 }
 
 uint64_t

@@ -2,7 +2,7 @@
  *
  * Which bodies of durable queues are in memory. When they take more than they may, those that are wanted
  * last leave: an item without its body, which says where that is in the store, takes the place of the
- * one that has it (item_swap()). Whoever needs a body asks for it here, and it is read back; some of
+ * one that has it (item_swap(), leaving.c). Whoever needs a body asks for it here, and it is read back; some of
  * those that gets will be given next are read before (ahead.c). After a start they are all in the store alone, and
  * come back little by little, as far as there is room for them.
  *
@@ -84,6 +84,12 @@ void bodies_leave(struct qe *e, struct queue *q, struct kept_item *k);
  * given up. */
 void bodies_replaced(struct qe *e, struct queue *q, struct kept_item *k);
 
+/* Its item is one without the body now. */
+void bodies_away(struct qe *e, struct kept_item *k, struct queue *q);
+
+/* Whether the record with its full entry was written when somebody last looked. */
+bool bodies_written(const struct qe *e, const struct kept_item *k);
+
 /* Something else was written of it. */
 void bodies_moved(struct qe *e, struct kept_item *k);
 
@@ -121,6 +127,11 @@ enum qe_result bodies_unreadable(struct qe *e);
 enum qe_result reading_want(struct qe *e, struct kept_item *k) QE_MUST_USE;
 void reading_go_on(struct qe *e);
 void reading_end(struct qe *e);
+
+/* A share of bodies leaves. While nothing can, for it is not written or in use, it is in vain until there is
+ * news. (leaving.c) */
+void leaving_share(struct qe *e);
+bool leaving_in_vain(const struct qe *e);
 
 /* The queue wants bodies read ahead: somebody waits for them, or will soon. */
 void bodies_want(struct qe *e, struct queue *q);
