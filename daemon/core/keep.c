@@ -232,12 +232,21 @@ change(struct qe *e, struct kept *k)
 	keep_due(e, k);
 }
 
+static void
+later(uint64_t *seq, uint64_t than)
+{
+	if (*seq < than)
+		*seq = than;
+}
+
 /* Who hears of the queue from now on waits for the open record. */
 static void
 must_wait(struct qe *e, struct queue *q)
 {
 	q->kept_seq = e->keep.open;
 	e->keep.sync |= q->durable == QE_SYNC;
+	later(q->durable == QE_SYNC ? &e->keep.latest.synced : &e->keep.latest.written,
+	      e->keep.open);
 	keep_asked(e, q);
 }
 
@@ -455,13 +464,6 @@ keep_begun(struct qe *e, const struct queue *q, struct waiter *w)
 
 /* --- what answers depend on ---------------------------------------------------------- */
 
-static void
-later(uint64_t *seq, uint64_t than)
-{
-	if (*seq < than)
-		*seq = than;
-}
-
 static uint64_t
 ids_after(const struct qe *e)
 {
@@ -489,6 +491,13 @@ qe_is_kept(const struct qe *e, struct qe_name queue)
 	const struct queue *q = queue_find(e, queue);
 
 	return q && q->durable != QE_NOT_DURABLE;
+}
+
+void
+keep_asked_over(struct qe *e)
+{
+	later(&e->keep.after.synced, e->keep.latest.synced);
+	later(&e->keep.after.written, e->keep.latest.written);
 }
 
 struct qe_after

@@ -73,6 +73,7 @@ struct keep {
 	const char *lost; /* as qe_store_lost() */
 	qe_sum *sum_of;	  /* NULL: there are no checksums */
 	struct qe_after after;
+	struct qe_after latest; /* the records of what has changed last, in any queue */
 	uint64_t ids, numbers; /* are reserved up to these */
 	bool restoring;	       /* what was read has not taken its place */
 	bool unordered;	       /* restoring: what is in changed[KEPT_ITEM] must be sorted, for those of one
@@ -177,6 +178,9 @@ void keep_begun(struct qe *e, const struct queue *q, struct waiter *w);
 /* Somebody is told something about the queue. It need not be called of one in memory,
  * unless ids_are_unsure(). */
 void keep_asked(struct qe *e, const struct queue *q);
+
+/* Somebody is told that a lease is over: whoever has ended it, and in whatever queue it was. */
+void keep_asked_over(struct qe *e);
 
 /* What an answer about the queue depends on. */
 struct qe_after keep_after(const struct qe *e, const struct queue *q);

@@ -23,8 +23,10 @@ lease_find(struct qe *e, const struct qe_session *session, struct qe_tag tag)
 	item = table_find(&e->leases, item_hash(e, tag.id), item_match, &tag.id);
 	if (!item || item->deliveries != tag.delivery ||
 	    item_holding(item)->session != session ||
-	    item_holding(item)->queue->deleted)
+	    item_holding(item)->queue->deleted) {
+		keep_asked_over(e);
 		return NULL;
+	}
 	if (item_holding(item)->queue->durable)
 		keep_asked(e, item_holding(item)->queue);
 	return item;

@@ -308,6 +308,52 @@ START_TEST(a_get_that_was_carried_out_again_has_one_answer)
 }
 END_TEST
 
+/* A broker that is killed before that is written gives the lease back to its holder, who believes that it is
+ * gone and would never end it. */
+static void
+hears_of_a_lost_lease_later(const struct qp_request *taken)
+{
+	struct qp_request ack = {.op = QP_OP_ACK, .rid = 30, .delivery = 1};
+	struct client *c, *other;
+	struct answer a;
+
+	disk = pretend_new(1);
+	c = start_durable();
+	other = client_new();
+	put(c, 10, "x", 1);
+	get(c, 11, 0);
+	commit();
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	answer(c, QP_OP_GET, &a);
+	ack.id = a.reply.id;
+	ack.epoch = server->epoch;
+	ask(other, taken, "", 0);
+	turn();
+	ask(c, &ack, "", 0);
+	turn();
+	read_some(c);
+	ck_assert_uint_eq(c->len, 0);
+	commit();
+	expect(other, (unsigned)taken->op, taken->rid, QP_OK);
+	expect(c, QP_OP_ACK, 30, QP_STALE);
+	client_end(other);
+	client_end(c);
+	end();
+	pretend_free(disk);
+}
+
+START_TEST(who_has_lost_a_lease_hears_of_it_when_that_is_kept)
+{
+	struct qp_request m = {.op = QP_OP_DELETE, .rid = 20, .queue = q};
+
+	QP_GIVE(&m.options, force, 1);
+	hears_of_a_lost_lease_later(&m);
+	m.op = QP_OP_DELETE_ITEM;
+	m.id = 1;
+	hears_of_a_lost_lease_later(&m);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -317,6 +363,7 @@ main(void)
 	tcase_add_test(t, a_stop_that_is_cut_short_leaves_no_answers_about_what_is_lost);
 	tcase_add_test(t, a_stop_after_a_long_silence_ends_no_session);
 	tcase_add_test(t, a_get_that_was_carried_out_again_has_one_answer);
+	tcase_add_test(t, who_has_lost_a_lease_hears_of_it_when_that_is_kept);
 	tcase_add_test(t, no_id_is_given_twice_whatever_is_lost);
 	tcase_add_test(t, who_puts_into_memory_is_told_no_id_before_it_is_reserved);
 	return run_case("journal", t);
