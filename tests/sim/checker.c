@@ -91,6 +91,9 @@ has_id(unsigned n, uint64_t id)
 		if (i != n && (sim->items[i].id == id || had_id(&sim->items[i], id)))
 			wrong("the id %u is that of item %u and of item %u",
 			      (unsigned)id, i, n);
+	/* It was lost, and is put again: what was taken was the one before. */
+	if (item->was_id && !had_id(item, id) && item->gone == SIM_GONE)
+		item->gone = SIM_MAYBE_GONE;
 	item->id = item->was_id = id;
 	item->was_epoch = sim->epoch;
 }
@@ -363,8 +366,8 @@ check_duplicate(const struct sim_request *r, unsigned n, uint64_t id)
 
 /* --- answers to puts ------------------------------------------------------------- */
 
-static bool
-may_be_in_memory(const struct sim_item *item)
+bool
+check_may_be_in_memory(const struct sim_item *item)
 {
 	return sim->queues[item->queue].mode == SIM_MEMORY ||
 	       (item->ever_moved && sim->queues[SIM_TARGET].mode == SIM_MEMORY);
@@ -390,7 +393,7 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 	else if ((uint64_t)result >= item->id)
 		wrong("item %u was moved before it was put", n);
 	/* An answer is remembered for longer than what is in memory. */
-	lost = item->may_be_lost && may_be_in_memory(item);
+	lost = item->may_be_lost && check_may_be_in_memory(item);
 	is_there(item);
 	item->may_be_lost = lost;
 	if (item->ttl_ms && item->end_by_ns == SIM_NEVER)

@@ -131,12 +131,12 @@ check_crash(enum sim_crash crash, const struct store_status *status)
 		sim->epoch = 0;
 	for (unsigned i = 0; i < sim->n_clients; i++)
 		crash_client(&sim->clients[i], crash, kept);
-	for (unsigned i = 0; i < sim->n_items; i++) {
-		if (crash != CRASH_STOP)
-			crash_body(&sim->items[i].body, crash);
+	/* First of all bodies: an item may be in another queue then. */
+	for (unsigned i = 0; crash != CRASH_STOP && i < sim->n_items; i++)
+		crash_body(&sim->items[i].body, crash);
+	for (unsigned i = 0; i < sim->n_items; i++)
 		if (sim->items[i].body.of == i)
 			crash_item(&sim->items[i], crash);
-	}
 	for (unsigned i = 0; crash != CRASH_STOP && i < sim->o.queues; i++)
 		crash_queue(&sim->queues[i], crash);
 }

@@ -361,6 +361,9 @@ void check_new_item(struct sim_client *c, struct sim_item item);
 void check_again(const struct sim_request *r);
 size_t check_body(unsigned item, uint8_t *ret);
 
+/* Its queue is not durable, or one that it has been moved to. */
+bool check_may_be_in_memory(const struct sim_item *item);
+
 /* What became of one of the items: an id, or a negated status. */
 void check_put(struct sim_client *c, const struct sim_request *r, unsigned item,
 	       int64_t result);
