@@ -346,7 +346,6 @@ END_TEST
 START_TEST(what_is_updated_takes_the_new_body_along)
 {
 	struct qe_item *item;
-	struct qe_reply reply;
 	struct qe_tag tag;
 
 	keeps((struct qe_config){.body_memory = 1});
@@ -354,11 +353,7 @@ START_TEST(what_is_updated_takes_the_new_body_along)
 					    .has_dead_to = true,
 					    .dead_to = {.len = 1, .p = "m"}});
 	ck_assert_int_eq(numbered(1, LEN, &item), QE_OK);
-	ck_assert_int_eq(qe_item_set_times(e, item, 0, now + 10), QE_OK);
-	qe_item_keep_expired(item);
-	ck_assert_int_eq(qe_put(e, now, s1, 1, name("q"), NO_WAIT, &item, 1, false,
-				false, &reply),
-			 QE_OK);
+	put_mortal("q", item, now + 10);
 	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
 	tag = tag_of(got.item);
 	qe_reply_done(e, &got);

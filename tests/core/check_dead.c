@@ -206,15 +206,7 @@ END_TEST
 
 START_TEST(an_expired_item_that_is_kept_is_dead)
 {
-	struct qe_item *item = new_item("a");
-	struct qe_reply reply;
-
-	ck_assert_int_eq(qe_item_set_times(e, item, 0, now + 10), QE_OK);
-	qe_item_keep_expired(item);
-	ck_assert_int_eq(qe_put(e, now, s1, 1, name("q"), QE_NEVER, &item, 1, false,
-				false, &reply),
-			 QE_OK);
-	qe_reply_done(e, &reply);
+	put_mortal("q", new_item("a"), now + 10);
 	put_timed("q", "b", 0, now + 10);
 	tick_at(now + 10);
 	ck_assert_uint_eq(stats_of("q").dead, 1);
@@ -226,16 +218,10 @@ static void
 put_kept(const char *queue, const char *group)
 {
 	struct qe_item *item = new_item("a");
-	struct qe_reply reply;
 
-	ck_assert_int_eq(qe_item_set_times(e, item, 0, now + 10), QE_OK);
 	ck_assert_int_eq(qe_item_set_group(e, now, item, name(queue), name(group)),
 			 QE_OK);
-	qe_item_keep_expired(item);
-	ck_assert_int_eq(qe_put(e, now, s1, 1, name(queue), QE_NEVER, &item, 1, false,
-				false, &reply),
-			 QE_OK);
-	qe_reply_done(e, &reply);
+	put_mortal(queue, item, now + 10);
 }
 
 START_TEST(what_nobody_needs_is_dropped_also_if_it_was_to_be_kept)

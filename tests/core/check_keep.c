@@ -361,8 +361,6 @@ END_TEST
 /* Here, or in another queue. */
 START_TEST(an_update_of_an_item_whose_end_has_come_is_what_is_kept)
 {
-	struct qe_item *item;
-	struct qe_reply reply;
 	struct qe_tag tag;
 	uint64_t count;
 
@@ -371,12 +369,7 @@ START_TEST(an_update_of_an_item_whose_end_has_come_is_what_is_kept)
 		declare_as("q", (struct qe_declare){.update = true,
 						    .has_dead_to = true,
 						    .dead_to = {.len = 1, .p = "a"}});
-	item = new_item("a");
-	ck_assert_int_eq(qe_item_set_times(e, item, 0, now + 10), QE_OK);
-	qe_item_keep_expired(item);
-	ck_assert_int_eq(qe_put(e, now, s1, 1, name("q"), NO_WAIT, &item, 1, false,
-				false, &reply),
-			 QE_OK);
+	put_mortal("q", new_item("a"), now + 10);
 	tag = take(s1, "q", "a");
 	turn();
 	now += 10;

@@ -437,19 +437,13 @@ END_TEST
 /* Here, or in another queue. */
 START_TEST(an_update_of_an_item_whose_end_has_come_is_what_is_dead)
 {
-	struct qe_item *item = new_item("a");
-	struct qe_reply reply;
 	struct qe_tag tag;
 	uint64_t count;
 
 	if (_i == 1)
 		set_limits("q", (struct qe_declare){.has_dead_to = true,
 						    .dead_to = {.len = 1, .p = "g"}});
-	ck_assert_int_eq(qe_item_set_times(e, item, 0, now + 10), QE_OK);
-	qe_item_keep_expired(item);
-	ck_assert_int_eq(qe_put(e, now, s1, 1, name("q"), NO_WAIT, &item, 1, false,
-				false, &reply),
-			 QE_OK);
+	put_mortal("q", new_item("a"), now + 10);
 	tag = take(s1, "q", "a");
 	tick_at(now + 10);
 	ck_assert_int_eq(update(s1, tag, "longer"), QE_OK);

@@ -175,17 +175,31 @@ put_priority(const char *queue, const char *body, int32_t priority)
 	return got.id;
 }
 
+static uint64_t
+put_item_ok(const char *queue, struct qe_item *item)
+{
+	forget();
+	ck_assert_int_eq(remember(qe_put(e, now, s1, 1000000, name(queue), NO_WAIT,
+					 &item, 1, false, false, &got)),
+			 QE_OK);
+	return got.id;
+}
+
 uint64_t
 put_timed(const char *queue, const char *body, uint64_t ready, uint64_t expires)
 {
 	struct qe_item *item = new_item(body);
 
-	forget();
 	ck_assert_int_eq(qe_item_set_times(e, item, ready, expires), QE_OK);
-	ck_assert_int_eq(remember(qe_put(e, now, s1, 1000000, name(queue), NO_WAIT,
-					 &item, 1, false, false, &got)),
-			 QE_OK);
-	return got.id;
+	return put_item_ok(queue, item);
+}
+
+uint64_t
+put_mortal(const char *queue, struct qe_item *item, uint64_t expires)
+{
+	ck_assert_int_eq(qe_item_set_times(e, item, 0, expires), QE_OK);
+	qe_item_keep_expired(item);
+	return put_item_ok(queue, item);
 }
 
 uint64_t

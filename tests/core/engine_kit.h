@@ -55,6 +55,9 @@ uint64_t put_timed(const char *queue, const char *body, uint64_t ready,
 uint64_t put_ok(const char *queue, const char *body);
 uint64_t put_grouped(const char *queue, const char *group, const char *body);
 
+/* Likewise of an item of the caller's, which is dead when it has expired. */
+uint64_t put_mortal(const char *queue, struct qe_item *item, uint64_t expires);
+
 /* A get of one item: its result. */
 enum qe_result get(struct qe_session *s, uint64_t rid, const char *queue,
 		   uint64_t deadline);
