@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Items that are not finished: NACK to UPDATE, and what is done with dead ones. */
-#include <string.h>
-
 #include "daemon/net/deliver.h"
 #include "daemon/net/handlers.h"
 #include "daemon/net/server.h"
@@ -43,18 +41,10 @@ handle_bury(struct conn *c, struct qp_request *m, struct frame *f)
 void
 handle_update(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	struct qe_item *item = f->item;
-	enum qe_result result;
+	struct qe_item *item = request_item(c, m, f);
 
-	if (!item) {
-		result = qe_item_new(c->server->engine, f->body_len, &item);
-		if (result != QE_OK) {
-			deliver_result(c, m->rid, result);
-			return;
-		}
-		memcpy(qe_item_body(item), f->body, f->body_len);
-	}
-	f->item = NULL;
+	if (!item)
+		return;
 	qe_item_set_ctype(item, (uint8_t)QP_OPT(&m->options, ctype));
 	answer_result(c, m,
 		      qe_update(c->server->engine, c->server->now_ns, c->session->qe,

@@ -169,24 +169,36 @@ describe(struct conn *c, struct qe_item *item, const struct description *d)
 	return result;
 }
 
+struct qe_item *
+request_item(struct conn *c, const struct qp_request *m, struct frame *f)
+{
+	struct qe_item *item = f->item;
+	enum qe_result result;
+
+	f->item = NULL;
+	if (item)
+		return item;
+	result = qe_item_new(c->server->engine, f->body_len, &item);
+	if (result != QE_OK) {
+		deliver_result(c, m->rid, result);
+		return NULL;
+	}
+	memcpy(qe_item_body(item), f->body, f->body_len);
+	return item;
+}
+
 void
 handle_put(struct conn *c, struct qp_request *m, struct frame *f)
 {
-	struct qe_item *item = f->item;
+	struct qe_item *item;
 	struct description d;
 	enum qe_result result;
 
 	if (!read_description(c, m, &d))
 		return;
-	if (!item) {
-		result = qe_item_new(c->server->engine, f->body_len, &item);
-		if (result != QE_OK) {
-			deliver_result(c, m->rid, result);
-			return;
-		}
-		memcpy(qe_item_body(item), f->body, f->body_len);
-	}
-	f->item = NULL;
+	item = request_item(c, m, f);
+	if (!item)
+		return;
 	result = describe(c, item, &d);
 	if (result != QE_OK) {
 		qe_item_unref(c->server->engine, item);

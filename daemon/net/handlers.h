@@ -57,6 +57,11 @@ uint64_t request_deadline(uint64_t now_ns, uint64_t timeout_ms);
 /* The option lease_ms: 0 when it is not given, QE_NEVER for no end. */
 uint64_t request_lease(const struct qp_request *m);
 
+/* The frame's body as an item, which is the caller's: that into which it was read, or a copy. NULL: no memory, and
+ * that was said. (handle_put.c) */
+struct qe_item *request_item(struct conn *c, const struct qp_request *m,
+			     struct frame *f) QE_MUST_USE;
+
 /* What gets that waited were given came before what another one will be given, and goes out before it, behind the
  * answers that the frame has had so far. To be called before each get. */
 void deliver_first(struct conn *c);
