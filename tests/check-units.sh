@@ -18,4 +18,6 @@ systemd-analyze verify --man=no --recursive-errors=no "$dir/qbrokerd.service" \
 cat "$dir/said"
 # Keys that it does not know are told, but are no error to it.
 ! grep -F "$dir/" "$dir/said" || status=1
+# The broker recognises clients of before a restart, and names their commands, by their /proc/PID.
+! grep -E '^(ProtectProc=(noaccess|invisible|ptraceable)|ProcSubset=pid)$' etc/qbrokerd.service || status=1
 exit "$status"
