@@ -210,6 +210,14 @@ explain_get(struct why *why)
 	    who_waits(why, "get", count(why, "getters"), line));
 }
 
+/* Then a put into a durable queue is refused, and none waits. */
+static bool
+disk_is_full(const struct why *why)
+{
+	return strcmp(who_text(why->queue, 0, "durable", "none"), "none") != 0 &&
+	       strcmp(who_text(why->broker, 0, "journal", ""), "low") == 0;
+}
+
 /* What keeps a put from being accepted; "" if nothing does. */
 static void
 describe_bound(const struct why *why, char buf[WHO_BYTES])
@@ -226,6 +234,9 @@ describe_bound(const struct why *why, char buf[WHO_BYTES])
 		snprintf(buf, WHO_BYTES, "the queue is paused for puts");
 	else if (count(why, "shutdown"))
 		snprintf(buf, WHO_BYTES, "puts are refused after the shutdown");
+	else if (disk_is_full(why))
+		snprintf(buf, WHO_BYTES,
+			 "the disk of state_dir has no room for it: NOSPACE");
 	else if (maxsize > 0 && size >= maxsize)
 		snprintf(buf, WHO_BYTES, "maxsize %" PRId64 " is reached", maxsize);
 	else if (maxsize > 0 && size + items > maxsize)
@@ -247,7 +258,8 @@ describe_bound(const struct why *why, char buf[WHO_BYTES])
 static void
 explain_put(struct why *why)
 {
-	bool held_up = !count(why, "paused") && !count(why, "shutdown");
+	bool held_up =
+		!count(why, "paused") && !count(why, "shutdown") && !disk_is_full(why);
 	char line[WHO_BYTES], bound[WHO_BYTES];
 
 	describe_bound(why, bound);

@@ -144,6 +144,30 @@ test_why_a_put_and_a_get_wait() {
 	ctl 3 why "$q.not-there"
 }
 
+# On a disk of its own, which only the broker sees; not where that is not allowed.
+test_why_a_put_is_refused_on_a_full_disk() {
+	unshare -m mount -t tmpfs none "$folder" 2>/dev/null || return 0
+	folder=$folder/full QBROKER_ADDR=unix:$folder/full.socket
+	mkdir -p "$folder/state"
+	qbrokerd() {
+		exec unshare -m sh -c 'mount -t tmpfs -o size=4m none "$0" && exec qbrokerd "$@"' "$folder/state" "$@"
+	}
+	start_broker --set "state_dir=$folder/state/journal" --set segment_size=256k
+	ctl 0 declare "$q" durable=sync
+	for ((try = 0; try < 50; try++)); do
+		head -c 100000 /dev/zero | qbrokerctl put "$q" -t 0 2>/dev/null || break
+	done
+	ctl 3 put "$q" x
+	ctl 0 why "$q"
+	cp "$folder/out" "$folder/durable"
+	ctl 0 put "$q.memory" x
+	qbrokerctl why "$q.memory" >"$folder/memory"
+	stop_broker
+	grep -qx 'put: the disk of state_dir has no room for it: NOSPACE; none waits.' "$folder/durable" ||
+		fail "$(cat "$folder/durable")"
+	grep -qx 'put: there is room; none waits.' "$folder/memory" || fail "$(cat "$folder/memory")"
+}
+
 test_why_fits_a_terminal_of_80_columns() {
 	hold_it
 	qbrokerctl join "$q" -t 60 &
