@@ -169,16 +169,19 @@ peer_describe(int pidfd, uint64_t pid, uint64_t *known, struct witness *ret)
 int
 peer_find(const struct witness *witness, bool *ret_gone)
 {
+	const struct witness *here = own();
+	uint64_t since;
 	int pidfd;
 
-	*ret_gone = !same_boot(witness->boot, strlen(witness->boot));
-	if (*ret_gone || own_pidns() != witness->pidns)
+	*ret_gone = here->boot[0] != 0 && strcmp(here->boot, witness->boot) != 0;
+	if (*ret_gone || here->pidns != witness->pidns)
 		return -1;
 	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)witness->pid, 0);
 	*ret_gone = pidfd < 0 && errno == ESRCH;
-	if (pidfd < 0 || started(witness->pid) == witness->started)
+	if (pidfd < 0 || (since = started(witness->pid)) == witness->started)
 		return pidfd;
-	*ret_gone = true; /* its number is another's */
+	/* Its number is another's, unless that could not be read. */
+	*ret_gone = since > 0 || has_ended(pidfd);
 	close(pidfd);
 	return -1;
 }

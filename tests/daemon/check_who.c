@@ -2,11 +2,16 @@
  * The rows about who is there: over a connection, over a lost one, and what clients call
  * themselves. */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/net/peer.h"
 #include "tests/daemon/net_kit.h"
 
 static uint8_t id[QP_SESSION_BYTES] = {0xab, 0xcd, 0x01, 0x02, 0x77};
@@ -162,6 +167,73 @@ START_TEST(many_clients_come_in_pages)
 }
 END_TEST
 
+/* --- over a restart ------------------------------------------------------------------ */
+
+static void
+describe(pid_t pid, struct witness *ret)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	uint64_t known = 0;
+
+	ck_assert_int_ge(pidfd, 0);
+	ck_assert(peer_describe(pidfd, (uint64_t)pid, &known, ret));
+	close(pidfd);
+}
+
+START_TEST(a_process_is_found_again_until_it_has_ended)
+{
+	struct witness child, other;
+	pid_t pid = fork();
+	bool gone = true;
+	int pidfd;
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	describe(pid, &child);
+	pidfd = peer_find(&child, &gone);
+	ck_assert_int_ge(pidfd, 0);
+	ck_assert(!gone);
+	other = child;
+	other.started++;
+	ck_assert_int_lt(peer_find(&other, &gone), 0);
+	ck_assert(gone);
+	other = child;
+	other.boot[0] ^= 1;
+	ck_assert_int_lt(peer_find(&other, &gone), 0);
+	ck_assert(gone);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_lt(peer_find(&child, &gone), 0);
+	ck_assert(gone);
+}
+END_TEST
+
+/* As at a start with more sessions than descriptors. */
+START_TEST(who_cannot_be_looked_at_has_not_ended_for_that)
+{
+	struct rlimit limit;
+	struct witness self;
+	bool gone = true;
+	int pidfd, last;
+
+	describe(getpid(), &self);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	last = dup(0); /* the lowest that is free */
+	ck_assert_int_ge(last, 0);
+	close(last);
+	for (int left = 0; left < 3; left++) {
+		limit.rlim_cur = (rlim_t)(last + left);
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		pidfd = peer_find(&self, &gone);
+		ck_assert_msg(!gone, "with %d descriptors left", left);
+		if (pidfd >= 0)
+			close(pidfd);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -178,6 +250,10 @@ main(void)
 	tcase_add_loop_test(
 		t, what_a_client_calls_itself_is_shown_in_printable_characters, 0, 4);
 	tcase_add_test(t, many_clients_come_in_pages);
+	suite_add_tcase(s, t);
+	t = tcase_create("over a restart");
+	tcase_add_test(t, a_process_is_found_again_until_it_has_ended);
+	tcase_add_test(t, who_cannot_be_looked_at_has_not_ended_for_that);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
