@@ -18,7 +18,9 @@ struct needless {
 	struct disk *disk;
 	int folder;
 	uint64_t segment_bytes;
-	struct spare *kept;
+	struct spares kept;
+	unsigned most; /* of them */
+	uint64_t next_spare;
 	int error;
 };
 
@@ -27,7 +29,7 @@ struct needless {
 static struct spare *
 keep_spare(struct needless *n, const char *name)
 {
-	struct spare *sp = n->kept ? NULL : calloc(1, sizeof(*sp));
+	struct spare *sp = n->kept.n < n->most ? calloc(1, sizeof(*sp)) : NULL;
 	uint64_t size;
 
 	if (!sp || !segment_spare_parse(name, &sp->number)) {
@@ -53,22 +55,33 @@ remove_needless(void *arg, const char *name)
 	if (!segment_name_needless(name))
 		return;
 	sp = keep_spare(n, name);
-	if (sp)
-		n->kept = sp;
-	else if (n->disk->unlink(n->disk, n->folder, name) < 0 && errno != ENOENT)
+	if (sp) {
+		spares_push(&n->kept, sp);
+		if (n->next_spare <= sp->number)
+			n->next_spare = sp->number + 1;
+	} else if (n->disk->unlink(n->disk, n->folder, name) < 0 && errno != ENOENT)
 		n->error = errno;
 }
 
-/* All but one spare, in which to go on: the room that the others had may be needed. */
+/* All but so many spares, in the first of which to go on: to remove one takes the system 10 ms, and to make it again the
+ * disk twice its size. */
 static enum store_result
-remove_leftovers(struct recovery *rc, struct store_files *s)
+remove_leftovers(struct recovery *rc, struct store_files *s, unsigned most)
 {
-	struct needless n = {rc->disk, rc->folder, s->segment_bytes, NULL, 0};
-	int listed = rc->disk->list(rc->disk, rc->folder, remove_needless, &n);
+	struct needless n = {.disk = rc->disk,
+			     .folder = rc->folder,
+			     .segment_bytes = s->segment_bytes,
+			     .most = most};
+	bool kept;
+	int listed;
 
-	s->current = n.kept;
-	if (n.kept)
-		s->next_spare = n.kept->number + 1;
+	spares_init(&n.kept);
+	listed = rc->disk->list(rc->disk, rc->folder, remove_needless, &n);
+	kept = n.kept.n > 0;
+	s->next_spare = n.next_spare;
+	s->current = spares_pop(&n.kept);
+	for (struct spare *sp; (sp = spares_pop(&n.kept));)
+		spares_push(&s->ready, sp);
 	if (listed < 0)
 		return recover_failed(rc, "list", "");
 	if (n.error) {
@@ -76,7 +89,7 @@ remove_leftovers(struct recovery *rc, struct store_files *s)
 		return recover_failed(rc, "unlink", "");
 	}
 	/* As in the keeper: it may have been a segment, and its name not be on disk. */
-	if (n.kept && rc->disk->sync_folder(rc->disk, rc->folder) < 0)
+	if (kept && rc->disk->sync_folder(rc->disk, rc->folder) < 0)
 		return recover_failed(rc, "fsync", "");
 	return STORE_OPENED;
 }
@@ -335,16 +348,18 @@ finish_with_next(struct recovery *rc, struct store_files *s, uint64_t *ret_numbe
 	return empty ? begin_empty(rc, s) : end_last(rc, s);
 }
 
-/* There was no room for it. */
+/* There was no room for it. What spares have may be needed. */
 static enum store_result
 finish_without_next(struct recovery *rc, struct store_files *s)
 {
 	enum store_result result;
+	struct spare *sp;
 
 	if (s->current)
 		spare_free(s, s->current);
-	s->current = NULL;
-	result = remove_leftovers(rc, s);
+	while ((sp = spares_pop(&s->ready)))
+		spare_free(s, sp);
+	result = remove_leftovers(rc, s, 1);
 	if (s->current)
 		spares_push(&s->ready, s->current);
 	s->current = NULL;
@@ -355,7 +370,7 @@ enum store_result
 finish_recovery(struct recovery *rc, struct store_files *s)
 {
 	uint64_t number, seq = rc->seq, used = SEGMENT_HEADER;
-	enum store_result result = remove_leftovers(rc, s);
+	enum store_result result = remove_leftovers(rc, s, SPARES + 1);
 
 	if (result == STORE_OPENED)
 		result = finish_with_next(rc, s, &number);

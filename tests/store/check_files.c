@@ -509,21 +509,49 @@ segment(uint64_t number)
 	return pretend_find(w.disk, name);
 }
 
+static unsigned
+spares(void)
+{
+	unsigned n = 0;
+
+	for (uint64_t number = 0; number < 100; number++)
+		n += spare(number) != NULL;
+	return n;
+}
+
 START_TEST(a_start_goes_on_in_a_spare_of_the_run_before)
 {
-	const struct pretend_file *first = spare(1);
+	const struct pretend_file *first = spare(1), *second = spare(2);
 
-	ck_assert_ptr_nonnull(first); /* of two; the other one is removed */
+	ck_assert_ptr_nonnull(first);
+	ck_assert_ptr_nonnull(second);
 	append_many(1, 100);
 	world_kill(&w);
 	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
 	ck_assert_ptr_eq(segment(2), first);
 	ck_assert_ptr_null(spare(1));
-	ck_assert_ptr_null(spare(2));
+	ck_assert_ptr_eq(spare(2), second); /* the next one */
 	append_many(20, 600);
+	ck_assert_uint_eq(spares(), SPARES);
 	world_kill(&w);
 	pretend_lose_power(w.disk);
 	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+}
+END_TEST
+
+START_TEST(a_start_keeps_as_many_spares_as_are_made)
+{
+	append_many(100, 300);
+	ck_assert(world_trim(&w, w.status.last_segment));
+	world_settle(&w);
+	ck_assert_uint_gt(spares(), SPARES + 1);
+	world_kill(&w);
+	w.disk->room = 1; /* none for others */
+	ck_assert_int_eq(world_open(&w, w.status.synced), STORE_OPENED);
+	ck_assert_uint_eq(spares(), SPARES); /* and one has become a segment */
+	w.disk->room = 0;
+	append_many(20, 600);
+	ck_assert_uint_eq(spares(), SPARES);
 }
 END_TEST
 
@@ -612,14 +640,10 @@ END_TEST
 /* No new ones are made while there are such, and not all of them are kept. */
 START_TEST(what_was_trimmed_are_spares)
 {
-	unsigned n = 0;
-
 	append_many(100, 300);
 	ck_assert(world_trim(&w, w.status.last_segment));
 	world_settle(&w);
-	for (uint64_t number = 0; number < 100; number++)
-		n += spare(number) != NULL;
-	ck_assert_uint_eq(n, SPARES + SPARES_USED);
+	ck_assert_uint_eq(spares(), SPARES + SPARES_USED);
 }
 END_TEST
 
@@ -994,6 +1018,7 @@ main(void)
 	tcase_add_test(tcase, room_is_looked_for_again_in_time);
 	tcase_add_test(tcase, it_starts_on_a_full_disk);
 	tcase_add_test(tcase, a_start_goes_on_in_a_spare_of_the_run_before);
+	tcase_add_test(tcase, a_start_keeps_as_many_spares_as_are_made);
 	tcase_add_test(tcase, a_spare_is_made_zero_where_somebody_waits_for_syncs);
 	tcase_add_test(tcase, a_fresh_segment_is_cleared_ahead);
 	tcase_add_test(tcase, zeros_that_have_no_room_are_left);
