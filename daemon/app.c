@@ -348,6 +348,7 @@ app_run(struct app *app)
 		if (journal_has_failed(&app->journal))
 			return journal_close(&app->journal);
 	}
+	priority_end(); /* what memory queues have may take long to write */
 	stop(app);
 	return journal_close(&app->journal);
 }

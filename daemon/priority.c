@@ -8,11 +8,13 @@
 
 #include "daemon/log.h"
 
+static int normal = PRIO_MIN; /* constant once threads are started */
+
 void
 priority_init(struct priority *p, unsigned steps)
 {
-	*p = (struct priority){.normal = getpriority(PRIO_PROCESS, 0)};
-	p->preferred = p->normal - (int)steps;
+	normal = getpriority(PRIO_PROCESS, 0);
+	*p = (struct priority){.preferred = normal - (int)steps};
 	if (p->preferred < PRIO_MIN)
 		p->preferred = PRIO_MIN;
 }
@@ -21,13 +23,13 @@ priority_init(struct priority *p, unsigned steps)
 static void
 set(struct priority *p, bool raised)
 {
-	if (setpriority(PRIO_PROCESS, 0, raised ? p->preferred : p->normal) == 0) {
+	if (setpriority(PRIO_PROCESS, 0, raised ? p->preferred : normal) == 0) {
 		p->raised = raised;
 		return;
 	}
 	log_event(LOG_LEVEL_INFO, "priority_refused", "nice=%d error=\"%s\"",
 		  p->preferred, strerror(errno));
-	p->preferred = p->normal;
+	p->preferred = normal;
 }
 
 void
@@ -36,11 +38,18 @@ priority_turn(struct priority *p, uint64_t reads, uint64_t now_ns)
 	bool crowded = reads - p->reads >= PRIORITY_CROWD;
 
 	p->reads = reads;
-	if (p->preferred == p->normal)
+	if (p->preferred == normal)
 		return;
 	if (crowded)
 		p->crowded_ns = now_ns;
 	if (crowded != p->raised &&
 	    (crowded || now_ns - p->crowded_ns > PRIORITY_STAY_NS))
 		set(p, crowded);
+}
+
+void
+priority_end(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) < normal)
+		(void)setpriority(PRIO_PROCESS, 0, normal);
 }

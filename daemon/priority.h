@@ -13,9 +13,9 @@
 	UINT64_C(10000000) /* so long it stays after the last such turn */
 
 struct priority {
-	int normal, preferred; /* niceness; equal: it stays as it is */
-	uint64_t reads;	       /* that there had been at the end of the last turn */
-	uint64_t crowded_ns;   /* the end of the last crowded one */
+	int preferred;	     /* niceness; that of the start: it stays as it is */
+	uint64_t reads;	     /* that there had been at the end of the last turn */
+	uint64_t crowded_ns; /* the end of the last crowded one */
 	bool raised;
 };
 
@@ -25,5 +25,9 @@ void priority_init(struct priority *p, unsigned steps);
 /* At the end of each turn; `reads`: how many connections have been read from, since the start. What the system does not
  * allow is logged once, and not tried again. */
 void priority_turn(struct priority *p, uint64_t reads, uint64_t now_ns);
+
+/* The calling thread is not preferred, if it was: for the loop's end, and for threads that it starts, which have its
+ * niceness for as long as they live. */
+void priority_end(void);
 
 #endif

@@ -45,7 +45,7 @@ check_includes() {
 	may_include ctl 'config\.h"|client/qbroker\.h|ctl/' ctl
 	may_include core 'daemon/core/' daemon/core
 	may_include store 'daemon/store/|daemon/core/store\.h"' daemon/store
-	may_include net 'daemon/net/|daemon/core/|daemon/config\.h|daemon/log\.h|daemon/words\.h|proto/' daemon/net
+	may_include net 'daemon/net/|daemon/core/|daemon/config\.h|daemon/log\.h|daemon/priority\.h|daemon/words\.h|proto/' daemon/net
 	may_include config 'daemon/config|daemon/log\.h|daemon/options\.def|daemon/net/address\.h|daemon/core/queue_options\.def|daemon/words\.h|proto/(message\.h|options\.def)' \
 		daemon/config.c daemon/config_value.c daemon/config_memory.c daemon/config_policy.c \
 		daemon/config.h daemon/config_policy.h

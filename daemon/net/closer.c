@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/priority.h"
+
 #define MOST 256
 
 struct closer {
@@ -23,6 +25,7 @@ work(void *arg)
 	struct closer *c = arg;
 	int fd;
 
+	priority_end();
 	while (read(c->out, &fd, sizeof(fd)) == sizeof(fd)) {
 		close(fd);
 		atomic_fetch_sub(&c->waiting, 1);

@@ -2,10 +2,14 @@
  * The loop's niceness while many ask at once. Each test is a process of its own, so nothing has to be put back. */
 #include <check.h>
 
+#include <dirent.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/net/closer.h"
 #include "daemon/priority.h"
 
 #define STEPS 3
@@ -96,6 +100,51 @@ START_TEST(there_are_no_steps_beyond_the_last)
 }
 END_TEST
 
+/* Of the one thread beside this one. */
+static int
+niceness_of_the_other(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	int n = 0, found = 0;
+
+	ck_assert_ptr_nonnull(tasks);
+	while ((entry = readdir(tasks))) {
+		int id = atoi(entry->d_name);
+
+		if (id == 0 || id == getpid())
+			continue;
+		found = getpriority(PRIO_PROCESS, (id_t)id);
+		n++;
+	}
+	closedir(tasks);
+	ck_assert_int_eq(n, 1);
+	return found;
+}
+
+/* A thread has the niceness of who starts it, for as long as it lives. */
+START_TEST(a_thread_that_is_started_meanwhile_is_not_preferred)
+{
+	struct closer *closer = NULL;
+	struct priority p;
+	int ends[2];
+
+	if (!may_be_preferred())
+		return;
+	start(&p, STEPS);
+	priority_turn(&p, PRIORITY_CROWD, NOW);
+	ck_assert_int_eq(niceness(), 10 - STEPS);
+	ck_assert_int_eq(pipe(ends), 0);
+	closer_close(&closer, ends[0]);
+	while (closer_waiting(closer) > 0)
+		sched_yield();
+	ck_assert_int_eq(niceness_of_the_other(), 10);
+	ck_assert_int_eq(niceness(), 10 - STEPS);
+	close(ends[1]);
+	closer_free(closer);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -107,6 +156,7 @@ main(void)
 	tcase_add_test(t, who_is_asked_by_many_is_preferred_for_a_while);
 	tcase_add_test(t, what_is_not_allowed_is_left);
 	tcase_add_test(t, nobody_is_preferred_by_no_step);
+	tcase_add_test(t, a_thread_that_is_started_meanwhile_is_not_preferred);
 	tcase_add_test(t, there_are_no_steps_beyond_the_last);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
