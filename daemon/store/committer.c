@@ -127,8 +127,8 @@ not_written(struct store_files *s, const char *what, uint64_t segment, uint64_t 
 }
 
 /* The system keeps a file in pages as large as the writes that were the first to its places; small ones cost it more
- * than copying what is written, then and when it is synced. So zeros go ahead in larger pieces. They are not synced:
- * nearly all are overwritten before that. */
+ * than copying what is written, then and when it is synced. So zeros go ahead in larger pieces. Where much is written
+ * nearly all are overwritten before a sync. */
 static bool
 clear_ahead(struct store_files *s, uint64_t offset, uint64_t len)
 {
@@ -136,7 +136,7 @@ clear_ahead(struct store_files *s, uint64_t offset, uint64_t len)
 	uint64_t from = offset > sp->cleared ? offset : sp->cleared;
 	uint64_t to = (offset + len + CLEAR_BYTES - 1) / CLEAR_BYTES * CLEAR_BYTES;
 
-	if (!sp->fresh || offset + len <= sp->cleared)
+	if (!sp->fresh || len >= CLEAR_BYTES || offset + len <= sp->cleared)
 		return true;
 	if (to > s->segment_bytes)
 		to = s->segment_bytes;

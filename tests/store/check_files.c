@@ -619,6 +619,37 @@ START_TEST(a_fresh_segment_is_cleared_ahead)
 }
 END_TEST
 
+/* What is as large as the zeros would be goes without them. */
+START_TEST(large_writes_are_not_behind_zeros)
+{
+	static unsigned char payload[300 << 10];
+	char dir[] = "/tmp/qb-check-files-XXXXXX", path[96];
+	struct store_files_options options = {.segment_bytes = 2 << 20};
+	struct iovec part = {payload, sizeof(payload)};
+	struct store_files_report report;
+	struct store_place place;
+	struct store *store;
+	struct spare *sp;
+
+	options.dir = mkdtemp(dir);
+	ck_assert_int_eq(store_files_open(&options, &store, &report), STORE_OPENED);
+	sp = files_of(store)->current;
+	sp->fresh = true;
+	ck_assert(store->class->append(store, &part, 1, false, &place));
+	store->class->flush(store);
+	ck_assert(store_step_commit(store));
+	ck_assert_uint_eq(sp->cleared, 0);
+	part.iov_len = 8;
+	ck_assert(store->class->append(store, &part, 1, false, &place));
+	store->class->flush(store);
+	ck_assert_uint_eq(sp->cleared, 512 << 10);
+	store->class->free(store);
+	snprintf(path, sizeof(path), "%s/journal-0000000000000001.qbj", dir);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 /* Only that what is written fails counts. */
 START_TEST(zeros_that_have_no_room_are_left)
 {
@@ -1021,6 +1052,7 @@ main(void)
 	tcase_add_test(tcase, a_start_keeps_as_many_spares_as_are_made);
 	tcase_add_test(tcase, a_spare_is_made_zero_where_somebody_waits_for_syncs);
 	tcase_add_test(tcase, a_fresh_segment_is_cleared_ahead);
+	tcase_add_test(tcase, large_writes_are_not_behind_zeros);
 	tcase_add_test(tcase, zeros_that_have_no_room_are_left);
 	tcase_add_test(tcase, what_was_trimmed_are_spares);
 	tcase_add_test(tcase, a_segment_gives_its_room_back_before_it_is_another);
