@@ -259,6 +259,15 @@ err:
 	return result;
 }
 
+static void
+note_giver(struct qe_session *session, const struct qe_any *args, const struct queue *q,
+	   unsigned which, struct qe_reply *reply)
+{
+	reply->giver = (uint8_t)(which + 1);
+	if (args->round_robin)
+		session->gave = q->serial;
+}
+
 enum qe_result
 qe_get_any(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
 	   const struct qe_any *args, const struct qe_get *get,
@@ -280,17 +289,15 @@ qe_get_any(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t r
 	for (unsigned i = 0; i < args->n; i++)
 		timing_catch_up(e, queues[i]);
 	q = giver(session, args, queues, &which);
-	if (q)
+	if (q) {
 		result = queue_fetch_first(e, q);
-	if (q && result == QE_OK)
-		result = get_from(e, session, rid, q, get, ret_reply);
-	if (q && result == QE_OK) {
-		ret_reply->giver = (uint8_t)(which + 1);
-		if (args->round_robin)
-			session->gave = q->serial;
+		if (result == QE_OK)
+			result = get_from(e, session, rid, q, get, ret_reply);
+		if (result == QE_OK)
+			note_giver(session, args, q, which, ret_reply);
+		if (result != QE_WAIT)
+			return result;
 	}
-	if (q && result != QE_WAIT)
-		return result;
 	any = any_new(e, session, args, queues, get);
 	if (!any)
 		return QE_NOMEM;

@@ -339,36 +339,48 @@ put_what_fits(struct qe *e, struct queue *q, struct put *put, struct qe_reply *r
 	put_answer(e, put, result, reply);
 }
 
+/* There is room, and nobody waits for it. */
+static enum qe_result
+accept_all(struct qe *e, struct queue *q, struct put *put, struct qe_reply *ret_reply)
+{
+	enum qe_result result = reserve(e, q, put->n);
+
+	if (result != QE_OK)
+		return result;
+	while (put->next < put->n)
+		accept_next(e, q, put);
+	settle_queue(e, q);
+	put_answer(e, put, QE_OK, ret_reply);
+	return QE_OK;
+}
+
 static enum qe_result
 put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q,
 	 uint64_t deadline_ns, struct put *put, struct qe_reply *ret_reply)
 {
 	struct waiter *before = waiter_first(q, LINE_PUT);
-	struct qe_item *dup = duplicate(e, put);
-	enum qe_result result =
-		dup ? put_duplicate(e, q, put) : room_for_all(e, q, put);
+	enum qe_result result;
 
-	if (dup && result == QE_OK) {
-		settle_queue(e, q);
-		put_answer(e, put, QE_OK, ret_reply);
+	if (duplicate(e, put)) {
+		result = put_duplicate(e, q, put);
+		if (result == QE_OK) {
+			settle_queue(e, q);
+			put_answer(e, put, QE_OK, ret_reply);
+		}
+		if (!put_is_full(result))
+			return result;
+	} else {
+		result = room_for_all(e, q, put);
+		if (result == QE_TOO_BIG && whole(put))
+			return result;
 	}
-	if ((dup && !put_is_full(result)) || (result == QE_TOO_BIG && whole(put)))
-		return result;
 	if (put->many && !put->results) {
 		put->results = answer_alloc(e, put->n * sizeof(*put->results));
 		if (!put->results)
 			return QE_NOMEM;
 	}
-	if (!before && result == QE_OK) {
-		result = reserve(e, q, put->n);
-		if (result != QE_OK)
-			return result;
-		while (put->next < put->n)
-			accept_next(e, q, put);
-		settle_queue(e, q);
-		put_answer(e, put, QE_OK, ret_reply);
-		return QE_OK;
-	}
+	if (!before && result == QE_OK)
+		return accept_all(e, q, put, ret_reply);
 	if (deadline_ns > e->now_ns)
 		return wait_for_room(e, session, rid, q, deadline_ns, put, ret_reply);
 	if (!whole(put)) {
