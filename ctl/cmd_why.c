@@ -10,11 +10,13 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define HOLDERS 5 /* that are named */
+#define HOLDERS 5   /* that are named */
+#define LONG_MS 100 /* that a disk takes */
 
 struct why {
 	struct ctl *ctl;
-	qb_table *queue, *waiters, *holders, *broker;
+	qb_table *queues, *waiters, *holders, *broker;
+	unsigned row; /* of the queue */
 	json_t *said; /* with --json */
 };
 
@@ -53,7 +55,7 @@ say(struct why *why, const char *about, const char *format, ...)
 static int64_t
 count(const struct why *why, const char *name)
 {
-	return who_number(why->queue, 0, name, 0);
+	return who_number(why->queues, why->row, name, 0);
 }
 
 /* "1 item is", "3 items are". */
@@ -176,7 +178,7 @@ static void
 describe_lack(const struct why *why, char buf[WHO_BYTES])
 {
 	int64_t ready = count(why, "ready"), delayed = count(why, "delayed");
-	int64_t next_ms = who_number(why->queue, 0, "next_ms", -1);
+	int64_t next_ms = who_number(why->queues, why->row, "next_ms", -1);
 	int row = first_waiter(why, "get");
 	char text[GRID_CELL], next[GRID_CELL];
 
@@ -214,7 +216,7 @@ explain_get(struct why *why)
 static bool
 disk_is_full(const struct why *why)
 {
-	return strcmp(who_text(why->queue, 0, "durable", "none"), "none") != 0 &&
+	return strcmp(who_text(why->queues, why->row, "durable", "none"), "none") != 0 &&
 	       strcmp(who_text(why->broker, 0, "journal", ""), "low") == 0;
 }
 
@@ -299,8 +301,25 @@ explain_journal(struct why *why)
 		    who_name(why->waiters, row, name));
 }
 
+/* What has been done, and nobody is told of it before it is kept. */
+static void
+explain_disk(struct why *why)
+{
+	int64_t wait_ms = who_number(why->broker, 0, "disk_wait_ms", 0);
+	char time[GRID_CELL];
+
+	if (wait_ms >= LONG_MS &&
+	    strcmp(who_text(why->queues, why->row, "durable", "none"), "none") != 0)
+		say(why, "disk",
+		    "answers about durable queues have waited for it for %s "
+		    "('qbrokerctl waiters' says whose).",
+		    grid_time(wait_ms, time));
+}
+
 /* --- the command --------------------------------------------------------------------- */
 
+/* Of all queues: to be told of one alone is to be told of what is kept, and may take as long as the disk does. One that has gone
+ * meanwhile is empty. */
 static qb_result
 ask(struct why *why)
 {
@@ -308,11 +327,15 @@ ask(struct why *why)
 	const char *queue = why->ctl->queue;
 	qb_result result;
 
-	if ((result = qb_queues(q, queue, &why->queue)) ||
-	    (result = qb_waiters(q, queue, &why->waiters)) ||
-	    (result = qb_holders(q, queue, &why->holders)))
+	if ((result = qb_waiters(q, queue, &why->waiters)) ||
+	    (result = qb_holders(q, queue, &why->holders)) ||
+	    (result = qb_stats(q, &why->broker)) ||
+	    (result = qb_queues(q, NULL, &why->queues)))
 		return result;
-	return qb_stats(q, &why->broker);
+	while (why->row < qb_table_rows(why->queues) &&
+	       strcmp(who_text(why->queues, why->row, "queue", ""), queue) != 0)
+		why->row++;
+	return QB_OK;
 }
 
 static int
@@ -326,6 +349,7 @@ explain(struct why *why)
 	explain_get(why);
 	explain_put(why);
 	explain_journal(why);
+	explain_disk(why);
 	return why->said ? out_json(why->said) : CTL_DONE;
 }
 
@@ -342,7 +366,7 @@ cmd_why(struct ctl *ctl, int argc, char **argv)
 		return status;
 	result = ask(&why);
 	status = result == QB_OK ? explain(&why) : ctl_result(ctl, result);
-	qb_table_free(why.queue);
+	qb_table_free(why.queues);
 	qb_table_free(why.waiters);
 	qb_table_free(why.holders);
 	qb_table_free(why.broker);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is there, who waits, who holds what: walks that change nothing. A call does a bounded
+ * Who is there, who waits, who holds what: walks that change nothing, and whose answers depend on nothing's being kept. A call does a bounded
  * share, and a cursor says where the next one goes on, however much comes and goes between
  * them.
  */
@@ -97,7 +97,7 @@ enum qe_result
 qe_holders(struct qe *e, uint64_t now_ns, struct qe_name queue,
 	   struct qe_lease_stats *ret_stats, unsigned max, unsigned *ret_n)
 {
-	const struct queue *q = queue_ask(e, queue);
+	const struct queue *q = queue_find(e, queue);
 	unsigned n = 0, holdings = 0;
 
 	e->now_ns = now_ns;
@@ -245,7 +245,7 @@ enum qe_result
 qe_queue_waiters(struct qe *e, uint64_t now_ns, struct qe_name queue, uint64_t *cursor,
 		 struct qe_waiter_stats *ret_stats, unsigned max, unsigned *ret_n)
 {
-	const struct queue *q = queue_ask(e, queue);
+	const struct queue *q = queue_find(e, queue);
 	struct place at = from_cursor(*cursor);
 	unsigned n = 0;
 

@@ -74,7 +74,10 @@ new_answer(struct held *held, struct conn *c, struct held_list *line)
 
 	if (!a)
 		return NULL;
-	*a = (struct held_answer){.in = line, .conn = c, .turn = held->turn};
+	*a = (struct held_answer){.in = line,
+				  .conn = c,
+				  .turn = held->turn,
+				  .since_ns = held->server->now_ns};
 	qp_out_init(&a->bytes);
 	a->bytes.owner = c->out.owner;
 	TAILQ_INSERT_TAIL(line, a, line);
@@ -138,6 +141,28 @@ held_behind(struct conn *c, const struct qp_mark *mark)
 	if (!is_synced(c->server->held, after))
 		held_later(&after, (struct qe_after){after.written, 0});
 	held_hold(c, mark, after);
+}
+
+bool
+held_long(const struct conn *c, uint64_t *ret_since_ns)
+{
+	const struct held_answer *first = TAILQ_FIRST(&c->held);
+
+	if (!first || c->server->now_ns - first->since_ns < HELD_LONG_NS)
+		return false;
+	*ret_since_ns = first->since_ns;
+	return true;
+}
+
+uint64_t
+held_for_ns(const struct held *held)
+{
+	const struct held_answer *a = TAILQ_FIRST(&held->synced);
+	const struct held_answer *b = TAILQ_FIRST(&held->written);
+
+	if (!a || (b && b->since_ns < a->since_ns))
+		a = b;
+	return a ? held->server->now_ns - a->since_ns : QE_NEVER;
 }
 
 static void

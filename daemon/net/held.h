@@ -17,6 +17,7 @@ struct held_answer {
 	struct conn *conn;
 	struct qe_after after;
 	uint64_t turn; /* of the loop, in which they came */
+	uint64_t since_ns; /* when that was */
 	struct qp_out bytes;
 };
 
@@ -70,6 +71,13 @@ void held_behind(struct conn *c, const struct qp_mark *mark);
 
 /* All that has been done until now: of answers that are given again nobody knows which it was. */
 struct qe_after held_everything(struct server *server);
+
+/* Whether answers of the connection have waited for so long that somebody may ask why, and since when. */
+#define HELD_LONG_NS UINT64_C(100000000)
+bool held_long(const struct conn *c, uint64_t *ret_since_ns);
+
+/* For how long an answer of anybody's has waited; QE_NEVER: none waits. */
+uint64_t held_for_ns(const struct held *held);
 
 /* The connection is closed. */
 void held_drop(struct conn *c);

@@ -155,6 +155,7 @@ put_journal(struct qp_out *rows, const struct held *held, const struct qe_stats 
 		qp_row_nil(rows, "journal_error");
 		qp_row_nil(rows, "absent");
 		qp_row_nil(rows, "absent_bytes");
+		qp_row_nil(rows, "disk_wait_ms");
 		return;
 	}
 	qp_row_string(rows, "journal", states[now->state], strlen(states[now->state]));
@@ -167,6 +168,10 @@ put_journal(struct qp_out *rows, const struct held *held, const struct qe_stats 
 		qp_row_nil(rows, "journal_error");
 	qp_row_number(rows, "absent", e->absent);
 	qp_row_number(rows, "absent_bytes", e->absent_bytes);
+	if (held_for_ns(held) != QE_NEVER)
+		qp_row_number(rows, "disk_wait_ms", MS(held_for_ns(held)));
+	else
+		qp_row_nil(rows, "disk_wait_ms");
 }
 
 void
@@ -179,7 +184,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qe_stats(s->engine, &e);
 	qp_out_init(&rows);
 	qp_row_array(&rows, 1);
-	qp_row_begin(&rows, 21 + COUNTERS + N_CLOSE_REASONS);
+	qp_row_begin(&rows, 22 + COUNTERS + N_CLOSE_REASONS);
 	qp_row_string(&rows, "version", PACKAGE_VERSION, sizeof(PACKAGE_VERSION) - 1);
 	qp_row_number(&rows, "epoch", s->epoch);
 	qp_row_number(&rows, "uptime_ms", MS(s->now_ns - s->started_ns));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/net/handlers.h"
+#include "daemon/net/held.h"
 #include "daemon/net/server.h"
 
 bool
@@ -14,6 +15,14 @@ conn_waits(const struct conn *c)
 {
 	return c->resting && (c->rests_in == &c->server->putting ||
 			      c->rests_in == &c->server->changing);
+}
+
+bool
+waiting_is(const struct conn *c)
+{
+	uint64_t since_ns;
+
+	return conn_waits(c) || held_long(c, &since_ns);
 }
 
 /* What it was got from; it has to be held for that. */
@@ -81,7 +90,8 @@ describe(const struct conn *c, struct waiting *ret)
 				.queue = queue_of(c->server, &m),
 				.group = request_group(&m.options),
 				.timeout_ms = m.timeout_ms,
-				.items = items_of(&m)};
+				.items = items_of(&m),
+				.since_ns = c->since_ns};
 	return true;
 }
 
@@ -90,6 +100,28 @@ is_of(const struct waiting *w, struct qe_name queue)
 {
 	return queue.len == 0 || (w->queue.len == queue.len &&
 				  memcmp(w->queue.p, queue.p, queue.len) == 0);
+}
+
+/* Behind the `index` that come before. */
+static bool
+list_held(struct server *s, uint64_t index, uint64_t *at, struct waiting *ret,
+	  unsigned max, unsigned *n)
+{
+	const struct conn *c;
+
+	TAILQ_FOREACH(c, &s->conns, all)
+	{
+		struct waiting w = {.conn = c, .disk = true, .timeout_ms = QP_FOREVER};
+
+		if (!held_long(c, &w.since_ns) || index++ < *at)
+			continue;
+		if (*n == max) {
+			*at = index - 1;
+			return false;
+		}
+		ret[(*n)++] = w;
+	}
+	return true;
 }
 
 bool
@@ -119,7 +151,7 @@ waiting_list(struct server *s, struct qe_name queue, uint64_t *at, struct waitin
 			ret[(*ret_n)++] = w;
 		}
 	}
-	return true;
+	return queue.len > 0 || list_held(s, index, at, ret, max, ret_n);
 }
 
 const char *
@@ -128,7 +160,7 @@ waiting_name(const struct waiting *w, char buf[WAITING_NAME])
 	static const char *const more[] = {"_many", "_run", "_any"};
 	char *end;
 
-	snprintf(buf, WAITING_NAME, "%s", qp_op_name(w->op));
+	snprintf(buf, WAITING_NAME, "%s", w->disk ? "answer" : qp_op_name(w->op));
 	for (char *p = buf; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)

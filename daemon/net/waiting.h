@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connections that wait until the journal has been cleaned (conn_wait()), and what they wait with. */
+ * Connections that wait until the journal has been cleaned (conn_wait()), and what they wait with; and those whose answers wait for
+ * the disk. */
 #ifndef QBROKER_NET_WAITING_H
 #define QBROKER_NET_WAITING_H
 
@@ -8,15 +9,20 @@
 
 struct waiting {
 	const struct conn *conn;
+	bool disk;    /* for that, or for the journal; then: */
 	enum qp_op op;
 	struct qe_name queue, group; /* length 0: there is none, or none is known */
 	uint64_t timeout_ms;	     /* QP_FOREVER: none */
 	unsigned items;		     /* of a put, get or ack */
 	unsigned place; /* in its line, from 1: those that put have one, the others another */
+	uint64_t since_ns;
 };
 
 /* Whether the connection waits for the journal. */
 bool conn_waits(const struct conn *c);
+
+/* Whether it is one of these. */
+bool waiting_is(const struct conn *c);
 
 /* Fills in at most `max` of those that wait from the `*at`-th on (0: the first), of one queue or, length 0, of all, and moves
  * *at behind them. Returns whether that is all. They are valid until something is handled. */

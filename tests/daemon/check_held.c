@@ -356,6 +356,32 @@ START_TEST(many_who_wait_for_the_journal_come_in_pages)
 }
 END_TEST
 
+/* Who looks what is the matter does not wait with the others. */
+START_TEST(who_waits_for_the_disk_is_shown)
+{
+	struct qp_request m = {.op = QP_OP_QUEUES, .rid = 92};
+	struct client *c = begin(), *e = client_new();
+	const char *rows;
+	struct answer a;
+
+	put(c, 10, "x", 1);
+	ask(e, &m, "", 0);
+	answer(e, QP_OP_QUEUES, &a);
+	ck_assert_str_eq(row_text(&a, 0, "ready"), "1");
+	ck_assert_str_eq(waiters(e, 0, &q, &a), "");
+	do
+		rows = waiters(e, 0, NULL, &a);
+	while (*rows == 0); /* not for long enough */
+	ck_assert_str_eq(rows, "nil answer disk nil nil 0 nil; ");
+	ck_assert_int_ge(atoi(row_text(&a, 0, "since_ms")), 100);
+	keep(now.last_seq);
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	ck_assert_str_eq(waiters(e, 0, NULL, &a), "");
+	client_end(c);
+	client_end(e);
+}
+END_TEST
+
 /* Until the disk has written, no turn has anything to do: the loop sleeps. */
 START_TEST(who_waits_for_the_journal_lets_no_turns_spin)
 {
@@ -392,5 +418,6 @@ main(void)
 	tcase_add_test(t, who_waits_for_the_journal_is_shown_with_what_it_asks);
 	tcase_add_test(t, many_who_wait_for_the_journal_come_in_pages);
 	tcase_add_test(t, who_waits_for_the_journal_lets_no_turns_spin);
+	tcase_add_test(t, who_waits_for_the_disk_is_shown);
 	return run_case("held", t);
 }

@@ -9,7 +9,7 @@
  *                                  @NAME only those of files whose names begin so;
  *                                  WHAT: KILL, EIO, ENOSPC, EINTR, SHORT, SLOW (it takes two
  *                                  seconds), HANG (for good); from the N-th on
- *                                  TIMES times (1); 0: for good
+ *                                  TIMES times (1); 0: for good. N 0: as soon as there is a file FOLDER.now
  *   QB_FAULT=moment:N:KILL         qbrokerd is killed N microseconds after its start
  *   QB_FAULT_FD=…                  "CALL NAME LENGTH\n" is written there when it first happens; the
  *                                  length is 0 of what is no write
@@ -156,13 +156,23 @@ is_struck(const char *call, const char *path, size_t len)
 	return struck;
 }
 
+static bool
+is_time(void)
+{
+	char path[PATH_MAX + 8];
+
+	snprintf(path, sizeof path, "%s.now", folder);
+	return from > 0 || access(path, F_OK) == 0;
+}
+
 /* What becomes of a call on the folder. Does not come back if the process is to end. */
 static enum what
 strike(const char *call, int fd, const char *name, size_t len)
 {
 	char path[PATH_MAX];
 
-	if (!is_meant(call, fd, name, path) || !is_struck(call, path, len))
+	if (!is_meant(call, fd, name, path) || !is_time() ||
+	    !is_struck(call, path, len))
 		return PASS;
 	if (action == KILL) {
 		kill(getpid(), SIGKILL);

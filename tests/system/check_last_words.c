@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What a process had sent before its end is handled, however much it has not been told; and its end is seen while it is
- * not read, as then what it holds goes back. */
+ * not read, as then what it holds goes back. While the disk stands still, too; and who waits for that can be seen. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,10 +10,10 @@
 #include "tests/lib/wire.h"
 #include "tests/system/kept.h"
 
-#define LARGE	65536
-#define PEEKS	400 /* that ask for more than the broker keeps for who does not read */
-#define GARBAGE 300 /* batches that are put and purged: far more than may be owed */
-#define BATCH	500
+#define LARGE 65536
+#define PEEKS 400 /* that ask for more than the broker keeps for who does not read */
+#define UPDATES \
+	100 /* of a large item: far more than may be owed, and less than output_high */
 
 static struct wire w;
 
@@ -67,26 +68,24 @@ END_TEST
 
 /* --- while the journal does not get on ------------------------------------------------- */
 
-/* Puts into the durable queue and purges, without an end, so that whatever it asks waits. */
+/* Changes an item again and again, without an end, so that whoever changes something waits. */
 static void
 fill_journal(int line, void *arg)
 {
-	static uint8_t body[BATCH * 1000];
-	static int64_t lengths[BATCH];
-	struct qp_request put = {.op = QP_OP_PUT_MANY,
-				 .queue = str("kept"),
-				 .lengths = {.n = BATCH, .numbers = lengths}};
+	static uint8_t body[LARGE];
+	struct qp_request get = {.op = QP_OP_GET, .queue = str("kept")};
+	struct qp_request update = {.op = QP_OP_UPDATE};
 	struct wire own;
 
 	(void)arg;
-	for (unsigned i = 0; i < BATCH; i++)
-		lengths[i] = 1000;
 	wire_open(&own, d.address);
-	for (int i = 0; i < GARBAGE; i++) {
-		wire_send(&own, put, body, sizeof(body));
-		wire_send(&own,
-			  (struct qp_request){.op = QP_OP_PURGE, .queue = str("kept")},
-			  NULL, 0);
+	update.id = wire_put(&own, "kept", body, sizeof(body));
+	update.epoch = own.epoch;
+	line_say(line, 'p');
+	ck_assert_int_eq(line_hear(line), 'g');
+	for (update.delivery = 1; update.delivery <= UPDATES; update.delivery++) {
+		wire_send(&own, get, NULL, 0);
+		wire_send(&own, update, body, sizeof(body));
 	}
 	line_hear(line);
 }
@@ -116,7 +115,7 @@ wait_and_die(int line, void *arg)
 	line_hear(line);
 }
 
-/* How many connections wait for the journal, but with puts: one of these goes on now and then. */
+/* How many connections wait for the journal. */
 static unsigned
 journal_waits(void)
 {
@@ -125,8 +124,7 @@ journal_waits(void)
 
 	ok(qb_waiters(q, NULL, &table));
 	for (unsigned i = 0; i < qb_table_rows(table); i++)
-		n += strcmp(qb_table_string(table, i, "waits_for"), "journal") == 0 &&
-		     strcmp(qb_table_string(table, i, "request"), "purge") == 0;
+		n += strcmp(qb_table_string(table, i, "waits_for"), "journal") == 0;
 	qb_table_free(table);
 	return n;
 }
@@ -140,6 +138,22 @@ await_journal_waits(unsigned n)
 		look_again(deadline, "who waits for the journal");
 }
 
+static void
+stop_disk(void)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s.now", state + strlen("state_dir="));
+	fclose(fopen(path, "w"));
+}
+
+static void
+start(void)
+{
+	daemon_start(&d, "--set", state, "--set", "segment_size=1M", NULL);
+	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
+}
+
 /* A broker whose disk has stopped for good, and one client that waits for it. */
 static void
 begin_without_disk(struct child *filler)
@@ -148,14 +162,17 @@ begin_without_disk(struct child *filler)
 
 	kept_begin();
 	d.tcp[0] = "tcp://127.0.0.1:0";
-	daemon_start(&d, "--set", state, "--set", "segment_size=1M", NULL);
-	ck_assert_int_eq(qb_open(d.address, &q), QB_OK);
+	start();
 	ok(qb_declare(q, "kept", options, 0, NULL));
-	daemon_kill(&d);
-	kept_fault("sync@journal-:20:HANG:0");
-	daemon_start(&d, "--set", state, "--set", "segment_size=1M", NULL);
+	qb_close(q);
+	daemon_kill(&d); /* there is a folder now */
+	kept_fault("sync@journal-:0:HANG:0");
+	start();
 	ok(qb_put(q, "held", "item", 4, QB_FOREVER, NULL));
 	child_start(filler, fill_journal, NULL);
+	ck_assert_int_eq(line_hear(filler->line), 'p');
+	stop_disk();
+	line_say(filler->line, 'g');
 	await_journal_waits(1);
 }
 
@@ -198,6 +215,53 @@ START_TEST(who_closed_the_connection_while_it_waited_for_the_journal_holds_nothi
 }
 END_TEST
 
+/* Who asks why nothing is answered is answered. */
+START_TEST(while_the_disk_stands_still_it_is_said_who_waits_for_it)
+{
+	int64_t deadline = now_ms() + patience_ms(), waits = -1;
+	struct child filler;
+	qb_table *table;
+	unsigned n = 0;
+
+	begin_without_disk(&filler);
+	ok(qb_queues(q, NULL, &table));
+	ck_assert_uint_eq(qb_table_rows(table), 2);
+	qb_table_free(table);
+	ok(qb_waiters(q, "kept", &table));
+	ck_assert_uint_ge(qb_table_rows(table), 1);
+	ck_assert_str_eq(qb_table_string(table, 0, "waits_for"), "journal");
+	qb_table_free(table);
+	ok(qb_holders(q, "kept", &table));
+	ck_assert_uint_eq(qb_table_rows(table), 0);
+	qb_table_free(table);
+	for (; n == 0; look_again(deadline, "who waits for the disk")) {
+		ok(qb_waiters(q, NULL, &table));
+		for (unsigned i = 0; i < qb_table_rows(table); i++) {
+			if (strcmp(qb_table_string(table, i, "waits_for"), "disk") != 0)
+				continue;
+			ck_assert_str_eq(qb_table_string(table, i, "request"),
+					 "answer");
+			ck_assert_ptr_null(qb_table_string(table, i, "queue"));
+			ck_assert_int_eq(qb_table_number(table, i, "since_ms", &waits),
+					 1);
+			n++;
+		}
+		qb_table_free(table);
+	}
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_ge(waits, 100);
+	ok(qb_stats(q, &table));
+	ck_assert_int_eq(qb_table_number(table, 0, "disk_wait_ms", &waits), 1);
+	ck_assert_int_ge(waits, 100);
+	qb_table_free(table);
+	child_kill(&filler);
+	qb_close(q);
+	daemon_kill(&d);
+	daemon_forget(&d);
+}
+END_TEST
+
 RUN_TESTS("last words", what_was_sent_before_the_end_is_handled_though_answers_are_due,
 	  a_killed_process_that_waited_for_the_journal_holds_nothing,
-	  who_closed_the_connection_while_it_waited_for_the_journal_holds_nothing)
+	  who_closed_the_connection_while_it_waited_for_the_journal_holds_nothing,
+	  while_the_disk_stands_still_it_is_said_who_waits_for_it)
