@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tests/lib/run.h"
 #include "tests/lib/wire.h"
@@ -58,6 +59,19 @@ wire_start_get(struct wire *w, const char *queue)
 		.op = QP_OP_GET, .queue = str(queue), .timeout_ms = QP_FOREVER};
 
 	return wire_send(w, m, NULL, 0);
+}
+
+void
+wire_begin_item(struct wire *w, const char *address, const char *queue)
+{
+	uint8_t some[1000];
+	int room = 4096;
+
+	wire_connect(w, address);
+	setsockopt(w->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	wire_hello(w);
+	wire_start_get(w, queue);
+	ck_assert_int_eq(recv(w->fd, some, sizeof(some), MSG_WAITALL), sizeof(some));
 }
 
 struct taken

@@ -101,6 +101,9 @@ uint64_t wire_put_text(struct wire *w, const char *queue, const char *text);
 /* Sends a GET that is answered later; returns its rid. */
 uint64_t wire_start_get(struct wire *w, const char *queue);
 
+/* Connects, gets the large item of this queue, and reads its beginning and no more; there is room for little. */
+void wire_begin_item(struct wire *w, const char *address, const char *queue);
+
 /* Takes the next item, which must have this text; returns its tag and crashes. */
 struct taken {
 	uint64_t id, delivery, crashes;
