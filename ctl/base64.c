@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * See base64.h. */
 #include <config.h>
 
 #include "ctl/base64.h"

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * See repair.h. */
 #include "daemon/repair.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The engine as a whole: making and freeing it, its limits, its sizes, its clock. The
- * verbs are in put.c, get.c, session.c and admin.c.
+ * verbs are elsewhere: doc/architecture.md says where.
  */
 #include "daemon/core/any.h"
 #include "daemon/core/engine_int.h"

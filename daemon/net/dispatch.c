@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * From a frame to the handler of its operation: decodes, asks whether the request may
- * come now and with such a body, and calls. The handlers, with deliver.c, are the only
- * place where the wire's types meet the engine's. */
+ * come now and with such a body, and calls. The handlers, with what answers (deliver.h),
+ * are the only place where the wire's types meet the engine's. */
 #include <inttypes.h>
 
 #include <config.h>

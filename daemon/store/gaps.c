@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * See gaps.h.
+ */
 #include "daemon/store/gaps.h"
 
 #include <inttypes.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The folder of a salvage: a new journal, into which the records that are whole are appended.
+ */
 #include "daemon/store/salvage_int.h"
 
 #include <errno.h>
