@@ -146,6 +146,32 @@ bodies_moved(struct qe *e, struct kept_item *k)
 			    &k->kept.changed);
 }
 
+struct body_place
+bodies_leaves_queue(const struct qe_item *item)
+{
+	const struct kept_item *k = item->absent ? keep_of(item) : NULL;
+
+	if (!k)
+		return (struct body_place){0};
+	return (struct body_place){.segment = k->kept.segment,
+				   .entry = k->kept.bytes,
+				   .offset = k->offset,
+				   .sum = k->sum};
+}
+
+void
+bodies_passed(struct qe *e, struct qe_item *item, const struct body_place *from)
+{
+	struct kept_item *k = item->absent ? keep_of(item) : NULL;
+
+	if (!k)
+		return;
+	k->offset = from->offset;
+	k->sum = from->sum;
+	keep_place(e, &k->kept, from->segment, from->entry);
+	bodies_away(e, k, item_queue(item));
+}
+
 bool
 bodies_check(const struct kept_item *k)
 {

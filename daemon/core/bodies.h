@@ -6,7 +6,8 @@
  * those that gets will be given next are read before (ahead.c). After a start they are all in the store alone, and
  * come back little by little, as far as there is room for them.
  *
- * An item is absent only while a full entry of it is written, so that it can always be read.
+ * An item is absent only while a full entry of it is written, so that it can always be read; that of an item that
+ * died into another queue may be the one that it had in the old one.
  */
 #ifndef QBROKER_CORE_BODIES_H
 #define QBROKER_CORE_BODIES_H
@@ -92,6 +93,15 @@ bool bodies_written(const struct qe *e, const struct kept_item *k);
 
 /* Something else was written of it. */
 void bodies_moved(struct qe *e, struct kept_item *k);
+
+/* An item goes from a durable queue into another one. Its body, if it is away, is not read for that: what says where it is
+ * goes with it, until its new entry is written, for which the store moves the body. */
+struct body_place {
+	uint64_t segment;
+	uint32_t entry, offset, sum; /* bytes of its entry; as in struct kept_item */
+};
+struct body_place bodies_leaves_queue(const struct qe_item *item);
+void bodies_passed(struct qe *e, struct qe_item *item, const struct body_place *from);
 
 /* Whether one of this length can be in the store alone. */
 bool bodies_may_leave(size_t body_len);

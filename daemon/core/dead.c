@@ -94,6 +94,7 @@ void
 item_die(struct qe *e, struct qe_item *item, enum qe_death why)
 {
 	struct queue *q = item_queue(item), *to = heir(e, q, item);
+	struct body_place from;
 
 	if (item->state == ITEM_LEASED) {
 		struct qe_name worker = session_name(item_holding(item)->session);
@@ -101,18 +102,20 @@ item_die(struct qe *e, struct qe_item *item, enum qe_death why)
 		if (worker.len > 0)
 			(void)!extra_report(e, item, &worker, NULL);
 	}
-	/* Without its body it cannot be given to another queue. */
-	if (to && bodies_fetch(e, &item) != QE_OK)
+	/* Without its body it cannot be given to a queue in memory. */
+	if (to && !to->durable && bodies_fetch(e, &item) != QE_OK)
 		to = NULL;
 	item->death = why & 7;
 	item_count(e, q, CAUSE_died);
 	if (item_group(item))
 		item_group(item)->died++;
 	if (to) {
+		from = bodies_leaves_queue(item);
 		item_move(e, item, ITEM_GONE, CAUSE_moved_out);
 		if (item->extra)
 			item->extra->expires_ns = QE_NEVER;
 		item_renew(e, item, to);
+		bodies_passed(e, item, &from);
 		settle_later(e, to);
 	} else {
 		bury(e, q, item);

@@ -342,6 +342,58 @@ START_TEST(what_goes_to_another_queue_takes_its_body_along)
 }
 END_TEST
 
+/* Whoever is restored from the log is as this one. */
+static void
+check_log(void)
+{
+	struct qe *after = qe_new(&(struct qe_config){.can_keep = true});
+	struct store *view = log_view(kept);
+
+	qe_set_sum(after, sum_of);
+	ck_assert_int_eq(log_restore(kept, log_records(kept), after, now, view), QE_OK);
+	ck_assert_ptr_null(qe_check(after));
+	ck_assert_ptr_null(log_compare(e, after, now, false));
+	qe_free(after);
+	log_view_free(view);
+}
+
+/* Into a queue that is durable, too: the store moves the body, and the engine reads nothing. */
+START_TEST(what_dies_into_a_durable_queue_is_not_read_for_that)
+{
+	uint64_t moved, reads;
+	struct qe_tag tag;
+
+	keeps((struct qe_config){.body_memory = 1});
+	declare_as("d", (struct qe_declare){.has_durable = true, .durable = QE_SYNC});
+	declare_as("q", (struct qe_declare){.update = true,
+					    .has_dead_to = true,
+					    .dead_to = {.len = 1, .p = "d"}});
+	fill("q", 1);
+	ck_assert_int_eq(get(s2, 1, "q", NO_WAIT), QE_OK);
+	tag = tag_of(got.item);
+	qe_reply_done(e, &got);
+	turn();
+	ck_assert_uint_eq(stats().absent, 1);
+	reads = log_reads(kept);
+	moved = log_work(kept).moved;
+	log_set_cold(kept, true);
+	log_set_slow(kept, _i == 1);
+	ck_assert_int_eq(qe_bury(e, now, s2, tag, name("")), QE_OK);
+	ck_assert_ptr_null(qe_check(e));
+	turn();
+	ck_assert_ptr_null(qe_check(e));
+	ck_assert_uint_eq(log_reads(kept), reads);
+	ck_assert_uint_eq(log_work(kept).moved, moved + LEN);
+	ck_assert_uint_eq(stats().absent, 1);
+	log_set_cold(kept, false);
+	take_numbered("d", 0); /* where it was, if it has not been moved yet */
+	log_set_slow(kept, false);
+	turn();
+	check_log();
+	keeps_no_more();
+}
+END_TEST
+
 /* Nobody reads the old body, whose item dies when it comes back. */
 START_TEST(what_is_updated_takes_the_new_body_along)
 {
@@ -936,6 +988,8 @@ add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, a_get_of_many_waits_for_the_disk_alone, 0, 2);
 	tcase_add_test(tcase, who_looks_is_shown_the_body);
 	tcase_add_test(tcase, what_goes_to_another_queue_takes_its_body_along);
+	tcase_add_loop_test(tcase, what_dies_into_a_durable_queue_is_not_read_for_that,
+			    0, 2);
 	tcase_add_test(tcase, what_is_updated_takes_the_new_body_along);
 	tcase_add_test(tcase, what_is_away_is_carried_forward);
 	tcase_add_test(tcase, what_is_moved_can_be_read_all_the_time);
