@@ -15,7 +15,7 @@
 #include "tests/sim/sim.h"
 
 #define TWICE_EVERY 50
-#define DRAIN_STEPS 8000
+#define DRAIN_STEPS 16000 /* a get of many waits a second for bodies that are away */
 #define DRAIN_NS    (120000 * MS)
 #define RUN_SECONDS 300 /* of a real clock: it hangs */
 
