@@ -155,6 +155,14 @@ START_TEST(what_was_purged_goes_without_another_request)
 }
 END_TEST
 
+/* What the answer to a put has to wait for. */
+static struct qe_after
+after_put(const char *queue)
+{
+	put_ok(queue, "x");
+	return qe_after(e);
+}
+
 START_TEST(answers_wait_for_what_they_depend_on)
 {
 	struct qe_after after;
@@ -163,15 +171,12 @@ START_TEST(answers_wait_for_what_they_depend_on)
 
 	keeps();
 	open = log_status(kept).last_seq + 1;
-	put_ok("q", "x");
-	after = qe_after(e);
+	after = after_put("q");
 	ck_assert_uint_eq(after.synced, open);
-	put_ok("memory", "x");
-	after = qe_after(e);
+	after = after_put("memory");
 	ck_assert_uint_eq(after.synced, first);
 	ck_assert_uint_eq(after.written, 0);
-	put_ok("a", "x");
-	after = qe_after(e);
+	after = after_put("a");
 	ck_assert_uint_eq(after.synced, first);
 	ck_assert_uint_eq(after.written, open);
 	qe_commit(e);
@@ -183,8 +188,7 @@ START_TEST(answers_wait_for_what_they_depend_on)
 	ck_assert_uint_eq(after.written, open + 1);
 	qe_reply_done(e, &got);
 	qe_commit(e);
-	put_ok("memory", "x");
-	after = qe_after(e);
+	after = after_put("memory");
 	ck_assert_uint_eq(after.synced | after.written, 0);
 	keeps_no_more();
 }
@@ -204,13 +208,11 @@ START_TEST(no_id_is_told_before_it_is_reserved)
 	after = qe_after(e);
 	ck_assert_uint_eq(after.synced | after.written, 0);
 	e->last_id += 200000;
-	put_ok("memory", "x");
-	after = qe_after(e);
+	after = after_put("memory");
 	ck_assert_uint_eq(after.synced, log_status(kept).last_seq);
 	log_set_slow(kept, false);
 	qe_commit(e);
-	put_ok("memory", "x");
-	after = qe_after(e);
+	after = after_put("memory");
 	ck_assert_uint_eq(after.synced | after.written, 0);
 	keeps_no_more();
 }
