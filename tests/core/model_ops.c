@@ -106,9 +106,13 @@ new_item(const struct m_item *as, struct qe_item **ret_item)
 
 	if (!chance(5)) {
 		result = qe_item_new(run.e, as->len, ret_item);
-		if (result == QE_OK && as->len >= sizeof(as->stamp))
+		if (result != QE_OK)
+			return result;
+		/* All of it is compared, after a restart. */
+		memset(qe_item_body(*ret_item), (int)as->stamp, as->len);
+		if (as->len >= sizeof(as->stamp))
 			memcpy(qe_item_body(*ret_item), &as->stamp, sizeof(as->stamp));
-		return result;
+		return QE_OK;
 	}
 	f = calloc(1, sizeof(*f) + as->len);
 	AGREE(f != NULL);
