@@ -318,8 +318,8 @@ explain_disk(struct why *why)
 
 /* --- the command --------------------------------------------------------------------- */
 
-/* Of all queues: to be told of one alone is to be told of what is kept, and may take as long as the disk does. One that has gone
- * meanwhile is empty. */
+/* Of all queues: to be told of one alone is to be told of what is kept, and may take as long as the
+ * disk does. One that has gone meanwhile is empty. */
 static qb_result
 ask(struct why *why)
 {

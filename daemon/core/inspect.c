@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who is there, who waits, who holds what: walks that change nothing, and whose answers depend on nothing's being kept. A call does a bounded
- * share, and a cursor says where the next one goes on, however much comes and goes between
- * them.
+ * Who is there, who waits, who holds what: walks that change nothing, and whose answers depend
+ * on nothing's being kept. A call does a bounded share, and a cursor says where the next one goes
+ * on, however much comes and goes between them.
  */
 #include "daemon/core/engine_int.h"
 #include "daemon/core/group.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connections that wait until the journal has been cleaned (conn_wait()), and what they wait with; and those whose answers wait for
- * the disk. */
+ * Connections that wait until the journal has been cleaned (conn_wait()), and what they wait with;
+ * and those whose answers wait for the disk. */
 #ifndef QBROKER_NET_WAITING_H
 #define QBROKER_NET_WAITING_H
 

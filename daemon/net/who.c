@@ -295,18 +295,18 @@ handle_waiters(struct conn *c, struct qp_request *m, struct frame *f)
 	struct qe_waiter_stats stats[REPORT_ROWS];
 	struct waiting waiting[REPORT_ROWS];
 	struct qe *e = c->server->engine;
-	uint64_t cursor = m->cursor, at = cursor & ~JOURNAL, now_ns = c->server->now_ns;
+	bool behind = (m->cursor & JOURNAL) != 0; /* those of the queues are all told */
+	uint64_t cursor = behind ? 0 : m->cursor, now_ns = c->server->now_ns;
+	uint64_t at = behind ? m->cursor & ~JOURNAL : 0;
 	struct qe_name queue = {m->queue.p, m->queue.p ? m->queue.len : 0};
 	enum qe_result result = QE_OK;
 	struct qp_out rows;
 	unsigned n = 0, n_waiting = 0;
 
-	if (cursor & JOURNAL)
-		cursor = 0;
-	else if (at = 0, m->queue.p)
+	if (!behind && m->queue.p)
 		result = qe_queue_waiters(e, now_ns, queue, &cursor, stats, REPORT_ROWS,
 					  &n);
-	else
+	else if (!behind)
 		n = qe_waiters(e, now_ns, &cursor, stats, REPORT_ROWS);
 	if (result != QE_OK) {
 		deliver_result(c, m->rid, result);
