@@ -231,8 +231,8 @@ START_TEST(while_the_disk_stands_still_it_is_said_who_waits_for_it)
 	ck_assert_uint_ge(qb_table_rows(table), 1);
 	ck_assert_str_eq(qb_table_string(table, 0, "waits_for"), "journal");
 	qb_table_free(table);
-	ok(qb_holders(q, "kept", &table));
-	ck_assert_uint_eq(qb_table_rows(table), 0);
+	ok(qb_holders(q, "kept", &table)); /* who fills may have taken the item again */
+	ck_assert_uint_le(qb_table_rows(table), 1);
 	qb_table_free(table);
 	for (; n == 0; look_again(deadline, "who waits for the disk")) {
 		ok(qb_waiters(q, NULL, &table));
