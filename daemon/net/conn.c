@@ -376,6 +376,8 @@ conn_wait(struct conn *c, bool puts)
 {
 	c->since_ns = c->server->now_ns;
 	server_watch(c->server);
+	if (puts && TAILQ_EMPTY(&c->server->putting))
+		c->server->put_ns = c->since_ns;
 	rest(c, puts ? &c->server->putting : &c->server->changing, false);
 }
 

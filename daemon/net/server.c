@@ -267,6 +267,13 @@ wake_putting(struct server *s)
 	c->waited = false;
 }
 
+/* When the next put goes on however much is owed. */
+static uint64_t
+put_due(const struct server *s)
+{
+	return TAILQ_EMPTY(&s->putting) ? QE_NEVER : s->put_ns + PUT_WAIT_NS;
+}
+
 /* Whether somebody waits until the journal has been cleaned, and the next turn goes on with that. */
 static bool
 cleans_for_others(const struct server *s)
@@ -284,9 +291,12 @@ goes_on(struct server *s)
 	bool gives = memory_turn(&s->memory, qe_memory(s->engine), s->now_ns, s->share_ns,
 				 more);
 
-	set_timer(s, s->memory.due_ns < at_ns ? s->memory.due_ns : at_ns);
+	set_timer(s, at_ns);
+	set_timer(s, s->memory.due_ns);
+	set_timer(s, put_due(s));
 	s->worked_ns = more || gives ? server_now_ns() : 0;
-	return more || gives || s->n_hurrying > 0 || cleans_for_others(s);
+	return more || gives || s->n_hurrying > 0 || cleans_for_others(s) ||
+	       put_due(s) <= s->now_ns;
 }
 
 bool

@@ -382,6 +382,54 @@ START_TEST(who_waits_for_the_disk_is_shown)
 }
 END_TEST
 
+static void
+guard_cb(evutil_socket_t fd, short what, void *arg)
+{
+	ck_abort_msg("nothing has the loop turn");
+}
+
+/* A turn as the daemon has it: without anything to do it sleeps until something wakes it, but for what looks each
+ * second. */
+static void
+turn_or_sleep(void)
+{
+	struct event *guard = evtimer_new(base, guard_cb, NULL);
+
+	while (server_turn(server))
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	event_del(&server->sweep);
+	ck_assert_int_eq(evtimer_add(guard, &(struct timeval){.tv_sec = 10}), 0);
+	event_base_loop(base, EVLOOP_ONCE);
+	event_free(guard);
+	server_turn(server);
+}
+
+/* While the disk writes for longer, nothing has the loop turn. */
+START_TEST(a_put_goes_on_each_tenth_of_a_second_while_nothing_else_happens)
+{
+	struct client *c = begin(), *d = client_new();
+
+	for (uint64_t i = 0; i < 50; i++)
+		put(c, 10 + i, "x", 1);
+	keep(now.last_seq);
+	for (uint64_t i = 0; i < 50; i++)
+		expect(c, QP_OP_PUT, 10 + i, QP_OK);
+	owe();
+	ask(d,
+	    &(struct qp_request){
+		    .op = QP_OP_PUT, .rid = 20, .queue = q, .timeout_ms = QP_FOREVER},
+	    "y", 1);
+	ck_assert(!TAILQ_EMPTY(&server->putting));
+	for (int i = 0; !TAILQ_EMPTY(&server->putting); i++) {
+		ck_assert_int_lt(i, 1000);
+		turn_or_sleep();
+	}
+	ck_assert_int_ne(qe_pace(server->engine), QE_ALL_GO_ON);
+	client_end(c);
+	client_end(d);
+}
+END_TEST
+
 /* Until the disk has written, no turn has anything to do: the loop sleeps. */
 START_TEST(who_waits_for_the_journal_lets_no_turns_spin)
 {
@@ -418,6 +466,8 @@ main(void)
 	tcase_add_test(t, who_waits_for_the_journal_is_shown_with_what_it_asks);
 	tcase_add_test(t, many_who_wait_for_the_journal_come_in_pages);
 	tcase_add_test(t, who_waits_for_the_journal_lets_no_turns_spin);
+	tcase_add_test(t,
+		       a_put_goes_on_each_tenth_of_a_second_while_nothing_else_happens);
 	tcase_add_test(t, who_waits_for_the_disk_is_shown);
 	return run_case("held", t);
 }
