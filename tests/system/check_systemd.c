@@ -117,13 +117,27 @@ activate_exists(void)
 	return access("/usr/bin/systemd-socket-activate", X_OK) == 0;
 }
 
-/* Waits until systemd-socket-activate listens. */
+static bool
+is_listened_on(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool is;
+
+	ck_assert_int_ge(fd, 0);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	is = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
+	close(fd);
+	return is;
+}
+
+/* Waits until systemd-socket-activate listens, which is a while after there is a file. */
 static void
-wait_for_file(const char *path)
+wait_for_listener(const char *path)
 {
 	int64_t deadline = now_ms() + patience_ms();
 
-	while (access(path, F_OK) != 0)
+	while (!is_listened_on(path))
 		look_again(deadline, path);
 }
 
@@ -146,7 +160,7 @@ START_TEST(a_socket_from_systemd_is_used_and_its_file_is_left_alone)
 	setenv("QBROKERD", wrapped, 1);
 	d.no_unix = true;
 	daemon_launch(&d, NULL);
-	wait_for_file(path);
+	wait_for_listener(path);
 	wire_open(&w, address);
 	wire_put_text(&w, "q", "through systemd's socket");
 	wire_take_text(&w, "q", "through systemd's socket");
