@@ -117,6 +117,8 @@ wire_write(struct wire *w, const void *bytes, size_t len)
 	while (len > 0) {
 		ssize_t n = send(w->fd, p, len, MSG_NOSIGNAL);
 
+		if (n < 0 && errno == EINTR) /* it was stopped meanwhile */
+			continue;
 		ck_assert_msg(n > 0, "the broker does not read: %s", strerror(errno));
 		p += n;
 		len -= (size_t)n;
@@ -241,6 +243,8 @@ read_all(struct wire *w, void *to, size_t len)
 			ck_assert_msg(got == 0, "closed within a frame");
 			return false;
 		}
+		if (n < 0 && errno == EINTR)
+			continue;
 		ck_assert_msg(n > 0, "the broker is silent: %s", strerror(errno));
 		got += (size_t)n;
 	}
