@@ -189,7 +189,8 @@ uint64_t qb_max_item(const qb *q);
 
 /* --- put ------------------------------------------------------------------------- */
 
-/* Puts one item of `len` bytes. Waits while the queue is full. QB_OK: the broker has
+/* Puts one item of `len` bytes. Waits while the queue is full, or, of a durable queue, the journal
+ * has to be cleaned first. QB_OK: the broker has
  * it, and its id is in *ret_id unless that is NULL. QB_FULL, QB_NOSPACE, QB_SHUT_DOWN,
  * QB_TOO_BIG, QB_INVALID, QB_LIMIT, QB_DELETED, … : it was not accepted. QB_LOST: unknown. */
 qb_result qb_put(qb *q, const char *queue, const void *body, size_t len,

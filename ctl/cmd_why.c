@@ -220,6 +220,14 @@ disk_is_full(const struct why *why)
 	       strcmp(who_text(why->broker, 0, "journal", ""), "low") == 0;
 }
 
+/* Then one that may not wait is refused; who waits is told with the journal. */
+static bool
+journal_is_behind(const struct why *why)
+{
+	return strcmp(who_text(why->queues, why->row, "durable", "none"), "none") != 0 &&
+	       who_text(why->broker, 0, "journal_wait", "")[0] != '\0';
+}
+
 /* What keeps a put from being accepted; "" if nothing does. */
 static void
 describe_bound(const struct why *why, char buf[WHO_BYTES])
@@ -255,13 +263,16 @@ describe_bound(const struct why *why, char buf[WHO_BYTES])
 			 "the broker uses %" PRId64
 			 " bytes of its memory_limit %" PRId64,
 			 who_number(why->broker, 0, "memory", 0), limit);
+	else if (journal_is_behind(why))
+		snprintf(buf, WHO_BYTES,
+			 "the journal has to be cleaned first: FULL without a timeout");
 }
 
 static void
 explain_put(struct why *why)
 {
-	bool held_up =
-		!count(why, "paused") && !count(why, "shutdown") && !disk_is_full(why);
+	bool held_up = !count(why, "paused") && !count(why, "shutdown") &&
+		       !disk_is_full(why) && !journal_is_behind(why);
 	char line[WHO_BYTES], bound[WHO_BYTES];
 
 	describe_bound(why, bound);

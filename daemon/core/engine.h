@@ -58,6 +58,7 @@
 #include <stdint.h>
 
 #define QE_NEVER     UINT64_MAX
+#define QE_LATE	     (UINT64_MAX - 1) /* a deadline: qe_put() */
 #define QE_MAX_NAME  255
 #define QE_MAX_BATCH 1000 /* items in one put, get or ack of many */
 #define QE_MUST_USE  __attribute__((warn_unused_result))
@@ -75,6 +76,7 @@ enum qe_result {
 	QE_FULL_BYTES,	/* no room in time: max_bytes */
 	QE_FULL_MEMORY, /* no room in time: the memory limit of the engine */
 	QE_FULL_PAUSED, /* the queue takes none: qe_pause() */
+	QE_FULL_JOURNAL, /* no room in time: qe_pace() */
 	QE_TIMEOUT,	/* join: unfinished items were left */
 	QE_SHUT_DOWN,
 	QE_CANCELLED,
@@ -416,6 +418,8 @@ void qe_reply_done(struct qe *e, struct qe_reply *reply);
  * QE_SHUT_DOWN, QE_TOO_BIG, QE_DUPLICATE, QE_INVALID, QE_LIMIT, QE_NOMEM. The puts that wait for a
  * queue are served in the order of arrival; queues whose first put waits for memory
  * take turns, and a put to any other queue waits behind them.
+ * The deadline QE_LATE: it is over, and the put has waited until puts may go on (qe_pace()). If
+ * they still may not, nothing is accepted (QE_FULL_JOURNAL).
  *
  * `many`: QE_OK with ret->results, or QE_WAIT and the same later. Without `atomic` each
  * item is accepted as soon as there is room, in order; the deadline refuses those that

@@ -252,7 +252,8 @@ bool
 put_is_full(enum qe_result result)
 {
 	return result == QE_FULL_ITEMS || result == QE_FULL_BYTES ||
-	       result == QE_FULL_MEMORY || result == QE_FULL_PAUSED;
+	       result == QE_FULL_MEMORY || result == QE_FULL_PAUSED ||
+	       result == QE_FULL_JOURNAL;
 }
 
 static void
@@ -354,6 +355,14 @@ accept_all(struct qe *e, struct queue *q, struct put *put, struct qe_reply *ret_
 	return QE_OK;
 }
 
+static bool
+need_results(struct qe *e, struct put *put)
+{
+	if (put->many && !put->results)
+		put->results = answer_alloc(e, put->n * sizeof(*put->results));
+	return !put->many || put->results;
+}
+
 static enum qe_result
 put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q,
 	 uint64_t deadline_ns, struct put *put, struct qe_reply *ret_reply)
@@ -374,11 +383,8 @@ put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 		if (result == QE_TOO_BIG && whole(put))
 			return result;
 	}
-	if (put->many && !put->results) {
-		put->results = answer_alloc(e, put->n * sizeof(*put->results));
-		if (!put->results)
-			return QE_NOMEM;
-	}
+	if (!need_results(e, put))
+		return QE_NOMEM;
 	if (!before && result == QE_OK)
 		return accept_all(e, q, put, ret_reply);
 	if (deadline_ns > e->now_ns)
@@ -388,6 +394,30 @@ put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 		return ret_reply->result;
 	}
 	return before ? put_blocked(e, q, &before->put) : result;
+}
+
+/* It makes the journal grow, and has waited in vain for a moment at which it may. */
+static enum qe_result
+refuse_late(struct qe *e, const struct queue *q, struct put *put,
+	    struct qe_reply *ret_reply)
+{
+	if (whole(put))
+		return too_big(q, put->n, put->bytes) ? QE_TOO_BIG : QE_FULL_JOURNAL;
+	if (!need_results(e, put))
+		return QE_NOMEM;
+	put_answer(e, put, QE_FULL_JOURNAL, ret_reply);
+	return ret_reply->result;
+}
+
+static enum qe_result
+put_in_time(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q,
+	    uint64_t deadline_ns, struct put *put, struct qe_reply *ret_reply)
+{
+	if (deadline_ns != QE_LATE)
+		return put_into(e, session, rid, q, deadline_ns, put, ret_reply);
+	if (q->durable && qe_pace(e) != QE_ALL_GO_ON)
+		return refuse_late(e, q, put, ret_reply);
+	return put_into(e, session, rid, q, 0, put, ret_reply);
 }
 
 /* What every put asks first, and its queue. */
@@ -432,11 +462,12 @@ qe_put(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t rid,
 	result = n < 1 || n > (many ? QE_MAX_BATCH : 1)
 			 ? QE_INVALID
 			 : put_queue(e, session, rid, queue, &q);
-	if (result == QE_OK && !many && put_plain(e, q, items[0], ret_reply))
+	if (result == QE_OK && !many && deadline_ns != QE_LATE &&
+	    put_plain(e, q, items[0], ret_reply))
 		return QE_OK;
 	if (result == QE_OK) {
 		put_measure(&put);
-		result = put_into(e, session, rid, q, deadline_ns, &put, ret_reply);
+		result = put_in_time(e, session, rid, q, deadline_ns, &put, ret_reply);
 	}
 	if (result != QE_OK && result != QE_WAIT)
 		put_drop(e, &put);
@@ -461,7 +492,7 @@ qe_put_rest(struct qe *e, uint64_t now_ns, struct qe_session *session, uint64_t 
 	result = put_queue(e, session, rid, queue, &q);
 	if (result == QE_OK) {
 		put_measure(&put);
-		result = put_into(e, session, rid, q, deadline_ns, &put, ret_reply);
+		result = put_in_time(e, session, rid, q, deadline_ns, &put, ret_reply);
 	}
 	if (result == QE_OK || result == QE_WAIT)
 		return result;

@@ -15,6 +15,7 @@
 #include "daemon/net/pass.h"
 #include "daemon/net/peer.h"
 #include "daemon/net/server.h"
+#include "daemon/net/waiting.h"
 
 #define WRITE_SHARE 262144 /* bytes to one connection in one loop turn */
 #define WRITE_PARTS 64
@@ -372,13 +373,18 @@ conn_rest(struct conn *c)
 }
 
 void
-conn_wait(struct conn *c, bool puts)
+conn_wait(struct conn *c, bool puts, uint64_t until_ns)
 {
-	c->since_ns = c->server->now_ns;
-	server_watch(c->server);
-	if (puts && TAILQ_EMPTY(&c->server->putting))
-		c->server->put_ns = c->since_ns;
-	rest(c, puts ? &c->server->putting : &c->server->changing, false);
+	struct server *s = c->server;
+
+	c->since_ns = s->now_ns;
+	c->until_ns = until_ns;
+	if (until_ns < s->late_ns)
+		s->late_ns = until_ns;
+	server_watch(s);
+	if (puts && TAILQ_EMPTY(&s->putting))
+		s->put_ns = c->since_ns;
+	rest(c, puts ? &s->putting : &s->changing, false);
 }
 
 void
@@ -446,6 +452,8 @@ hear(struct conn *c)
 void
 conn_wake(struct conn *c)
 {
+	if (conn_waits(c))
+		c->spent_ns += c->server->now_ns - c->since_ns;
 	not_resting(c);
 	if (c->dying)
 		hear(c);

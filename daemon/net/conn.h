@@ -75,6 +75,9 @@ struct conn {
 	bool resting; /* not read before the next turn, or a later one: it had its share */
 	struct conn_list *rests_in; /* the server's list of those */
 	uint64_t since_ns; /* since when it waits for the journal, or is heard out */
+	uint64_t until_ns; /* when it does so no longer; QE_NEVER */
+	uint64_t spent_ns; /* for so long its next request has waited for the journal */
+	bool late; /* that is a put, and its timeout is over */
 	bool keeps; /* what it asked for had to do with durable queues */
 	bool dying; /* nobody is there any more: what had been sent is handled, nothing is said, it waits for nobody */
 	uint8_t last_reads; /* that are left to it then */
@@ -140,8 +143,9 @@ void conn_repeat_later(struct conn *c);
 void conn_rest(struct conn *c);
 void conn_wake(struct conn *c);
 
-/* Reads nothing more until the journal has been cleaned enough for one more put, or change (qe_pace()). */
-void conn_wait(struct conn *c, bool puts);
+/* Reads nothing more until the journal has been cleaned enough for one more put, or change (qe_pace()); a put until
+ * then at most. */
+void conn_wait(struct conn *c, bool puts, uint64_t until_ns);
 
 /* How many unsent bytes stop the reading: before HELLO, any. */
 uint64_t conn_output_high(const struct conn *c);

@@ -25,6 +25,9 @@ static const struct {
 	[QE_FULL_BYTES] = {QP_FULL, "the queue has max_bytes bytes"},
 	[QE_FULL_MEMORY] = {QP_FULL, "the broker has reached its memory_limit"},
 	[QE_FULL_PAUSED] = {QP_FULL, "the queue is paused: it takes no items"},
+	[QE_FULL_JOURNAL] =
+		{QP_FULL, "the journal of durable queues has to be cleaned first: it "
+			  "grows faster than that is done"},
 	[QE_TIMEOUT] = {QP_TIMEOUT, NULL},
 	[QE_SHUT_DOWN] = {QP_SHUT_DOWN, NULL},
 	[QE_CANCELLED] = {QP_CANCELLED, NULL},

@@ -60,6 +60,16 @@ request_deadline(uint64_t now_ns, uint64_t timeout_ms)
 }
 
 uint64_t
+request_put_deadline(const struct conn *c, uint64_t timeout_ms)
+{
+	uint64_t ns = request_deadline(c->server->now_ns, timeout_ms);
+
+	if (c->late)
+		return QE_LATE;
+	return ns == QE_NEVER ? ns : ns - c->spent_ns;
+}
+
+uint64_t
 request_lease(const struct qp_request *m)
 {
 	if (!QP_GIVEN(&m->options, lease_ms))
@@ -340,6 +350,14 @@ carry_out(struct conn *c, struct frame *f)
 		qe_item_unref(c->server->engine, f->item);
 }
 
+/* What it waits for next it has not waited for yet. */
+static void
+has_gone_on(struct conn *c)
+{
+	c->spent_ns = 0;
+	c->late = false;
+}
+
 /* The answer waits until what it says is kept. */
 static void __attribute__((noinline))
 carry_out_held(struct conn *c, struct frame *f)
@@ -351,6 +369,7 @@ carry_out_held(struct conn *c, struct frame *f)
 	s->answered = &mark;
 	carry_out(c, f);
 	s->answered = NULL;
+	has_gone_on(c);
 	hold(c, &mark);
 	if (qe_should_commit(s->engine))
 		held_commit(s);
@@ -393,6 +412,7 @@ must_wait(struct conn *c, enum qe_pace pace, const uint8_t *head, uint32_t head_
 {
 	struct qp_request m;
 	struct qp_error e;
+	uint64_t until_ns;
 	bool puts;
 
 	if (c->state != CONN_OPEN || !qp_request_decode(head, head_len, &m, &e))
@@ -405,8 +425,12 @@ must_wait(struct conn *c, enum qe_pace pace, const uint8_t *head, uint32_t head_
 		c->waited = false;
 		return false;
 	}
-	conn_wait(c, puts);
-	return true;
+	c->late = false;
+	until_ns = puts ? request_put_deadline(c, m.timeout_ms) : QE_NEVER;
+	c->late = until_ns <= c->server->now_ns;
+	if (!c->late)
+		conn_wait(c, puts, until_ns);
+	return !c->late;
 }
 
 bool
@@ -427,12 +451,15 @@ dispatch_expect(struct conn *c, const uint8_t *head, struct qp_frame lengths)
 
 	if (!admit(c, head, lengths.head_len, &m) ||
 	    (has_old_answers(c) && replay_early(c, &m)) ||
-	    !admit_body(c, &m, lengths.body_len))
+	    !admit_body(c, &m, lengths.body_len)) {
+		has_gone_on(c);
 		return NULL;
+	}
 	result = qe_item_new(c->server->engine, lengths.body_len, &item);
 	if (result == QE_OK)
 		return item;
 	if (!has_old_answers(c) || !replay_refused(c, &m, result))
 		deliver_result(c, m.rid, result);
+	has_gone_on(c);
 	return NULL;
 }

@@ -18,7 +18,7 @@ put_items(struct conn *c, const struct qp_request *m, struct qe_item **items,
 
 	answer_reply(c, m,
 		     qe_put(c->server->engine, now_ns, c->session->qe, m->rid,
-			    request_queue(m), request_deadline(now_ns, m->timeout_ms),
+			    request_queue(m), request_put_deadline(c, m->timeout_ms),
 			    items, n, many, QP_OPT(&m->options, atomic), &reply),
 		     &reply);
 }
@@ -288,8 +288,8 @@ put_rest(struct conn *c, const struct qp_request *m, const uint8_t *body,
 		answer_reply(c, m,
 			     qe_put_rest(c->server->engine, now_ns, c->session->qe,
 					 m->rid, request_queue(m),
-					 request_deadline(now_ns, m->timeout_ms),
-					 &reply, items, &all),
+					 request_put_deadline(c, m->timeout_ms), &reply,
+					 items, &all),
 			     &all);
 		return;
 	}

@@ -54,6 +54,9 @@ bool valid_group(struct conn *c, const struct qp_request *m);
 
 uint64_t request_deadline(uint64_t now_ns, uint64_t timeout_ms);
 
+/* That of a put, which may have waited for the journal: for qe_put(). */
+uint64_t request_put_deadline(const struct conn *c, uint64_t timeout_ms);
+
 /* The option lease_ms: 0 when it is not given, QE_NEVER for no end. */
 uint64_t request_lease(const struct qp_request *m);
 

@@ -143,10 +143,13 @@ report_queues(struct conn *c, const struct qp_request *request)
 static void
 put_journal(struct qp_out *rows, const struct held *held, const struct qe_stats *e)
 {
+	static const char *const waits[] = {
+		[QE_PUTS_WAIT] = "puts", [QE_CHANGES_WAIT] = "changes"};
 	static const char *const states[] = {[STORE_GOOD] = "good",
 					     [STORE_LOW] = "low",
 					     [STORE_FAILED] = "failed"};
 	const struct store_status *now = held ? &held->status : NULL;
+	enum qe_pace pace;
 
 	if (!now) {
 		qp_row_nil(rows, "journal");
@@ -156,6 +159,7 @@ put_journal(struct qp_out *rows, const struct held *held, const struct qe_stats 
 		qp_row_nil(rows, "absent");
 		qp_row_nil(rows, "absent_bytes");
 		qp_row_nil(rows, "disk_wait_ms");
+		qp_row_nil(rows, "journal_wait");
 		return;
 	}
 	qp_row_string(rows, "journal", states[now->state], strlen(states[now->state]));
@@ -172,6 +176,11 @@ put_journal(struct qp_out *rows, const struct held *held, const struct qe_stats 
 		qp_row_number(rows, "disk_wait_ms", MS(held_for_ns(held)));
 	else
 		qp_row_nil(rows, "disk_wait_ms");
+	pace = qe_pace(held->server->engine);
+	if (pace != QE_ALL_GO_ON)
+		qp_row_string(rows, "journal_wait", waits[pace], strlen(waits[pace]));
+	else
+		qp_row_nil(rows, "journal_wait");
 }
 
 void
@@ -184,7 +193,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qe_stats(s->engine, &e);
 	qp_out_init(&rows);
 	qp_row_array(&rows, 1);
-	qp_row_begin(&rows, 22 + COUNTERS + N_CLOSE_REASONS);
+	qp_row_begin(&rows, 23 + COUNTERS + N_CLOSE_REASONS);
 	qp_row_string(&rows, "version", PACKAGE_VERSION, sizeof(PACKAGE_VERSION) - 1);
 	qp_row_number(&rows, "epoch", s->epoch);
 	qp_row_number(&rows, "uptime_ms", MS(s->now_ns - s->started_ns));

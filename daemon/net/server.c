@@ -118,7 +118,7 @@ server_new(struct event_base *base, struct qe *engine, uint32_t epoch,
 	s->epoch = epoch;
 	s->limits = *limits;
 	s->started_ns = s->now_ns = server_now_ns();
-	s->timer_ns = QE_NEVER;
+	s->timer_ns = s->late_ns = QE_NEVER;
 	s->proof.fd = -1;
 	memory_init(&s->memory);
 	TAILQ_INIT(&s->conns);
@@ -267,6 +267,24 @@ wake_putting(struct server *s)
 	c->waited = false;
 }
 
+/* Those that have waited for as long as they may go on all the same, and are refused. */
+static void
+wake_late(struct server *s)
+{
+	struct conn *last = TAILQ_LAST(&s->putting, conn_list), *c, *next;
+
+	if (s->now_ns < s->late_ns)
+		return;
+	s->late_ns = QE_NEVER;
+	for (c = TAILQ_FIRST(&s->putting); c; c = next) {
+		next = c == last ? NULL : TAILQ_NEXT(c, rests);
+		if (c->until_ns <= s->now_ns)
+			conn_wake(c);
+		else if (c->until_ns < s->late_ns)
+			s->late_ns = c->until_ns;
+	}
+}
+
 /* When the next put goes on however much is owed. */
 static uint64_t
 put_due(const struct server *s)
@@ -294,9 +312,10 @@ goes_on(struct server *s)
 	set_timer(s, at_ns);
 	set_timer(s, s->memory.due_ns);
 	set_timer(s, put_due(s));
+	set_timer(s, s->late_ns);
 	s->worked_ns = more || gives ? server_now_ns() : 0;
 	return more || gives || s->n_hurrying > 0 || cleans_for_others(s) ||
-	       put_due(s) <= s->now_ns;
+	       put_due(s) <= s->now_ns || s->late_ns <= s->now_ns;
 }
 
 bool
@@ -317,6 +336,7 @@ server_turn(struct server *s)
 	watch_tell(s);
 	(void)wake(s, &s->changing, QE_PUTS_WAIT);
 	wake_putting(s);
+	wake_late(s);
 	(void)wake(s, &s->resting, QE_CHANGES_WAIT); /* whatever is owed */
 	answer(s);
 	free_closed(s);

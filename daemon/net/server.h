@@ -74,6 +74,7 @@ struct server {
 	struct bulk bulk;
 	struct conn_list changing, putting; /* those that wait for the journal: with any change, and with puts alone */
 	uint64_t put_ns; /* when none of the latter waited, or one went on */
+	uint64_t late_ns; /* none of them has waited for as long as it may before; QE_NEVER: none ever has */
 	size_t n_hurrying; /* of those that rest: the next turn must not wait */
 	struct session_list sessions; /* in the order of their HELLO */
 	struct session_list lost;     /* those without a connection, in the order of their ends */

@@ -72,6 +72,17 @@ items_of(const struct qp_request *m)
 	}
 }
 
+/* Of its timeout, which runs only where it is carried out, or is a put. */
+static uint64_t
+left_of(const struct conn *c, const struct qp_request *m)
+{
+	uint64_t now_ns = c->server->now_ns;
+
+	if (c->until_ns == QE_NEVER)
+		return request_deadline(0, m->timeout_ms);
+	return c->until_ns > now_ns ? c->until_ns - now_ns : 0;
+}
+
 static bool
 describe(const struct conn *c, struct waiting *ret)
 {
@@ -89,7 +100,7 @@ describe(const struct conn *c, struct waiting *ret)
 				.op = m.op,
 				.queue = queue_of(c->server, &m),
 				.group = request_group(&m.options),
-				.timeout_ms = m.timeout_ms,
+				.left_ns = left_of(c, &m),
 				.items = items_of(&m),
 				.since_ns = c->since_ns};
 	return true;
@@ -111,7 +122,7 @@ list_held(struct server *s, uint64_t index, uint64_t *at, struct waiting *ret,
 
 	TAILQ_FOREACH(c, &s->conns, all)
 	{
-		struct waiting w = {.conn = c, .disk = true, .timeout_ms = QP_FOREVER};
+		struct waiting w = {.conn = c, .disk = true, .left_ns = QE_NEVER};
 
 		if (!held_long(c, &w.since_ns) || index++ < *at)
 			continue;

@@ -12,7 +12,7 @@ struct waiting {
 	bool disk;    /* for that, or for the journal; then: */
 	enum qp_op op;
 	struct qe_name queue, group; /* length 0: there is none, or none is known */
-	uint64_t timeout_ms;	     /* QP_FOREVER: none */
+	uint64_t left_ns;	     /* of its timeout; QE_NEVER: there is none */
 	unsigned items;		     /* of a put, get or ack */
 	unsigned place; /* in its line, from 1: those that put have one, the others another */
 	uint64_t since_ns;

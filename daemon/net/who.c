@@ -284,7 +284,7 @@ put_waiting(struct qp_out *rows, const struct waiting *w)
 	put_name(rows, "group", w->group);
 	qp_row_number(rows, "items", w->items);
 	qp_row_number(rows, "since_ms", MS(c->server->now_ns - w->since_ns));
-	put_known(rows, "left_ms", w->timeout_ms != QP_FOREVER, w->timeout_ms);
+	put_left(rows, "left_ms", w->left_ns);
 	put_who(rows, c->session);
 }
 

@@ -134,6 +134,15 @@ begin(void)
 }
 
 static void
+put_within(struct client *c, uint64_t rid, uint64_t timeout_ms)
+{
+	ask(c,
+	    &(struct qp_request){
+		    .op = QP_OP_PUT, .rid = rid, .queue = q, .timeout_ms = timeout_ms},
+	    "x", 1);
+}
+
+static void
 put_memory(struct client *c, uint64_t rid)
 {
 	ask(c, &(struct qp_request){.op = QP_OP_PUT, .rid = rid, .queue = memory}, "m",
@@ -243,7 +252,7 @@ START_TEST(puts_do_not_wait_as_long_as_others_change_something)
 	now.bytes = 1 << 30;
 	turn();
 	ck_assert_int_ne(qe_pace(server->engine), QE_ALL_GO_ON);
-	put(c, 10, "x", 1);
+	put_within(c, 10, QP_FOREVER);
 	while (c->len == 0 && clock_ms < end_ms) {
 		clock_ms++;
 		now.bytes += now.segment_bytes;
@@ -358,7 +367,7 @@ START_TEST(many_who_wait_for_the_journal_come_in_pages)
 		all[i] = client_new();
 	owe();
 	for (int i = 0; i < 150; i++)
-		put(all[i], 10, "x", 1);
+		put_within(all[i], 10, QP_FOREVER);
 	do {
 		(void)waiters(e, cursor, NULL, &a);
 		ck_assert_int_eq(atoi(row_text(&a, 0, "place")), (int)total + 1);
@@ -439,10 +448,7 @@ START_TEST(a_put_goes_on_each_tenth_of_a_second_while_nothing_else_happens)
 	for (uint64_t i = 0; i < 50; i++)
 		expect(c, QP_OP_PUT, 10 + i, QP_OK);
 	owe();
-	ask(d,
-	    &(struct qp_request){
-		    .op = QP_OP_PUT, .rid = 20, .queue = q, .timeout_ms = QP_FOREVER},
-	    "y", 1);
+	put_within(d, 20, QP_FOREVER);
 	ck_assert(!TAILQ_EMPTY(&server->putting));
 	for (int i = 0; !TAILQ_EMPTY(&server->putting); i++) {
 		ck_assert_int_lt(i, 1000);
@@ -464,7 +470,7 @@ START_TEST(who_waits_for_the_journal_lets_no_turns_spin)
 		put(c, 10 + i, "x", 1);
 	keep(now.last_seq);
 	owe();
-	put(c, 60, "x", 1);
+	put_within(c, 60, QP_FOREVER);
 	while (server_turn(server))
 		ck_assert_int_lt(turns++, 20);
 	for (int i = 0; i < 20; i++) {
@@ -472,6 +478,170 @@ START_TEST(who_waits_for_the_journal_lets_no_turns_spin)
 		ck_assert(!server_turn(server));
 	}
 	ck_assert(!TAILQ_EMPTY(&server->putting));
+	client_end(c);
+}
+END_TEST
+
+/* --- puts that cannot wait for it ------------------------------------------------- */
+
+static void
+expect_full(struct client *c, unsigned op, uint64_t rid)
+{
+	struct answer a;
+
+	answer(c, op, &a);
+	ck_assert_uint_eq(a.reply.rid, rid);
+	ck_assert_int_eq(a.reply.status, QP_FULL);
+	ck_assert_ptr_nonnull(memmem(a.reply.text.p, a.reply.text.len, "journal", 7));
+}
+
+static void
+expect_accepted(uint64_t n)
+{
+	struct qe_stats stats;
+
+	qe_stats(server->engine, &stats);
+	ck_assert_uint_eq(stats.counters.accepted, n);
+}
+
+/* Many who wait before: one of them goes on each tenth of a second. */
+#define CROWD 60
+static struct client *crowd[CROWD];
+
+static void
+crowd_begin(void)
+{
+	server->limits.max_connections = CROWD + 4;
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = client_new();
+	owe();
+	for (int i = 0; i < CROWD; i++)
+		put_within(crowd[i], 20, QP_FOREVER);
+}
+
+static void
+crowd_end(void)
+{
+	for (int i = 0; i < CROWD; i++)
+		client_end(crowd[i]);
+}
+
+/* What has been sent behind it is carried out in its order. */
+START_TEST(a_put_that_may_not_wait_does_not_wait_for_the_journal)
+{
+	static uint8_t large[100000];
+	struct client *c = begin();
+	struct answer a;
+
+	crowd_begin();
+	put_within(c, 10, 0);
+	put_memory(c, 11);
+	put_two(c);
+	put(c, 12, large, sizeof(large));
+	put_memory(c, 13);
+	expect_full(c, QP_OP_PUT, 10);
+	expect(c, QP_OP_PUT, 11, QP_OK);
+	answer(c, QP_OP_PUT_MANY, &a); /* each for itself */
+	ck_assert_int_eq(a.reply.status, QP_OK);
+	ck_assert_uint_eq(a.reply.results.n, 2);
+	ck_assert_int_eq(qp_list_next_signed(&a.reply.results), -QP_FULL);
+	ck_assert_int_eq(qp_list_next_signed(&a.reply.results), -QP_FULL);
+	expect_full(c, QP_OP_PUT, 12);
+	expect(c, QP_OP_PUT, 13, QP_OK);
+	ck_assert(!TAILQ_EMPTY(&server->putting)); /* who may wait does */
+	client_end(c);
+	crowd_end();
+}
+END_TEST
+
+START_TEST(a_put_waits_for_the_journal_no_longer_than_its_timeout)
+{
+	struct client *c = begin();
+	uint64_t since_ns;
+
+	crowd_begin();
+	since_ns = server_now_ns();
+	put_within(c, 10, 40);
+	put_memory(c, 11);
+	put_within(c, 12, 30);
+	put_memory(c, 13);
+	for (read_some(c); c->len == 0; read_some(c))
+		turn_or_sleep();
+	expect_full(c, QP_OP_PUT, 10);
+	ck_assert_uint_ge(server_now_ns() - since_ns, 40 * 1000000);
+	expect(c, QP_OP_PUT, 11, QP_OK);
+	for (read_some(c); c->len == 0; read_some(c))
+		turn_or_sleep();
+	expect_full(c, QP_OP_PUT, 12);
+	ck_assert_uint_ge(server_now_ns() - since_ns, 70 * 1000000);
+	expect(c, QP_OP_PUT, 13, QP_OK);
+	client_end(c);
+	crowd_end();
+}
+END_TEST
+
+/* It has one timeout, whatever it waits for. */
+START_TEST(what_a_put_has_waited_for_the_journal_counts)
+{
+	struct qp_request m = {.op = QP_OP_DECLARE, .rid = 3, .queue = q};
+	struct client *c = begin(), *e = client_new();
+	struct answer a;
+
+	QP_GIVE(&m.options, maxsize, 1);
+	QP_GIVE(&m.options, update, 1);
+	ask(c, &m, "", 0);
+	put(c, 4, "x", 1);
+	keep(now.last_seq);
+	expect(c, QP_OP_DECLARE, 3, QP_OK);
+	expect(c, QP_OP_PUT, 4, QP_OK);
+	owe();
+	put_within(c, 10, 1000000);
+	while (!TAILQ_EMPTY(
+		&server->putting)) /* it goes on after a tenth of a second */
+		turn_or_sleep();
+	(void)waiters(e, 0, NULL, &a);
+	ck_assert_uint_eq(a.reply.count, 1);
+	ck_assert_str_eq(row_text(&a, 0, "waits_for"), "queue");
+	ck_assert_int_le(atoi(row_text(&a, 0, "left_ms")), 1000000 - 100);
+	client_end(c);
+	client_end(e);
+}
+END_TEST
+
+/* It was accepted, and the answer was lost. */
+START_TEST(a_put_that_comes_again_is_not_refused_for_the_journal)
+{
+	struct client *c = begin();
+
+	put(c, 10, "x", 1);
+	keep(now.last_seq);
+	close(c->fd);
+	turn();
+	free(c);
+	owe();
+	c = client_raw();
+	ck_assert(hello(c));
+	put(c, 10, "x", 1);
+	keep(now.last_seq);
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	expect_accepted(1);
+	client_end(c);
+}
+END_TEST
+
+/* That no wait would help is said first. */
+START_TEST(a_put_that_can_never_be_accepted_is_not_full_for_the_journal)
+{
+	struct qp_request m = {.op = QP_OP_SHUTDOWN, .rid = 3, .queue = q};
+	struct client *c = begin();
+
+	ask(c, &m, "", 0);
+	keep(now.last_seq);
+	expect(c, QP_OP_SHUTDOWN, 3, QP_OK);
+	owe();
+	put(c, 10, "x", 1);
+	keep(now.last_seq);
+	expect(c, QP_OP_PUT, 10, QP_SHUT_DOWN);
 	client_end(c);
 }
 END_TEST
@@ -492,6 +662,11 @@ main(void)
 	tcase_add_test(t, who_waits_for_the_journal_lets_no_turns_spin);
 	tcase_add_test(t,
 		       a_put_goes_on_each_tenth_of_a_second_while_nothing_else_happens);
+	tcase_add_test(t, a_put_that_may_not_wait_does_not_wait_for_the_journal);
+	tcase_add_test(t, a_put_waits_for_the_journal_no_longer_than_its_timeout);
+	tcase_add_test(t, what_a_put_has_waited_for_the_journal_counts);
+	tcase_add_test(t, a_put_that_comes_again_is_not_refused_for_the_journal);
+	tcase_add_test(t, a_put_that_can_never_be_accepted_is_not_full_for_the_journal);
 	tcase_add_test(t, who_waits_for_the_disk_is_shown);
 	return run_case("held", t);
 }
