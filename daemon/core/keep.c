@@ -397,6 +397,8 @@ keep_cancelled(struct qe *e, const struct group *g)
 void
 keep_deleted(struct qe *e, struct queue *q)
 {
+	later(q->durable == QE_SYNC ? &e->keep.gone.synced : &e->keep.gone.written,
+	      e->keep.open);
 	must_wait(e, q);
 	e->keep.said = e->keep.requested = true;
 	write_gone(e, &q->kept, ENTRY_QUEUE_GONE, q->serial);
@@ -498,6 +500,13 @@ keep_asked_over(struct qe *e)
 {
 	later(&e->keep.after.synced, e->keep.latest.synced);
 	later(&e->keep.after.written, e->keep.latest.written);
+}
+
+void
+keep_asked_gone(struct qe *e)
+{
+	later(&e->keep.after.synced, e->keep.gone.synced);
+	later(&e->keep.after.written, e->keep.gone.written);
 }
 
 struct qe_after

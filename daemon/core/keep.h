@@ -74,6 +74,7 @@ struct keep {
 	qe_sum *sum_of;	  /* NULL: there are no checksums */
 	struct qe_after after;
 	struct qe_after latest; /* the records of what has changed last, in any queue */
+	struct qe_after gone;	/* the records that say which queue was deleted last */
 	uint64_t ids, numbers; /* are reserved up to these */
 	bool restoring;	       /* what was read has not taken its place */
 	bool unordered;	       /* restoring: what is in changed[KEPT_ITEM] must be sorted, for those of one
@@ -181,6 +182,9 @@ void keep_asked(struct qe *e, const struct queue *q);
 
 /* Somebody is told that a lease is over: whoever has ended it, and in whatever queue it was. */
 void keep_asked_over(struct qe *e);
+
+/* Somebody is told that there is no such queue: it may have been deleted. */
+void keep_asked_gone(struct qe *e);
 
 /* What an answer about the queue depends on. */
 struct qe_after keep_after(const struct qe *e, const struct queue *q);

@@ -96,7 +96,9 @@ queue_ask(struct qe *e, struct qe_name name)
 {
 	struct queue *q = queue_find(e, name);
 
-	if (q && (q->durable || ids_are_unsure(e)))
+	if (!q)
+		keep_asked_gone(e);
+	else if (q->durable || ids_are_unsure(e))
 		keep_asked(e, q);
 	return q;
 }

@@ -354,6 +354,49 @@ START_TEST(who_has_lost_a_lease_hears_of_it_when_that_is_kept)
 }
 END_TEST
 
+static void
+expect_nothing_yet(struct client *c, const struct qp_request *m)
+{
+	ask(c, m, "", 0);
+	turn();
+	read_some(c);
+	ck_assert_uint_eq(c->len, 0);
+}
+
+/* A broker that is killed before that is written has the queue, and its items. */
+START_TEST(that_a_queue_is_gone_is_said_when_that_is_kept)
+{
+	struct qp_request gone = {.op = QP_OP_DELETE, .rid = 20, .queue = q};
+	struct qp_request size = {.op = QP_OP_SIZE, .rid = 21, .queue = q};
+	struct qp_request join = {.op = QP_OP_JOIN, .rid = 22, .queue = q};
+	struct client *c, *other, *third;
+
+	QP_GIVE(&gone.options, force, 1);
+	disk = pretend_new(1);
+	c = start_durable();
+	other = client_new();
+	third = client_new();
+	put(c, 10, "x", 1);
+	commit();
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	ask(c, &gone, "", 0);
+	turn();
+	expect_nothing_yet(other, &gone);
+	expect_nothing_yet(third, &size);
+	expect_nothing_yet(third, &join);
+	commit();
+	expect(c, QP_OP_DELETE, 20, QP_OK);
+	expect(other, QP_OP_DELETE, 20, QP_NOT_FOUND);
+	expect(third, QP_OP_SIZE, 21, QP_OK);
+	expect(third, QP_OP_JOIN, 22, QP_OK);
+	client_end(third);
+	client_end(other);
+	client_end(c);
+	end();
+	pretend_free(disk);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -364,6 +407,7 @@ main(void)
 	tcase_add_test(t, a_stop_after_a_long_silence_ends_no_session);
 	tcase_add_test(t, a_get_that_was_carried_out_again_has_one_answer);
 	tcase_add_test(t, who_has_lost_a_lease_hears_of_it_when_that_is_kept);
+	tcase_add_test(t, that_a_queue_is_gone_is_said_when_that_is_kept);
 	tcase_add_test(t, no_id_is_given_twice_whatever_is_lost);
 	tcase_add_test(t, who_puts_into_memory_is_told_no_id_before_it_is_reserved);
 	return run_case("journal", t);
