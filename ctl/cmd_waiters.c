@@ -31,8 +31,8 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "[QUEUE]",
 	.doc = "Lists the requests that wait, in QUEUE or in all queues: what each is, "
-	       "what it waits for (the queue, the journal of durable queues, or the "
-	       "disk), its "
+	       "what it waits for (the queue, the journal of durable queues, the "
+	       "disk, or its own client as the reader), its "
 	       "place in its line, how many items it is about, since when it waits "
 	       "and for how much longer ('-': for ever), and whose it is.",
 	.children = args_children,

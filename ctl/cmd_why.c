@@ -327,6 +327,20 @@ explain_disk(struct why *why)
 		    grid_time(wait_ms, time));
 }
 
+/* Who does not read is not served: also one that holds an item, or should finish it. */
+static void
+explain_readers(struct why *why)
+{
+	int64_t wait_ms = who_number(why->broker, 0, "reader_wait_ms", 0);
+	char time[GRID_CELL];
+
+	if (wait_ms >= LONG_MS)
+		say(why, "reader",
+		    "a client has not read its answers for %s, and what it asks is not "
+		    "looked at before it does ('qbrokerctl waiters' says who).",
+		    grid_time(wait_ms, time));
+}
+
 /* --- the command --------------------------------------------------------------------- */
 
 /* Of all queues: to be told of one alone is to be told of what is kept, and may take as long as the
@@ -361,6 +375,7 @@ explain(struct why *why)
 	explain_put(why);
 	explain_journal(why);
 	explain_disk(why);
+	explain_readers(why);
 	return why->said ? out_json(why->said) : CTL_DONE;
 }
 

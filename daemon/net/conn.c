@@ -331,6 +331,7 @@ static void
 pause_reading(struct conn *c)
 {
 	c->paused = true;
+	c->paused_ns = c->server->now_ns;
 	event_del(&c->readable);
 }
 

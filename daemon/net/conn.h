@@ -72,6 +72,7 @@ struct conn {
 		progress_ns; /* when the frame that is on its way (or the wait for HELLO, or
 				 the draining) last went on */
 	bool paused;	     /* not read, because of its unsent output */
+	uint64_t paused_ns;  /* since when */
 	bool resting; /* not read before the next turn, or a later one: it had its share */
 	struct conn_list *rests_in; /* the server's list of those */
 	uint64_t since_ns; /* since when it waits for the journal, or is heard out */

@@ -11,6 +11,7 @@
 #include "daemon/net/held.h"
 #include "daemon/net/remember.h"
 #include "daemon/net/server.h"
+#include "daemon/net/waiting.h"
 #include "daemon/words.h"
 
 #define MS(ns) ((ns) / 1000000)
@@ -193,7 +194,7 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qe_stats(s->engine, &e);
 	qp_out_init(&rows);
 	qp_row_array(&rows, 1);
-	qp_row_begin(&rows, 23 + COUNTERS + N_CLOSE_REASONS);
+	qp_row_begin(&rows, 24 + COUNTERS + N_CLOSE_REASONS);
 	qp_row_string(&rows, "version", PACKAGE_VERSION, sizeof(PACKAGE_VERSION) - 1);
 	qp_row_number(&rows, "epoch", s->epoch);
 	qp_row_number(&rows, "uptime_ms", MS(s->now_ns - s->started_ns));
@@ -206,6 +207,10 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qp_row_number(&rows, "memory_limit", s->limits.memory_limit);
 	qp_row_number(&rows, "memfds", s->n_memfds);
 	put_journal(&rows, s->held, &e);
+	if (waiting_unread_ns(s) != QE_NEVER)
+		qp_row_number(&rows, "reader_wait_ms", MS(waiting_unread_ns(s)));
+	else
+		qp_row_nil(&rows, "reader_wait_ms");
 	put_states(&rows, e.ready, e.delayed, e.leased, e.dead);
 	put_counters(&rows, &e.counters);
 	for (int i = 0; i < N_CLOSE_REASONS; i++)

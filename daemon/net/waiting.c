@@ -17,12 +17,51 @@ conn_waits(const struct conn *c)
 			      c->rests_in == &c->server->changing);
 }
 
-bool
-waiting_is(const struct conn *c)
+/* Whether the client does not read what there is, and is not read for that. */
+static bool
+is_unread(const struct conn *c)
 {
+	return c->state == CONN_OPEN && c->paused && c->waits_for_room;
+}
+
+static bool
+unread_long(const struct conn *c, uint64_t *ret_since_ns)
+{
+	if (!is_unread(c) || c->server->now_ns - c->paused_ns < HELD_LONG_NS)
+		return false;
+	*ret_since_ns = c->paused_ns;
+	return true;
+}
+
+/* What its answers wait for. */
+static const struct {
+	const char *what;
+	bool (*is)(const struct conn *c, uint64_t *ret_since_ns);
+} answers[] = {{"disk", held_long}, {"reader", unread_long}};
+
+#define N_ANSWERS (sizeof(answers) / sizeof(answers[0]))
+
+unsigned
+waiting_count(const struct conn *c)
+{
+	unsigned n = conn_waits(c);
 	uint64_t since_ns;
 
-	return conn_waits(c) || held_long(c, &since_ns);
+	for (size_t i = 0; i < N_ANSWERS; i++)
+		n += answers[i].is(c, &since_ns);
+	return n;
+}
+
+uint64_t
+waiting_unread_ns(const struct server *s)
+{
+	uint64_t since_ns = QE_NEVER;
+	const struct conn *c;
+
+	TAILQ_FOREACH(c, &s->conns, all)
+	if (is_unread(c) && c->paused_ns < since_ns)
+		since_ns = c->paused_ns;
+	return since_ns == QE_NEVER ? QE_NEVER : s->now_ns - since_ns;
 }
 
 /* What it was got from; it has to be held for that. */
@@ -97,6 +136,7 @@ describe(const struct conn *c, struct waiting *ret)
 	    !qp_request_decode(c->in.bytes + QP_FRAME_BYTES, f.head_len, &m, &e))
 		return false;
 	*ret = (struct waiting){.conn = c,
+				.what = "journal",
 				.op = m.op,
 				.queue = queue_of(c->server, &m),
 				.group = request_group(&m.options),
@@ -115,16 +155,17 @@ is_of(const struct waiting *w, struct qe_name queue)
 
 /* Behind the `index` that come before. */
 static bool
-list_held(struct server *s, uint64_t index, uint64_t *at, struct waiting *ret,
-	  unsigned max, unsigned *n)
+list_answers(struct server *s, uint64_t index, uint64_t *at, struct waiting *ret,
+	     unsigned max, unsigned *n)
 {
 	const struct conn *c;
 
 	TAILQ_FOREACH(c, &s->conns, all)
-	{
-		struct waiting w = {.conn = c, .disk = true, .left_ns = QE_NEVER};
+	for (size_t i = 0; i < N_ANSWERS; i++) {
+		struct waiting w = {
+			.conn = c, .what = answers[i].what, .left_ns = QE_NEVER};
 
-		if (!held_long(c, &w.since_ns) || index++ < *at)
+		if (!answers[i].is(c, &w.since_ns) || index++ < *at)
 			continue;
 		if (*n == max) {
 			*at = index - 1;
@@ -162,7 +203,7 @@ waiting_list(struct server *s, struct qe_name queue, uint64_t *at, struct waitin
 			ret[(*ret_n)++] = w;
 		}
 	}
-	return queue.len > 0 || list_held(s, index, at, ret, max, ret_n);
+	return queue.len > 0 || list_answers(s, index, at, ret, max, ret_n);
 }
 
 const char *
@@ -171,7 +212,7 @@ waiting_name(const struct waiting *w, char buf[WAITING_NAME])
 	static const char *const more[] = {"_many", "_run", "_any"};
 	char *end;
 
-	snprintf(buf, WAITING_NAME, "%s", w->disk ? "answer" : qp_op_name(w->op));
+	snprintf(buf, WAITING_NAME, "%s", w->op ? qp_op_name(w->op) : "answer");
 	for (char *p = buf; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)

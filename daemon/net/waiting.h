@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Connections that wait until the journal has been cleaned (conn_wait()), and what they wait with;
- * and those whose answers wait for the disk. */
+ * and those whose answers wait for the disk, or for the client to read them. */
 #ifndef QBROKER_NET_WAITING_H
 #define QBROKER_NET_WAITING_H
 
@@ -9,8 +9,8 @@
 
 struct waiting {
 	const struct conn *conn;
-	bool disk;    /* for that, or for the journal; then: */
-	enum qp_op op;
+	const char *what; /* it waits for */
+	enum qp_op op;	  /* 0: an answer, of which nothing below is known but since_ns */
 	struct qe_name queue, group; /* length 0: there is none, or none is known */
 	uint64_t left_ns;	     /* of its timeout; QE_NEVER: there is none */
 	unsigned items;		     /* of a put, get or ack */
@@ -21,8 +21,11 @@ struct waiting {
 /* Whether the connection waits for the journal. */
 bool conn_waits(const struct conn *c);
 
-/* Whether it is one of these. */
-bool waiting_is(const struct conn *c);
+/* How many times it is one of these. */
+unsigned waiting_count(const struct conn *c);
+
+/* For how long a connection has not been read because it does not read; QE_NEVER: all do. */
+uint64_t waiting_unread_ns(const struct server *s);
 
 /* Fills in at most `max` of those that wait from the `*at`-th on (0: the first), of one queue or, length 0, of all, and moves
  * *at behind them. Returns whether that is all. They are valid until something is handled. */

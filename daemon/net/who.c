@@ -17,7 +17,7 @@
 #define MS(ns)	    ((ns) / 1000000)
 #define N_WHO	    9 /* columns of put_who() */
 #define N_WAITER    (8 + N_WHO)
-#define JOURNAL	    (UINT64_C(1) << 62) /* of a cursor: among those who wait for the journal, or the disk */
+#define JOURNAL	    (UINT64_C(1) << 62) /* of a cursor: among those who wait for the journal, or with answers */
 #define SHORT_BYTES 4 /* of a session's id that are shown: the whole is a secret */
 
 /* --- what can be unknown --------------------------------------------------------- */
@@ -218,7 +218,7 @@ put_client(struct qp_out *rows, const struct qe_session_stats *stats)
 		      MS(session->server->now_ns - session->since_ns));
 	qp_row_number(rows, "leases", stats->leased);
 	qp_row_number(rows, "waiting",
-		      stats->waiting + (session->conn && waiting_is(session->conn)));
+		      stats->waiting + (session->conn ? waiting_count(session->conn) : 0));
 }
 
 void
@@ -268,7 +268,7 @@ put_waiter(struct qp_out *rows, const struct qe_waiter_stats *w)
 	put_who(rows, w->owner);
 }
 
-/* One that waits for the journal, or the disk. */
+/* One that waits for the journal, or whose answers wait. */
 static void
 put_waiting(struct qp_out *rows, const struct waiting *w)
 {
@@ -279,7 +279,7 @@ put_waiting(struct qp_out *rows, const struct waiting *w)
 	qp_row_begin(rows, N_WAITER);
 	put_name(rows, "queue", w->queue);
 	qp_row_string(rows, "request", request, strlen(request));
-	qp_row_string(rows, "waits_for", w->disk ? "disk" : "journal", w->disk ? 4 : 7);
+	qp_row_string(rows, "waits_for", w->what, strlen(w->what));
 	put_known(rows, "place", w->place > 0, w->place);
 	put_name(rows, "group", w->group);
 	qp_row_number(rows, "items", w->items);

@@ -410,6 +410,40 @@ START_TEST(who_waits_for_the_disk_is_shown)
 }
 END_TEST
 
+/* It has to go on itself. */
+START_TEST(who_does_not_read_is_shown)
+{
+	static const uint8_t body[60000];
+	struct qp_request m = {.op = QP_OP_PEEK, .rid = 20, .queue = memory};
+	struct client *c = begin(), *d = client_new(), *e = client_new();
+	struct answer a;
+
+	ask(c, &(struct qp_request){.op = QP_OP_PUT, .rid = 10, .queue = memory}, body,
+	    sizeof(body));
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	for (; m.rid < 40; m.rid++)
+		ask(d, &m, "", 0);
+	ck_assert_str_eq(waiters(e, 0, NULL, &a), "");
+	clock_ms += 99;
+	ck_assert_str_eq(waiters(e, 0, NULL, &a), "");
+	clock_ms++;
+	ck_assert_str_eq(waiters(e, 0, NULL, &a), "nil answer reader nil nil 0 nil; ");
+	ck_assert_str_eq(row_text(&a, 0, "since_ms"), "100");
+	ask(e, &(struct qp_request){.op = QP_OP_CLIENTS, .rid = 91}, "", 0);
+	answer(e, QP_OP_CLIENTS, &a);
+	ck_assert_str_eq(row_text(&a, 1, "waiting"), "1");
+	ask(e, &(struct qp_request){.op = QP_OP_STATS, .rid = 92}, "", 0);
+	answer(e, QP_OP_STATS, &a);
+	ck_assert_str_eq(row_text(&a, 0, "reader_wait_ms"), "100");
+	for (uint64_t rid = 20; rid < 40; rid++)
+		expect(d, QP_OP_PEEK, rid, QP_OK);
+	ck_assert_str_eq(waiters(e, 0, NULL, &a), "");
+	client_end(c);
+	client_end(d);
+	client_end(e);
+}
+END_TEST
+
 static void
 guard_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -668,5 +702,6 @@ main(void)
 	tcase_add_test(t, a_put_that_comes_again_is_not_refused_for_the_journal);
 	tcase_add_test(t, a_put_that_can_never_be_accepted_is_not_full_for_the_journal);
 	tcase_add_test(t, who_waits_for_the_disk_is_shown);
+	tcase_add_test(t, who_does_not_read_is_shown);
 	return run_case("held", t);
 }
