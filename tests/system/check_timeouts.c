@@ -63,14 +63,17 @@ END_TEST
 START_TEST(waits_end_in_the_order_of_their_timeouts_not_of_their_arrival)
 {
 	struct qp_request m = {.op = QP_OP_GET, .queue = str("empty")};
+	struct bytes b = {NULL, 0, 0};
 	struct wire w;
 
 	daemon_start(&d, NULL);
 	wire_open(&w, d.address);
 	for (m.rid = 100; m.rid < 105; m.rid++) {
 		m.timeout_ms = 100 * (105 - m.rid);
-		wire_send(&w, m, NULL, 0);
+		bytes_request(&b, m, NULL, 0);
 	}
+	wire_write(&w, b.p, b.len); /* all at once, or the first ones begin earlier */
+	bytes_free(&b);
 	for (uint64_t rid = 104; rid >= 100; rid--)
 		wire_expect(&w, QP_OP_GET, rid, QP_EMPTY);
 	wire_close(&w);
