@@ -89,19 +89,34 @@ END_TEST
 
 START_TEST(items_are_given_in_the_order_of_their_times_not_of_their_arrival)
 {
+	struct qp_request get = {
+		.op = QP_OP_GET, .queue = str("q"), .timeout_ms = QP_FOREVER};
+	struct bytes b = {NULL, 0, 0};
+	struct answer a;
 	struct wire w;
 
 	daemon_start(&d, NULL);
 	wire_open(&w, d.address);
-	for (int i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		struct qp_request m = a_put("q");
 		char body = (char)('a' + i);
 
-		QP_GIVE(&m.options, delay_ms, (uint64_t)(100 * (5 - i)));
-		accepted(&w, m, &body);
+		m.rid = 100 + i;
+		QP_GIVE(&m.options, delay_ms, 100 * (5 - i));
+		bytes_request(&b, m, &body, 1);
 	}
-	for (int i = 4; i >= 0; i--)
-		wire_take_text(&w, "q", (char[]){(char)('a' + i), 0});
+	for (get.rid = 200; get.rid < 205; get.rid++)
+		bytes_request(&b, get, NULL, 0);
+	/* All at once: the times begin together, and somebody waits whenever one ends. */
+	wire_write(&w, b.p, b.len);
+	bytes_free(&b);
+	for (uint64_t rid = 100; rid < 105; rid++)
+		wire_expect(&w, QP_OP_PUT, rid, QP_OK);
+	for (int i = 4; i >= 0; i--) {
+		wire_read(&w, QP_OP_GET, QP_OK, &a);
+		ck_assert_int_eq(a.body[0], 'a' + i);
+		answer_free(&a);
+	}
 	wire_close(&w);
 	daemon_stop(&d);
 }
