@@ -264,13 +264,14 @@ static qb_result
 look(qb *q, enum conn_got *ret_got)
 {
 	qb_result r = QB_OK;
+	enum busy_poll_next next;
 
 	*ret_got = CONN_NOTHING;
 	busy_poll_start(&q->poll, clock_ns());
 	while (r == QB_OK && *ret_got == CONN_NOTHING && q->fd >= 0 &&
-	       busy_poll_goes_on(&q->poll, clock_ns(), q->busy_poll_ns)) {
+	       (next = busy_poll_next(&q->poll, clock_ns(), q->busy_poll_ns))) {
 		r = conn_read(q, ret_got);
-		if (*ret_got == CONN_NOTHING)
+		if (*ret_got == CONN_NOTHING && next == BUSY_POLL_YIELD)
 			sched_yield(); /* the broker may wait for the processor */
 	}
 	return r;

@@ -298,8 +298,8 @@ qb_result qb_flush(qb *q, int64_t timeout_ms);
 
 /* For how many microseconds a call looks for its answer before it sleeps, if answers have come so
  * soon lately: 0 (never) to 10000; 100 by default. To be woken takes longer than an answer, in a
- * virtual machine many times as long. Calls that wait for longer, and all where other processes
- * want the processor, sleep at once. */
+ * virtual machine many times as long. Calls that wait for longer sleep at once. Where other
+ * processes want the processor all do, but while they are answered sooner than one could sleep. */
 qb_result qb_set_busy_poll(qb *q, unsigned us);
 
 /* How many pipelined puts may be outstanding: 1 to 65536; 256 by default. */

@@ -33,7 +33,6 @@ struct app {
 	struct notify *notify;
 	struct busy_poll poll; /* for the next request */
 	struct priority priority;
-	uint64_t reads;	       /* that the server had at the end of the last turn */
 	uint32_t epoch;
 	bool stopping;
 };
@@ -308,23 +307,23 @@ stop(struct app *app)
 	log_event(LOG_LEVEL_INFO, "stopped", "connections=%zu", app->server->n_conns);
 }
 
-/* Whether the next turn looks for events without sleeping, though there is nothing to do. */
+/* Whether the next turn looks for events without sleeping. `more`: there is something to do. */
 static bool
-looks_on(struct app *app)
+looks_on(struct app *app, bool more)
 {
 	uint64_t for_ns = app->config->busy_poll_us * 1000;
-	uint64_t now_ns = app->server->now_ns;
-	bool came = app->server->reads != app->reads;
+	uint64_t came_ns = app->server->came_ns, now_ns = app->server->now_ns;
+	enum busy_poll_next next;
 
-	app->reads = app->server->reads;
-	if (came) {
-		busy_poll_end(&app->poll, now_ns, for_ns);
+	if (came_ns) {
+		busy_poll_end(&app->poll, came_ns, for_ns);
 		busy_poll_start(&app->poll, now_ns);
+		app->server->came_ns = 0;
 	}
-	if (!busy_poll_goes_on(&app->poll, now_ns, for_ns))
-		return false;
-	sched_yield(); /* the next request may come from who waits for the processor */
-	return true;
+	next = busy_poll_next(&app->poll, now_ns, more ? 0 : for_ns);
+	if (next == BUSY_POLL_YIELD)
+		sched_yield(); /* the next request may come from who waits for the processor */
+	return more || next != BUSY_POLL_SLEEP;
 }
 
 int
@@ -343,7 +342,7 @@ app_run(struct app *app)
 			(void)journal_close(&app->journal);
 			return EXIT_FAILURE;
 		}
-		more = server_turn(app->server) || looks_on(app);
+		more = looks_on(app, server_turn(app->server));
 		priority_turn(&app->priority, app->server->reads, app->server->now_ns);
 		if (journal_has_failed(&app->journal))
 			return journal_close(&app->journal);

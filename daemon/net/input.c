@@ -245,6 +245,8 @@ input_read(struct conn *c)
 	if (n <= 0)
 		return;
 	c->server->reads++;
+	if (c->server->came_ns == 0)
+		c->server->came_ns = c->server->now_ns;
 	if (c->in.body) {
 		took_body(c, (size_t)n, body_left);
 		return;

@@ -61,6 +61,7 @@ struct server {
 	uint32_t last_number;
 	uint64_t identities; /* of sessions: no other run of this epoch has the same */
 	uint64_t reads; /* that brought bytes */
+	uint64_t came_ns; /* the first of them since whoever runs the loop set it to 0 */
 	uint64_t asked_ns; /* when requests came last from who moves no large bodies */
 	uint64_t share_ns; /* for work that nobody waits for, in this turn */
 	uint64_t worked_ns; /* when the last share of it ended; 0: nothing was left of it */

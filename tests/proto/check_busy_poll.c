@@ -18,6 +18,12 @@ setup(void)
 	now = 5 * MS;
 }
 
+static bool
+looks(uint64_t for_ns)
+{
+	return busy_poll_next(&p, now, for_ns) != BUSY_POLL_SLEEP;
+}
+
 /* A wait of so long, with a look every 10 us. Returns for how long it was looked. */
 static uint64_t
 wait_ns(uint64_t ns)
@@ -25,7 +31,7 @@ wait_ns(uint64_t ns)
 	uint64_t start = now, looked = 0;
 
 	busy_poll_start(&p, now);
-	while (now - start < ns && busy_poll_goes_on(&p, now, FOR)) {
+	while (now - start < ns && looks(FOR)) {
 		now += 10 * US;
 		looked = now - start;
 	}
@@ -66,42 +72,166 @@ START_TEST(without_a_time_nobody_looks)
 {
 	for (int i = 0; i < 3; i++) {
 		busy_poll_start(&p, now);
-		ck_assert(!busy_poll_goes_on(&p, now, 0));
+		ck_assert(!looks(0));
 		busy_poll_end(&p, now += US, 0);
 	}
 }
 END_TEST
 
-/* Another process has the processor between two looks. Returns how long nobody looks then. */
+/* Another process has the processor in a look, at whose end something has come. */
+static void
+be_taken(uint64_t ns)
+{
+	while (wait_ns(50 * US) == 0)
+		;
+	busy_poll_start(&p, now);
+	ck_assert_int_eq(busy_poll_next(&p, now, FOR), BUSY_POLL_YIELD);
+	busy_poll_end(&p, now += ns, FOR);
+}
+
+/* Returns how long nobody looks. */
 static uint64_t
 rest_ns(void)
 {
-	uint64_t taken;
+	uint64_t start = now;
 
-	wait_ns(50 * US);
-	busy_poll_start(&p, now);
-	ck_assert(busy_poll_goes_on(&p, now, FOR));
-	taken = now += 4 * MS;
-	ck_assert(!busy_poll_goes_on(&p, now, FOR));
-	busy_poll_end(&p, now, FOR);
-	while (wait_ns(20 * US) == 0)
+	while (wait_ns(50 * US) == 0)
 		;
-	return now - taken;
+	return now - start;
 }
 
 START_TEST(where_others_want_the_processor_nobody_looks_for_a_while)
 {
-	ck_assert(rest_ns() - 1 * MS < 100 * US);
+	be_taken(4 * MS);
+	ck_assert(rest_ns() - 1 * MS < 200 * US);
+}
+END_TEST
+
+START_TEST(where_nothing_has_come_meanwhile_that_shows_too)
+{
+	wait_ns(50 * US);
+	busy_poll_start(&p, now);
+	ck_assert(looks(FOR));
+	now += 4 * MS;
+	ck_assert(!looks(FOR));
+	busy_poll_end(&p, now += 50 * US, FOR);
+	ck_assert(rest_ns() - 1 * MS < 200 * US);
+}
+END_TEST
+
+START_TEST(a_short_time_may_be_anything)
+{
+	be_taken(500 * US);
+	ck_assert_uint_eq(wait_ns(4 * MS), 0); /* for that wait was not short */
+	ck_assert_uint_eq(wait_ns(50 * US), 0);
+	ck_assert_uint_eq(wait_ns(50 * US), 50 * US);
+}
+END_TEST
+
+START_TEST(who_sleeps_was_not_taken_the_processor)
+{
+	wait_ns(50 * US);
+	ck_assert_uint_eq(wait_ns(20 * MS), FOR);
+	wait_ns(50 * US);
+	ck_assert_uint_eq(wait_ns(50 * US), 50 * US);
+}
+END_TEST
+
+START_TEST(nor_who_works)
+{
+	wait_ns(50 * US);
+	busy_poll_start(&p, now);
+	ck_assert(looks(FOR));
+	ck_assert(!looks(0)); /* there is something to do */
+	ck_assert(!looks(0));
+	now += 4 * MS;
+	ck_assert(!looks(FOR));
+	busy_poll_end(&p, now, FOR);
+	busy_poll_start(&p, now); /* and what has come takes long, too */
+	now += 4 * MS;
+	busy_poll_start(&p, now);
+	busy_poll_end(&p, now += 50 * US, FOR);
+	ck_assert_uint_eq(wait_ns(50 * US), 50 * US);
 }
 END_TEST
 
 START_TEST(where_they_want_it_again_and_again_the_while_becomes_longer)
 {
-	for (uint64_t ms = 1; ms <= 256; ms *= 2)
-		ck_assert(rest_ns() - ms * MS < 100 * US);
-	ck_assert(rest_ns() - 256 * MS < 100 * US);
-	now += 300 * MS;
-	ck_assert(rest_ns() - 1 * MS < 100 * US);
+	for (uint64_t ms = 1; ms <= 256; ms *= 2) {
+		be_taken(4 * MS);
+		ck_assert(rest_ns() - ms * MS < 200 * US);
+	}
+	be_taken(4 * MS);
+	ck_assert(rest_ns() - 256 * MS < 200 * US);
+}
+END_TEST
+
+static void
+look_for(uint64_t ns)
+{
+	while (ns > 0)
+		ns -= wait_ns(50 * US);
+}
+
+/* Where the share of the own group is large it takes long to use it up. */
+START_TEST(again_is_counted_in_what_could_have_been_taken)
+{
+	be_taken(4 * MS);
+	rest_ns();
+	look_for(120 * MS);
+	be_taken(4 * MS);
+	ck_assert(rest_ns() - 2 * MS < 200 * US);
+	now += 3600 * 1000 * MS; /* time in which nobody looks says nothing */
+	wait_ns(50 * US);
+	be_taken(4 * MS);
+	ck_assert(rest_ns() - 4 * MS < 200 * US);
+}
+END_TEST
+
+START_TEST(who_takes_little_soon_does_not_count)
+{
+	for (int i = 0; i < 20; i++) {
+		be_taken(4 * MS);
+		rest_ns();
+	}
+	for (uint64_t ms = 64; ms >= 1; ms /= 4) {
+		look_for(130 * MS);
+		be_taken(4 * MS);
+		ck_assert(rest_ns() - ms * MS < 200 * US);
+	}
+	look_for(17 * MS);
+	be_taken(501 * US);
+	ck_assert(rest_ns() - 1 * MS < 200 * US);
+}
+END_TEST
+
+START_TEST(meanwhile_who_is_answered_at_once_looks_briefly)
+{
+	be_taken(4 * MS);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(wait_ns(10 * US), 0);
+	busy_poll_start(&p, now);
+	ck_assert_int_eq(busy_poll_next(&p, now, FOR), BUSY_POLL_LOOK);
+	busy_poll_end(&p, now += 10 * US, FOR);
+	ck_assert_uint_eq(wait_ns(29 * US), 20 * US);
+	ck_assert_uint_eq(wait_ns(10 * US), 10 * US);
+	ck_assert_uint_eq(wait_ns(31 * US), 20 * US);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(wait_ns(10 * US), 0);
+	ck_assert_uint_eq(wait_ns(10 * US), 10 * US);
+	busy_poll_start(&p, now);
+	ck_assert_int_eq(busy_poll_next(&p, now, 10 * US), BUSY_POLL_LOOK);
+	ck_assert_int_eq(busy_poll_next(&p, now += 10 * US, 10 * US), BUSY_POLL_SLEEP);
+}
+END_TEST
+
+START_TEST(that_is_not_for_who_waits_longer_every_other_time)
+{
+	be_taken(4 * MS);
+	for (int i = 0; i < 10; i++) {
+		ck_assert_uint_eq(wait_ns(10 * US), 0);
+		ck_assert_uint_eq(wait_ns(60 * US), 0);
+	}
 }
 END_TEST
 
@@ -119,7 +249,15 @@ main(void)
 	tcase_add_test(t, a_wait_with_the_time_to_wake_up_is_short);
 	tcase_add_test(t, without_a_time_nobody_looks);
 	tcase_add_test(t, where_others_want_the_processor_nobody_looks_for_a_while);
+	tcase_add_test(t, where_nothing_has_come_meanwhile_that_shows_too);
+	tcase_add_test(t, a_short_time_may_be_anything);
+	tcase_add_test(t, who_sleeps_was_not_taken_the_processor);
+	tcase_add_test(t, nor_who_works);
 	tcase_add_test(t, where_they_want_it_again_and_again_the_while_becomes_longer);
+	tcase_add_test(t, again_is_counted_in_what_could_have_been_taken);
+	tcase_add_test(t, who_takes_little_soon_does_not_count);
+	tcase_add_test(t, meanwhile_who_is_answered_at_once_looks_briefly);
+	tcase_add_test(t, that_is_not_for_who_waits_longer_every_other_time);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
