@@ -289,6 +289,7 @@ expect_body(qb *q, uint32_t body_len)
 	case QP_OP_WHO:
 	case QP_OP_POLICY:
 	case QP_OP_BACKUP:
+	case QP_OP_RELOAD:
 	case QP_OP_BROWSE:
 		most = QP_MAX_BATCH_BYTES;
 		if (body_len <= most)

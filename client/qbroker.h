@@ -624,6 +624,11 @@ qb_result qb_policy(qb *q, const char *queue, qb_table **ret);
 qb_result qb_backup_begin(qb *q, qb_table **ret);
 qb_result qb_backup_end(qb *q);
 
+/* Has the broker read its configuration again: one row, with the options that have `changed`, and those that wait for
+ * a restart (`after_restart`). QB_INVALID: it cannot be applied, and nothing has changed; qb_error() says why.
+ * QB_DENIED: as above. */
+qb_result qb_reload(qb *q, qb_table **ret);
+
 /* The same rows of the items of a queue that are held, at most 100, those that have been held for
  * longest first. QB_NOT_FOUND: there is no such queue. */
 qb_result qb_holders(qb *q, const char *queue, qb_table **ret);

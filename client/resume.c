@@ -38,6 +38,7 @@ is_harmless(unsigned op)
 	case QP_OP_WAITERS:
 	case QP_OP_WHO:
 	case QP_OP_BACKUP:
+	case QP_OP_RELOAD:
 	case QP_OP_DUMP:
 	case QP_OP_WATCH: return true;
 	default: return false;

@@ -317,6 +317,12 @@ qb_backup_end(qb *q)
 	return r;
 }
 
+qb_result
+qb_reload(qb *q, qb_table **ret)
+{
+	return ask(q, QP_OP_RELOAD, NULL, ret);
+}
+
 /* --- dump -------------------------------------------------------------------------- */
 
 /* Where the body of a row begins behind the rows; SIZE_MAX: nothing says so. */

@@ -54,6 +54,7 @@ ctl_command cmd_ping;
 ctl_command cmd_policy;
 ctl_command cmd_purge;
 ctl_command cmd_put;
+ctl_command cmd_reload;
 ctl_command cmd_reopen;
 ctl_command cmd_resume;
 ctl_command cmd_rm;

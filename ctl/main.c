@@ -44,6 +44,7 @@ static const struct command {
 	{"pause", cmd_pause, "Let puts and gets wait"},
 	{"resume", cmd_resume, "Let them go on"},
 	{"drain", cmd_drain, "Take no more, and wait until everything is finished"},
+	{"reload", cmd_reload, "Have the broker read its configuration again"},
 	{"backup", cmd_backup, "Copy the journal of durable queues"},
 	{"dump", cmd_dump, "Write queues and their items as JSON"},
 	{"load", cmd_load, "Put what dump has written"},

@@ -31,6 +31,8 @@ struct app {
 	struct journal journal;
 	struct listeners *listeners;
 	struct notify *notify;
+	struct config_changes changes; /* by the last reload */
+	char reload_error[CONFIG_ERROR_LEN];
 	struct busy_poll poll; /* for the next request */
 	struct priority priority;
 	uint32_t epoch;
@@ -151,29 +153,49 @@ configure_engine(struct app *app)
 	return result == QE_OK;
 }
 
-static void
-reload_cb(evutil_socket_t signal, short what, void *arg)
+static struct server_reloaded
+reload_failed(struct app *app)
+{
+	char quoted[CONFIG_ERROR_LEN];
+	const char *err = app->reload_error;
+
+	log_event(LOG_LEVEL_ERROR, "reload_failed", "error=%s",
+		  log_quote(quoted, sizeof(quoted), err, strlen(err)));
+	notify_ready();
+	return (struct server_reloaded){.error = err};
+}
+
+static struct server_reloaded
+reload(void *arg)
 {
 	struct app *app = arg;
-	struct config_changes changes;
-	char err[CONFIG_ERROR_LEN], quoted[CONFIG_ERROR_LEN];
+	struct config_changes *changes = &app->changes;
+	bool done;
 
 	notify_reloading();
-	if (config_reload(app->config, &changes, err, sizeof(err)) != 0) {
-		log_event(LOG_LEVEL_ERROR, "reload_failed", "error=%s",
-			  log_quote(quoted, sizeof(quoted), err, strlen(err)));
-		notify_ready();
-		return;
-	}
+	if (config_reload(app->config, changes, app->reload_error,
+			  sizeof(app->reload_error)) != 0)
+		return reload_failed(app);
 	log_open(log_stderr_is_journal(), app->config->log_level);
-	if (!configure_engine(app))
-		log_event(LOG_LEVEL_ERROR, "reload_failed",
-			  "error=\"no memory for the limits of queues\"");
+	done = configure_engine(app);
 	app->server->limits = server_limits(app->config);
 	raise_fd_limit(app);
 	log_event(LOG_LEVEL_INFO, "reload", "changed=\"%s\" after_restart=\"%s\"",
-		  changes.applied, changes.restart);
+		  changes->applied, changes->restart);
+	if (!done) {
+		snprintf(app->reload_error, sizeof(app->reload_error),
+			 "no memory for the limits of queues, which stay");
+		return reload_failed(app);
+	}
 	notify_ready();
+	return (struct server_reloaded){.changed = changes->applied,
+					.after_restart = changes->restart};
+}
+
+static void
+reload_cb(evutil_socket_t signal, short what, void *arg)
+{
+	(void)reload(arg);
 }
 
 static struct event *
@@ -272,6 +294,8 @@ app_new(struct config *config, char *err, size_t errlen, int *ret_status)
 		return NULL;
 	}
 	app->server->listeners = app->listeners;
+	app->server->reload = reload;
+	app->server->reload_arg = app;
 	return app;
 }
 

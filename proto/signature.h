@@ -22,7 +22,7 @@ struct option_row {
 	size_t offset;	   /* in struct qp_options */
 };
 
-#define QP_N_OPS 52 /* one more than the largest number */
+#define QP_N_OPS 53 /* one more than the largest number */
 extern const struct op_row op_rows[QP_N_OPS];
 
 /* The row of an operation, NULL for an unknown one. */

@@ -59,15 +59,6 @@ backup_drop(struct conn *c)
 		release(b, false);
 }
 
-/* The files hold what is in all queues, and while they are held the disk fills up. */
-static bool
-may_copy(const struct conn *c)
-{
-	const struct peer *peer = &c->session->peer;
-
-	return peer->local && (peer->uid == 0 || peer->uid == geteuid());
-}
-
 static void
 end(struct conn *c, const struct qp_request *m)
 {
@@ -116,7 +107,7 @@ handle_backup(struct conn *c, struct qp_request *m, struct frame *f)
 
 	if (QP_OPT(&m->options, stop))
 		end(c, m);
-	else if (!may_copy(c))
+	else if (!session_is_owners(c->session))
 		deliver_refusal(c, m->rid, QP_DENIED,
 				"a backup is made by root, or the broker's user, over "
 				"the Unix socket");

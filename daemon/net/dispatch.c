@@ -227,6 +227,7 @@ static handler *const handlers[] = {
 	[QP_OP_CANCEL_GROUP] = handle_cancel_group,
 	[QP_OP_BACKUP] = handle_backup,
 	[QP_OP_DUMP] = handle_dump,
+	[QP_OP_RELOAD] = handle_reload,
 };
 
 /* --- frames ---------------------------------------------------------------------- */

@@ -17,7 +17,7 @@ handler handle_hello, handle_ping, handle_close, handle_confirm, handle_put,
 	handle_pause, handle_clients, handle_waiters, handle_who, handle_watch, handle_policy,
 	handle_nack, handle_bury, handle_update, handle_kick, handle_dead_purge,
 	handle_show, handle_get_any, handle_get_run, handle_browse, handle_move,
-	handle_delete_item, handle_backup, handle_dump;
+	handle_delete_item, handle_backup, handle_dump, handle_reload;
 
 /* Answers a request that is sent again, if there is something to answer from. false: it is to
  * be carried out. (replay.c) */

@@ -8,6 +8,7 @@
 #include <config.h>
 
 #include "daemon/net/deliver.h"
+#include "daemon/net/handlers.h"
 #include "daemon/net/held.h"
 #include "daemon/net/remember.h"
 #include "daemon/net/server.h"
@@ -216,6 +217,33 @@ report_stats(struct conn *c, const struct qp_request *request)
 	for (int i = 0; i < N_CLOSE_REASONS; i++)
 		qp_row_number(&rows, closed_names[i], s->closed_by[i]);
 	report_send(c, request, &rows, 1, 0);
+}
+
+void
+handle_reload(struct conn *c, struct qp_request *m, struct frame *f)
+{
+	struct server *s = c->server;
+	struct server_reloaded r = {.error = "the broker has no configuration"};
+	struct qp_out rows;
+
+	if (!session_is_owners(c->session)) {
+		deliver_refusal(c, m->rid, QP_DENIED,
+				"root, or the broker's user, over the Unix socket, may "
+				"have it read its configuration");
+		return;
+	}
+	if (s->reload)
+		r = s->reload(s->reload_arg);
+	if (r.error) {
+		deliver_refusal(c, m->rid, QP_INVALID, "%s", r.error);
+		return;
+	}
+	qp_out_init(&rows);
+	qp_row_array(&rows, 1);
+	qp_row_begin(&rows, 2);
+	qp_row_string(&rows, "changed", r.changed, strlen(r.changed));
+	qp_row_string(&rows, "after_restart", r.after_restart, strlen(r.after_restart));
+	report_send(c, m, &rows, 1, 0);
 }
 
 static void

@@ -42,6 +42,12 @@ struct server_limits {
 	uint64_t max_memfds;		  /* 0: descriptors are not taken */
 };
 
+/* What came of reading the configuration again: names of options, or what is wrong. Valid until the next time. */
+struct server_reloaded {
+	const char *changed, *after_restart;
+	const char *error; /* NULL: nothing is */
+};
+
 TAILQ_HEAD(conn_list, conn);
 
 struct server {
@@ -52,6 +58,8 @@ struct server {
 	struct qp_mark *answered; /* where the answers to the frame that is handled begin; NULL:
 				     they are not held */
 	struct held *held; /* answers that wait for the store; NULL: there is none */
+	struct server_reloaded (*reload)(void *arg); /* NULL: there is nothing to read */
+	void *reload_arg;
 	struct backup *backup; /* of what the store has; NULL: there is none */
 	struct listeners *listeners; /* told when a connection has gone; may be NULL */
 	uint32_t epoch;

@@ -325,6 +325,14 @@ session_hello(struct conn *c, const struct qp_request *hello, bool *ret_resumed)
 	return result;
 }
 
+bool
+session_is_owners(const struct session *session)
+{
+	const struct peer *peer = &session->peer;
+
+	return peer->local && (peer->uid == 0 || peer->uid == geteuid());
+}
+
 void
 session_want_notices(struct session *session, bool wanted)
 {

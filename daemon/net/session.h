@@ -72,6 +72,9 @@ struct session *session_revive(struct server *server, struct qe_session *qe,
 /* What an item's last holder is called. */
 void session_set_name(struct session *session);
 
+/* Whether it is root's, or the broker's own user's, by a Unix socket. */
+bool session_is_owners(const struct session *session);
+
 /* Frees one that has no connection, and has ended in the engine. */
 void session_forget(struct session *session);
 

@@ -178,6 +178,7 @@ static const struct {
 	{HEAD("\x93\x2f\x12\x2a"), 0, {.op = QP_OP_WHO, .rid = 18, .id = 42}},
 	{HEAD("\x93\x2f\x12\xc0"), 0, {.op = QP_OP_WHO, .rid = 18}},
 	{HEAD("\x92\x32\x0f"), 0, {.op = QP_OP_BACKUP, .rid = 15}},
+	{HEAD("\x92\x34\x0f"), 0, {.op = QP_OP_RELOAD, .rid = 15}},
 	{HEAD("\x94\x33\x0f\xa4jobs\x07"),
 	 0,
 	 {.op = QP_OP_DUMP, .rid = 15, .queue = {"jobs", 4}, .cursor = 7}},

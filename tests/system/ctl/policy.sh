@@ -93,6 +93,29 @@ maxsize = 3"
 	qbrokerd -t -c "$folder/conf" || fail "-t refuses it"
 }
 
+test_reload_says_what_came_of_it() {
+	reload <<<''
+	echo 'maxsize = 8' >"$folder/conf"
+	ctl 0 reload
+	[ "$(cat "$folder/out")" = 'changed: maxsize; after a restart: none' ] || fail "$(cat "$folder/out")"
+	printf '%s\n' 'maxsize = 8' 'max_connections = 40' "state_dir = $folder/state" >"$folder/conf"
+	ctl 0 reload --json
+	out_is '{"changed": "max_connections", "after_restart": "state_dir"}'
+	echo 'maxsize = many' >"$folder/conf"
+	ctl 2 reload
+	grep -q 'maxsize' "$folder/err" || fail "$(cat "$folder/err")"
+}
+
+# What a restart applies, and what needs it at once.
+test_reload_fails_where_it_cannot_be_applied() {
+	reload <<<'maxsize = 8'
+	printf '%s\n' 'maxsize = 9' "state_dir = $folder/state" '[queue "d"]' 'durable = sync' >"$folder/conf"
+	ctl 2 reload
+	grep -q 'durable = sync needs the option state_dir, which a restart applies' "$folder/err" ||
+		fail "$(cat "$folder/err")"
+	policy_is "$q" maxsize 8 "$folder/conf"
+}
+
 test_policy_as_json_and_of_what_is_no_name() {
 	reload <<<''
 	ctl 0 declare "$q" order=lifo

@@ -4,7 +4,7 @@
 # shellcheck source=tests/system/ctl/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-commands='backup ping ls stats top clients why waiters watch who policy declare put get peek browse size join cancel dead mv purge rm shutdown reopen pause resume drain dump load help'
+commands='backup ping reload ls stats top clients why waiters watch who policy declare put get peek browse size join cancel dead mv purge rm shutdown reopen pause resume drain dump load help'
 
 test_help_lists_every_command_within_80_columns() {
 	local command
