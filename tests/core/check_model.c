@@ -187,6 +187,27 @@ static const struct qe_hooks log_hooks = {.describe = describe,
 					  .body = foreign_body};
 
 static void
+say_ring(struct qe_config *config)
+{
+	static const char *const patterns[M_QUEUES] = {"a", "b", "j*s*", "d"};
+	static struct qe_rule rules[M_QUEUES];
+
+	config->durable = QE_ASYNC;
+	config->rules = rules;
+	config->n_rules = (unsigned)run.n_queues;
+	for (int i = 0; i < run.n_queues; i++) {
+		struct qe_name next = queue_name((i + 1) % run.n_queues);
+		struct qe_declare *says = &rules[i].says;
+
+		rules[i] = (struct qe_rule){
+			.pattern = {patterns[i], strlen(patterns[i])},
+			.says = {.has_dead_to = true, .dead_to.len = (uint8_t)next.len},
+		};
+		memcpy(says->dead_to.p, next.p, next.len);
+	}
+}
+
+static void
 begin(uint64_t seed)
 {
 	struct qe_config config = {.epoch = 5, .can_keep = true};
@@ -202,7 +223,8 @@ begin(uint64_t seed)
 	run.grouped = chance(50) ? 0 : (unsigned)below(101);
 	run.leases = chance(40) ? 0 : (unsigned)below(101);
 	run.keyed = chance(50) ? 0 : (unsigned)below(101);
-	run.deaths = chance(50) ? 0 : (unsigned)below(101);
+	run.ring = seed % 4 == 3;
+	run.deaths = !run.ring && chance(50) ? 0 : (unsigned)below(101);
 	run.most_len = 60;
 	config.maxsize = chance(50) ? 0 : (int64_t)below(6);
 	config.max_bytes = chance(70) ? 0 : 50 + below(200);
@@ -225,6 +247,8 @@ begin(uint64_t seed)
 		config.dead_ttl_ms = below(2);
 		config.retry_factor = 100;
 	}
+	if (run.ring)
+		say_ring(&config);
 	run.m.config = config;
 	run.m.now = 1 + below(100);
 	run.e = qe_new(&config);

@@ -451,13 +451,13 @@ op_declare(void)
 				     .lease_ms = below(3),
 				     .has_order = chance(50),
 				     .order = (enum qe_order)below(3),
-				     .has_durable = chance(30),
+				     .has_durable = !run.ring && chance(30),
 				     .durable = (enum qe_durable)below(3),
 				     .maxsize = (int64_t)below(8) - 2,
 				     .max_bytes =
 					     chance(50) ? 0 : below(4 * run.most_len),
 				     .update = chance(60)};
-	int heir = any_queue();
+	int heir = run.ring ? (queue + 1) % run.n_queues : any_queue();
 	struct qe_queue_stats stats;
 	bool created, created_too;
 	enum qe_result result;
@@ -687,7 +687,7 @@ op_configure(void)
 		config->memory_limit = 100000 + below(100000);
 	config->max_waiters = chance(50) ? 0 : 2 + (uint32_t)below(8);
 	config->max_queues = chance(50) ? 0 : 1 + (uint32_t)below(M_QUEUES);
-	if (chance(50))
+	if (!run.ring && chance(50))
 		random_rules(config);
 	AGREE(qe_configure(run.e, run.m.now, config) == QE_OK);
 	m_configure(&run.m);

@@ -72,6 +72,7 @@ struct run {
 	unsigned grouped;    /* percent of the puts */
 	unsigned leases;     /* percent of the gets: with an end */
 	unsigned keyed;	     /* percent of the puts of one item */
+	bool ring; /* all queues are durable, and each has the next one for its dead */
 	uint64_t stamp, rid; /* the last ones */
 	unsigned foreign;    /* bodies that lie elsewhere and are not released */
 	bool any_order;	     /* of the answers of this step */
