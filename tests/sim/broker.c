@@ -304,11 +304,12 @@ started(void)
 static bool
 start_once(bool may_end)
 {
+	static char state_dir[] = "pretended"; /* it is asked for until the end */
 	char err[512] = "";
 	int result;
 
 	sim->config = (struct config){
-		.state_dir = (char[]){"pretended"},
+		.state_dir = state_dir,
 		.segment_size = sim->o.segment,
 		.sync_interval_ms = sim->o.sync_interval_ms,
 	};
