@@ -250,6 +250,29 @@ with_id(unsigned n, uint64_t id)
 	return n;
 }
 
+/* It is not the body of another item any more. */
+static void
+is_its_own(unsigned n)
+{
+	struct sim_item *item = &sim->items[n];
+
+	item->queue = item->put_queue;
+	item->body.of = n;
+	item->before_delete = true;
+	item->gone = SIM_MAYBE_GONE;
+}
+
+/* That it has replaced a body was forgotten by a broker that ended, and it is put again, of another one: it
+ * is the body of what has this id now. The ids of all that could have it are known (check_key_is_known()). */
+static bool
+is_put_anew(const struct sim_item *item, uint64_t id)
+{
+	const struct sim_item *other = &sim->items[item->body.of];
+
+	return item->key.replaces && item->again && !item->answered && other->id != id &&
+	       !had_id(other, id);
+}
+
 /* It was put to replace the body of another item, and that has this id. */
 static unsigned
 whose_body(unsigned b, uint64_t id)
@@ -257,8 +280,12 @@ whose_body(unsigned b, uint64_t id)
 	struct sim_item *item = &sim->items[b];
 	unsigned n = item->body.of;
 
-	if (n != b || !item->key.replaces || item->id == id)
+	if (n != b && is_put_anew(item, id))
+		is_its_own(b);
+	else if (n != b)
 		return n;
+	if (!item->key.replaces || item->id == id)
+		return b;
 	n = with_id(b, id);
 	if (n != b) {
 		trace(TRACE_REPLACED, n, b, id, 0);
@@ -266,20 +293,6 @@ whose_body(unsigned b, uint64_t id)
 		item->body.of = n;
 	}
 	return n;
-}
-
-/* That was forgotten by a broker that ended; and so was the item that it had replaced the body of. */
-static void
-is_its_own(const struct sim_request *r, unsigned n)
-{
-	struct sim_item *item = &sim->items[n];
-
-	if (r->asked_life == sim->life)
-		wrong("item %u has replaced the body of another, and is accepted", n);
-	item->queue = item->put_queue;
-	item->body.of = n;
-	item->before_delete = true;
-	item->gone = SIM_MAYBE_GONE;
 }
 
 static void
@@ -344,11 +357,11 @@ check_duplicate(const struct sim_request *r, unsigned n, uint64_t id)
 	bool found = false;
 
 	sim->about = (int)n;
-	item->answered = true;
-	if (item->key.replaces && id != 0) {
+	if (item->key.replaces && id != 0)
 		has_replaced(r, n, id);
+	item->answered = true;
+	if (item->key.replaces && id != 0)
 		return;
-	}
 	if (item->key.name == 0 || (item->put == SIM_CONFIRMED && !item->may_be_lost))
 		wrong("item %u is said to be a duplicate, of %u", n, (unsigned)id);
 	item->put = SIM_REFUSED;
@@ -386,8 +399,10 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 		return;
 	}
 	trace(TRACE_ACCEPTED, c->number, n, (uint64_t)result, 0);
+	if (item->queue == SIM_QUEUES && r->asked_life == sim->life)
+		wrong("item %u has replaced the body of another, and is accepted", n);
 	if (item->queue == SIM_QUEUES)
-		is_its_own(r, n);
+		is_its_own(n);
 	if (item->queue == (unsigned)r->queue)
 		has_id(n, (uint64_t)result);
 	else if ((uint64_t)result >= item->id)
