@@ -24,6 +24,18 @@ name_of(const char *text)
 	return (struct qe_name){.p = text, .len = strlen(text)};
 }
 
+static void
+say_heir(struct qe_declare *says)
+{
+	const char *heir = sim->queues[SIM_TARGET].name;
+
+	says->has_dead_to = says->has_max_attempts = says->has_max_crashes = true;
+	says->dead_to.len = (uint8_t)strlen(heir);
+	memcpy(says->dead_to.p, heir, says->dead_to.len);
+	says->max_attempts = sim->o.max_attempts;
+	says->max_crashes = sim->o.max_crashes;
+}
+
 static struct qe *
 make_engine(void)
 {
@@ -50,6 +62,8 @@ make_engine(void)
 		rules[i].says.has_max_bytes = true;
 		rules[i].says.max_bytes = sim->queues[i].max_bytes;
 	}
+	if (sim->o.heirs)
+		say_heir(&rules[SIM_SOURCE].says);
 	return qe_new(&config);
 }
 

@@ -55,8 +55,9 @@ check_new_item(struct sim_client *c, struct sim_item item)
 	item.gone = check_may_be_taken(&item) ? SIM_MAYBE_GONE : SIM_THERE;
 	item.end_ns = item.ttl_ms ? sim->now_ns + item.ttl_ms * MS : SIM_NEVER;
 	item.end_by_ns = SIM_NEVER;
-	item.may_move = item.ever_moved = item.queue == SIM_SOURCE &&
-					  check_coming(&sim->queues[SIM_SOURCE].moves);
+	item.may_move = item.ever_moved =
+		check_may_leave_by_death(&item) ||
+		(item.queue == SIM_SOURCE && check_coming(&sim->queues[SIM_SOURCE].moves));
 	item.body.of = sim->n_items;
 	item.key.until_ns = sim->now_ns + item.key.window_ns;
 	item.key.until_by_ns = SIM_NEVER;
@@ -103,6 +104,8 @@ check_changed(unsigned queue)
 {
 	sim->queues[queue].empty = false;
 	sim->queues[queue].changed_step = sim->step;
+	if (sim->o.heirs && queue == SIM_SOURCE)
+		sim->queues[SIM_TARGET].empty = false;
 }
 
 void
@@ -411,7 +414,8 @@ check_put(struct sim_client *c, const struct sim_request *r, unsigned n, int64_t
 	lost = item->may_be_lost && check_may_be_in_memory(item);
 	is_there(item);
 	item->may_be_lost = lost;
-	if (item->ttl_ms && item->end_by_ns == SIM_NEVER)
+	if (item->ttl_ms && item->end_by_ns == SIM_NEVER &&
+	    (!sim->o.heirs || item->queue == (unsigned)r->queue))
 		item->end_by_ns = sim->now_ns + item->ttl_ms * MS;
 	if (item->key.until_by_ns == SIM_NEVER)
 		item->key.until_by_ns = sim->now_ns + item->key.window_ns;
@@ -505,6 +509,7 @@ is_given(struct sim_client *c, const struct sim_request *r, unsigned n,
 
 	if (item->gone == SIM_GONE && (!item->taken || item->gone_step < r->asked_step))
 		wrong("item %u is given after it was gone", n);
+	check_given_alive(r, n);
 	has_one_holder(n);
 	if (item->plain && delivery == 1 && !r->again)
 		is_in_order(c, r, n);
@@ -549,7 +554,7 @@ check_got(struct sim_client *c, const struct sim_request *r, uint64_t id,
 		wrong("item %u was refused, and is given", n);
 	if (sim->now_ns < item->ready_ns && !check_may_be_dead(item))
 		wrong("item %u is given early", n);
-	if (item->end_by_ns < r->asked_ns && !check_may_be_dead(item))
+	if (item->end_by_ns < r->asked_ns && !check_may_have_died(item))
 		wrong("item %u is given after its end", n);
 	check_not_paused(r, SIM_OUT);
 	has_id(n, id);

@@ -23,6 +23,17 @@ is_kept(enum sim_mode mode, enum sim_crash crash, unsigned step)
 	       (mode == SIM_ASYNC && (crash == CRASH_KILL || step < sim->safe_step));
 }
 
+/* What is said of the item is kept as well as that, at least. Where an item is that a crash may have put back is not
+ * known until it is given. */
+static enum sim_mode
+mode_of(const struct sim_item *item)
+{
+	enum sim_mode mode = sim->queues[item->queue].mode,
+		      target = sim->queues[SIM_TARGET].mode;
+
+	return item->may_move && item->id == 0 && target < mode ? target : mode;
+}
+
 /* It is back where it was, perhaps. */
 static void
 crash_move(struct sim_item *item, enum sim_crash crash)
@@ -39,14 +50,18 @@ crash_move(struct sim_item *item, enum sim_crash crash)
 static void
 crash_item(struct sim_item *item, enum sim_crash crash)
 {
-	enum sim_mode mode = sim->queues[item->queue].mode;
+	enum sim_mode mode = sim->queues[item->queue].mode, least = mode_of(item);
 	bool kept = is_kept(mode, crash, item->put_step);
 
 	item->delivery = 0; /* what comes from now on is not late */
 	if (crash == CRASH_STOP)
 		return;
+	/* The record that it goes with has its new place, too. */
 	if (item->may_move)
-		kept = kept && is_kept(sim->queues[SIM_TARGET].mode, crash, sim->step);
+		kept = kept && sim->queues[SIM_TARGET].mode != SIM_MEMORY;
+	if (item->queue == SIM_TARGET && item->ever_moved && item->answered)
+		kept = kept || (mode == SIM_ASYNC &&
+				sim->queues[SIM_SOURCE].mode == SIM_SYNC);
 	if (item->put == SIM_CONFIRMED && !kept) {
 		item->may_be_lost = true;
 		item->id = 0;
@@ -60,15 +75,19 @@ crash_item(struct sim_item *item, enum sim_crash crash)
 	if (item->gone != SIM_THERE && mode == SIM_MEMORY)
 		item->not_counted =
 			true; /* the answer is remembered, the count is not */
-	if (item->gone == SIM_GONE && !is_kept(mode, crash, item->gone_step))
+	if (item->gone == SIM_GONE && !is_kept(least, crash, item->gone_step))
 		item->gone = SIM_MAYBE_GONE;
+	if (!is_kept(mode, crash, item->died_step))
+		item->died = false;
+	if (!is_kept(mode, crash, item->nack_step))
+		item->nacks = 0;
 	crash_move(item, crash);
 }
 
 static void
 crash_body(struct sim_body *body, enum sim_crash crash)
 {
-	enum sim_mode mode = sim->queues[sim->items[body->of].queue].mode;
+	enum sim_mode mode = mode_of(&sim->items[body->of]);
 
 	if (body->put == SIM_CONFIRMED && !is_kept(mode, crash, body->step))
 		body->put = SIM_ASKED;
@@ -191,6 +210,7 @@ void
 check_counts(const struct sim_request *r, const uint8_t *rows, size_t len)
 {
 	struct sim_queue *q = &sim->queues[r->queue];
+	bool was_empty = q->empty;
 
 	memset(q->states, 0, sizeof(q->states));
 	q->there = q->accepted = q->finished = q->expired = q->paused = q->bytes = 0;
@@ -199,6 +219,11 @@ check_counts(const struct sim_request *r, const uint8_t *rows, size_t len)
 	check_pause_shown(r, q->paused);
 	check_size_shown(r, q->states[0] + q->states[1], q->bytes);
 	q->empty = q->there == 0 && r->asked_step > q->changed_step;
+	if (sim->o.heirs && r->queue == SIM_TARGET)
+		q->empty = q->empty && sim->queues[SIM_SOURCE].empty &&
+			   r->asked_step > sim->queues[SIM_SOURCE].empty_step;
+	else if (q->empty && !was_empty)
+		q->empty_step = sim->step;
 }
 
 bool

@@ -194,8 +194,11 @@ check_end_asked(struct sim_client *c, const struct sim_hold *h, enum qp_op op)
 		item->holder = -1;
 	if (finishes && item->gone == SIM_THERE)
 		item->gone = SIM_MAYBE_GONE;
-	if (op == QP_OP_BURY) /* nothing else lets items die here, but their ends */
+	if (op == QP_OP_BURY) { /* nothing else lets items die without an heir, but their ends */
 		item->may_be_dead = true;
+		item->may_move |= check_has_heir(item);
+		item->ever_moved |= item->may_move;
+	}
 }
 
 void

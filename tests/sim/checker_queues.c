@@ -258,8 +258,13 @@ is_moved(struct sim_item *item, uint64_t id)
 	if (id <= item->id)
 		wrong("it was moved, and its id is %u, not above %u", (unsigned)id,
 		      (unsigned)item->id);
+	if (!sim->o.moves && !check_may_have_died(item))
+		wrong("it was not moved, nor has it died");
+	if (sim->o.heirs)
+		item->end_by_ns = SIM_NEVER; /* what is dead has no end */
 	item->queue = SIM_TARGET;
-	item->may_move = item->plain = false;
+	item->may_move = item->plain = item->died = false;
+	item->nacks = 0;
 	item->move_step = item->put_step = sim->step;
 	item->put = SIM_CONFIRMED;
 	item->id = id;

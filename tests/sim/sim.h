@@ -49,6 +49,8 @@ struct sim_options {
 	unsigned cut, die, hang;
 	unsigned leases; /* percent of gets whose lease ends */
 	bool pauses, ends, groups, deletes, touches, updates, keys, replaces, moves;
+	bool heirs; /* SIM_TARGET takes what dies in SIM_SOURCE */
+	unsigned max_attempts, max_crashes; /* of SIM_SOURCE, if it has an heir */
 	bool in_pieces, slow;
 	unsigned body_memory; /* 0: all bodies are in memory */
 	unsigned memory;      /* the limit; 0: it is not reached */
@@ -79,6 +81,7 @@ struct sim_queue {
 	unsigned maxsize, max_bytes; /* 0: any number */
 	struct sim_coming purges, cancels[SIM_GROUPS + 1], deletes;
 	struct sim_coming moves; /* from SIM_SOURCE to SIM_TARGET */
+	unsigned empty_step;	 /* when it was seen to be empty */
 	unsigned
 		delete_step; /* when a delete was heard of last, asked for or answered */
 	struct sim_pause pause;
@@ -132,6 +135,11 @@ struct sim_item {
 	bool end_is_death;  /* it does not go, but is dead */
 	bool plain;	    /* its place is that of its put */
 	bool may_be_dead;   /* somebody has buried it */
+	/* In SIM_SOURCE, which has an heir: */
+	bool died;
+	unsigned died_step;	   /* when that was heard of */
+	unsigned nacks, nack_step; /* how many, and the last one */
+	unsigned failed_life;	   /* in which the first one was asked for */
 	bool again;	    /* its put was asked for again, of another broker */
 	bool may_move;	    /* it is in SIM_SOURCE, or has been moved */
 	bool ever_moved;    /* or may have been */
@@ -445,6 +453,21 @@ void check_purged(struct sim_request *r);
 
 /* It was accepted, is not gone, and has not been lost. */
 bool check_is_surely_there(const struct sim_item *item);
+
+/* --- checker_dead.c -------------------------------------------------------------- */
+
+/* Another queue takes it when it dies. */
+bool check_has_heir(const struct sim_item *item);
+
+/* It may be in another queue because it has died; or may have died, whenever. */
+bool check_may_leave_by_death(const struct sim_item *item);
+bool check_may_have_died(const struct sim_item *item);
+
+/* A NACK or BURY was answered. */
+void check_failed(const struct sim_request *r);
+
+/* It is given in the queue into which it was put. */
+void check_given_alive(const struct sim_request *r, unsigned n);
 
 /* --- checker_room.c -------------------------------------------------------------- */
 

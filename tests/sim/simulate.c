@@ -93,6 +93,9 @@ choose_options(uint64_t seed)
 		.updates = chance(1, 3),
 		.keys = chance(1, 3),
 		.moves = seed % 7 == 3 && seed % 4 != 1, /* no bounds, and no deletes */
+		.heirs = seed % 5 == 2 && seed % 4 != 1, /* the same */
+		.max_attempts = (unsigned)(seed / 20 % 4),
+		.max_crashes = (unsigned)(seed / 80 % 3),
 		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
 	sim->o.replaces = sim->o.keys && chance(1, 2);
@@ -113,7 +116,7 @@ begin(uint64_t seed)
 	sim->about = -1;
 	choose_options(seed);
 	sim->disk = pretend_new((unsigned)sim_random(&sim->random));
-	if (sim->o.moves)
+	if (sim->o.moves || sim->o.heirs)
 		sim->o.deletes = sim->o.replaces = false;
 	for (unsigned i = 0; i < sim->o.queues; i++) {
 		struct sim_queue *q = &sim->queues[i];

@@ -39,6 +39,8 @@ some_len(void)
 
 	if (sim->o.memory && chance(1, 2)) /* or it would not be reached */
 		most = SIM_BODY_MAX - 16;
+	if (sim->o.heirs && chance(1, 4)) /* those from 2 KiB on are moved on the disk */
+		return SIM_BODY_MAX - 1 - below(1200);
 	return 16 + (chance(1, 12) ? below(SIM_BODY_MAX - 16) : below(most));
 }
 
@@ -239,6 +241,8 @@ some_end(void)
 {
 	unsigned n = below(16);
 
+	if (sim->o.heirs && !sim->healed && chance(1, 3))
+		return chance(1, 5) ? QP_OP_BURY : QP_OP_NACK;
 	if (sim->healed || n < 10)
 		return QP_OP_ACK;
 	return n < 12 ? QP_OP_RELEASE : n < 15 ? QP_OP_NACK : QP_OP_BURY;
@@ -306,6 +310,8 @@ ended(struct sim_client *c, struct sim_request *r, const struct qp_reply *reply)
 	}
 	if (r->op != QP_OP_ACK_MANY) {
 		check_ended(c, r->holds, r->op == QP_OP_ACK, reply->status);
+		if (reply->status == QP_OK)
+			check_failed(r);
 		return;
 	}
 	next = stale.n > 0 ? qp_list_next(&stale) : r->n;
