@@ -52,6 +52,7 @@ struct sim_options {
 	bool heirs; /* SIM_TARGET takes what dies in SIM_SOURCE */
 	unsigned max_attempts, max_crashes; /* of SIM_SOURCE, if it has an heir */
 	bool in_pieces, slow;
+	bool tight; /* the disk is full often, and producers put much then, and lose their links */
 	unsigned body_memory; /* 0: all bodies are in memory */
 	unsigned memory;      /* the limit; 0: it is not reached */
 };

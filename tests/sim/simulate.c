@@ -96,9 +96,12 @@ choose_options(uint64_t seed)
 		.heirs = seed % 5 == 2 && seed % 4 != 1, /* the same */
 		.max_attempts = (unsigned)(seed / 20 % 4),
 		.max_crashes = (unsigned)(seed / 80 % 3),
+		.tight = seed % 8 == 6, /* no bounds */
 		.body_memory = seed % 3 == 0 ? (unsigned)(1 + seed % 3001) : 0,
 	};
 	sim->o.replaces = sim->o.keys && chance(1, 2);
+	if (sim->o.tight)
+		sim->o.disk_full = 100;
 	/* Below 64 kB what is not of items takes all of it, so that nothing can wait for room. */
 	if (chance(1, 6))
 		sim->o.memory =
@@ -192,6 +195,9 @@ client_faults(void)
 {
 	struct sim_client *c = &sim->clients[below(sim->n_clients)];
 
+	if (sim->o.tight && sim->disk->room && c->kind == SIM_PRODUCER && c->fd >= 0 &&
+	    chance(1, 10))
+		client_cut(c);
 	if (now_and_then(sim->o.cut) && c->fd >= 0)
 		client_cut(c);
 	if (now_and_then(sim->o.die) && c->alive)
@@ -226,7 +232,7 @@ disk_faults(void)
 		sim->disk->room = 1 + below(40000);
 		sim->disk->copies = sim->disk->room % 2;
 		trace(TRACE_ROOM, sim->disk->room, 0, 0, 0);
-	} else if (sim->disk->room && chance(1, 100)) {
+	} else if (sim->disk->room && chance(1, sim->o.tight ? 25 : 100)) {
 		sim->disk->room = 0;
 		trace(TRACE_ROOM, 0, 0, 0, 0);
 	}

@@ -93,13 +93,23 @@ some_key(struct sim_item *item, struct qp_options *ret)
 		key->queued = true; /* the window alone */
 }
 
+/* Of large ones some find room on a tight disk; of small ones those that are put behind them. */
+static unsigned
+some_len_of_many(unsigned n, bool tight)
+{
+	if (!tight)
+		return some_len();
+	return n > 1 ? SIM_BODY_MAX / 2 : 16;
+}
+
 /* One, or several in one request. */
 static void
 put(struct sim_client *c)
 {
 	static uint8_t body[PUT_MOST * SIM_BODY_MAX];
 	int64_t lengths[PUT_MOST];
-	unsigned queue = below(sim->o.queues), n = 1, first = sim->n_items;
+	bool tight = sim->o.tight && sim->disk->room;
+	unsigned queue = below(tight ? 2 : sim->o.queues), n = 1, first = sim->n_items;
 	struct qp_request m = {.op = QP_OP_PUT, .queue = queue_name(queue)};
 	struct sim_request *r;
 	struct sim_item item = {.queue = queue};
@@ -110,16 +120,16 @@ put(struct sim_client *c)
 	if (chance(1, 2))
 		m.timeout_ms = below(300);
 	some_options(&item, &m.options);
-	if (chance(1, 8)) {
+	if (chance(1, tight ? 2 : 8)) {
 		n = 1 + below(PUT_MOST);
 		m.op = QP_OP_PUT_MANY;
 		m.lengths = (struct qp_list){.n = n, .numbers = lengths};
-		QP_GIVE(&m.options, atomic, below(2));
+		QP_GIVE(&m.options, atomic, tight ? 0 : below(2));
 	} else if (sim->o.keys && chance(1, 2)) {
 		some_key(&item, &m.options);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		item.len = some_len();
+		item.len = some_len_of_many(n, tight);
 		check_new_item(c, item);
 		lengths[i] = (int64_t)check_body(first + i, body + len);
 		len += (size_t)lengths[i];
