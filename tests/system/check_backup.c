@@ -339,7 +339,7 @@ START_TEST(a_backup_that_was_cut_off_is_refused)
 	pid_t pid;
 
 	for (int i = 0; i < 64; i++)
-		ok(qb_put(q, "jobs", body, sizeof(body), 0, NULL));
+		ok(qb_put(q, "jobs", body, sizeof(body), QB_FOREVER, NULL));
 	pid = start_backup(d.address, to);
 	stop_in_the_middle(pid);
 	ck_assert(is_unfinished());
@@ -366,7 +366,7 @@ churn(void)
 	qb_item *item;
 
 	for (int i = 0; i < 500; i++) {
-		ok(qb_put(q, "jobs", body, sizeof(body), 0, NULL));
+		ok(qb_put(q, "jobs", body, sizeof(body), QB_FOREVER, NULL));
 		ok(qb_get(q, "jobs", 0, QB_MANUAL, &item));
 		ok(qb_ack(q, item));
 		qb_item_free(item);

@@ -204,7 +204,8 @@ put(uint32_t len)
 
 	ck_assert_uint_lt(n_books, MOST);
 	memcpy(body, &n_books, sizeof(n_books));
-	r = qb_put(q, "jobs", body, len, 0, &id);
+	/* It may wait for the journal; on a full disk it is refused at once. */
+	r = qb_put(q, "jobs", body, len, QB_FOREVER, &id);
 	if (r == QB_OK) {
 		books[n_books++] = (struct entry){.id = id, .len = len, .there = true};
 		n_there++;
