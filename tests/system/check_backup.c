@@ -73,7 +73,7 @@ is_there(const char *name)
 
 /* --- qbrokerctl ---------------------------------------------------------------------- */
 
-/* What it says goes into the file `said`. */
+/* What it says goes into the file `said`. A fault that is set is meant for it. */
 static pid_t
 start_backup(const char *address, const char *into)
 {
@@ -82,6 +82,9 @@ start_backup(const char *address, const char *into)
 
 	if (pid != 0)
 		return pid;
+	for (int i = 0; i < 4 && d.env[i]; i++)
+		putenv((char *)(uintptr_t)d.env[i]);
+	setenv("QB_FAULT_FOLDER", home, 1); /* the copy is in it */
 	if (!freopen(out, "w", stdout) || dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
 		_exit(99);
 	execl("./qbrokerctl", "qbrokerctl", "-s", address, "backup", into, NULL);
@@ -340,7 +343,9 @@ START_TEST(a_backup_that_was_cut_off_is_refused)
 
 	for (int i = 0; i < 64; i++)
 		ok(qb_put(q, "jobs", body, sizeof(body), QB_FOREVER, NULL));
+	kept_fault("sync@journal-:1:SLOW"); /* or it may have ended before it is seen */
 	pid = start_backup(d.address, to);
+	memset(d.env, 0, sizeof(d.env));
 	stop_in_the_middle(pid);
 	ck_assert(is_unfinished());
 	daemon_kill(&d);
