@@ -127,10 +127,12 @@ nothing_is_damaged(void)
 	char command[512];
 
 	snprintf(command, sizeof(command),
-		 "%s --repair '%s/copy' '%s/repaired' | grep -q 'nothing is lost' && "
-		 "grep -q record '%s/repaired/backup.qbb'",
-		 program ? program : "./qbrokerd", home, home, home);
+		 "exec >'%s/said' 2>&1; %s --repair '%s/copy' '%s/repaired'; cat "
+		 "'%s/repaired/backup.qbb'",
+		 home, program ? program : "./qbrokerd", home, home, home);
 	ck_assert_int_eq(system(command), 0);
+	ck_assert_msg(strstr(said(), "nothing is lost") && strstr(said(), "record "),
+		      "%s", said());
 }
 
 /* --- at work ------------------------------------------------------------------------- */
