@@ -13,6 +13,7 @@ sed "s,^\(Exec[A-Za-z]*=\).*/\(qbroker[a-z]*\),\1$PWD/\2," etc/qbrokerd.service 
 grep -q "^ExecStart=$PWD/qbrokerd" "$dir/qbrokerd.service"
 cp "$srcdir/etc/qbrokerd.socket" "$dir"
 status=0
+! grep -n '@[a-z]*@' etc/qbrokerd.service || status=1 # what the build has to fill in
 systemd-analyze verify --man=no --recursive-errors=no "$dir/qbrokerd.service" \
 	"$dir/qbrokerd.socket" >"$dir/said" 2>&1 || status=$?
 cat "$dir/said"
