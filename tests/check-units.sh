@@ -9,7 +9,7 @@ command -v systemd-analyze >/dev/null || exit 77
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-sed "s,^\(Exec[A-Za-z]*=\).*/\(qbroker[a-z]*\),\1$PWD/\2," etc/qbrokerd.service >"$dir/qbrokerd.service"
+sed -E "s,(=|[' ])/[^ ]*/(qbroker(d|ctl)),\\1$PWD/\\2,g" etc/qbrokerd.service >"$dir/qbrokerd.service"
 grep -q "^ExecStart=$PWD/qbrokerd" "$dir/qbrokerd.service"
 cp "$srcdir/etc/qbrokerd.socket" "$dir"
 status=0
