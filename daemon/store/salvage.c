@@ -232,7 +232,8 @@ read_parts(struct salvage *s, bool writing)
 	for (size_t i = 0; i < s->rc.n && result == STORE_OPENED; i++)
 		if (s->parts[i].number >= s->trim && s->seq < s->until)
 			result = read_part(s, &s->parts[i]);
-	if (s->ended || s->number == 0)
+	/* Of a segment behind the last record that counts nothing is read. */
+	if ((s->ended && s->seq < s->until) || s->number == 0)
 		gaps_add(&s->gaps, GAP_MISSING, s->number ? s->number + 1 : s->trim, 0,
 			 1);
 	gaps_finish(&s->gaps, s->seq);

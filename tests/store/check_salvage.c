@@ -249,6 +249,28 @@ START_TEST(the_last_segment_is_missing)
 }
 END_TEST
 
+/* It has just been made, or a copy begins there (_i: that has nothing behind the header). */
+START_TEST(a_last_segment_without_records_is_not_missing)
+{
+	unsigned char header[SEGMENT_HEADER];
+	char name[SEGMENT_NAME];
+	struct pretend_file *f;
+
+	make(false);
+	f = segment(w.status.last_segment);
+	memset(f->now + SEGMENT_HEADER, 0, f->size - SEGMENT_HEADER);
+	memcpy(header, f->now, sizeof(header));
+	if (_i == 1) {
+		segment_name(w.status.last_segment, name);
+		pretend_remove(w.disk, name);
+		pretend_put(w.disk, name, header, sizeof(header));
+	}
+	expect(RECORDS - count_in(w.status.last_segment), false, "");
+	ck_assert_str_eq(said, "");
+	done();
+}
+END_TEST
+
 /* The file's name and the records say what it was. */
 START_TEST(a_broken_header_loses_nothing)
 {
@@ -380,6 +402,7 @@ main(void)
 	tcase_add_loop_test(tcase, any_record_may_be_broken, 0, 2);
 	tcase_add_test(tcase, any_segment_may_be_missing);
 	tcase_add_test(tcase, the_last_segment_is_missing);
+	tcase_add_loop_test(tcase, a_last_segment_without_records_is_not_missing, 0, 2);
 	tcase_add_test(tcase, a_broken_header_loses_nothing);
 	tcase_add_test(tcase, a_broken_end_loses_nothing);
 	tcase_add_test(tcase, files_have_each_others_names);
