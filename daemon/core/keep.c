@@ -505,6 +505,16 @@ keep_asked_over(struct qe *e)
 void
 keep_asked_gone(struct qe *e)
 {
+	struct qe_after *gone = &e->keep.gone;
+	struct store_status now;
+
+	if (!e->keep.store || (gone->written == 0 && gone->synced == 0))
+		return;
+	e->keep.store->class->status(e->keep.store, &now);
+	if (gone->written <= now.written && gone->synced <= now.synced) {
+		*gone = (struct qe_after){0};
+		return;
+	}
 	later(&e->keep.after.synced, e->keep.gone.synced);
 	later(&e->keep.after.written, e->keep.gone.written);
 }

@@ -74,7 +74,7 @@ struct keep {
 	qe_sum *sum_of;	  /* NULL: there are no checksums */
 	struct qe_after after;
 	struct qe_after latest; /* the records of what has changed last, in any queue */
-	struct qe_after gone;	/* the records that say which queue was deleted last */
+	struct qe_after gone;	/* the records that say which queue was deleted last; 0: they are kept */
 	uint64_t ids, numbers; /* are reserved up to these */
 	bool restoring;	       /* what was read has not taken its place */
 	bool unordered;	       /* restoring: what is in changed[KEPT_ITEM] must be sorted, for those of one

@@ -516,6 +516,31 @@ START_TEST(who_waits_for_the_journal_lets_no_turns_spin)
 }
 END_TEST
 
+/* What was deleted long ago has nothing to do with who asks for what is not there. */
+START_TEST(who_asks_for_what_is_not_there_does_not_wait_for_the_journal)
+{
+	struct qp_request m = {.op = QP_OP_DECLARE, .rid = 10, .queue = {"gone", 4}};
+	struct client *c = begin(), *d = client_new();
+
+	QP_GIVE(&m.options, durable, ((struct qp_str){"async", 5}));
+	ask(c, &m, "", 0);
+	ask(c, &(struct qp_request){.op = QP_OP_DELETE, .rid = 11, .queue = m.queue},
+	    "", 0);
+	keep(now.last_seq);
+	expect(c, QP_OP_DECLARE, 10, QP_OK);
+	expect(c, QP_OP_DELETE, 11, QP_OK);
+	ask(d, &(struct qp_request){.op = QP_OP_SIZE, .rid = 10, .queue = memory}, "",
+	    0);
+	expect(d, QP_OP_SIZE, 10, QP_OK);
+	owe();
+	ask(d, &(struct qp_request){.op = QP_OP_JOIN, .rid = 11, .queue = memory}, "",
+	    0);
+	expect(d, QP_OP_JOIN, 11, QP_OK);
+	client_end(c);
+	client_end(d);
+}
+END_TEST
+
 /* --- puts that cannot wait for it ------------------------------------------------- */
 
 static void
@@ -701,6 +726,7 @@ main(void)
 	tcase_add_test(t, what_a_put_has_waited_for_the_journal_counts);
 	tcase_add_test(t, a_put_that_comes_again_is_not_refused_for_the_journal);
 	tcase_add_test(t, a_put_that_can_never_be_accepted_is_not_full_for_the_journal);
+	tcase_add_test(t, who_asks_for_what_is_not_there_does_not_wait_for_the_journal);
 	tcase_add_test(t, who_waits_for_the_disk_is_shown);
 	tcase_add_test(t, who_does_not_read_is_shown);
 	return run_case("held", t);
