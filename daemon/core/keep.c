@@ -519,6 +519,12 @@ keep_asked_gone(struct qe *e)
 	later(&e->keep.after.written, e->keep.gone.written);
 }
 
+void
+keep_asked_nothing(struct qe *e)
+{
+	e->keep.after = (struct qe_after){0};
+}
+
 struct qe_after
 keep_after(const struct qe *e, const struct queue *q)
 {

@@ -186,6 +186,9 @@ void keep_asked_over(struct qe *e);
 /* Somebody is told that there is no such queue: it may have been deleted. */
 void keep_asked_gone(struct qe *e);
 
+/* What somebody is told depends on nothing that was asked for him. */
+void keep_asked_nothing(struct qe *e);
+
 /* What an answer about the queue depends on. */
 struct qe_after keep_after(const struct qe *e, const struct queue *q);
 

@@ -396,15 +396,20 @@ put_into(struct qe *e, struct qe_session *session, uint64_t rid, struct queue *q
 	return before ? put_blocked(e, q, &before->put) : result;
 }
 
-/* It makes the journal grow, and has waited in vain for a moment at which it may. */
+/* It makes the journal grow, and has waited in vain for a moment at which it may. That nothing of it was accepted stays
+ * so whatever is kept of the queue, and is not to wait for the disk. */
 static enum qe_result
 refuse_late(struct qe *e, const struct queue *q, struct put *put,
 	    struct qe_reply *ret_reply)
 {
-	if (whole(put))
-		return too_big(q, put->n, put->bytes) ? QE_TOO_BIG : QE_FULL_JOURNAL;
+	if (whole(put) && too_big(q, put->n, put->bytes))
+		return QE_TOO_BIG;
 	if (!need_results(e, put))
 		return QE_NOMEM;
+	if (put->accepted == 0)
+		keep_asked_nothing(e);
+	if (whole(put))
+		return QE_FULL_JOURNAL;
 	put_answer(e, put, QE_FULL_JOURNAL, ret_reply);
 	return ret_reply->result;
 }

@@ -667,6 +667,32 @@ START_TEST(what_a_put_has_waited_for_the_journal_counts)
 }
 END_TEST
 
+/* It was not accepted, whatever becomes of what others have put. */
+START_TEST(that_a_put_may_not_wait_for_the_journal_is_said_while_the_disk_stands_still)
+{
+	struct client *c = begin(), *d = client_new(), *e = client_new();
+	struct answer a;
+
+	owe();
+	put_within(d, 20, QP_FOREVER);
+	for (; !TAILQ_EMPTY(&server->putting); clock_ms++)
+		turn();
+	ck_assert_uint_gt(now.last_seq, now.synced);
+	put_within(c, 10, 0);
+	expect_full(c, QP_OP_PUT, 10);
+	put_two(e);
+	answer(e, QP_OP_PUT_MANY, &a);
+	ck_assert_int_eq(qp_list_next_signed(&a.reply.results), -QP_FULL);
+	read_some(d);
+	ck_assert_uint_eq(d->len, 0);
+	keep(now.last_seq);
+	expect(d, QP_OP_PUT, 20, QP_OK);
+	client_end(c);
+	client_end(d);
+	client_end(e);
+}
+END_TEST
+
 /* It was accepted, and the answer was lost. */
 START_TEST(a_put_that_comes_again_is_not_refused_for_the_journal)
 {
@@ -724,6 +750,7 @@ main(void)
 	tcase_add_test(t, a_put_that_may_not_wait_does_not_wait_for_the_journal);
 	tcase_add_test(t, a_put_waits_for_the_journal_no_longer_than_its_timeout);
 	tcase_add_test(t, what_a_put_has_waited_for_the_journal_counts);
+	tcase_add_test(t, that_a_put_may_not_wait_for_the_journal_is_said_while_the_disk_stands_still);
 	tcase_add_test(t, a_put_that_comes_again_is_not_refused_for_the_journal);
 	tcase_add_test(t, a_put_that_can_never_be_accepted_is_not_full_for_the_journal);
 	tcase_add_test(t, who_asks_for_what_is_not_there_does_not_wait_for_the_journal);
