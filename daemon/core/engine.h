@@ -67,6 +67,7 @@ struct qe;	   /* an engine */
 struct qe_session; /* one client's identity */
 struct qe_item;	   /* a body and its metadata */
 
+/* Their numbers are in journals, in what is kept of a put of many that was accepted in part: a new one comes last. */
 enum qe_result {
 	QE_OK,
 	QE_WAIT,	/* the answer comes out of qe_next_reply() */
@@ -76,7 +77,6 @@ enum qe_result {
 	QE_FULL_BYTES,	/* no room in time: max_bytes */
 	QE_FULL_MEMORY, /* no room in time: the memory limit of the engine */
 	QE_FULL_PAUSED, /* the queue takes none: qe_pause() */
-	QE_FULL_JOURNAL, /* no room in time: qe_pace() */
 	QE_TIMEOUT,	/* join: unfinished items were left */
 	QE_SHUT_DOWN,
 	QE_CANCELLED,
@@ -99,6 +99,7 @@ enum qe_result {
 	QE_LOST, /* the store has failed: qe_store_lost() */
 	QE_AGAIN, /* a body is on its way from the disk: the same call is to be made again when qe_tick()
 		     has been called in its time. Of those that say so below */
+	QE_FULL_JOURNAL, /* no room in time: qe_pace() */
 };
 
 /* Which ready item a get is given. */

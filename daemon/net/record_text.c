@@ -2,7 +2,11 @@
  * See record_text.h. */
 #include "daemon/net/record_text.h"
 
+#include <assert.h>
 #include <string.h>
+
+static_assert(QE_TOO_BIG == 15 && QE_UNDECIDED == 25,
+	      "what an earlier broker has kept of a put of many is read");
 
 /* --- numbers and texts ----------------------------------------------------------- */
 
