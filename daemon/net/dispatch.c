@@ -359,14 +359,20 @@ has_gone_on(struct conn *c)
 	c->late = false;
 }
 
+static struct qp_mark
+begin_held(struct conn *c)
+{
+	(void)qe_after(c->server->engine); /* of ticks, and of sessions that ended */
+	return qp_out_mark(&c->out);
+}
+
 /* The answer waits until what it says is kept. */
 static void __attribute__((noinline))
 carry_out_held(struct conn *c, struct frame *f)
 {
-	struct qp_mark mark = qp_out_mark(&c->out);
+	struct qp_mark mark = begin_held(c);
 	struct server *s = c->server;
 
-	(void)qe_after(s->engine); /* of ticks, and of sessions that ended */
 	s->answered = &mark;
 	carry_out(c, f);
 	s->answered = NULL;
@@ -443,8 +449,8 @@ dispatch_waits(struct conn *c, const uint8_t *head, uint32_t head_len)
 	       must_wait(c, pace, head, head_len);
 }
 
-struct qe_item *
-dispatch_expect(struct conn *c, const uint8_t *head, struct qp_frame lengths)
+static struct qe_item *
+expect(struct conn *c, const uint8_t *head, struct qp_frame lengths)
 {
 	struct qp_request m;
 	struct qe_item *item;
@@ -452,15 +458,33 @@ dispatch_expect(struct conn *c, const uint8_t *head, struct qp_frame lengths)
 
 	if (!admit(c, head, lengths.head_len, &m) ||
 	    (has_old_answers(c) && replay_early(c, &m)) ||
-	    !admit_body(c, &m, lengths.body_len)) {
-		has_gone_on(c);
+	    !admit_body(c, &m, lengths.body_len))
 		return NULL;
-	}
 	result = qe_item_new(c->server->engine, lengths.body_len, &item);
 	if (result == QE_OK)
 		return item;
 	if (!has_old_answers(c) || !replay_refused(c, &m, result))
 		deliver_result(c, m.rid, result);
-	has_gone_on(c);
 	return NULL;
+}
+
+/* A refusal has its place among the answers, too. */
+static struct qe_item *
+expect_held(struct conn *c, const uint8_t *head, struct qp_frame lengths)
+{
+	struct qp_mark mark = begin_held(c);
+	struct qe_item *item = expect(c, head, lengths);
+
+	if (item)
+		return item;
+	has_gone_on(c);
+	hold(c, &mark);
+	return NULL;
+}
+
+struct qe_item *
+dispatch_expect(struct conn *c, const uint8_t *head, struct qp_frame lengths)
+{
+	return c->server->held ? expect_held(c, head, lengths)
+			       : expect(c, head, lengths);
 }

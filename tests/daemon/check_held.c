@@ -224,6 +224,26 @@ START_TEST(an_answer_that_waited_is_not_confirmed_by_one_that_came_later)
 }
 END_TEST
 
+/* It is refused before its body is there. */
+START_TEST(an_answer_that_waited_is_not_overtaken_by_the_refusal_of_a_large_body)
+{
+	static uint8_t large[300000];
+	struct client *c = begin();
+
+	server->limits.max_item = 1000;
+	put(c, 10, "x", 1);
+	put(c, 11, large, sizeof(large));
+	for (int i = 0; i < 3; i++)
+		turn();
+	read_some(c);
+	ck_assert_uint_eq(c->len, 0);
+	keep(now.last_seq);
+	expect(c, QP_OP_PUT, 10, QP_OK);
+	expect(c, QP_OP_PUT, 11, QP_TOO_BIG);
+	client_end(c);
+}
+END_TEST
+
 /* What becomes of a kept item, because its holder has gone, is not what the next request asked for. */
 START_TEST(memory_queues_do_not_wait_for_what_nobody_asked_for)
 {
@@ -740,6 +760,8 @@ main(void)
 	tcase_add_test(t, what_had_no_room_on_the_disk_is_refused_again);
 	tcase_add_test(t,
 		       an_answer_that_waited_is_not_confirmed_by_one_that_came_later);
+	tcase_add_test(t,
+		       an_answer_that_waited_is_not_overtaken_by_the_refusal_of_a_large_body);
 	tcase_add_test(t, memory_queues_do_not_wait_for_what_nobody_asked_for);
 	tcase_add_test(t, puts_do_not_wait_as_long_as_others_change_something);
 	tcase_add_test(t, who_waits_for_the_journal_is_shown_with_what_it_asks);
