@@ -201,6 +201,7 @@ say_ring(struct qe_config *config)
 
 		rules[i] = (struct qe_rule){
 			.pattern = {patterns[i], strlen(patterns[i])},
+			.source = {"ring", 4},
 			.says = {.has_dead_to = true, .dead_to.len = (uint8_t)next.len},
 		};
 		memcpy(says->dead_to.p, next.p, next.len);
