@@ -133,7 +133,7 @@ conn_read(qb *q, enum conn_got *ret_got)
 	}
 	q->moved += (uint64_t)got;
 	if (q->poll.since_ns)
-		busy_poll_end(&q->poll, clock_ns(), q->busy_poll_ns);
+		busy_poll_end(&q->poll, clock_ns(), q->busy_poll_ns, 1);
 	r = inbox_received(q, (size_t)got);
 	if (r != QB_OK)
 		return fail(q, r);

@@ -34,6 +34,7 @@ struct app {
 	struct config_changes changes; /* by the last reload */
 	char reload_error[CONFIG_ERROR_LEN];
 	struct busy_poll poll; /* for the next request */
+	uint64_t reads;	       /* that the server had at the end of the last turn */
 	struct priority priority;
 	uint32_t epoch;
 	bool stopping;
@@ -340,9 +341,11 @@ looks_on(struct app *app, bool more)
 	enum busy_poll_next next;
 
 	if (came_ns) {
-		busy_poll_end(&app->poll, came_ns, for_ns);
+		busy_poll_end(&app->poll, came_ns, for_ns,
+			      app->server->reads - app->reads);
 		busy_poll_start(&app->poll, now_ns);
 		app->server->came_ns = 0;
+		app->reads = app->server->reads;
 	}
 	next = busy_poll_next(&app->poll, now_ns, more ? 0 : for_ns);
 	if (next == BUSY_POLL_YIELD)

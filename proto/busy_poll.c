@@ -4,6 +4,7 @@
 
 #define TAKEN_NS \
 	UINT64_C(500000) /* that a look takes: the processor was somebody else's */
+#define ASKER_NS    UINT64_C(50000)   /* of that, for each who asked: it was his */
 #define REST_NS	    UINT64_C(1000000) /* the first time, and at least */
 #define MAX_REST_NS UINT64_C(256000000)
 #define AGAIN	    32 /* looks may take so many times as long as was taken */
@@ -34,14 +35,14 @@ rest(struct busy_poll *p, uint64_t now_ns, uint64_t taken_ns)
 	p->looked_ns = 0;
 }
 
-/* A look is over, if there was one. */
+/* A look is over, if there was one; so many have asked in it. */
 static void
-looked(struct busy_poll *p, uint64_t now_ns)
+looked(struct busy_poll *p, uint64_t now_ns, uint64_t askers)
 {
 	uint64_t took_ns = p->look_ns ? now_ns - p->look_ns : 0;
 
 	p->look_ns = 0;
-	if (took_ns > TAKEN_NS)
+	if (took_ns > TAKEN_NS + askers * ASKER_NS)
 		rest(p, now_ns, took_ns);
 	else
 		p->looked_ns += took_ns;
@@ -52,7 +53,7 @@ busy_poll_next(struct busy_poll *p, uint64_t now_ns, uint64_t for_ns)
 {
 	uint64_t waited_ns = now_ns - p->since_ns;
 
-	looked(p, now_ns);
+	looked(p, now_ns, 0);
 	if (!p->quick || waited_ns >= for_ns)
 		return BUSY_POLL_SLEEP;
 	if (now_ns < p->rest_until_ns)
@@ -70,13 +71,13 @@ is_short(uint64_t waited_ns, uint64_t for_ns)
 }
 
 void
-busy_poll_end(struct busy_poll *p, uint64_t now_ns, uint64_t for_ns)
+busy_poll_end(struct busy_poll *p, uint64_t now_ns, uint64_t for_ns, uint64_t askers)
 {
 	uint64_t waited_ns = now_ns - p->since_ns;
 
 	if (p->since_ns == 0)
 		return;
-	looked(p, now_ns);
+	looked(p, now_ns, askers);
 	p->quick = is_short(waited_ns, for_ns);
 	if (!is_short(waited_ns, BRIEF_NS))
 		p->briefs = 0;

@@ -22,8 +22,8 @@ struct busy_poll {		/* all 0 at first */
 	uint64_t looked_ns;	/* how long such looks took since the last rest began */
 	uint64_t rest_until_ns; /* others want the processor */
 	uint64_t rest_ns;	/* how long that was */
-	unsigned briefs;	/* the last waits that were even shorter, up to a bound */
-	bool quick;		/* the last wait was short */
+	unsigned briefs; /* the last waits that were even shorter, up to a bound */
+	bool quick;	 /* the last wait was short */
 };
 
 enum busy_poll_next {
@@ -37,9 +37,12 @@ void busy_poll_start(struct busy_poll *p, uint64_t now_ns);
 
 /* Nothing has come yet: whether to look again, for `for_ns` at most (0: never), or to sleep. From
  * one call that says to look to the next, or to the end, nothing is done that takes long. */
-enum busy_poll_next busy_poll_next(struct busy_poll *p, uint64_t now_ns, uint64_t for_ns);
+enum busy_poll_next busy_poll_next(struct busy_poll *p, uint64_t now_ns,
+				   uint64_t for_ns);
 
-/* Something has come, `now_ns` is before anything is done with it. Without a wait nothing happens. */
-void busy_poll_end(struct busy_poll *p, uint64_t now_ns, uint64_t for_ns);
+/* Something has come, from so many; `now_ns` is before anything is done with it. Where many asked
+ * the processor was theirs. Without a wait nothing happens. */
+void busy_poll_end(struct busy_poll *p, uint64_t now_ns, uint64_t for_ns,
+		   uint64_t askers);
 
 #endif

@@ -36,7 +36,7 @@ wait_ns(uint64_t ns)
 		looked = now - start;
 	}
 	now = start + ns;
-	busy_poll_end(&p, now, FOR);
+	busy_poll_end(&p, now, FOR, 1);
 	return looked;
 }
 
@@ -73,7 +73,7 @@ START_TEST(without_a_time_nobody_looks)
 	for (int i = 0; i < 3; i++) {
 		busy_poll_start(&p, now);
 		ck_assert(!looks(0));
-		busy_poll_end(&p, now += US, 0);
+		busy_poll_end(&p, now += US, 0, 1);
 	}
 }
 END_TEST
@@ -86,7 +86,7 @@ be_taken(uint64_t ns)
 		;
 	busy_poll_start(&p, now);
 	ck_assert_int_eq(busy_poll_next(&p, now, FOR), BUSY_POLL_YIELD);
-	busy_poll_end(&p, now += ns, FOR);
+	busy_poll_end(&p, now += ns, FOR, 1);
 }
 
 /* Returns how long nobody looks. */
@@ -114,7 +114,7 @@ START_TEST(where_nothing_has_come_meanwhile_that_shows_too)
 	ck_assert(looks(FOR));
 	now += 4 * MS;
 	ck_assert(!looks(FOR));
-	busy_poll_end(&p, now += 50 * US, FOR);
+	busy_poll_end(&p, now += 50 * US, FOR, 1);
 	ck_assert(rest_ns() - 1 * MS < 200 * US);
 }
 END_TEST
@@ -146,11 +146,11 @@ START_TEST(nor_who_works)
 	ck_assert(!looks(0));
 	now += 4 * MS;
 	ck_assert(!looks(FOR));
-	busy_poll_end(&p, now, FOR);
+	busy_poll_end(&p, now, FOR, 1);
 	busy_poll_start(&p, now); /* and what has come takes long, too */
 	now += 4 * MS;
 	busy_poll_start(&p, now);
-	busy_poll_end(&p, now += 50 * US, FOR);
+	busy_poll_end(&p, now += 50 * US, FOR, 1);
 	ck_assert_uint_eq(wait_ns(50 * US), 50 * US);
 }
 END_TEST
@@ -199,9 +199,24 @@ START_TEST(who_takes_little_soon_does_not_count)
 		be_taken(4 * MS);
 		ck_assert(rest_ns() - ms * MS < 200 * US);
 	}
-	look_for(17 * MS);
-	be_taken(501 * US);
+	look_for(18 * MS);
+	be_taken(551 * US);
 	ck_assert(rest_ns() - 1 * MS < 200 * US);
+}
+END_TEST
+
+/* Those who asked have had the processor for it. */
+START_TEST(where_many_asked_more_of_the_time_was_theirs)
+{
+	uint64_t taken[] = {1299 * US, 1301 * US};
+
+	for (int i = 0; i < 2; i++) {
+		wait_ns(50 * US);
+		busy_poll_start(&p, now);
+		ck_assert(looks(FOR));
+		busy_poll_end(&p, now += taken[i], 2 * MS, 16);
+		ck_assert_int_eq(p.rest_until_ns > now, i);
+	}
 }
 END_TEST
 
@@ -212,7 +227,7 @@ START_TEST(meanwhile_who_is_answered_at_once_looks_briefly)
 		ck_assert_uint_eq(wait_ns(10 * US), 0);
 	busy_poll_start(&p, now);
 	ck_assert_int_eq(busy_poll_next(&p, now, FOR), BUSY_POLL_LOOK);
-	busy_poll_end(&p, now += 10 * US, FOR);
+	busy_poll_end(&p, now += 10 * US, FOR, 1);
 	ck_assert_uint_eq(wait_ns(29 * US), 20 * US);
 	ck_assert_uint_eq(wait_ns(10 * US), 10 * US);
 	ck_assert_uint_eq(wait_ns(31 * US), 20 * US);
@@ -256,6 +271,7 @@ main(void)
 	tcase_add_test(t, where_they_want_it_again_and_again_the_while_becomes_longer);
 	tcase_add_test(t, again_is_counted_in_what_could_have_been_taken);
 	tcase_add_test(t, who_takes_little_soon_does_not_count);
+	tcase_add_test(t, where_many_asked_more_of_the_time_was_theirs);
 	tcase_add_test(t, meanwhile_who_is_answered_at_once_looks_briefly);
 	tcase_add_test(t, that_is_not_for_who_waits_longer_every_other_time);
 	suite_add_tcase(s, t);
