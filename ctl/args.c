@@ -86,6 +86,12 @@ args_queue_parser(int key, char *arg, struct argp_state *state)
 	return args_queue(key, arg, state, state->input);
 }
 
+error_t
+args_none_parser(int key, char *arg, struct argp_state *state)
+{
+	return args_none(key, arg, state, state->input);
+}
+
 int64_t
 args_seconds(const struct argp_state *state, const char *option, const char *text)
 {

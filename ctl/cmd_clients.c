@@ -19,14 +19,8 @@ static const char *const values[COLUMNS] = {
 	[HOST] = "host", [HELD] = "leases", [WAITING] = "waiting",
 };
 
-static error_t
-parse(int key, char *arg, struct argp_state *state)
-{
-	return args_none(key, arg, state, state->input);
-}
-
 static const struct argp argp = {
-	.parser = parse,
+	.parser = args_none_parser,
 	.doc = "Lists the clients: their processes, since when they are connected, how "
 	       "many items they hold and how many of their requests wait, and whether "
 	       "the connection is there (up), or how long ago it was lost.",

@@ -7,14 +7,8 @@
 
 #include <time.h>
 
-static error_t
-parse(int key, char *arg, struct argp_state *state)
-{
-	return args_none(key, arg, state, state->input);
-}
-
 static const struct argp argp = {
-	.parser = parse,
+	.parser = args_none_parser,
 	.doc = "Asks whether the broker is there, and prints its name and version, the "
 	       "address, and the time of a round trip.",
 	.children = args_children,

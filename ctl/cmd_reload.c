@@ -6,16 +6,8 @@
 #include "ctl/out.h"
 #include "ctl/who.h"
 
-#include <string.h>
-
-static error_t
-parse(int key, char *arg, struct argp_state *state)
-{
-	return args_none(key, arg, state, state->input);
-}
-
 static const struct argp argp = {
-	.parser = parse,
+	.parser = args_none_parser,
 	.doc = "Has the broker read its configuration again, and prints which options have "
 	       "changed, and which wait for a restart. Fails if it cannot be applied; "
 	       "then nothing has changed.",

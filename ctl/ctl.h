@@ -109,6 +109,9 @@ error_t args_any_queue(int key, char *arg, struct argp_state *state, struct ctl 
 /* For commands with QUEUE and no options of their own. */
 error_t args_queue_parser(int key, char *arg, struct argp_state *state);
 
+/* The same without an argument. */
+error_t args_none_parser(int key, char *arg, struct argp_state *state);
+
 /* The values of options; what is not valid is a usage error that names it. */
 int64_t args_seconds(const struct argp_state *state, const char *option,
 		     const char *text); /* decimal seconds, as milliseconds */
