@@ -495,11 +495,17 @@ qe_is_kept(const struct qe *e, struct qe_name queue)
 	return q && q->durable != QE_NOT_DURABLE;
 }
 
+static void
+asked_of(struct qe *e, const struct qe_after *records)
+{
+	later(&e->keep.after.synced, records->synced);
+	later(&e->keep.after.written, records->written);
+}
+
 void
 keep_asked_over(struct qe *e)
 {
-	later(&e->keep.after.synced, e->keep.latest.synced);
-	later(&e->keep.after.written, e->keep.latest.written);
+	asked_of(e, &e->keep.latest);
 }
 
 void
@@ -511,12 +517,9 @@ keep_asked_gone(struct qe *e)
 	if (!e->keep.store || (gone->written == 0 && gone->synced == 0))
 		return;
 	e->keep.store->class->status(e->keep.store, &now);
-	if (gone->written <= now.written && gone->synced <= now.synced) {
+	if (gone->written <= now.written && gone->synced <= now.synced)
 		*gone = (struct qe_after){0};
-		return;
-	}
-	later(&e->keep.after.synced, e->keep.gone.synced);
-	later(&e->keep.after.written, e->keep.gone.written);
+	asked_of(e, gone);
 }
 
 void
