@@ -404,7 +404,7 @@ refuse_late(struct qe *e, const struct queue *q, struct put *put,
 {
 	if (whole(put) && too_big(q, put->n, put->bytes))
 		return QE_TOO_BIG;
-	if (!need_results(e, put))
+	if (!whole(put) && !need_results(e, put))
 		return QE_NOMEM;
 	if (put->accepted == 0)
 		keep_asked_nothing(e);
