@@ -189,6 +189,7 @@ void
 report_stats(struct conn *c, const struct qp_request *request)
 {
 	struct server *s = c->server;
+	uint64_t unread_ns = waiting_unread_ns(s);
 	struct qe_stats e;
 	struct qp_out rows;
 
@@ -208,8 +209,8 @@ report_stats(struct conn *c, const struct qp_request *request)
 	qp_row_number(&rows, "memory_limit", s->limits.memory_limit);
 	qp_row_number(&rows, "memfds", s->n_memfds);
 	put_journal(&rows, s->held, &e);
-	if (waiting_unread_ns(s) != QE_NEVER)
-		qp_row_number(&rows, "reader_wait_ms", MS(waiting_unread_ns(s)));
+	if (unread_ns != QE_NEVER)
+		qp_row_number(&rows, "reader_wait_ms", MS(unread_ns));
 	else
 		qp_row_nil(&rows, "reader_wait_ms");
 	put_states(&rows, e.ready, e.delayed, e.leased, e.dead);
